@@ -1,0 +1,181 @@
+//! The command line: one definition for parsing, help, completions and the man page.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{ConfigError, Layers, Origin};
+
+/// The operator's terminal for a mesh of coding agents.
+///
+/// Without a command it opens the dashboard on the configured mesh.
+#[derive(Debug, Parser)]
+#[command(name = "lockkeeper", version, about, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Clone, Args, Default)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Database file or URL (libsql://, https://, http://); may be given several times
+    #[arg(long, global = true, value_name = "PATH_OR_URL")]
+    pub db: Vec<String>,
+    /// File whose first line is the token; a token never goes on the command line
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "token_env")]
+    pub token_file: Option<String>,
+    /// Environment variable that holds the token
+    #[arg(long, global = true, value_name = "NAME")]
+    pub token_env: Option<String>,
+    /// Control plane address; may be given several times
+    #[arg(long, global = true, value_name = "URL")]
+    pub control: Vec<String>,
+    /// Open the mesh of this name from the configuration file
+    #[arg(long, global = true, value_name = "NAME")]
+    pub mesh: Option<String>,
+    /// Show this repository only
+    #[arg(long, global = true, value_name = "ID")]
+    pub repo: Option<String>,
+    /// From the start of one poll to the start of the next, e.g. 1s or 500ms
+    #[arg(long, global = true, value_name = "SPAN")]
+    pub interval: Option<String>,
+    /// Offer and run no write action
+    #[arg(long, global = true)]
+    pub read_only: bool,
+    /// Configuration file in place of the usual one
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Colours: auto, dark, light, contrast or mono
+    #[arg(long, global = true, value_name = "NAME")]
+    pub theme: Option<String>,
+    /// Write the program's own log to this file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub log_file: Option<String>,
+    /// Who is named in the journal
+    #[arg(long, global = true, value_name = "NAME")]
+    pub operator: Option<String>,
+    /// No colours (NO_COLOR does the same)
+    #[arg(long, global = true)]
+    pub no_color: bool,
+}
+
+impl Global {
+    /// Lays the flags over what is there.
+    pub fn apply(&self, layers: &mut Layers) -> Result<(), ConfigError> {
+        let mut set = |key: &str, flag: &'static str, texts: Vec<String>| {
+            if texts.is_empty() { Ok(()) } else { layers.set(key, texts, Origin::Flag(flag)) }
+        };
+        let one = |text: &Option<String>| text.iter().cloned().collect::<Vec<_>>();
+        set("db", "--db", self.db.clone())?;
+        set("control", "--control", self.control.clone())?;
+        // With a control plane alone the token is meant for it.
+        let keys: &[(&str, &str)] = if self.db.iter().any(|db| db.contains("://")) || self.control.is_empty() {
+            &[("token_file", "token_env")]
+        } else {
+            &[("token_file", "token_env"), ("control_token_file", "control_token_env")]
+        };
+        for (file, env) in keys {
+            set(file, "--token-file", one(&self.token_file))?;
+            set(env, "--token-env", one(&self.token_env))?;
+        }
+        set("repo", "--repo", one(&self.repo))?;
+        set("interval", "--interval", one(&self.interval))?;
+        set("theme", "--theme", one(&self.theme))?;
+        set("log_file", "--log-file", one(&self.log_file))?;
+        set("operator", "--operator", one(&self.operator))?;
+        set("read_only", "--read-only", self.read_only.then(|| "true".to_owned()).into_iter().collect())?;
+        set("color", "--no-color", self.no_color.then(|| "false".to_owned()).into_iter().collect())
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Open the dashboard on an embedded, simulated mesh: nothing to install, nothing to configure
+    Demo(DemoArgs),
+    /// Poll once and print what is there
+    Snapshot(SnapshotArgs),
+    /// Poll once and answer as a monitoring plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+    Check,
+    /// Print every key and the command it stands for
+    Keys,
+    /// Print the effective configuration and where each value comes from
+    Config,
+    /// Print completions for a shell
+    Completions {
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page
+    Man,
+}
+
+/// Options of the demo.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// The same seed tells the same story
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+    /// How much faster than life the simulated mesh's time runs
+    #[arg(long, default_value_t = 8.0, value_parser = speed)]
+    pub speed: f64,
+    /// Simulated nodes
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(4..=20_000))]
+    pub nodes: u32,
+    /// Locks held in steady state
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(4..=200_000))]
+    pub locks: u32,
+    /// Messages waiting at the start
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=2_000_000))]
+    pub messages: u32,
+    /// Run the mesh in DIR without a screen, and print how to connect to it
+    #[arg(long, value_name = "DIR")]
+    pub serve: Option<PathBuf>,
+    /// Watch the embedded mesh through its Hrana server instead of its file
+    #[arg(long, conflicts_with = "serve")]
+    pub remote: bool,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(x) if (0.1..=1_000.0).contains(&x) => Ok(x),
+        _ => Err("a number from 0.1 to 1000".into()),
+    }
+}
+
+/// Options of `snapshot`.
+#[derive(Debug, Clone, Args)]
+pub struct SnapshotArgs {
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// Print this part only
+    #[arg(long, value_enum)]
+    pub view: Option<SnapshotView>,
+}
+
+/// How a snapshot is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Table,
+    Json,
+}
+
+/// Parts of a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SnapshotView {
+    Nodes,
+    Locks,
+    Queues,
+    Messages,
+    Tasks,
+    Oplog,
+    Findings,
+    Leases,
+    Leaders,
+    Sources,
+}

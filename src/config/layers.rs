@@ -1,0 +1,115 @@
+//! Values and where they came from, one layer over another.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use super::ConfigError;
+use super::keys::{KEYS, Key, Kind, closest, find};
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    Default,
+    /// A line of the file; the mesh if it stands in one.
+    File { path: PathBuf, line: usize, mesh: Option<String> },
+    Env(String),
+    Flag(&'static str),
+    /// Found by looking in the usual places.
+    Found,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { path, line, mesh: None } => write!(f, "{}:{line}", path.display()),
+            Self::File { path, line, mesh: Some(mesh) } => write!(f, "{}:{line} [mesh.{mesh}]", path.display()),
+            Self::Env(name) => write!(f, "${name}"),
+            Self::Flag(name) => write!(f, "{name}"),
+            Self::Found => f.write_str("found"),
+        }
+    }
+}
+
+/// One value: texts, as they would be written without quotes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Value {
+    pub texts: Vec<String>,
+    pub origin: Origin,
+}
+
+/// All values in force.
+#[derive(Debug, Clone)]
+pub struct Layers {
+    values: BTreeMap<&'static str, Value>,
+}
+
+impl Default for Layers {
+    fn default() -> Self {
+        let value = |key: &Key| Value {
+            texts: if key.default.is_empty() { Vec::new() } else { vec![key.default.to_owned()] },
+            origin: Origin::Default,
+        };
+        Self { values: KEYS.iter().map(|key| (key.name, value(key))).collect() }
+    }
+}
+
+impl Layers {
+    /// Lays a value over what is there. It is checked against its kind at once.
+    pub fn set(&mut self, name: &str, texts: Vec<String>, origin: Origin) -> Result<(), ConfigError> {
+        let Some(key) = find(name) else {
+            let todo = match closest(name) {
+                Some(close) => format!("did you mean \"{close}\"?"),
+                None => "`lockkeeper config` lists every key".into(),
+            };
+            return Err(ConfigError::new(origin, format!("there is no setting \"{name}\""), todo));
+        };
+        check(key, &texts, &origin)?;
+        self.values.insert(key.name, Value { texts, origin });
+        Ok(())
+    }
+
+    /// A value, by name.
+    ///
+    /// # Panics
+    /// If the table of settings has no such name, which is a mistake in this program.
+    #[must_use]
+    pub fn get(&self, name: &str) -> &Value {
+        self.values.get(name).unwrap_or_else(|| panic!("{name} is not in the table of settings"))
+    }
+
+    /// Every value, in the order of the table.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static Key, &Value)> {
+        KEYS.iter().map(|key| (key, self.get(key.name)))
+    }
+
+    /// The first text of a value, if it has one.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.get(name).texts.first().map(String::as_str).filter(|text| !text.is_empty())
+    }
+}
+
+fn check(key: &Key, texts: &[String], origin: &Origin) -> Result<(), ConfigError> {
+    let wrong = |text: &str| {
+        let what = format!("\"{}\" is no value for {}", crate::text::scrub(text), key.name);
+        Err(ConfigError::new(origin, what, format!("write {}", key.kind.expects())))
+    };
+    if key.kind != Kind::List && texts.len() != 1 {
+        return wrong(&texts.join(", "));
+    }
+    for text in texts {
+        let fits = match key.kind {
+            Kind::Text | Kind::List => !text.chars().any(char::is_control),
+            Kind::Duration => humantime::parse_duration(text).is_ok_and(|d| !d.is_zero()),
+            Kind::Number => text.parse::<u64>().is_ok_and(|n| n > 0),
+            Kind::Bool => matches!(text.as_str(), "true" | "false"),
+            Kind::OneOf(words) => words.contains(&text.as_str()),
+        };
+        if !fits {
+            return wrong(text);
+        }
+    }
+    Ok(())
+}

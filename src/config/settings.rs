@@ -1,0 +1,259 @@
+//! The effective configuration, typed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::locate::Surroundings;
+use super::token::Token;
+use super::{ConfigError, Layers};
+use crate::data::derive::Thresholds;
+use crate::data::vox::queries::Limits;
+use crate::time::Millis;
+
+/// Everything that the program goes by.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The mesh's name, for the screen.
+    pub mesh: String,
+    pub databases: Vec<Database>,
+    pub controls: Vec<Control>,
+    pub registry: Option<PathBuf>,
+    /// Places that were looked at and found empty, where nothing was configured.
+    pub looked_at: Vec<PathBuf>,
+    pub repo: Option<String>,
+    pub interval: Duration,
+    pub timeout: Duration,
+    pub read_only: bool,
+    pub operator: Option<String>,
+    pub theme: String,
+    pub color: bool,
+    pub unicode: String,
+    pub mouse: bool,
+    pub log_file: Option<PathBuf>,
+    pub snapshot_dir: Option<PathBuf>,
+    pub snapshot_max_bytes: u64,
+    pub remote_max_answer: u64,
+    pub control_max_answer: u64,
+    pub limits: Limits,
+    pub thresholds: Thresholds,
+}
+
+/// How to reach a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Database {
+    /// A file; opened directly only if it is ours or the operator said so.
+    File { path: PathBuf, direct: bool },
+    Remote { url: String, token: Option<Token> },
+    Replica { url: String, path: PathBuf, token: Option<Token>, every: Duration },
+}
+
+/// How to reach a control plane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Control {
+    /// Scheme, host and port.
+    pub base: String,
+    pub token: Option<Token>,
+}
+
+impl Settings {
+    /// Types the layers. Where no place is configured, the usual ones are looked at.
+    pub fn resolve(layers: &Layers, mesh: Option<&str>, around: &Surroundings) -> Result<Self, ConfigError> {
+        let mut settings = Self::without_places(layers, mesh, around);
+        settings.databases = databases(layers, around)?;
+        settings.controls = controls(layers, around)?;
+        settings.registry = layers.text("registry").map(PathBuf::from);
+        if settings.databases.is_empty() && settings.controls.is_empty() && settings.registry.is_none() {
+            settings.find_places(layers, around);
+        }
+        Ok(settings)
+    }
+
+    fn without_places(layers: &Layers, mesh: Option<&str>, around: &Surroundings) -> Self {
+        let path = |name| layers.text(name).map(PathBuf::from);
+        let user = || around.env.get("USER").or_else(|| around.env.get("LOGNAME")).cloned();
+        let limits = Limits {
+            live_rows: small(number(layers, "limits.live_rows")),
+            window: small(number(layers, "limits.window")),
+            ..Limits::default()
+        };
+        Self {
+            mesh: mesh.unwrap_or("mesh").to_owned(),
+            databases: Vec::new(),
+            controls: Vec::new(),
+            registry: None,
+            looked_at: Vec::new(),
+            repo: layers.text("repo").map(str::to_owned),
+            interval: duration(layers, "interval"),
+            timeout: duration(layers, "timeout"),
+            read_only: layers.text("read_only") == Some("true"),
+            operator: layers.text("operator").map(str::to_owned).or_else(user),
+            theme: layers.text("theme").unwrap_or("auto").to_owned(),
+            color: layers.text("color") == Some("true"),
+            unicode: layers.text("unicode").unwrap_or("auto").to_owned(),
+            mouse: layers.text("mouse") == Some("true"),
+            log_file: path("log_file"),
+            snapshot_dir: path("snapshot.dir"),
+            snapshot_max_bytes: number(layers, "snapshot.max_bytes"),
+            remote_max_answer: number(layers, "remote.max_answer_bytes"),
+            control_max_answer: number(layers, "control.max_answer_bytes"),
+            limits,
+            thresholds: Thresholds {
+                stale_ms: millis(layers, "thresholds.stale"),
+                stuck_ms: millis(layers, "thresholds.stuck"),
+                poison_attempts: i64::try_from(number(layers, "thresholds.poison")).unwrap_or(i64::MAX),
+                expiring_ms: millis(layers, "thresholds.expiring"),
+                old_ms: millis(layers, "thresholds.old"),
+            },
+        }
+    }
+
+    fn find_places(&mut self, layers: &Layers, around: &Surroundings) {
+        let direct = layers.text("db_access") == Some("direct");
+        for path in around.database_files() {
+            if path.is_file() {
+                self.databases.push(Database::File { path, direct });
+            } else {
+                self.looked_at.push(path);
+            }
+        }
+        match around.registry_file() {
+            Some(path) if path.is_file() => self.registry = Some(path),
+            other => self.looked_at.extend(other),
+        }
+    }
+
+    /// Whether there is anything to watch.
+    #[must_use]
+    pub fn has_places(&self) -> bool {
+        !self.databases.is_empty() || !self.controls.is_empty() || self.registry.is_some()
+    }
+}
+
+fn databases(layers: &Layers, around: &Surroundings) -> Result<Vec<Database>, ConfigError> {
+    let value = layers.get("db");
+    let direct = layers.text("db_access") == Some("direct");
+    let token = token(layers, "token", around);
+    let replica = layers.text("replica_path").map(PathBuf::from);
+    let mut found = Vec::new();
+    for place in &value.texts {
+        if place.contains("://") {
+            let known = ["libsql://", "https://", "http://"].iter().any(|scheme| place.starts_with(scheme));
+            if !known {
+                let what = format!("{place} has a scheme that no database here speaks");
+                return Err(ConfigError::new(&value.origin, what, "use libsql://, https:// or http://, or a path"));
+            }
+            if place.contains('@') || place.to_ascii_lowercase().contains("authtoken") {
+                return Err(ConfigError::new(
+                    &value.origin,
+                    "the database URL holds a secret",
+                    "take it out and use --token-file, --token-env or token_command",
+                ));
+            }
+            let url = place.trim_end_matches('/').to_owned();
+            found.push(match &replica {
+                Some(path) => {
+                    let every = duration(layers, "sync_interval");
+                    Database::Replica { url, path: path.clone(), token: token.clone(), every }
+                }
+                None => Database::Remote { url, token: token.clone() },
+            });
+        } else {
+            found.push(Database::File { path: PathBuf::from(place), direct });
+        }
+    }
+    Ok(found)
+}
+
+fn controls(layers: &Layers, around: &Surroundings) -> Result<Vec<Control>, ConfigError> {
+    let value = layers.get("control");
+    let token = token(layers, "control_token", around);
+    let to_control = |address: &String| Ok(Control { base: base_url(address).map_err(|what| {
+        ConfigError::new(&value.origin, format!("{address} is no control plane address: {what}"), "write host:port or http(s)://host:port")
+    })?, token: token.clone() });
+    value.texts.iter().map(to_control).collect()
+}
+
+/// `host` becomes `http://host:9847`. A bind-all host is where a server listens, not where it is.
+fn base_url(address: &str) -> Result<String, &'static str> {
+    let (scheme, rest) = match address.split_once("://") {
+        Some((scheme @ ("http" | "https"), rest)) => (scheme, rest),
+        Some(_) => return Err("unknown scheme"),
+        None => ("http", address),
+    };
+    let authority = rest.split('/').next().unwrap_or_default();
+    if authority.is_empty() {
+        return Err("it names no host");
+    }
+    if authority.contains('@') {
+        return Err("it holds a secret");
+    }
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && !host.ends_with(':') => (host, port),
+        _ => (authority, if address.contains("://") && scheme == "https" { "443" } else { "9847" }),
+    };
+    let host = match host {
+        "0.0.0.0" | "*" => "127.0.0.1",
+        "[::]" | "::" => "[::1]",
+        host => host,
+    };
+    Ok(format!("{scheme}://{host}:{port}"))
+}
+
+/// The token's place with the highest-ranking origin; a variable only if it is set.
+fn token(layers: &Layers, prefix: &str, around: &Surroundings) -> Option<Token> {
+    let key = |suffix: &str| format!("{prefix}_{suffix}");
+    if let Some(path) = layers.text(&key("file")) {
+        return Some(Token::File(path.into()));
+    }
+    let command = &layers.get(&key("command")).texts;
+    if !command.is_empty() {
+        return Some(Token::Command(command.clone()));
+    }
+    let name = layers.text(&key("env"))?;
+    let asked_for = layers.get(&key("env")).origin != super::Origin::Default;
+    (asked_for || around.env.get(name).is_some_and(|v| !v.is_empty())).then(|| Token::Env(name.to_owned()))
+}
+
+// The layers hold only values that were checked against their kind.
+fn duration(layers: &Layers, name: &str) -> Duration {
+    layers.text(name).and_then(|text| humantime::parse_duration(text).ok()).unwrap_or(Duration::from_secs(1))
+}
+
+fn millis(layers: &Layers, name: &str) -> Millis {
+    Millis::try_from(duration(layers, name).as_millis()).unwrap_or(Millis::MAX)
+}
+
+fn number(layers: &Layers, name: &str) -> u64 {
+    layers.text(name).and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+fn small(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX).min(10_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[rstest::rstest]
+    #[case("mesh.example", Ok("http://mesh.example:9847"))]
+    #[case("0.0.0.0:9000", Ok("http://127.0.0.1:9000"))]
+    #[case("[::1]:9847", Ok("http://[::1]:9847"))]
+    #[case("https://mesh.example/", Ok("https://mesh.example:443"))]
+    #[case("http://mesh.example:80/x", Ok("http://mesh.example:80"))]
+    #[case("ftp://x", Err("unknown scheme"))]
+    #[case("http://u:p@x", Err("it holds a secret"))]
+    #[case("", Err("it names no host"))]
+    fn control_addresses(#[case] address: &str, #[case] expected: Result<&str, &'static str>) {
+        assert_eq!(base_url(address), expected.map(str::to_owned));
+    }
+
+    #[test]
+    fn a_secret_in_an_address_is_refused() {
+        let mut layers = Layers::default();
+        layers.set("db", vec!["libsql://x?authToken=abc".into()], super::super::Origin::Flag("--db")).unwrap();
+        let error = Settings::resolve(&layers, None, &Surroundings::default()).unwrap_err();
+        assert!(error.to_string().contains("--token-file"), "{error}");
+        assert!(!error.to_string().contains("abc"));
+    }
+}

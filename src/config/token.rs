@@ -1,0 +1,71 @@
+//! Secrets: where they come from, read when they are needed, never shown.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::data::source::Fault;
+
+/// How long a token command may take.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+/// No token is longer than this, in bytes.
+const MAX_TOKEN: usize = 64 * 1024;
+
+/// Where a token comes from. It is read anew for each connection, so that a renewed one is picked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Token {
+    /// The variable's name.
+    Env(String),
+    File(PathBuf),
+    /// A program and its arguments; its first line of output is the token. Never run through a shell.
+    Command(Vec<String>),
+}
+
+impl Token {
+    /// Reads it.
+    pub async fn read(&self) -> Result<SecretString, Fault> {
+        let text = match self {
+            Self::Env(name) => std::env::var(name)
+                .map_err(|_| Fault::setup(format!("{name} is not set"), "set it to the token"))?,
+            Self::File(path) => tokio::fs::read_to_string(path).await.map_err(|e| {
+                Fault::setup(format!("cannot read the token file {}: {e}", path.display()), "correct its path or rights")
+            })?,
+            Self::Command(words) => run(words).await?,
+        };
+        let token = text.lines().next().unwrap_or_default().trim();
+        if token.is_empty() || token.len() > MAX_TOKEN || token.chars().any(char::is_control) {
+            return Err(Fault::setup(format!("{self} gives no usable token"), "its first line must be the token"));
+        }
+        Ok(SecretString::from(token.to_owned()))
+    }
+}
+
+impl std::fmt::Display for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "${name}"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Command(words) => write!(f, "command {}", words.first().map_or("", String::as_str)),
+        }
+    }
+}
+
+async fn run(words: &[String]) -> Result<String, Fault> {
+    let Some((program, arguments)) = words.split_first() else {
+        return Err(Fault::setup("token_command is empty", "name a program"));
+    };
+    let child = tokio::process::Command::new(program)
+        .args(arguments)
+        .stdin(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let fault = |why: String| Fault::setup(format!("token_command {program}: {why}"), "run it by hand to see");
+    match tokio::time::timeout(COMMAND_TIMEOUT, child).await {
+        Err(_) => Err(fault(format!("no answer within {} s", COMMAND_TIMEOUT.as_secs()))),
+        Ok(Err(e)) => Err(fault(e.to_string())),
+        Ok(Ok(out)) if !out.status.success() => Err(fault(format!("ended with {}", out.status))),
+        Ok(Ok(out)) => Ok(String::from_utf8_lossy(&out.stdout).into_owned()),
+    }
+}

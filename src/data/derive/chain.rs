@@ -1,0 +1,202 @@
+//! The op-log's hash chain: verified, unverifiable, or broken.
+//!
+//! An entry carries the hash of its predecessor's number, time and own predecessor hash. It protects
+//! nothing else: not the kind, not the description, not the agent.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sha3::{Digest, Sha3_256};
+use strum::{Display, EnumIter, IntoStaticStr};
+
+use super::sources::SourceView;
+use crate::data::mesh::Mesh;
+use crate::data::mesh::facts::Log;
+use crate::data::model::{LogEntry, LogTable};
+use crate::text::Text;
+use crate::time::{MINUTE, Millis};
+
+/// What the chain says of one entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr, EnumIter)]
+#[strum(serialize_all = "lowercase")]
+pub enum ChainState {
+    /// Its predecessor was found by hash, or it is the first of its process.
+    Verified,
+    /// Its predecessor is not there: never written (gaps are normal), or before the window.
+    Unverifiable,
+    /// The entry that must be its predecessor is there, and its hash differs.
+    Broken,
+}
+
+/// One entry, judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogView {
+    pub entry: LogEntry,
+    pub source: Text,
+    pub chain: ChainState,
+    /// Why it cannot be verified, or what is broken; empty when verified.
+    pub why: &'static str,
+    /// On the console's clock.
+    pub at_ms: Option<Millis>,
+}
+
+impl LogView {
+    /// A name that stays: where it was read, table and id.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}\u{1}{}\u{1}{}", self.source.raw(), self.entry.table, self.entry.id)
+    }
+}
+
+/// Whether two meshes hold the very same logs, so that nothing needs to be judged again.
+#[must_use]
+pub fn same_logs(a: &Mesh, b: &Mesh) -> bool {
+    a.sources.len() == b.sources.len()
+        && a.sources.iter().zip(&b.sources).all(|(a, b)| {
+            a.clock.offset_ms() == b.clock.offset_ms()
+                && a.facts.logs.iter().zip(&b.facts.logs).all(|(a, b)| Arc::ptr_eq(&a.entries, &b.entries))
+        })
+}
+
+/// The number in `OP-000007`.
+#[must_use]
+pub fn operation_number(operation_id: &str) -> Option<u64> {
+    operation_id.strip_prefix("OP-")?.parse().ok()
+}
+
+/// What the next entry of the same process carries: lowercase hex of SHA3-256 over the number and the
+/// time as little-endian u64, then the entry's own predecessor hash as text.
+#[must_use]
+pub fn link(number: u64, timestamp_ms: Millis, predecessor_hash: Option<&str>) -> String {
+    let mut hasher = Sha3_256::new();
+    hasher.update(number.to_le_bytes());
+    hasher.update(timestamp_ms.unsigned_abs().to_le_bytes());
+    hasher.update(predecessor_hash.unwrap_or_default().as_bytes());
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Judges all logs of all sources, newest first.
+pub(super) fn judge(mesh: &Mesh, _sources: &[SourceView]) -> Vec<LogView> {
+    let mut views = Vec::new();
+    for source in &mesh.sources {
+        for table in [LogTable::Agent, LogTable::Convergence] {
+            let log = source.facts.log(table);
+            let verdicts = match table {
+                LogTable::Agent => verify(log),
+                LogTable::Convergence => {
+                    vec![(ChainState::Unverifiable, "this log's chain is not checked"); log.entries.len()]
+                }
+            };
+            for (entry, (chain, why)) in log.entries.iter().zip(verdicts) {
+                views.push(LogView {
+                    entry: entry.clone(),
+                    source: source.identity.name.clone(),
+                    chain,
+                    why,
+                    at_ms: entry.timestamp_ms.map(|ms| source.to_console(ms)),
+                });
+            }
+        }
+    }
+    views.sort_by(|a, b| (b.at_ms, b.entry.id).cmp(&(a.at_ms, a.entry.id)));
+    views
+}
+
+/// Checks one log.
+///
+/// Processes chain their own entries, so rows of several interleave; links are found by hash, not by
+/// order. An entry is called broken only if the entry with the number just before it, *of the same run*,
+/// is there with another hash. Rows do not name their run. Two neighbours count as one run when both
+/// are written in the same repository by the same agent, or by agents that the hashes tie together,
+/// with no first entry between them, and no longer apart than the run's own pauses suggest. Otherwise
+/// a restart, which repeats numbers, would look like tampering.
+#[must_use]
+pub fn verify(log: &Log) -> Vec<(ChainState, &'static str)> {
+    let entries = &log.entries;
+    let numbers: Vec<Option<u64>> = entries.iter().map(|e| operation_number(e.operation_id.raw())).collect();
+    let mut by_link: HashMap<String, usize> = HashMap::new();
+    let mut by_number: HashMap<(u64, &Text), usize> = HashMap::new();
+    for (i, entry) in entries.iter().enumerate() {
+        if let (Some(number), Some(at)) = (numbers[i], entry.timestamp_ms) {
+            by_link.insert(link(number, at, entry.predecessor_hash.as_ref().map(Text::raw)), i);
+        }
+        if let Some(number) = numbers[i] {
+            by_number.insert((number, &entry.repository_id), i);
+        }
+    }
+    let parents: Vec<Option<usize>> = entries
+        .iter()
+        .map(|e| by_link.get(e.predecessor_hash.as_ref()?.raw()).copied())
+        .collect();
+    let runs = Runs::new(entries, &parents);
+    (0..entries.len())
+        .map(|i| {
+            let entry = &entries[i];
+            if entry.predecessor_hash.is_none() {
+                return (ChainState::Verified, "");
+            }
+            if parents[i].is_some() {
+                return (ChainState::Verified, "");
+            }
+            let before = numbers[i].and_then(|n| by_number.get(&(n.checked_sub(1)?, &entry.repository_id)).copied());
+            match before {
+                Some(before) if runs.same(before, i) => {
+                    (ChainState::Broken, "the entry before it is there, and its hash differs: number, time or link were changed")
+                }
+                Some(_) => (ChainState::Unverifiable, "the entry with the number before it seems to be of another run"),
+                None if !log.complete => (ChainState::Unverifiable, "its predecessor may be before the window that was read"),
+                None => (ChainState::Unverifiable, "its predecessor was never written here (a gap)"),
+            }
+        })
+        .collect()
+}
+
+/// Entries tied together by hashes.
+struct Runs<'a> {
+    entries: &'a std::collections::VecDeque<LogEntry>,
+    /// The run of each entry: the index of its first entry.
+    root: Vec<usize>,
+    /// By run: the longest pause between linked entries, and the agents seen.
+    pause: HashMap<usize, Millis>,
+    agents: HashMap<usize, Vec<&'a Text>>,
+    /// Positions of entries that begin a run.
+    starts: Vec<usize>,
+}
+
+impl<'a> Runs<'a> {
+    fn new(entries: &'a std::collections::VecDeque<LogEntry>, parents: &[Option<usize>]) -> Self {
+        let mut root: Vec<usize> = (0..entries.len()).collect();
+        let (mut pause, mut agents): (HashMap<usize, Millis>, HashMap<usize, Vec<&Text>>) = Default::default();
+        for i in 0..entries.len() {
+            if let Some(parent) = parents[i].filter(|&p| p < i) {
+                root[i] = root[parent];
+                if let (Some(a), Some(b)) = (entries[parent].timestamp_ms, entries[i].timestamp_ms) {
+                    let longest = pause.entry(root[i]).or_default();
+                    *longest = (*longest).max(b - a);
+                }
+            }
+            let seen = agents.entry(root[i]).or_default();
+            if !seen.contains(&&entries[i].agent_id) {
+                seen.push(&entries[i].agent_id);
+            }
+        }
+        let starts = (0..entries.len()).filter(|&i| entries[i].predecessor_hash.is_none()).collect();
+        Self { entries, root, pause, agents, starts }
+    }
+
+    fn same(&self, before: usize, after: usize) -> bool {
+        let (Some(a), Some(b)) = (self.entries[before].timestamp_ms, self.entries[after].timestamp_ms) else { return false };
+        let patience = self.pause.get(&self.root[before]).map_or(0, |p| 4 * p).max(MINUTE);
+        let agents_meet = match (self.agents.get(&self.root[before]), self.agents.get(&self.root[after])) {
+            (Some(x), Some(y)) => x.iter().any(|agent| y.contains(agent)),
+            _ => false,
+        };
+        before < after
+            && (b - a).abs() <= patience
+            && agents_meet
+            && !self.starts.iter().any(|&start| before < start && start <= after)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! Execution leases and lock leaders.
+
+use super::Liveness;
+use super::sources::SourceView;
+use super::staleness::Staleness;
+use crate::data::mesh::Mesh;
+use crate::data::model::{Leader, Lease};
+use crate::text::Text;
+use crate::time::Millis;
+
+/// One lease, judged. A database's row is a hint; what a control plane lists is in force.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeaseView {
+    pub lease: Lease,
+    pub source: Text,
+    /// Not revoked, and not past its end.
+    pub in_force: bool,
+    /// On the console's clock.
+    pub expires_ms: Option<Millis>,
+    pub holder_staleness: Staleness,
+    pub as_of_ms: Option<Millis>,
+}
+
+/// One leader, judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeaderView {
+    pub leader: Leader,
+    pub source: Text,
+    /// Past its end: nobody leads.
+    pub expired: bool,
+    /// On the console's clock.
+    pub expires_ms: Option<Millis>,
+    pub staleness: Staleness,
+    pub as_of_ms: Option<Millis>,
+}
+
+/// Judges every lease. Where a control plane lists a lease, its database's row for it is not repeated.
+pub(super) fn judge(mesh: &Mesh, sources: &[SourceView], now_ms: Millis, liveness: &Liveness) -> Vec<LeaseView> {
+    let all = || mesh.sources.iter().flat_map(|s| s.facts.leases.iter());
+    let listed: Vec<_> =
+        all().filter(|l| l.authoritative).map(|l| (l.lease_id.clone(), l.scope_key.clone())).collect();
+    let mut views = Vec::new();
+    for (source, view) in mesh.sources.iter().zip(sources) {
+        for lease in source.facts.leases.iter() {
+            let repeated = !lease.authoritative && listed.iter().any(|(id, scope)| *id == lease.lease_id && *scope == lease.scope_key);
+            if repeated {
+                continue;
+            }
+            let expires_ms = lease.expires_at_ms.map(|ms| source.to_console(ms));
+            views.push(LeaseView {
+                in_force: lease.state != "revoked" && expires_ms.is_none_or(|at| at > view.at(now_ms)),
+                lease: lease.clone(),
+                source: source.identity.name.clone(),
+                expires_ms,
+                holder_staleness: liveness.node(&lease.holder_node_id),
+                as_of_ms: view.as_of_ms,
+            });
+        }
+    }
+    views
+}
+
+/// Judges every leader.
+pub(super) fn leaders(mesh: &Mesh, sources: &[SourceView], now_ms: Millis, liveness: &Liveness) -> Vec<LeaderView> {
+    let mut views = Vec::new();
+    for (source, view) in mesh.sources.iter().zip(sources) {
+        for leader in source.facts.leaders.iter() {
+            let expires_ms = leader.expires_at_ms.map(|ms| source.to_console(ms));
+            views.push(LeaderView {
+                expired: expires_ms.is_some_and(|at| at <= view.at(now_ms)),
+                leader: leader.clone(),
+                source: source.identity.name.clone(),
+                expires_ms,
+                staleness: liveness.node(&leader.leader_node_id),
+                as_of_ms: view.as_of_ms,
+            });
+        }
+    }
+    views
+}

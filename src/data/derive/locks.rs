@@ -1,0 +1,145 @@
+//! Locks: held, expiring, expired or orphaned, with who waits.
+
+use strum::{Display, EnumIter, IntoStaticStr};
+
+use super::queues::{Waiter, Waiters};
+use super::sources::SourceView;
+use super::staleness::Staleness;
+use super::{Liveness, Thresholds};
+use crate::data::mesh::Mesh;
+use crate::data::model::Lock;
+use crate::text::Text;
+use crate::time::Millis;
+
+/// The state of a lock, worst last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr, EnumIter)]
+#[strum(serialize_all = "lowercase")]
+pub enum LockState {
+    Held,
+    /// Within 20 % of its TTL, or 5 s.
+    Expiring,
+    /// Past its end, but the row is still there: older clients stay blocked until somebody sweeps it.
+    Expired,
+    /// Its holder is critical or dead.
+    Orphaned,
+    /// Its end cannot be read.
+    Unknown,
+}
+
+/// One lock, judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LockView {
+    pub lock: Lock,
+    /// Where it was read.
+    pub source: Text,
+    pub state: LockState,
+    pub holder_staleness: Staleness,
+    /// On the console's clock.
+    pub acquired_ms: Option<Millis>,
+    /// On the console's clock.
+    pub expires_ms: Option<Millis>,
+    pub waiters: Vec<Waiter>,
+    /// Set where the source is old.
+    pub as_of_ms: Option<Millis>,
+}
+
+impl LockView {
+    /// What is left of it, in ms; negative once it is over.
+    #[must_use]
+    pub fn ttl_ms(&self, now_ms: Millis) -> Option<Millis> {
+        self.expires_ms.map(|at| at - self.as_of_ms.unwrap_or(now_ms))
+    }
+
+    /// How long it has been held, in ms.
+    #[must_use]
+    pub fn held_ms(&self, now_ms: Millis) -> Option<Millis> {
+        self.acquired_ms.map(|at| self.as_of_ms.unwrap_or(now_ms) - at)
+    }
+
+    /// A name that stays while the lock does: table, repository and key.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}\u{1}{}\u{1}{}\u{1}{}", self.source.raw(), self.lock.table, self.lock.repository_id.raw(), self.lock.lock_key.raw())
+    }
+}
+
+/// The state of a lock at an instant.
+#[must_use]
+pub fn state(acquired: Option<Millis>, expires: Option<Millis>, now: Millis, holder: Staleness, margin: Millis) -> LockState {
+    let Some(expires) = expires else {
+        return if holder.is_gone() { LockState::Orphaned } else { LockState::Unknown };
+    };
+    let left = expires - now;
+    if left <= 0 {
+        return LockState::Expired;
+    }
+    if holder.is_gone() {
+        return LockState::Orphaned;
+    }
+    let ttl = acquired.map_or(0, |at| (expires - at).max(0));
+    if left <= margin.max(ttl / 5) { LockState::Expiring } else { LockState::Held }
+}
+
+/// Judges every lock.
+pub(super) fn judge(
+    mesh: &Mesh,
+    sources: &[SourceView],
+    now_ms: Millis,
+    thresholds: &Thresholds,
+    liveness: &Liveness,
+    waiters: &Waiters,
+) -> Vec<LockView> {
+    let mut views = Vec::new();
+    for (source, view) in mesh.sources.iter().zip(sources) {
+        for lock in source.facts.locks.iter().flat_map(|table| table.iter()) {
+            let holder = liveness.node(&lock.holder_node);
+            let acquired_ms = lock.acquired_at_ms.map(|ms| source.to_console(ms));
+            let expires_ms = lock.expires_at_ms.map(|ms| source.to_console(ms));
+            views.push(LockView {
+                state: state(acquired_ms, expires_ms, view.at(now_ms), holder, thresholds.expiring_ms),
+                waiters: waiters.of(lock, acquired_ms),
+                lock: lock.clone(),
+                source: source.identity.name.clone(),
+                holder_staleness: holder,
+                acquired_ms,
+                expires_ms,
+                as_of_ms: view.as_of_ms,
+            });
+        }
+    }
+    views
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[rstest::rstest]
+    #[case(Some(0), Some(30_000), 1_000, Staleness::Healthy, LockState::Held)]
+    #[case(Some(0), Some(30_000), 24_000, Staleness::Healthy, LockState::Expiring)]
+    #[case(Some(0), Some(10_000), 5_000, Staleness::Healthy, LockState::Expiring)]
+    #[case(Some(0), Some(30_000), 30_000, Staleness::Healthy, LockState::Expired)]
+    #[case(Some(0), Some(30_000), 1_000, Staleness::Dead, LockState::Orphaned)]
+    #[case(Some(0), Some(30_000), 31_000, Staleness::Dead, LockState::Expired)]
+    #[case(None, Some(30_000), 1_000, Staleness::Unknown, LockState::Held)]
+    #[case(Some(0), None, 1_000, Staleness::Healthy, LockState::Unknown)]
+    #[case(Some(0), None, 1_000, Staleness::Critical, LockState::Orphaned)]
+    fn states(
+        #[case] acquired: Option<Millis>,
+        #[case] expires: Option<Millis>,
+        #[case] now: Millis,
+        #[case] holder: Staleness,
+        #[case] expected: LockState,
+    ) {
+        assert_eq!(state(acquired, expires, now, holder, 5_000), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn an_expired_lock_is_never_called_held(acquired in 0i64..1_000_000, ttl in 0i64..1_000_000, now in 0i64..3_000_000) {
+            let judged = state(Some(acquired), Some(acquired + ttl), now, Staleness::Healthy, 5_000);
+            prop_assert_eq!(judged == LockState::Expired, now >= acquired + ttl);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Who waits for a lock. Nothing publishes its waiters, so each one is inferred, and says from what.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::chain::LogView;
+use super::messages::{MessageState, MessageView};
+use super::resource::canonical;
+use crate::data::model::Lock;
+use crate::text::Text;
+use crate::time::Millis;
+
+/// One agent that waits for one resource.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Waiter {
+    pub agent: Text,
+    /// On the console's clock.
+    pub since_ms: Option<Millis>,
+    pub priority: i64,
+    /// Where it is known from, e.g. `resource_lock_request 41`.
+    pub evidence: Vec<Text>,
+    /// Orders equals.
+    order: i64,
+}
+
+/// Waiters by resource.
+#[derive(Debug, Default)]
+pub struct Waiters(HashMap<String, Vec<Claim>>);
+
+#[derive(Debug, Clone)]
+struct Claim {
+    waiter: Waiter,
+    repository_id: Text,
+    /// Log evidence counts only if it is newer than the holder's acquisition.
+    from_log: bool,
+}
+
+impl Waiters {
+    /// The queue for a lock: by priority, then time, then id; one entry an agent; never its holder.
+    #[must_use]
+    pub fn of(&self, lock: &Lock, acquired_ms: Option<Millis>) -> Vec<Waiter> {
+        let Some(claims) = self.0.get(canonical(lock.lock_key.raw())) else { return Vec::new() };
+        let mut merged: BTreeMap<&Text, Waiter> = BTreeMap::new();
+        for claim in claims {
+            let outdated = claim.from_log && acquired_ms.is_some_and(|at| claim.waiter.since_ms.is_some_and(|s| s < at));
+            if claim.waiter.agent == lock.holder_agent || outdated || !same_scope(&claim.repository_id, &lock.repository_id) {
+                continue;
+            }
+            match merged.get_mut(&claim.waiter.agent) {
+                None => {
+                    merged.insert(&claim.waiter.agent, claim.waiter.clone());
+                }
+                Some(known) => {
+                    known.evidence.extend(claim.waiter.evidence.iter().cloned());
+                    known.priority = known.priority.max(claim.waiter.priority);
+                    known.since_ms = match (known.since_ms, claim.waiter.since_ms) {
+                        (Some(a), Some(b)) => Some(a.min(b)),
+                        (a, b) => a.or(b),
+                    };
+                }
+            }
+        }
+        let mut queue: Vec<Waiter> = merged.into_values().collect();
+        queue.sort_by_key(|w| (-w.priority, w.since_ms.unwrap_or(Millis::MAX), w.order));
+        queue
+    }
+}
+
+/// Whether two repository names may mean the same one. Messages written by tools carry a path or
+/// `default` where the tables carry a hash, so only two hashes, or two equal names, can differ for sure.
+fn same_scope(a: &Text, b: &Text) -> bool {
+    let vague = |id: &Text| id.is_empty() || *id == "default" || id.raw().contains('/');
+    a == b || vague(a) || vague(b)
+}
+
+/// Collects all evidence of waiting.
+#[must_use]
+pub(super) fn waiters(messages: &[MessageView], log: &[LogView]) -> Waiters {
+    let mut found = Waiters::default();
+    let answered = answered_requests(messages);
+    for view in messages.iter().filter(|m| m.state != MessageState::Acknowledged) {
+        let message = &view.message;
+        let kind = message.msg_type.raw();
+        if !matches!(kind, "resource_lock_request" | "scope_request") {
+            continue;
+        }
+        for resource in resources(&message.payload.head) {
+            if answered.contains(&(message.sender_agent.clone(), canonical(&resource).to_owned(), message.id)) {
+                continue;
+            }
+            found.add(&resource, Claim {
+                waiter: Waiter {
+                    agent: message.sender_agent.clone(),
+                    since_ms: view.created_ms,
+                    priority: message.priority.unwrap_or(1),
+                    evidence: vec![format!("{kind} {}", message.id).into()],
+                    order: message.id,
+                },
+                repository_id: message.repository_id.clone(),
+                from_log: false,
+            });
+        }
+    }
+    for view in log {
+        for (resource, agents) in conflict(&view.entry.kind_json) {
+            for agent in agents {
+                found.add(&resource, Claim {
+                    waiter: Waiter {
+                        agent,
+                        since_ms: view.at_ms,
+                        priority: 1,
+                        evidence: vec![format!("{} {}", view.entry.kind, view.entry.operation_id).into()],
+                        order: i64::MAX,
+                    },
+                    repository_id: view.entry.repository_id.clone(),
+                    from_log: true,
+                });
+            }
+        }
+    }
+    found
+}
+
+impl Waiters {
+    fn add(&mut self, resource: &str, claim: Claim) {
+        self.0.entry(canonical(resource).to_owned()).or_default().push(claim);
+    }
+}
+
+/// Requests that a later grant to the requester has answered.
+fn answered_requests(messages: &[MessageView]) -> std::collections::HashSet<(Text, String, i64)> {
+    let grants: Vec<_> = messages
+        .iter()
+        .filter(|m| matches!(m.message.msg_type.raw(), "resource_lock_grant" | "scope_grant" | "cancel_request"))
+        .collect();
+    let mut answered = std::collections::HashSet::new();
+    if grants.is_empty() {
+        return answered;
+    }
+    for request in messages {
+        for resource in resources(&request.message.payload.head) {
+            let is_answer = |grant: &&&MessageView| {
+                let party = if grant.message.msg_type == "cancel_request" { &grant.message.sender_agent } else { &grant.message.receiver_agent };
+                *party == request.message.sender_agent
+                    && grant.message.id > request.message.id
+                    && resources(&grant.message.payload.head).iter().any(|r| canonical(r) == canonical(&resource))
+            };
+            if grants.iter().any(|grant| is_answer(&grant)) {
+                answered.insert((request.message.sender_agent.clone(), canonical(&resource).to_owned(), request.message.id));
+            }
+        }
+    }
+    answered
+}
+
+/// The resources that a request's payload names.
+fn resources(payload: &str) -> Vec<String> {
+    let Ok(Value::Object(map)) = serde_json::from_str(payload) else { return Vec::new() };
+    let mut names: Vec<String> =
+        ["resource_id", "lock_key", "path"].iter().filter_map(|k| map.get(*k)?.as_str().map(str::to_owned)).collect();
+    if let Some(Value::Array(paths)) = map.get("paths") {
+        names.extend(paths.iter().take(64).filter_map(|p| p.as_str().map(str::to_owned)));
+    }
+    names
+}
+
+/// What a conflict in the op-log says: the resource, and the agents that do not have it.
+fn conflict(kind_json: &str) -> Vec<(String, Vec<Text>)> {
+    if !kind_json.contains("Conflict") {
+        return Vec::new();
+    }
+    let Ok(Value::Object(kind)) = serde_json::from_str::<Value>(kind_json) else { return Vec::new() };
+    let agent = |v: &Value| v.as_i64().map(|n| Text::from(n.to_string())).or_else(|| v.as_str().map(Text::new));
+    let mut found = Vec::new();
+    if let Some(detected) = kind.get("ConflictDetected")
+        && let (Some(path), Some(sides)) = (detected["path"].as_str(), detected["sides"].as_array())
+    {
+        found.push((path.to_owned(), sides.iter().take(64).filter_map(agent).collect()));
+    }
+    found
+}

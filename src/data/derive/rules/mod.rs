@@ -1,0 +1,33 @@
+//! The rules of findings, one small family a file, and their registry.
+
+mod locks;
+mod log;
+mod nodes;
+mod sources;
+mod work;
+
+use super::findings::{Finding, Rule, Severity, Subject};
+use crate::text::Text;
+
+/// Every rule, the most telling first.
+pub const RULES: &[Rule] = &[
+    Rule { name: "source-down", summary: "a source does not answer", check: sources::down },
+    Rule { name: "source-old", summary: "a source's data is old", check: sources::old },
+    Rule { name: "chain-broken", summary: "the op-log's hash chain is broken", check: log::broken },
+    Rule { name: "node-dead", summary: "nodes have fallen silent", check: nodes::silent },
+    Rule { name: "lock-orphaned", summary: "locks are held by nodes that are gone", check: locks::orphaned },
+    Rule { name: "lock-expired", summary: "expired locks were not swept and may block older clients", check: locks::expired },
+    Rule { name: "leader-gone", summary: "a repository has no living lock leader", check: locks::leaderless },
+    Rule { name: "message-poison", summary: "messages are delivered again and again", check: work::poison },
+    Rule { name: "message-stuck", summary: "messages wait for an acknowledgement", check: work::stuck },
+    Rule { name: "task-orphaned", summary: "tasks sit with workers that are gone", check: work::orphaned },
+    Rule { name: "clock-skew", summary: "clocks disagree by more than 2 s", check: nodes::skew },
+    Rule { name: "node-missing", summary: "nodes are known to one source only", check: nodes::missing },
+    Rule { name: "value-odd", summary: "rows hold values of an unexpected type", check: sources::odd },
+    Rule { name: "source-note", summary: "a source shows less than it could", check: sources::notes },
+];
+
+/// A finding; the registry writes the rule's name into it.
+fn finding(severity: Severity, subject: Subject, name: &Text, sentence: String, evidence: Vec<Text>) -> Finding {
+    Finding { rule: "", severity, subject, name: name.clone(), sentence: sentence.into(), evidence }
+}

@@ -1,0 +1,54 @@
+//! Nodes that are silent, skewed, or known to one source only.
+
+use super::super::findings::{Finding, Severity, Subject};
+use super::super::staleness::Staleness;
+use super::super::{Picture, Thresholds};
+use super::finding;
+use crate::time;
+
+pub(super) fn silent(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
+    for node in picture.nodes.iter() {
+        let severity = match node.staleness {
+            Staleness::Critical | Staleness::Dead => Severity::Critical,
+            Staleness::Alert => Severity::Warning,
+            _ => continue,
+        };
+        let held = match (node.holds.locks, node.holds.tasks) {
+            (0, 0) => String::new(),
+            (1, 0) => " with 1 lock in hand".into(),
+            (locks, 0) => format!(" with {locks} locks in hand"),
+            (0, 1) => " with 1 task in hand".into(),
+            (0, tasks) => format!(" with {tasks} tasks in hand"),
+            (locks, tasks) => format!(" with locks ({locks}) and tasks ({tasks}) in hand"),
+        };
+        let sentence = format!("{} is {}{held}", node.node_id, node.staleness);
+        let signals = node.signals.iter().map(|s| format!("{}: {}", s.from, time::utc(s.seen_ms)).into());
+        found.push(finding(severity, Subject::Node(node.node_id.clone()), &node.node_id, sentence, signals.collect()));
+    }
+}
+
+pub(super) fn missing(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
+    for node in picture.nodes.iter().filter(|n| !n.missing_in.is_empty()) {
+        let places: Vec<_> = node.missing_in.iter().map(ToString::to_string).collect();
+        let sentence = format!("{} is not known to {}", node.node_id, places.join(", "));
+        let evidence = node.signals.iter().map(|s| s.from.clone()).collect();
+        found.push(finding(Severity::Info, Subject::Node(node.node_id.clone()), &node.node_id, sentence, evidence));
+    }
+}
+
+pub(super) fn skew(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
+    let word = |ms: i64| format!("{} {}", time::short(ms.abs()), if ms > 0 { "ahead of" } else { "behind" });
+    for (source, view) in picture.mesh.sources.iter().zip(picture.sources.iter()) {
+        let Some(ms) = view.skew_ms else { continue };
+        let name = &source.identity.name;
+        let sentence = format!("the clock of {name} is {} this console's", word(ms));
+        let evidence = source.clock.best().map(|s| format!("offset {} ms, +-{} ms", s.offset_ms, s.uncertainty_ms).into());
+        found.push(finding(Severity::Warning, Subject::Source(name.clone()), name, sentence, evidence.into_iter().collect()));
+    }
+    for node in picture.nodes.iter() {
+        let Some(ms) = node.skew_ms else { continue };
+        let sentence = format!("the clock of {} is {} this console's", node.node_id, word(ms));
+        let evidence = vec![format!("its heartbeats appear {ms} ms off the time written in them").into()];
+        found.push(finding(Severity::Warning, Subject::Node(node.node_id.clone()), &node.node_id, sentence, evidence));
+    }
+}

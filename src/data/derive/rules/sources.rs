@@ -1,0 +1,71 @@
+//! Sources that do not answer, or say odd things.
+
+use super::super::findings::{Finding, Severity, Subject};
+use super::super::sources::SourceHealth;
+use super::super::{Picture, Thresholds};
+use super::finding;
+use crate::data::mesh::SourceState;
+use crate::text::Text;
+use crate::time;
+
+fn each(picture: &Picture, health: &[SourceHealth]) -> impl Iterator<Item = SourceState> {
+    let chosen: Vec<_> = picture
+        .mesh
+        .sources
+        .iter()
+        .zip(picture.sources.iter())
+        .filter(|(_, view)| health.contains(&view.health))
+        .map(|(source, _)| source.clone())
+        .collect();
+    chosen.into_iter()
+}
+
+fn fault_of(source: &SourceState) -> (String, Vec<Text>) {
+    let Some(trouble) = &source.health.trouble else { return ("no answer".into(), Vec::new()) };
+    let evidence = vec![format!("failing since {}", time::utc(trouble.since_ms)).into(), source.identity.place.clone()];
+    (trouble.fault.to_string(), evidence)
+}
+
+pub(super) fn down(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
+    for source in each(picture, &[SourceHealth::Down]) {
+        let (why, evidence) = fault_of(&source);
+        let name = &source.identity.name;
+        found.push(finding(Severity::Critical, Subject::Source(name.clone()), name, format!("{name} does not answer: {why}"), evidence));
+    }
+}
+
+pub(super) fn old(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
+    for source in each(picture, &[SourceHealth::Old]) {
+        let (why, mut evidence) = fault_of(&source);
+        let name = &source.identity.name;
+        if let Some(at) = source.health.last_ok_ms {
+            evidence.push(format!("last heard {}", time::utc(at)).into());
+        }
+        let sentence = format!("what {name} shows is old: {why}");
+        found.push(finding(Severity::Critical, Subject::Source(name.clone()), name, sentence, evidence));
+    }
+}
+
+pub(super) fn odd(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
+    for source in picture.mesh.sources.iter().filter(|s| !s.oddities.is_empty()) {
+        let name = &source.identity.name;
+        let n = source.oddities.len();
+        let values = if n == 1 { "1 value is".into() } else { format!("{n} values are") };
+        let sentence = format!("{values} not what the column is for, and shown as unknown");
+        let evidence = source
+            .oddities
+            .iter()
+            .take(20)
+            .map(|o| format!("{}.{} of {}: {}", o.table, o.column, o.row, o.found).into())
+            .collect();
+        found.push(finding(Severity::Warning, Subject::Source(name.clone()), name, sentence, evidence));
+    }
+}
+
+pub(super) fn notes(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
+    for source in picture.mesh.sources.iter().filter(|s| !s.notes.is_empty()) {
+        let name = &source.identity.name;
+        let sentence = source.notes.first().map(ToString::to_string).unwrap_or_default();
+        found.push(finding(Severity::Info, Subject::Source(name.clone()), name, sentence, source.notes.to_vec()));
+    }
+}

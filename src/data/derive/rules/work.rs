@@ -1,0 +1,50 @@
+//! Messages and tasks that do not move.
+
+use super::super::findings::{Finding, Severity, Subject};
+use super::super::messages::{MessageState, MessageView};
+use super::super::tasks::TaskState;
+use super::super::{Picture, Thresholds};
+use super::finding;
+use crate::text::Text;
+use crate::time;
+
+pub(super) fn poison(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
+    for view in picture.messages.iter().filter(|m| m.state == MessageState::Poison) {
+        let m = &view.message;
+        let n = m.delivery_attempts.unwrap_or_default();
+        let sentence = format!("{} {} to {} was delivered {n} times without success", m.msg_type, m.id, m.receiver_agent);
+        let mut evidence = evidence(view);
+        evidence.extend(m.last_claim_error.iter().map(|e| format!("last error: {e}").into()));
+        found.push(finding(Severity::Critical, Subject::Message(view.key()), &message_name(view), sentence, evidence));
+    }
+}
+
+pub(super) fn stuck(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
+    for view in picture.messages.iter().filter(|m| m.state == MessageState::Stuck) {
+        let m = &view.message;
+        let sentence = format!("{} {} to {} was not acknowledged", m.msg_type, m.id, m.receiver_agent);
+        found.push(finding(Severity::Warning, Subject::Message(view.key()), &message_name(view), sentence, evidence(view)));
+    }
+}
+
+pub(super) fn orphaned(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
+    for task in picture.tasks.iter().filter(|t| t.state == TaskState::Orphaned) {
+        let who = task.owner_node.as_ref().or(task.owner_agent.as_ref()).map_or("somebody unknown", Text::as_str);
+        let sentence = format!("task {} sits with {who}, which is {}", task.task, task.owner_staleness);
+        found.push(finding(Severity::Critical, Subject::Task(task.key()), &task.task, sentence, task.evidence.clone()));
+    }
+}
+
+fn message_name(view: &MessageView) -> Text {
+    format!("message {}", view.message.id).into()
+}
+
+fn evidence(view: &MessageView) -> Vec<Text> {
+    let mut lines = vec![Text::from(format!("{} in {}", view.message.table, view.source))];
+    lines.extend(view.created_ms.map(|at| format!("written {}", time::utc(at)).into()));
+    if let Some(owner) = &view.message.claim_owner {
+        let until = view.claim_until_ms.map_or_else(|| "unknown".into(), time::utc);
+        lines.push(format!("claimed by {owner} until {until}").into());
+    }
+    lines
+}

@@ -1,0 +1,70 @@
+//! How long a node has been silent, in missed windows.
+
+use strum::{Display, EnumIter, IntoStaticStr};
+
+use crate::time::Millis;
+
+/// Levels of silence, mildest first. `Unknown` sorts last: it says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr, EnumIter)]
+#[strum(serialize_all = "lowercase")]
+pub enum Staleness {
+    Healthy,
+    Warn,
+    Alert,
+    Critical,
+    Dead,
+    Unknown,
+}
+
+impl Staleness {
+    /// By missed windows: 0 healthy, 1 warn, 3 alert, 5 critical, 10 dead.
+    #[must_use]
+    pub fn of_misses(misses: i64) -> Self {
+        match misses {
+            ..1 => Self::Healthy,
+            1..3 => Self::Warn,
+            3..5 => Self::Alert,
+            5..10 => Self::Critical,
+            10.. => Self::Dead,
+        }
+    }
+
+    /// Whether what it holds is orphaned.
+    #[must_use]
+    pub fn is_gone(self) -> bool {
+        matches!(self, Self::Critical | Self::Dead)
+    }
+}
+
+/// Missed windows after `age_ms` of silence. A heartbeat from the future has missed none.
+#[must_use]
+pub fn misses(age_ms: Millis, stale_ms: Millis) -> i64 {
+    age_ms.max(0) / stale_ms.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[rstest::rstest]
+    #[case(0, "healthy")]
+    #[case(59_999, "healthy")]
+    #[case(60_000, "warn")]
+    #[case(179_999, "warn")]
+    #[case(180_000, "alert")]
+    #[case(300_000, "critical")]
+    #[case(600_000, "dead")]
+    #[case(-5_000, "healthy")]
+    fn levels(#[case] age_ms: Millis, #[case] level: &str) {
+        assert_eq!(Staleness::of_misses(misses(age_ms, 60_000)).to_string(), level);
+    }
+
+    proptest! {
+        #[test]
+        fn silence_only_makes_it_worse(a in 0i64..10_000_000, b in 0i64..10_000_000, window in 1i64..1_000_000) {
+            let (short, long) = (a.min(b), a.max(b));
+            prop_assert!(Staleness::of_misses(misses(short, window)) <= Staleness::of_misses(misses(long, window)));
+        }
+    }
+}

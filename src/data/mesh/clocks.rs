@@ -1,0 +1,123 @@
+//! Estimates of other clocks: a source's from timed exchanges, a node's from when its heartbeats appear.
+
+use std::collections::VecDeque;
+
+use crate::data::observation::ClockSample;
+use crate::time::Millis;
+
+const SAMPLES: usize = 16;
+
+/// A source's clock against the console's.
+#[derive(Debug, Clone, Default)]
+pub struct SourceClock {
+    samples: VecDeque<ClockSample>,
+}
+
+impl SourceClock {
+    /// Takes one exchange.
+    pub fn sample(&mut self, sample: ClockSample) {
+        if self.samples.len() == SAMPLES {
+            self.samples.pop_front();
+        }
+        self.samples.push_back(sample);
+    }
+
+    /// The exchange with the least delay among the last ones: the surest estimate.
+    #[must_use]
+    pub fn best(&self) -> Option<ClockSample> {
+        self.samples.iter().rev().min_by_key(|s| s.uncertainty_ms).copied()
+    }
+
+    /// The source's clock minus the console's; zero while unknown.
+    #[must_use]
+    pub fn offset_ms(&self) -> Millis {
+        self.best().map_or(0, |s| s.offset_ms)
+    }
+
+    /// The offset, if it is larger than what the measurement itself may be off by 2 s or more.
+    #[must_use]
+    pub fn skew_ms(&self) -> Option<Millis> {
+        let best = self.best()?;
+        (best.offset_ms.abs() > SKEW + best.uncertainty_ms).then_some(best.offset_ms)
+    }
+}
+
+/// Skew below this is not worth a word.
+pub const SKEW: Millis = 2_000;
+
+/// A node's own clock against the console's, from its heartbeats alone.
+///
+/// A heartbeat that appeared between two looks was written between them, so the node's clock minus
+/// the console's is at least `seen - this look` and at most `seen - last look`. Heartbeats that were
+/// held up only make the lower bound lower; the highest lower bound is the best one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NodeClock {
+    bounds: VecDeque<(Millis, Millis)>,
+}
+
+impl NodeClock {
+    /// Takes a heartbeat that was not there at the last look.
+    pub fn sample(&mut self, seen_ms: Millis, last_look_ms: Millis, this_look_ms: Millis) {
+        if self.bounds.len() == SAMPLES {
+            self.bounds.pop_front();
+        }
+        self.bounds.push_back((seen_ms - this_look_ms, seen_ms - last_look_ms));
+    }
+
+    /// The node's clock minus the console's, if it is surely more than 2 s.
+    #[must_use]
+    pub fn skew_ms(&self) -> Option<Millis> {
+        let (low, high) = self.bounds.iter().max_by_key(|(low, _)| *low).copied()?;
+        if low > SKEW {
+            Some(low)
+        } else if high < -SKEW && self.bounds.len() >= 3 {
+            // One late heartbeat looks like a slow clock; three in a row do not.
+            Some(high)
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_least_delay_wins() {
+        let mut clock = SourceClock::default();
+        clock.sample(ClockSample { offset_ms: 900, uncertainty_ms: 1_000 });
+        clock.sample(ClockSample { offset_ms: 3_000, uncertainty_ms: 5 });
+        clock.sample(ClockSample { offset_ms: 3_500, uncertainty_ms: 400 });
+        assert_eq!(clock.offset_ms(), 3_000);
+        assert_eq!(clock.skew_ms(), Some(3_000));
+    }
+
+    #[test]
+    fn a_late_heartbeat_is_not_a_slow_clock() {
+        let mut clock = NodeClock::default();
+        clock.sample(0, 20_000, 21_000);
+        assert_eq!(clock.skew_ms(), None);
+        clock.sample(40_500, 40_000, 41_000);
+        assert_eq!(clock.skew_ms(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_skewed_node_is_found_and_a_true_one_is_not(skew in -100_000i64..100_000, writes in prop::collection::vec(0i64..999, 5..20)) {
+            let mut clock = NodeClock::default();
+            for (i, at) in writes.iter().enumerate() {
+                let look = i64::try_from(i).unwrap() * 15_000;
+                clock.sample(look + at + skew, look, look + 1_000);
+            }
+            match clock.skew_ms() {
+                Some(found) => {
+                    prop_assert!(skew.abs() > 2_000);
+                    prop_assert!((found - skew).abs() <= 1_000);
+                }
+                None => prop_assert!(skew.abs() <= 3_000),
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What is known about a mesh: the facts, the judgements drawn from them, and the systems they come from.
+
+pub mod derive;
+pub mod mesh;
+pub mod model;
+pub mod observation;
+pub mod poller;
+pub mod source;
+pub mod systems;
+pub mod vox;

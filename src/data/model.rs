@@ -1,0 +1,209 @@
+//! The facts: what was read, as it was written, before anything is concluded from it.
+//!
+//! A field that is `None` is unknown: the column is absent, holds NULL, or holds something that is
+//! not what the column is for. Field names equal the column names wherever there is one. All
+//! instants are Unix milliseconds on the clock of whoever wrote them.
+
+use std::sync::Arc;
+
+use strum::{Display, EnumIter, IntoStaticStr};
+
+use crate::text::Text;
+use crate::time::Millis;
+
+/// One heartbeat row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heartbeat {
+    pub node_id: Text,
+    pub agent_id: Text,
+    /// Written by the node's own clock.
+    pub last_seen_ms: Option<Millis>,
+    pub activity: Text,
+    pub repository_id: Text,
+}
+
+/// One node of a control plane's registry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RegistryNode {
+    pub node_id: Text,
+    /// Written by the server's clock.
+    pub last_seen_ms: Option<Millis>,
+    pub version: Text,
+    pub listen_addr: Option<Text>,
+    pub scope_id: Option<Text>,
+    pub labels: Vec<Text>,
+    pub maintenance: bool,
+    pub maintenance_until_ms: Option<Millis>,
+    pub quarantined: bool,
+}
+
+/// Which table a lock was read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Display, IntoStaticStr, EnumIter)]
+pub enum LockTable {
+    #[strum(serialize = "distributed_locks")]
+    Distributed,
+    #[strum(serialize = "vcs_lock")]
+    Vcs,
+}
+
+/// One lock row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lock {
+    pub table: LockTable,
+    pub lock_key: Text,
+    pub repository_id: Text,
+    pub holder_node: Text,
+    pub holder_agent: Text,
+    pub fence_token: Option<i64>,
+    pub acquired_at_ms: Option<Millis>,
+    pub expires_at_ms: Option<Millis>,
+    /// Readers share it; otherwise it is exclusive.
+    pub shared: bool,
+    pub lease_id: Option<Text>,
+}
+
+/// Where a message was read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Display, IntoStaticStr, EnumIter)]
+pub enum MessageTable {
+    #[strum(serialize = "a2a_messages")]
+    A2a,
+    #[strum(serialize = "mesh_a2a_messages")]
+    Mesh,
+    #[strum(serialize = "inbox")]
+    Inbox,
+}
+
+/// A message's body, cut to a bound.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Payload {
+    /// As it came, at most [`Payload::MAX`] bytes. Scrub before showing.
+    pub head: Arc<str>,
+    /// How long it is in the source, in characters, where that is known.
+    pub full_len: Option<i64>,
+}
+
+impl Default for Payload {
+    fn default() -> Self {
+        Self { head: "".into(), full_len: Some(0) }
+    }
+}
+
+impl Payload {
+    /// How much of a payload is read, in characters.
+    pub const MAX: usize = 16_384;
+
+    /// Whether the source holds more than was read.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.full_len.is_some_and(|n| n > Self::MAX as i64)
+    }
+}
+
+/// One agent-to-agent message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    pub table: MessageTable,
+    pub id: i64,
+    pub sender_agent: Text,
+    pub receiver_agent: Text,
+    pub msg_type: Text,
+    pub payload: Payload,
+    pub priority: Option<i64>,
+    pub thread_id: Option<Text>,
+    pub idempotency_key: Option<Text>,
+    pub acknowledged: bool,
+    pub created_at_ms: Option<Millis>,
+    pub repository_id: Text,
+    pub claim_owner: Option<Text>,
+    pub claim_until_ms: Option<Millis>,
+    pub delivery_attempts: Option<i64>,
+    pub last_claim_error: Option<Text>,
+    pub processed_at_ms: Option<Millis>,
+}
+
+/// One execution lease. From a database it is a hint; from a control plane it is the authority.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lease {
+    pub lease_id: Text,
+    pub task_id: Option<Text>,
+    pub scope_key: Text,
+    pub holder_node_id: Text,
+    pub granted_at_ms: Option<Millis>,
+    pub expires_at_ms: Option<Millis>,
+    /// granted, renewed or revoked; a control plane lists only those in force.
+    pub state: Text,
+    pub authoritative: bool,
+}
+
+/// One lock leader row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Leader {
+    pub repository_id: Text,
+    pub leader_node_id: Text,
+    pub elected_at_ms: Option<Millis>,
+    pub heartbeat_at_ms: Option<Millis>,
+    pub expires_at_ms: Option<Millis>,
+    /// Rises with every claim, re-claims too; it is not a term.
+    pub epoch: Option<i64>,
+}
+
+/// Which log an entry was read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Display, IntoStaticStr, EnumIter)]
+pub enum LogTable {
+    #[strum(serialize = "agent_oplog")]
+    Agent,
+    #[strum(serialize = "convergence_op_log")]
+    Convergence,
+}
+
+/// One op-log entry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogEntry {
+    pub table: LogTable,
+    pub id: i64,
+    pub agent_id: Text,
+    pub operation_id: Text,
+    /// The name of the kind alone, e.g. `LockAcquire`.
+    pub kind: Text,
+    /// The kind's own JSON, as it came.
+    pub kind_json: Arc<str>,
+    pub description: Text,
+    pub predecessor_hash: Option<Text>,
+    pub model_id: Option<Text>,
+    pub change_id: Option<i64>,
+    pub timestamp_ms: Option<Millis>,
+    pub undone: bool,
+    pub repository_id: Text,
+}
+
+/// One lineage event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LineageEvent {
+    pub id: i64,
+    pub repository_id: Text,
+    pub kind: Text,
+    /// `None` where the event is about no task.
+    pub task_id: Option<i64>,
+    pub agent_id: Option<Text>,
+    pub session_id: Option<Text>,
+    pub created_at_ms: Option<Millis>,
+}
+
+/// A control plane's own count of what waits in its queue.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct QueueStats {
+    pub pending_count: i64,
+    pub pending_by_kind: Vec<(Text, i64)>,
+    pub pending_by_priority: Vec<(Text, i64)>,
+}
+
+/// A value that is not what its column is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Oddity {
+    pub table: &'static str,
+    pub column: &'static str,
+    /// The row's key, for people.
+    pub row: Text,
+    /// What was found there, e.g. `text "soon"`.
+    pub found: Text,
+}

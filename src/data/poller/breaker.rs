@@ -1,0 +1,93 @@
+//! When to try again: jittered back-off, then a circuit breaker. Pure; the caller brings time and chance.
+//!
+//! The figures are those the watched systems use themselves, so that the console is never the worse
+//! client: 500 ms, 1 s, 2 s ... capped at 30 s, +-250 ms; five failures in a row open the breaker,
+//! one probe after 30 s.
+
+use crate::time::Millis;
+
+/// Failures in a row that open the breaker.
+pub const OPENS_AFTER: u32 = 5;
+/// How long an open breaker waits before one probe.
+pub const OPEN_FOR: Millis = 30_000;
+const FIRST_DELAY: Millis = 500;
+const LONGEST_DELAY: Millis = 30_000;
+const JITTER: Millis = 250;
+
+/// How a source is being tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// The last try succeeded, or none was made yet.
+    Closed,
+    /// Failing, and tried again with growing delays.
+    BackingOff { failures: u32 },
+    /// Failing for so long that it is left alone but for one probe every 30 s.
+    Open { failures: u32 },
+}
+
+/// Counts failures in a row.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Breaker {
+    failures: u32,
+}
+
+impl Breaker {
+    /// A try succeeded.
+    pub fn succeed(&mut self) {
+        self.failures = 0;
+    }
+
+    /// A try failed. `leave_alone` is for a server that asked for it (429, 503): at least 2 s.
+    /// `chance` is uniform in 0..1. Answers how long to wait.
+    pub fn fail(&mut self, leave_alone: bool, chance: f64) -> Millis {
+        self.failures = self.failures.saturating_add(1);
+        let base = match self.state() {
+            State::Open { .. } => OPEN_FOR,
+            _ => {
+                let doubled = FIRST_DELAY << (self.failures - 1).min(8);
+                doubled.clamp(if leave_alone { 2_000 } else { 0 }, LONGEST_DELAY)
+            }
+        };
+        #[allow(clippy::cast_possible_truncation, reason = "at most 500")]
+        let jitter = (chance.clamp(0.0, 1.0) * (2 * JITTER) as f64) as Millis - JITTER;
+        (base + jitter).min(LONGEST_DELAY)
+    }
+
+    /// How the source is being tried.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match self.failures {
+            0 => State::Closed,
+            n if n < OPENS_AFTER => State::BackingOff { failures: n },
+            n => State::Open { failures: n },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn delays_double_then_the_breaker_opens() {
+        let mut breaker = Breaker::default();
+        let delays: Vec<_> = (0..6).map(|_| breaker.fail(false, 0.5)).collect();
+        assert_eq!(delays, [500, 1_000, 2_000, 4_000, 30_000, 30_000]);
+        assert_eq!(breaker.state(), State::Open { failures: 6 });
+        breaker.succeed();
+        assert_eq!(breaker.state(), State::Closed);
+        assert_eq!(breaker.fail(true, 0.5), 2_000);
+    }
+
+    proptest! {
+        #[test]
+        fn never_a_tight_loop_and_never_beyond_the_cap(fails in 1u32..100, chance in 0.0..1.0, busy: bool) {
+            let mut breaker = Breaker::default();
+            for _ in 0..fails {
+                let delay = breaker.fail(busy, chance);
+                prop_assert!((250..=30_000).contains(&delay));
+            }
+        }
+    }
+}

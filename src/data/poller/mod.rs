@@ -1,0 +1,107 @@
+//! One task a source: polls on its own, with its own timeout, back-off and breaker.
+
+pub mod breaker;
+
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use tokio::sync::{mpsc, watch};
+
+use self::breaker::{Breaker, State};
+use super::observation::Observation;
+use super::source::{Fault, FaultKind, Known, Source};
+use crate::time::Millis;
+
+/// What a poller tells the mesh, in order.
+#[derive(Debug)]
+pub enum Report {
+    Observed { source: usize, at_ms: Millis, observation: Box<Observation> },
+    Failed { source: usize, at_ms: Millis, fault: Fault, state: State, retry_at_ms: Millis },
+}
+
+/// How often to poll, changed while running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// From the start of one poll to the start of the next.
+    pub interval: Duration,
+    /// No polls until it is lifted.
+    pub paused: bool,
+    /// Counts up each time the operator asks for a poll now.
+    pub nudge: u64,
+}
+
+/// What a poller is given.
+pub struct Poller {
+    pub index: usize,
+    pub source: Box<dyn Source>,
+    /// A poll that takes longer has failed.
+    pub timeout: Duration,
+    pub pace: watch::Receiver<Pace>,
+    pub known: watch::Receiver<Known>,
+    pub reports: mpsc::Sender<Report>,
+    /// The console's wall clock, in Unix milliseconds.
+    pub clock: fn() -> Millis,
+}
+
+impl Poller {
+    /// Polls until nobody listens any more.
+    pub async fn run(mut self) {
+        let mut breaker = Breaker::default();
+        loop {
+            let started = Instant::now();
+            let outcome = self.poll_once().await;
+            let at_ms = (self.clock)();
+            let (report, wait) = match outcome {
+                Ok(observation) => {
+                    breaker.succeed();
+                    let wait = self.pace.borrow().interval.saturating_sub(started.elapsed());
+                    (Report::Observed { source: self.index, at_ms, observation: Box::new(observation) }, wait)
+                }
+                Err(fault) => {
+                    let delay = breaker.fail(fault.kind == FaultKind::Busy, fastrand::f64());
+                    tracing::warn!(source = self.index, %fault, delay, "poll failed");
+                    let report =
+                        Report::Failed { source: self.index, at_ms, fault, state: breaker.state(), retry_at_ms: at_ms + delay };
+                    (report, Duration::from_millis(delay.unsigned_abs()))
+                }
+            };
+            if self.reports.send(report).await.is_err() || !self.rest(wait).await {
+                return;
+            }
+        }
+    }
+
+    async fn poll_once(&mut self) -> Result<Observation, Fault> {
+        let known = self.known.borrow_and_update().clone();
+        // A client library that panics on a malformed answer must not take the source down for good.
+        let guarded = AssertUnwindSafe(self.source.poll(&known)).catch_unwind();
+        match tokio::time::timeout(self.timeout, guarded).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_panic)) => Err(Fault::transient("the answer could not be understood at all")),
+            Err(_) => Err(Fault::transient(format!("no answer within {} s", self.timeout.as_secs_f32()))),
+        }
+    }
+
+    /// Waits, but wakes for a nudge. Answers false when nobody listens any more.
+    async fn rest(&mut self, wait: Duration) -> bool {
+        let mut end = tokio::time::Instant::now() + wait;
+        let before = *self.pace.borrow_and_update();
+        loop {
+            let paused = self.pace.borrow().paused;
+            tokio::select! {
+                () = tokio::time::sleep_until(end), if !paused => return true,
+                changed = self.pace.changed() => {
+                    if changed.is_err() {
+                        return false;
+                    }
+                    let now = *self.pace.borrow_and_update();
+                    if now.nudge != before.nudge {
+                        return true;
+                    }
+                    end = end.min(tokio::time::Instant::now() + now.interval);
+                }
+            }
+        }
+    }
+}

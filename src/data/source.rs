@@ -1,0 +1,86 @@
+//! The seam: what a system must do to be watched.
+//!
+//! A source knows nothing of the screen or of other sources. It keeps its own cursor (what it has
+//! already read), so that nothing outside can ask it to read history twice.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::observation::Observation;
+use crate::text::Text;
+
+/// A boxed future, as a source's poll returns it.
+pub type Polling<'a> = Pin<Box<dyn Future<Output = Result<Observation, Fault>> + Send + 'a>>;
+
+/// What the poller tells a source before it polls.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Agents seen anywhere in the mesh: their inboxes can be asked for.
+    pub agents: Arc<[Text]>,
+}
+
+/// One place that facts come from.
+pub trait Source: Send {
+    /// Reads what is new. An observation without changes says that nothing changed.
+    fn poll<'a>(&'a mut self, known: &'a Known) -> Polling<'a>;
+}
+
+/// What a source is, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Short and unique in the mesh, e.g. `vox.db`.
+    pub name: Text,
+    /// What kind of thing it is, e.g. `database` or `control plane`.
+    pub kind: &'static str,
+    /// Where it is, without secrets.
+    pub place: Text,
+    /// How it is read, e.g. `snapshot copy`.
+    pub how: &'static str,
+    /// What each empty table means to this system: (part, sentence).
+    pub why_empty: &'static [(&'static str, &'static str)],
+}
+
+/// Why a poll brought nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}{}{}", if .todo.is_empty() { "" } else { "; " }, .todo)]
+pub struct Fault {
+    pub kind: FaultKind,
+    /// What happened, to what.
+    pub what: Text,
+    /// What to do next; may be empty.
+    pub todo: Text,
+}
+
+/// The families of faults, which are treated differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultKind {
+    /// It may go away by itself: try again.
+    Transient,
+    /// It asks to be left alone for a while (429, 503).
+    Busy,
+    /// It needs a person (a wrong token, a file that is too large).
+    Setup,
+}
+
+impl Fault {
+    /// A fault that may go away by itself.
+    #[must_use]
+    pub fn transient(what: impl AsRef<str>) -> Self {
+        Self { kind: FaultKind::Transient, what: Text::new(what.as_ref()), todo: Text::default() }
+    }
+    /// A fault that needs a person, and what the person can do.
+    #[must_use]
+    pub fn setup(what: impl AsRef<str>, todo: impl AsRef<str>) -> Self {
+        Self { kind: FaultKind::Setup, what: Text::new(what.as_ref()), todo: Text::new(todo.as_ref()) }
+    }
+    /// The server asks to be left alone for a while.
+    #[must_use]
+    pub fn busy(what: impl AsRef<str>) -> Self {
+        Self {
+            kind: FaultKind::Busy,
+            what: Text::new(what.as_ref()),
+            todo: Text::new("backing off before the next try"),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! How a Vox database is reached. All of them answer the same statements with the same rows.
+
+pub mod local;
+pub mod remote;
+pub mod replica;
+
+use std::sync::Arc;
+
+use libsql::{Connection, Value};
+
+use crate::data::source::Fault;
+
+/// Rows of one statement.
+pub type Rows = Vec<Vec<Value>>;
+
+/// Whether there is anything new to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// Nothing was written since the last read.
+    None,
+    /// Perhaps: read.
+    Some,
+    /// Another database stands there: everything known is void.
+    AnotherDatabase,
+}
+
+/// One way to reach a database.
+pub enum Backend {
+    Copy(local::CopyOf),
+    Owned(local::Owned),
+    Remote(remote::Remote),
+    Replica(replica::Replica),
+}
+
+/// What an exchange cost beyond its rows.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Spent {
+    pub round_trips: u64,
+    pub bytes: u64,
+}
+
+impl Backend {
+    /// Finds out whether there is anything new, as cheaply as this way allows.
+    pub async fn news(&mut self, spent: &mut Spent) -> Result<News, Fault> {
+        match self {
+            Self::Copy(copy) => copy.news(spent).await,
+            Self::Owned(owned) => owned.news().await,
+            Self::Remote(_) => Ok(News::Some),
+            Self::Replica(replica) => replica.news(spent).await,
+        }
+    }
+
+    /// Runs read-only statements, in order, in one exchange.
+    pub async fn run(&mut self, statements: &[&str], spent: &mut Spent) -> Result<Vec<Rows>, ReadError> {
+        match self {
+            Self::Copy(copy) => run_local(copy.connection().await?, statements).await,
+            Self::Owned(owned) => run_local(owned.connection().await?, statements).await,
+            Self::Remote(remote) => remote.run(statements, spent).await,
+            Self::Replica(replica) => run_local(replica.connection().await?, statements).await,
+        }
+    }
+
+    /// Whether another exchange costs nothing to speak of.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        !matches!(self, Self::Remote(_))
+    }
+
+    /// The rows cannot have come from a whole database: start over.
+    pub fn distrust(&mut self) {
+        if let Self::Copy(copy) = self {
+            copy.distrust();
+        }
+    }
+}
+
+/// Why statements brought no rows.
+#[derive(Debug)]
+pub enum ReadError {
+    /// A table or column is not there, or a history was written anew: probe and read once more.
+    LookAgain(Fault),
+    /// What was read is not a whole database.
+    Malformed(Fault),
+    Other(Fault),
+}
+
+impl From<Fault> for ReadError {
+    fn from(fault: Fault) -> Self {
+        Self::Other(fault)
+    }
+}
+
+impl ReadError {
+    /// The fault, whatever its family.
+    #[must_use]
+    pub fn into_fault(self) -> Fault {
+        match self {
+            Self::LookAgain(fault) | Self::Malformed(fault) | Self::Other(fault) => fault,
+        }
+    }
+
+    fn of_sql(message: &str) -> Self {
+        let fault = Fault::transient(format!("the database answered: {message}"));
+        if message.contains("no such table") || message.contains("no such column") {
+            Self::LookAgain(fault)
+        } else if message.contains("malformed") || message.contains("not a database") || message.contains("corrupt") {
+            Self::Malformed(fault)
+        } else {
+            Self::Other(fault)
+        }
+    }
+}
+
+async fn run_local(connection: Arc<Connection>, statements: &[&str]) -> Result<Vec<Rows>, ReadError> {
+    let mut answers = Vec::with_capacity(statements.len());
+    for sql in statements {
+        let rows = connection.query(sql, ()).await.map_err(|e| ReadError::of_sql(&e.to_string()))?;
+        answers.push(collect(rows).await?);
+    }
+    Ok(answers)
+}
+
+async fn collect(mut rows: libsql::Rows) -> Result<Rows, ReadError> {
+    let mut all = Vec::new();
+    while let Some(row) = rows.next().await.map_err(|e| ReadError::of_sql(&e.to_string()))? {
+        let width = row.column_count();
+        all.push((0..width).map(|i| row.get_value(i).unwrap_or(Value::Null)).collect());
+    }
+    Ok(all)
+}

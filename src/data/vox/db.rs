@@ -1,0 +1,336 @@
+//! A Vox database as a source: probe, poll, follow.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use libsql::Value;
+
+use super::backend::{Backend, News, ReadError, Rows, Spent};
+use super::queries::{self, Cursor, History, Limits, Part, Query};
+use super::schema::Schema;
+use super::tables::{locks, log, messages, nodes};
+use crate::data::model::{LockTable, LogTable, Message, MessageTable, Oddity};
+use crate::data::observation::{Change, ClockSample, Cost, LogStart, Observation};
+use crate::data::source::{Fault, Known, Polling, Source};
+use crate::text::Text;
+use crate::time::Millis;
+
+/// A remote database's schema is looked at again after this many polls.
+const REPROBE_EVERY: u32 = 300;
+/// How many vanished messages are looked up in one poll.
+const LOOKUPS: usize = 200;
+
+/// One Vox database.
+pub struct VoxDb {
+    backend: Backend,
+    limits: Limits,
+    clock: fn() -> Millis,
+    schema: Option<Schema>,
+    polls_since_probe: u32,
+    cursor: Cursor,
+    /// Ids that waited at the last read, by table.
+    waiting: [HashSet<i64>; 2],
+    /// Ids that no longer wait and whose end is not known yet, by table.
+    vanished: [Vec<i64>; 2],
+}
+
+impl VoxDb {
+    /// Reads through `backend`. `clock` is the console's wall clock.
+    #[must_use]
+    pub fn new(backend: Backend, limits: Limits, clock: fn() -> Millis) -> Self {
+        Self {
+            backend,
+            limits,
+            clock,
+            schema: None,
+            polls_since_probe: 0,
+            cursor: Cursor::default(),
+            waiting: Default::default(),
+            vanished: Default::default(),
+        }
+    }
+
+    async fn poll_now(&mut self) -> Result<Observation, Fault> {
+        let started = Instant::now();
+        let mut seen = Observation::default();
+        let mut spent = Spent::default();
+        let news = self.backend.news(&mut spent).await?;
+        let unsettled = self.vanished.iter().any(|ids| !ids.is_empty());
+        if news == News::None && self.schema.is_some() && !unsettled {
+            seen.cost = cost(spent, 0, started);
+            return Ok(seen);
+        }
+        if news == News::AnotherDatabase {
+            self.forget();
+            seen.changes.push(Change::Reset);
+        }
+        let mut rows_read = 0;
+        for last_try in [false, true] {
+            match self.read(&mut seen, &mut spent, &mut rows_read).await {
+                Ok(()) => break,
+                Err(error) if last_try => return Err(self.give_up(error)),
+                Err(ReadError::LookAgain(_)) => self.schema = None,
+                Err(ReadError::Malformed(_)) if self.backend.is_local() => {
+                    self.backend.distrust();
+                    self.backend.news(&mut spent).await?;
+                }
+                Err(error) => return Err(self.give_up(error)),
+            }
+            seen.changes.retain(|change| matches!(change, Change::Reset));
+        }
+        seen.cost = cost(spent, rows_read, started);
+        Ok(seen)
+    }
+
+    /// After a failed read nothing is known to be current: the next poll reads, whatever the file says.
+    fn give_up(&mut self, error: ReadError) -> Fault {
+        self.schema = None;
+        error.into_fault()
+    }
+
+    fn forget(&mut self) {
+        self.schema = None;
+        self.cursor = Cursor::default();
+        self.waiting = Default::default();
+        self.vanished = Default::default();
+    }
+
+    async fn read(&mut self, seen: &mut Observation, spent: &mut Spent, rows_read: &mut u64) -> Result<(), ReadError> {
+        self.polls_since_probe += 1;
+        if self.schema.is_none() || self.backend.is_local() || self.polls_since_probe >= REPROBE_EVERY {
+            self.probe(seen, spent, rows_read).await?;
+        }
+        let schema = self.schema.clone().unwrap_or_default();
+        let mut plan = queries::poll(&schema, &self.cursor, self.limits);
+        let lookups = self.plan_lookups(&schema);
+        plan.extend(lookups);
+
+        let sent_ms = (self.clock)();
+        let sql: Vec<&str> = plan.iter().map(|query| query.sql.as_str()).collect();
+        let answers = self.backend.run(&sql, spent).await?;
+        let received_ms = (self.clock)();
+        *rows_read += answers.iter().map(|rows| rows.len() as u64).sum::<u64>();
+
+        let heads = heads(&plan, &answers);
+        let restarted = heads.iter().filter(|(history, head)| self.cursor.get(*history).is_some_and(|at| *head < at));
+        let restarted: Vec<History> = restarted.map(|(history, _)| *history).collect();
+        if !restarted.is_empty() {
+            // A table whose highest id went back was written anew: its window is read again.
+            restarted.into_iter().for_each(|history| self.cursor.set(history, None));
+            return Err(ReadError::LookAgain(Fault::transient("a history was written anew while it was read")));
+        }
+        for ids in &mut self.vanished {
+            ids.drain(..ids.len().min(LOOKUPS));
+        }
+        let mut reader = Reader { seen, oddities: Vec::new(), notes: Vec::new(), limits: self.limits };
+        for (query, rows) in plan.iter().zip(&answers) {
+            self.take(query.part, rows, &mut reader, (sent_ms, received_ms));
+        }
+        for (history, head) in heads {
+            let at = match history {
+                History::A2a | History::Mesh => head,
+                // Logs are followed by the rows that were read: a page may end before the head.
+                _ => self.cursor.get(history).unwrap_or(0),
+            };
+            self.cursor.set(history, Some(at));
+        }
+        let Reader { oddities, notes, .. } = reader;
+        seen.oddities = Some(oddities);
+        seen.notes = Some(notes);
+        if self.backend.is_local() && self.vanished.iter().any(|ids| !ids.is_empty()) {
+            self.settle(&schema, seen, spent, rows_read).await?;
+        }
+        Ok(())
+    }
+
+    async fn probe(&mut self, seen: &mut Observation, spent: &mut Spent, rows_read: &mut u64) -> Result<(), ReadError> {
+        let answers = self.backend.run(&[&Schema::probe_sql()], spent).await?;
+        let rows = answers.into_iter().next().unwrap_or_default();
+        *rows_read += rows.len() as u64;
+        let schema = Schema::from_rows(&rows);
+        if self.schema.as_ref() != Some(&schema) {
+            seen.probe = Some(schema.report().into());
+        }
+        self.schema = Some(schema);
+        self.polls_since_probe = 0;
+        Ok(())
+    }
+
+    fn plan_lookups(&self, schema: &Schema) -> Vec<Query> {
+        let mut plan = Vec::new();
+        for (slot, table) in [MessageTable::A2a, MessageTable::Mesh].into_iter().enumerate() {
+            let ids = &self.vanished[slot];
+            let reading = if slot == 0 { &messages::A2A } else { &messages::MESH };
+            if !ids.is_empty() && schema.readable(reading.table) {
+                let sql = queries::lookup(reading, schema, &ids[..ids.len().min(LOOKUPS)]);
+                plan.push(Query { part: Part::Settled(table), sql });
+            }
+        }
+        plan
+    }
+
+    /// Looks up the ends of vanished messages at once, where that costs no round trip.
+    async fn settle(
+        &mut self,
+        schema: &Schema,
+        seen: &mut Observation,
+        spent: &mut Spent,
+        rows_read: &mut u64,
+    ) -> Result<(), ReadError> {
+        let plan = self.plan_lookups(schema);
+        let sql: Vec<&str> = plan.iter().map(|query| query.sql.as_str()).collect();
+        let answers = self.backend.run(&sql, spent).await?;
+        for ids in &mut self.vanished {
+            ids.drain(..ids.len().min(LOOKUPS));
+        }
+        for (query, rows) in plan.iter().zip(&answers) {
+            *rows_read += rows.len() as u64;
+            let mut oddities = Vec::new();
+            let settled = read_messages(query.part, rows, &mut oddities);
+            seen.changes.push(Change::SettledMessages(settled));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, part: Part, rows: &Rows, reader: &mut Reader<'_>, clock: (Millis, Millis)) {
+        match part {
+            Part::Clock => reader.clock(rows, clock),
+            Part::Head(_) => {}
+            Part::Heartbeats => {
+                let facts = nodes::HEARTBEATS.read(rows, &mut reader.oddities);
+                reader.push("mesh_heartbeats", rows, Change::Heartbeats(facts));
+            }
+            Part::Distributed => {
+                let facts = locks::DISTRIBUTED.read(rows, &mut reader.oddities);
+                reader.push("distributed_locks", rows, Change::Locks(LockTable::Distributed, facts));
+            }
+            Part::Vcs => {
+                let facts = locks::VCS.read(rows, &mut reader.oddities);
+                reader.push("vcs_lock", rows, Change::Locks(LockTable::Vcs, facts));
+            }
+            Part::Leaders => {
+                let facts = nodes::LEADERS.read(rows, &mut reader.oddities);
+                reader.push("lock_leader", rows, Change::Leaders(facts));
+            }
+            Part::Leases => {
+                let facts = locks::LEASES.read(rows, &mut reader.oddities);
+                reader.push("mesh_exec_leases", rows, Change::Leases(facts));
+            }
+            Part::Live(table) => {
+                let facts = read_messages(part, rows, &mut reader.oddities);
+                self.note_vanished(table, &facts);
+                reader.push("messages", rows, Change::LiveMessages(table, facts));
+            }
+            Part::Settled(_) => {
+                let facts = read_messages(part, rows, &mut reader.oddities);
+                reader.seen.changes.push(Change::SettledMessages(facts));
+            }
+            Part::New(history) => self.take_log(history, rows, reader),
+        }
+    }
+
+    fn note_vanished(&mut self, table: MessageTable, live: &[Message]) {
+        let slot = usize::from(table != MessageTable::A2a);
+        let now: HashSet<i64> = live.iter().map(|m| m.id).collect();
+        let gone = self.waiting[slot].difference(&now).copied();
+        self.vanished[slot].extend(gone);
+        self.waiting[slot] = now;
+    }
+
+    fn take_log(&mut self, history: History, rows: &Rows, reader: &mut Reader<'_>) {
+        let start = match self.cursor.get(history) {
+            Some(_) => LogStart::Continues,
+            None if rows.len() < reader.limits.window => LogStart::Beginning,
+            None => LogStart::Window,
+        };
+        if start == LogStart::Continues && rows.is_empty() {
+            return;
+        }
+        let newest_first = start != LogStart::Continues;
+        let highest = rows.iter().filter_map(|row| row.first()).filter_map(as_int).max();
+        let change = match history {
+            History::Lineage => {
+                let mut facts = log::LINEAGE.read(rows, &mut reader.oddities);
+                if newest_first {
+                    facts.reverse();
+                }
+                Change::Lineage(facts)
+            }
+            _ => {
+                let (reading, table) = match history {
+                    History::Convergence => (&log::CONVERGENCE, LogTable::Convergence),
+                    _ => (&log::OPLOG, LogTable::Agent),
+                };
+                let mut facts = reading.read(rows, &mut reader.oddities);
+                if newest_first {
+                    facts.reverse();
+                }
+                Change::Log(table, facts, start)
+            }
+        };
+        reader.seen.changes.push(change);
+        self.cursor.set(history, highest.max(self.cursor.get(history)));
+    }
+}
+
+impl Source for VoxDb {
+    fn poll<'a>(&'a mut self, _known: &'a Known) -> Polling<'a> {
+        Box::pin(self.poll_now())
+    }
+}
+
+/// What is collected while the answers are read.
+struct Reader<'a> {
+    seen: &'a mut Observation,
+    oddities: Vec<Oddity>,
+    notes: Vec<Text>,
+    limits: Limits,
+}
+
+impl Reader<'_> {
+    fn push(&mut self, table: &str, rows: &Rows, change: Change) {
+        if rows.len() >= self.limits.live_rows {
+            let n = self.limits.live_rows;
+            self.notes.push(format!("{table} has {n} rows or more: only {n} are shown (limits.live_rows)").into());
+        }
+        self.seen.changes.push(change);
+    }
+
+    fn clock(&mut self, rows: &Rows, (sent_ms, received_ms): (Millis, Millis)) {
+        if let Some(now) = rows.first().and_then(|row| row.first()).and_then(as_int) {
+            self.seen.clock = Some(ClockSample::between(sent_ms, now, received_ms, 1));
+        }
+    }
+}
+
+/// The highest id of each history; an empty one counts as zero.
+fn heads(plan: &[Query], answers: &[Rows]) -> Vec<(History, i64)> {
+    plan.iter()
+        .zip(answers)
+        .filter_map(|(query, rows)| match query.part {
+            Part::Head(history) => {
+                Some((history, rows.first().and_then(|row| row.first()).and_then(as_int).unwrap_or(0)))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+fn read_messages(part: Part, rows: &Rows, oddities: &mut Vec<Oddity>) -> Vec<Message> {
+    match part {
+        Part::Live(MessageTable::A2a) | Part::Settled(MessageTable::A2a) => messages::A2A.read(rows, oddities),
+        _ => messages::MESH.read(rows, oddities),
+    }
+}
+
+fn as_int(value: &Value) -> Option<i64> {
+    match value {
+        Value::Integer(n) => Some(*n),
+        _ => None,
+    }
+}
+
+fn cost(spent: Spent, rows: u64, started: Instant) -> Cost {
+    let ms = started.elapsed().as_secs_f64() * 1_000.0;
+    Cost { round_trips: spent.round_trips, rows, bytes: spent.bytes, ms }
+}

@@ -1,0 +1,208 @@
+//! Requests to a control plane: bounded answers, and errors that say what to do.
+
+use std::time::{Duration, SystemTime};
+
+use chrono::DateTime;
+use reqwest::{RequestBuilder, Response, StatusCode};
+use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
+
+use crate::config::token::Token;
+use crate::data::observation::{ClockSample, Cost};
+use crate::data::source::Fault;
+use crate::text::{Text, truncate_bytes};
+use crate::time::{self, Millis};
+
+/// How a call that reached the server was answered.
+#[derive(Debug)]
+pub enum Answer<T> {
+    Value(T, Option<ClockSample>),
+    /// 404: an older server.
+    Absent,
+    /// 403: says which role it takes.
+    Denied(Text),
+}
+
+/// The server is up; what its Date header says.
+pub struct Health {
+    pub clock: Option<ClockSample>,
+}
+
+/// A client for one control plane.
+pub struct Client {
+    base: String,
+    token: Option<Token>,
+    max_answer: u64,
+    clock: fn() -> Millis,
+    http: Option<reqwest::Client>,
+    timeout: Duration,
+}
+
+impl Client {
+    /// `base` is scheme, host and port. `max_answer` bounds an answer, in bytes.
+    #[must_use]
+    pub fn new(base: String, token: Option<Token>, max_answer: u64, timeout: Duration, clock: fn() -> Millis) -> Self {
+        Self { base, token, max_answer, clock, http: None, timeout }
+    }
+
+    /// Made at the first request: loading the platform's certificate roots takes a while.
+    fn http(&mut self) -> Result<reqwest::Client, Fault> {
+        if let Some(http) = &self.http {
+            return Ok(http.clone());
+        }
+        let tls = crate::data::vox::connector::tls_config()
+            .map_err(|e| Fault::setup(format!("no TLS: {e}"), "install the system's certificate roots"))?;
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .timeout(self.timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .user_agent(concat!("lockkeeper/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|e| Fault::setup(format!("no HTTP client: {e}"), ""))?;
+        self.http = Some(http.clone());
+        Ok(http)
+    }
+
+    /// A word of warning where a token would travel in the clear.
+    #[must_use]
+    pub fn may_send_token(&self) -> Option<Text> {
+        let host = self.base.strip_prefix("http://")?;
+        let host = host.trim_start_matches('[');
+        let near = ["127.", "localhost", "::1"].iter().any(|prefix| host.starts_with(prefix));
+        (self.token.is_some() && !near).then(|| Text::new("the token travels unencrypted: use https:// to this host"))
+    }
+
+    /// `GET /health`.
+    pub async fn health(&mut self, cost: &mut Cost) -> Result<Health, Fault> {
+        let request = self.http()?.get(format!("{}/health", self.base));
+        let (response, sample) = self.send(request, cost).await?;
+        match response.status() {
+            status if status.is_success() => {
+                body(response, 1 << 16, cost).await?;
+                Ok(Health { clock: sample })
+            }
+            status => Err(self.refusal(status, "/health", "")),
+        }
+    }
+
+    /// A `GET` with the token.
+    pub async fn get<T: DeserializeOwned>(&mut self, path: &str, cost: &mut Cost) -> Result<Answer<T>, Fault> {
+        let request = self.http()?.get(format!("{}{path}", self.base));
+        self.ask(path, request, cost).await
+    }
+
+    /// The inbox of one agent. The body names no claimer, so nothing is claimed.
+    pub async fn inbox<T: DeserializeOwned>(&mut self, agent: &str, rows: usize, cost: &mut Cost) -> Result<Answer<T>, Fault> {
+        let path = "/v1/populi/a2a/inbox";
+        let body = serde_json::json!({ "receiver_agent_id": agent, "max_messages": rows });
+        let request = self.http()?.post(format!("{}{path}", self.base)).json(&body);
+        self.ask(path, request, cost).await
+    }
+
+    async fn ask<T: DeserializeOwned>(&mut self, path: &str, request: RequestBuilder, cost: &mut Cost) -> Result<Answer<T>, Fault> {
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token.read().await?.expose_secret()),
+            None => request,
+        };
+        let (response, sample) = self.send(request, cost).await?;
+        let status = response.status();
+        let bytes = body(response, self.max_answer, cost).await?;
+        if status.is_success() {
+            let value = serde_json::from_slice(&bytes).map_err(|e| {
+                Fault::transient(format!("{path} answered something that is not what it should be: {e}"))
+            })?;
+            return Ok(Answer::Value(value, sample));
+        }
+        let said = String::from_utf8_lossy(&bytes);
+        let said = truncate_bytes(said.trim(), 200);
+        match status {
+            StatusCode::NOT_FOUND => Ok(Answer::Absent),
+            StatusCode::FORBIDDEN => Ok(Answer::Denied(Text::from(denial(said)))),
+            _ => Err(self.refusal(status, path, said)),
+        }
+    }
+
+    async fn send(&mut self, request: RequestBuilder, cost: &mut Cost) -> Result<(Response, Option<ClockSample>), Fault> {
+        let sent_ms = (self.clock)();
+        cost.round_trips += 1;
+        let response = request.send().await.map_err(|e| {
+            let why = if e.is_timeout() {
+                format!("no answer within {} s", self.timeout.as_secs_f32())
+            } else {
+                root_cause(&e)
+            };
+            Fault::transient(format!("cannot reach {}: {why}", self.base))
+        })?;
+        let sample = response
+            .headers()
+            .get(reqwest::header::DATE)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|date| DateTime::parse_from_rfc2822(date).ok())
+            .map(|date| ClockSample::between(sent_ms, date.timestamp_millis(), (self.clock)(), time::SECOND));
+        Ok((response, sample))
+    }
+
+    fn refusal(&self, status: StatusCode, path: &str, said: &str) -> Fault {
+        let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+        match status {
+            StatusCode::UNAUTHORIZED => Fault::setup(
+                format!("{} refused the token (401{said})", self.base),
+                if self.token.is_some() {
+                    "use a mesh or admin token; a JWT works only once, so a poller cannot live on one"
+                } else {
+                    "give a mesh or admin token: VOX_MESH_TOKEN, --token-file or --token-env"
+                },
+            ),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                Fault::busy(format!("{} asks for patience ({}{said})", self.base, status.as_u16()))
+            }
+            _ if status.is_redirection() => Fault::setup(
+                format!("{} redirects {path} elsewhere ({})", self.base, status.as_u16()),
+                "give the address of the control plane itself",
+            ),
+            _ => Fault::transient(format!("{path} failed ({}{said})", status.as_u16())),
+        }
+    }
+}
+
+/// What a 403 means, in roles.
+fn denial(said: &str) -> String {
+    let said = if said.is_empty() { "forbidden".to_owned() } else { said.to_owned() };
+    format!("{said} (403): needs a mesh or admin token")
+}
+
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+async fn body(mut response: Response, max: u64, cost: &mut Cost) -> Result<Vec<u8>, Fault> {
+    let too_large = || {
+        Fault::setup(format!("the answer is larger than {}", time::bytes(max)), "raise control.max_answer_bytes")
+    };
+    if response.content_length().is_some_and(|n| n > max) {
+        return Err(too_large());
+    }
+    let mut all = Vec::new();
+    while let Some(chunk) =
+        response.chunk().await.map_err(|e| Fault::transient(format!("the answer broke off: {}", root_cause(&e))))?
+    {
+        cost.bytes += chunk.len() as u64;
+        if (all.len() + chunk.len()) as u64 > max {
+            return Err(too_large());
+        }
+        all.extend_from_slice(&chunk);
+    }
+    Ok(all)
+}
+
+/// The console's wall clock, in Unix milliseconds.
+#[must_use]
+pub fn wall_clock() -> Millis {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
+}

@@ -1,0 +1,188 @@
+//! A Vox control plane over HTTP: nodes, execution leases, queue figures and inboxes. Reading only.
+//!
+//! An inbox is never asked for with `claimer_node_id`: that would claim its messages.
+
+pub mod client;
+pub mod wire;
+
+use std::time::Instant;
+
+use self::client::{Answer, Client};
+use super::super::model::Lease;
+use crate::data::observation::{Change, ClockSample, Observation, Presence, Probe};
+use crate::data::model::MessageTable;
+use crate::data::source::{Fault, Known, Polling, Source};
+use crate::text::Text;
+
+/// Polls after which a call that was absent or denied is tried again: a server may have been upgraded.
+const ASK_AGAIN_AFTER: u32 = 300;
+/// Inboxes asked for in one poll; the others follow in turn.
+const INBOXES_A_POLL: usize = 16;
+/// The most messages of one inbox; the server allows no more.
+const INBOX_ROWS: usize = 256;
+
+/// The calls a control plane may or may not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    Nodes,
+    Leases,
+    Queue,
+    Inbox,
+}
+
+impl Call {
+    const ALL: [Self; 4] = [Self::Nodes, Self::Leases, Self::Queue, Self::Inbox];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Nodes => "nodes",
+            Self::Leases => "exec leases",
+            Self::Queue => "queue stats",
+            Self::Inbox => "inbox",
+        }
+    }
+}
+
+/// One control plane.
+pub struct ControlPlane {
+    client: Client,
+    /// How each call stands, and how many polls ago a refusal was heard.
+    standing: [(Presence, u32); 4],
+    reported: Option<Probe>,
+    next_inbox: usize,
+    /// Waiting messages of each inbox asked so far.
+    inboxes: std::collections::BTreeMap<Text, Vec<crate::data::model::Message>>,
+}
+
+impl ControlPlane {
+    /// Asks through `client`.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self {
+            client,
+            standing: std::array::from_fn(|_| (Presence::Present, 0)),
+            reported: None,
+            next_inbox: 0,
+            inboxes: std::collections::BTreeMap::new(),
+        }
+    }
+
+    async fn poll_now(&mut self, known: &Known) -> Result<Observation, Fault> {
+        let started = Instant::now();
+        let mut seen = Observation::default();
+        let health = self.client.health(&mut seen.cost).await?;
+        seen.clock = health.clock;
+        if let Some(nodes) = self.ask::<wire::Nodes>(Call::Nodes, &mut seen).await? {
+            seen.cost.rows += nodes.nodes.len() as u64;
+            seen.changes.push(Change::Registry(nodes.into_facts()));
+        }
+        if let Some(leases) = self.ask::<wire::Leases>(Call::Leases, &mut seen).await? {
+            seen.cost.rows += leases.leases.len() as u64;
+            let facts: Vec<Lease> = leases.into_facts();
+            seen.changes.push(Change::Leases(facts));
+        }
+        if let Some(stats) = self.ask::<wire::Queue>(Call::Queue, &mut seen).await? {
+            seen.changes.push(Change::Queue(Some(stats.into_facts())));
+        }
+        self.ask_inboxes(known, &mut seen).await?;
+        let probe = Probe { parts: Call::ALL.iter().map(|&c| (c.name(), self.standing[c as usize].0.clone())).collect() };
+        if self.reported.as_ref() != Some(&probe) {
+            self.reported = Some(probe.clone());
+            seen.probe = Some(probe.into());
+        }
+        let mut notes = self.denials();
+        notes.extend(self.client.may_send_token());
+        seen.notes = Some(notes);
+        seen.cost.ms = started.elapsed().as_secs_f64() * 1_000.0;
+        Ok(seen)
+    }
+
+    /// Whether a call is worth making: a 404 or a denial is remembered, not asked for every second.
+    fn worth_asking(&mut self, call: Call) -> bool {
+        let (presence, ago) = &mut self.standing[call as usize];
+        if *presence == Presence::Present {
+            return true;
+        }
+        *ago += 1;
+        *ago >= ASK_AGAIN_AFTER
+    }
+
+    async fn ask<T: serde::de::DeserializeOwned>(&mut self, call: Call, seen: &mut Observation) -> Result<Option<T>, Fault> {
+        if !self.worth_asking(call) {
+            return Ok(None);
+        }
+        let path = match call {
+            Call::Nodes => "/v1/populi/nodes",
+            Call::Leases => "/v1/populi/exec/leases",
+            Call::Queue => "/v1/populi/queue/stats",
+            Call::Inbox => "/v1/populi/a2a/inbox",
+        };
+        let answer = self.client.get(path, &mut seen.cost).await?;
+        self.heard(call, answer, &mut seen.clock)
+    }
+
+    fn heard<T>(&mut self, call: Call, answer: Answer<T>, clock: &mut Option<ClockSample>) -> Result<Option<T>, Fault> {
+        let (presence, value) = match answer {
+            Answer::Value(value, sample) => {
+                *clock = best(*clock, sample);
+                (Presence::Present, Some(value))
+            }
+            Answer::Absent => (Presence::Absent, None),
+            Answer::Denied(why) => (Presence::Denied(why), None),
+        };
+        self.standing[call as usize] = (presence, 0);
+        Ok(value)
+    }
+
+    async fn ask_inboxes(&mut self, known: &Known, seen: &mut Observation) -> Result<(), Fault> {
+        let agents: Vec<&Text> = known.agents.iter().filter(|a| is_decimal(a.raw())).collect();
+        if agents.is_empty() || !self.worth_asking(Call::Inbox) {
+            return Ok(());
+        }
+        let turn = agents.len().min(INBOXES_A_POLL);
+        for step in 0..turn {
+            let agent = agents[(self.next_inbox + step) % agents.len()].clone();
+            let answer: Answer<wire::Inbox> = self.client.inbox(agent.raw(), INBOX_ROWS, &mut seen.cost).await?;
+            let Some(inbox) = self.heard(Call::Inbox, answer, &mut seen.clock)? else { return Ok(()) };
+            seen.cost.rows += inbox.messages.len() as u64;
+            self.inboxes.insert(agent, inbox.into_facts());
+        }
+        self.next_inbox = (self.next_inbox + turn) % agents.len();
+        let waiting = self.inboxes.values().flatten().filter(|m| !m.acknowledged).cloned().collect();
+        seen.changes.push(Change::LiveMessages(MessageTable::Inbox, waiting));
+        Ok(())
+    }
+
+    fn denials(&self) -> Vec<Text> {
+        Call::ALL
+            .iter()
+            .filter_map(|&call| match &self.standing[call as usize].0 {
+                Presence::Denied(why) => Some(Text::from(format!("{}: {why}", call.name()))),
+                Presence::Absent => Some(Text::from(format!("{}: not offered by this server", call.name()))),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+impl Source for ControlPlane {
+    fn poll<'a>(&'a mut self, known: &'a Known) -> Polling<'a> {
+        Box::pin(self.poll_now(known))
+    }
+}
+
+/// The control plane's agent ids are decimal strings; it refuses any other.
+fn is_decimal(id: &str) -> bool {
+    !id.is_empty() && id.len() <= 20 && id.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn best(a: Option<ClockSample>, b: Option<ClockSample>) -> Option<ClockSample> {
+    [a, b].into_iter().flatten().min_by_key(|sample| sample.uncertainty_ms)
+}
+
+/// What each empty part means to a control plane.
+pub const WHY_EMPTY: &[(&str, &str)] = &[
+    ("nodes", "no node has joined this control plane since it started"),
+    ("exec leases", "no lease is in force"),
+    ("inbox", "no known agent has messages waiting here"),
+];

@@ -1,0 +1,12 @@
+//! Vox mens: its coordination tables in libSQL, and its control plane over HTTP.
+
+pub mod backend;
+pub mod connector;
+pub mod db;
+pub mod http;
+pub mod queries;
+pub mod registry;
+pub mod row;
+pub mod schema;
+pub mod snapshot;
+pub mod tables;

@@ -1,0 +1,155 @@
+//! The statements of one poll. Pure: what was found by the probe and what was read before go in, SQL comes out.
+//!
+//! Live tables are read whole; messages are read while they wait, and once more when they are settled;
+//! logs are followed by id. Nothing here scans a history table.
+
+use strum::IntoEnumIterator;
+
+use super::schema::Schema;
+use super::tables::Reading;
+use crate::data::model::MessageTable;
+
+/// Bounds of a poll, in rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Of each live table.
+    pub live_rows: usize,
+    /// Of history at the first look, and of what is kept.
+    pub window: usize,
+    /// Of history in one later poll.
+    pub page: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { live_rows: 200_000, window: 2_000, page: 5_000 }
+    }
+}
+
+/// A table that only grows, and is followed by id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumIter)]
+pub enum History {
+    A2a,
+    Mesh,
+    Oplog,
+    Convergence,
+    Lineage,
+}
+
+impl History {
+    /// Its table, and its id column.
+    #[must_use]
+    pub fn table(self) -> (&'static str, &'static str) {
+        match self {
+            Self::A2a => ("a2a_messages", "id"),
+            Self::Mesh => ("mesh_a2a_messages", "id"),
+            Self::Oplog => ("agent_oplog", "id"),
+            Self::Convergence => ("convergence_op_log", "op_id"),
+            Self::Lineage => ("orchestration_lineage_events", "id"),
+        }
+    }
+}
+
+/// How far each history was read: the highest id seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cursor([Option<i64>; 5]);
+
+impl Cursor {
+    /// The highest id seen, if the table was read at all.
+    #[must_use]
+    pub fn get(&self, history: History) -> Option<i64> {
+        self.0[history as usize]
+    }
+
+    /// Remembers the highest id seen; `None` reads the window again.
+    pub fn set(&mut self, history: History, id: Option<i64>) {
+        self.0[history as usize] = id;
+    }
+}
+
+/// What a statement's rows are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    Clock,
+    Heartbeats,
+    Distributed,
+    Vcs,
+    Leaders,
+    Leases,
+    /// The highest id of a history.
+    Head(History),
+    /// Messages that wait, and messages first seen already settled.
+    Live(MessageTable),
+    Settled(MessageTable),
+    /// What is new in a log.
+    New(History),
+}
+
+/// One statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    pub part: Part,
+    pub sql: String,
+}
+
+/// The database's clock in whole milliseconds. (`unixepoch('subsec')` is missing before SQLite 3.42.)
+pub const CLOCK_SQL: &str = "SELECT CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)";
+
+/// All statements of one poll, in the order in which they must run.
+#[must_use]
+pub fn poll(schema: &Schema, cursor: &Cursor, limits: Limits) -> Vec<Query> {
+    use super::tables::{locks, log, messages, nodes};
+    let mut queries = vec![Query { part: Part::Clock, sql: CLOCK_SQL.into() }];
+    let mut add = |table: &str, part: Part, sql: String| {
+        if schema.readable(table) {
+            queries.push(Query { part, sql });
+        }
+    };
+    let all = limits.live_rows;
+    add("mesh_heartbeats", Part::Heartbeats, format!("{} LIMIT {all}", nodes::HEARTBEATS.select(schema)));
+    add("distributed_locks", Part::Distributed, format!("{} LIMIT {all}", locks::DISTRIBUTED.select(schema)));
+    add("vcs_lock", Part::Vcs, format!("{} LIMIT {all}", locks::VCS.select(schema)));
+    add("lock_leader", Part::Leaders, format!("{} LIMIT {all}", nodes::LEADERS.select(schema)));
+    let in_force = if schema.has("mesh_exec_leases", "state") { " WHERE state <> 'revoked'" } else { "" };
+    add("mesh_exec_leases", Part::Leases, format!("{}{in_force} LIMIT {all}", locks::LEASES.select(schema)));
+
+    // Heads come first: what arrives between two statements is then read again, not missed.
+    for history in History::iter() {
+        let (table, id) = history.table();
+        add(table, Part::Head(history), format!("SELECT max({id}) FROM {table}"));
+    }
+    for (reading, table, history) in
+        [(&messages::A2A, MessageTable::A2a, History::A2a), (&messages::MESH, MessageTable::Mesh, History::Mesh)]
+    {
+        let (name, select) = (reading.table, reading.select(schema));
+        add(name, Part::Live(table), format!("{select} WHERE acknowledged = 0 LIMIT {all}"));
+        let from = match cursor.get(history) {
+            Some(id) => id.to_string(),
+            None => format!("coalesce((SELECT max(id) FROM {name}), 0) - {}", limits.window),
+        };
+        add(
+            name,
+            Part::Settled(table),
+            format!("{select} WHERE id > {from} AND acknowledged IS NOT 0 ORDER BY id DESC LIMIT {}", limits.window),
+        );
+    }
+    let mut follow = |select: String, history: History| {
+        let (table, id) = history.table();
+        let tail = match cursor.get(history) {
+            Some(after) => format!("WHERE {id} > {after} ORDER BY {id} LIMIT {}", limits.page),
+            None => format!("ORDER BY {id} DESC LIMIT {}", limits.window),
+        };
+        add(table, Part::New(history), format!("{select} {tail}"));
+    };
+    follow(log::OPLOG.select(schema), History::Oplog);
+    follow(log::CONVERGENCE.select(schema), History::Convergence);
+    follow(log::LINEAGE.select(schema), History::Lineage);
+    queries
+}
+
+/// Looks up messages that are no longer waiting: acknowledged, or deleted.
+#[must_use]
+pub fn lookup(reading: &Reading<crate::data::model::Message>, schema: &Schema, ids: &[i64]) -> String {
+    let list: Vec<_> = ids.iter().map(ToString::to_string).collect();
+    format!("{} WHERE id IN ({})", reading.select(schema), list.join(", "))
+}

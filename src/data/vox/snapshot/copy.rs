@@ -1,0 +1,225 @@
+//! Copying a database that is being written, and knowing that the copy is whole.
+//!
+//! The main file is copied first, then the log, then both are looked at again. The copy is believed
+//! only if the main file did not move and the log is still the same log (same header, hence same
+//! salt). Then every page that a checkpoint may have been writing is in the log that was copied, and
+//! frames that were being appended fail the log's own running checksum: a reader stops before them.
+//! Anything else is a retry. A rollback journal means that the main file is being changed in place:
+//! a retry as well.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::fingerprint::{Fingerprint, Stat, beside};
+use super::store::private_file;
+use crate::data::source::Fault;
+use crate::time;
+
+/// How often a copy is tried before the poll is given up.
+const TRIES: u32 = 10;
+/// Left free on the disk that copies live on, in bytes.
+const KEEP_FREE: u64 = 64 << 20;
+
+/// What a look at the original found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fresh {
+    /// Nothing was written since the last copy.
+    Unchanged,
+    /// A new copy of the same database stands ready.
+    Changed { bytes: u64 },
+    /// A new copy of another database under the same name stands ready.
+    Replaced { bytes: u64 },
+}
+
+/// A database file of others, and our copy of it.
+#[derive(Debug)]
+pub struct Copier {
+    original: PathBuf,
+    copy: PathBuf,
+    max_bytes: u64,
+    /// The state that the copy shows.
+    shown: Option<Fingerprint>,
+    /// Whether a later write to that state is sure to be noticed: to the main file, and to either.
+    main_settled: bool,
+    settled: bool,
+}
+
+impl Copier {
+    /// Copies `original` into `folder`, never more than `max_bytes` in all.
+    #[must_use]
+    pub fn new(original: PathBuf, folder: &Path, max_bytes: u64) -> Self {
+        Self { original, copy: folder.join("copy.db"), max_bytes, shown: None, main_settled: false, settled: false }
+    }
+
+    /// Where the copy stands.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.copy
+    }
+
+    /// Forgets the copy: the next one is made from scratch.
+    pub fn distrust(&mut self) {
+        self.shown = None;
+    }
+
+    /// Whether the original moved since the last copy; costs two `stat` and two small reads.
+    pub fn is_current(&self) -> Result<bool, Fault> {
+        let now = self.look()?;
+        Ok(self.settled && self.shown.as_ref() == Some(&now))
+    }
+
+    /// Makes a new copy. Blocking. The connection on the old copy must be closed before.
+    pub fn refresh(&mut self) -> Result<Fresh, Fault> {
+        let mut pause = Duration::from_millis(1);
+        let mut bytes = 0;
+        for _ in 0..TRIES {
+            if let Some(fresh) = self.try_once(&mut bytes)? {
+                return Ok(fresh);
+            }
+            // Not a wait for a condition: a pause that lets the writer finish what it is doing.
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+        Err(Fault::transient(format!("the file changed under each of {TRIES} tries to copy it")))
+    }
+
+    fn try_once(&mut self, bytes: &mut u64) -> Result<Option<Fresh>, Fault> {
+        let before = self.look()?;
+        self.check_size(&before)?;
+        if before.journal {
+            return Ok(None);
+        }
+        let replaced = self.shown.as_ref().is_some_and(|shown| shown.main.identity != before.main.identity);
+        let keep_main = self.main_settled && self.shown.as_ref().is_some_and(|shown| shown.main == before.main);
+        let (main, wal) = (beside(&self.copy, ".next"), beside(&self.copy, ".next-wal"));
+        if !keep_main {
+            *bytes += copy_main(&self.original, &main, before.main.len).map_err(|e| self.fault(&e))?;
+        }
+        let wal_len = before.wal.map_or(0, |wal| wal.len);
+        if before.wal.is_some() {
+            match copy_bytes(&beside(&self.original, "-wal"), &wal, self.max_bytes) {
+                Ok(n) if n < wal_len => return Ok(None),
+                Ok(n) => *bytes += n,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(e) => return Err(self.fault(&e)),
+            }
+        }
+        let now = SystemTime::now();
+        let after = self.look()?;
+        // Without a log there is nothing but the main file's time to show a change, and a time that
+        // has not settled shows nothing.
+        let proven = before.wal_header.is_some() || after.main.settled(now);
+        if !before.same_generation(&after) || before.wal.is_some() != after.wal.is_some() || !proven {
+            return Ok(None);
+        }
+        self.publish(keep_main, before.wal.is_some(), &main, &wal).map_err(|e| self.fault(&e))?;
+        // The copy shows at least what was there before it was made, and perhaps a little more.
+        self.main_settled = before.main.settled(now);
+        self.settled = before.settled(now) && before == after;
+        self.shown = Some(before);
+        let bytes = *bytes;
+        Ok(Some(if replaced { Fresh::Replaced { bytes } } else { Fresh::Changed { bytes } }))
+    }
+
+    fn publish(&self, keep_main: bool, has_wal: bool, main: &Path, wal: &Path) -> io::Result<()> {
+        for suffix in ["-shm", "-wal"] {
+            match fs::remove_file(beside(&self.copy, suffix)) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+                _ => {}
+            }
+        }
+        if !keep_main {
+            fs::rename(main, &self.copy)?;
+        }
+        if has_wal {
+            fs::rename(wal, beside(&self.copy, "-wal"))?;
+        }
+        Ok(())
+    }
+
+    fn look(&self) -> Result<Fingerprint, Fault> {
+        match Fingerprint::take(&self.original) {
+            Ok(Some(found)) => Ok(found),
+            Ok(None) => Err(Fault::setup(
+                format!("{} does not exist", self.original.display()),
+                "start the program that writes it, or correct the path",
+            )),
+            Err(e) => Err(self.fault(&e)),
+        }
+    }
+
+    fn check_size(&self, found: &Fingerprint) -> Result<(), Fault> {
+        let needed = found.main.len + found.wal.map_or(0, |wal| wal.len);
+        if needed > self.max_bytes {
+            return Err(Fault::setup(
+                format!("{} is {}, more than may be copied ({})", self.original.display(), time::bytes(needed), time::bytes(self.max_bytes)),
+                "raise snapshot.max_bytes, or connect to the remote database or the control plane instead",
+            ));
+        }
+        let have = |path: &Path| Stat::look(path).ok().flatten().map_or(0, |stat| stat.len);
+        let more = needed.saturating_sub(have(&self.copy));
+        match free_bytes(self.copy.parent().unwrap_or(&self.copy)) {
+            Some(free) if free < more + KEEP_FREE => Err(Fault::setup(
+                format!("no room for a copy of {} ({}): {} free", self.original.display(), time::bytes(needed), time::bytes(free)),
+                "free some space, or set snapshot.dir to another disk",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn fault(&self, error: &io::Error) -> Fault {
+        let what = format!("cannot copy {}: {error}", self.original.display());
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => Fault::setup(what, "run as a user who may read it"),
+            io::ErrorKind::InvalidData => Fault::setup(what, "point at the database file itself"),
+            io::ErrorKind::StorageFull => Fault::setup(what, "free some space, or set snapshot.dir to another disk"),
+            _ => Fault::transient(what),
+        }
+    }
+}
+
+/// Shares the blocks where the file system can, else copies them. Answers the bytes that were moved.
+fn copy_main(from: &Path, to: &Path, len: u64) -> io::Result<u64> {
+    match fs::remove_file(to) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    if reflink_copy::reflink(from, to).is_ok() {
+        restrict(to)?;
+        return Ok(0);
+    }
+    copy_bytes(from, to, len)
+}
+
+/// Copies at most `max` bytes by plain reads.
+fn copy_bytes(from: &Path, to: &Path, max: u64) -> io::Result<u64> {
+    let mut source = File::open(from)?.take(max);
+    let mut target = private_file(to)?;
+    let n = io::copy(&mut source, &mut target)?;
+    target.flush()?;
+    Ok(n)
+}
+
+fn restrict(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(())
+}
+
+fn free_bytes(path: &Path) -> Option<u64> {
+    #[cfg(unix)]
+    {
+        let stat = rustix::fs::statvfs(path).ok()?;
+        Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}

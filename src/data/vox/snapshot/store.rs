@@ -1,0 +1,93 @@
+//! The private folder that copies live in: readable by nobody else, and removed at exit and after a crash.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+const PREFIX: &str = "lockkeeper-copy-";
+const ALIVE: &str = "alive";
+
+/// A folder of its own for one console. Dropping it removes it.
+#[derive(Debug)]
+pub struct Store {
+    dir: TempDir,
+    /// Held locked while the console lives; the next console removes folders whose lock is free.
+    _alive: File,
+}
+
+impl Store {
+    /// Makes a private folder below `base` (the system's temporary folder by default), after removing
+    /// those that crashed consoles left there.
+    pub fn create(base: Option<&Path>) -> io::Result<Self> {
+        let base = base.map_or_else(std::env::temp_dir, Path::to_owned);
+        sweep(&base);
+        // tempfile makes folders with mode 0700.
+        let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&base)?;
+        let alive = private_file(&dir.path().join(ALIVE))?;
+        alive.try_lock().map_err(io::Error::from)?;
+        Ok(Self { dir, _alive: alive })
+    }
+
+    /// A folder in the store for one source.
+    pub fn folder(&self, name: &str) -> io::Result<PathBuf> {
+        let path = self.dir.path().join(name);
+        fs::create_dir(&path)?;
+        Ok(path)
+    }
+}
+
+/// Removes what crashed consoles left. Only folders with our name, our mark and a free lock are touched.
+fn sweep(base: &Path) {
+    let Ok(entries) = fs::read_dir(base) else { return };
+    for entry in entries.flatten() {
+        let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+        if !ours || !entry.file_type().is_ok_and(|t| t.is_dir()) {
+            continue;
+        }
+        let Ok(mark) = File::options().write(true).open(entry.path().join(ALIVE)) else { continue };
+        match mark.try_lock() {
+            Ok(()) => {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+            Err(TryLockError::WouldBlock | TryLockError::Error(_)) => {}
+        }
+    }
+}
+
+/// Creates or empties a file that nobody else may read.
+pub fn private_file(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crashed_consoles_folder_is_swept_and_a_living_ones_is_not() {
+        let base = tempfile::tempdir().unwrap();
+        let living = Store::create(Some(base.path())).unwrap();
+        let crashed = base.path().join(format!("{PREFIX}crashed"));
+        fs::create_dir(&crashed).unwrap();
+        private_file(&crashed.join(ALIVE)).unwrap();
+        let foreign = base.path().join(format!("{PREFIX}foreign"));
+        fs::create_dir(&foreign).unwrap();
+
+        let second = Store::create(Some(base.path())).unwrap();
+        assert!(!crashed.exists());
+        assert!(foreign.exists(), "a folder without our mark is not ours");
+        assert!(living.dir.path().exists() && second.dir.path().exists());
+        let path = living.dir.path().to_owned();
+        drop(living);
+        assert!(!path.exists());
+    }
+}

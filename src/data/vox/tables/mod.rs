@@ -1,0 +1,43 @@
+//! One table of Vox a file, or a small family: which columns are selected, and how a row is read.
+
+pub mod log;
+pub mod messages;
+pub mod nodes;
+pub mod locks;
+
+use libsql::Value;
+
+use super::row::RowReader;
+use super::schema::Schema;
+use crate::data::model::Oddity;
+
+/// How to read one table.
+pub struct Reading<T> {
+    pub table: &'static str,
+    /// Selected in this order; the first one names the row. `(column, expression over it)`.
+    pub columns: &'static [(&'static str, &'static str)],
+    /// Turns a row into a fact; `None` where the row cannot be identified.
+    pub row: fn(&mut RowReader<'_>) -> Option<T>,
+}
+
+impl<T> Reading<T> {
+    /// `SELECT` with NULL in place of each column that is not there.
+    #[must_use]
+    pub fn select(&self, schema: &Schema) -> String {
+        let columns: Vec<String> = self
+            .columns
+            .iter()
+            .map(|(column, expression)| match (schema.has(self.table, column), *expression) {
+                (false, _) => "NULL".to_owned(),
+                (true, "") => format!("\"{column}\""),
+                (true, expression) => expression.to_owned(),
+            })
+            .collect();
+        format!("SELECT {} FROM {}", columns.join(", "), self.table)
+    }
+
+    /// Reads all rows; none of them can stop it.
+    pub fn read(&self, rows: &[Vec<Value>], oddities: &mut Vec<Oddity>) -> Vec<T> {
+        rows.iter().filter_map(|values| (self.row)(&mut RowReader::new(self.table, values, oddities))).collect()
+    }
+}

@@ -1,0 +1,11 @@
+//! lockkeeper: the operator's terminal for a mesh of coding agents.
+//!
+//! Facts flow one way (sources, mesh, app, screen), commands the other; all that decides is pure.
+
+pub mod cli;
+pub mod config;
+pub mod data;
+pub mod oneshot;
+pub mod run;
+pub mod text;
+pub mod time;

@@ -1,0 +1,6 @@
+//! Commands that poll once and print.
+
+pub mod check;
+pub mod json;
+pub mod observe;
+pub mod table;

@@ -1,0 +1,180 @@
+//! Chooses a mode and runs it. Answers the process's exit code.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::cli::{Cli, Command, Format, Global, SnapshotArgs};
+use crate::config::file::File;
+use crate::config::locate::Surroundings;
+use crate::config::{ConfigError, Layers, Settings, environment};
+use crate::oneshot::{check, json, observe, table};
+
+/// Exit codes of everything but `check`.
+pub mod exit {
+    pub const DONE: u8 = 0;
+    pub const FAILED: u8 = 1;
+    pub const USAGE: u8 = 2;
+}
+
+/// Parses the command line and does what it says.
+pub fn main() -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { exit::USAGE } else { exit::DONE };
+        }
+    };
+    match dispatch(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("lockkeeper: {}", crate::text::scrub(&format!("{error:#}")));
+            if error.is::<ConfigError>() { exit::USAGE } else { exit::FAILED }
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<u8> {
+    match cli.command {
+        Some(Command::Completions { shell }) => {
+            let mut out = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "lockkeeper", &mut out);
+            print(&String::from_utf8_lossy(&out))
+        }
+        Some(Command::Man) => {
+            let mut out = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut out)?;
+            print(&String::from_utf8_lossy(&out))
+        }
+        Some(Command::Config) => {
+            let configured = Configured::load(&cli.global)?;
+            print(&crate::config::show::show(&configured.layers, &configured.settings))
+        }
+        Some(Command::Snapshot(arguments)) => snapshot(&cli.global, &arguments),
+        Some(Command::Check) => Ok(run_check(&cli.global)),
+        _ => Ok(exit::DONE),
+    }
+}
+
+/// The configuration in force.
+pub struct Configured {
+    pub layers: Layers,
+    pub settings: Settings,
+    /// Names of meshes in the file.
+    pub meshes: Vec<String>,
+}
+
+impl Configured {
+    /// Lays defaults, file, environment and flags over one another.
+    pub fn load(global: &Global) -> Result<Self, ConfigError> {
+        let around = Surroundings::of_process();
+        Self::load_from(global, global.mesh.as_deref(), &around)
+    }
+
+    /// The same, with the mesh named.
+    pub fn load_from(global: &Global, mesh: Option<&str>, around: &Surroundings) -> Result<Self, ConfigError> {
+        let named: Option<PathBuf> = global.config.clone().or_else(|| around.env.get("LOCKKEEPER_CONFIG").map(PathBuf::from));
+        let file = match (named, around.config_file()) {
+            (Some(path), _) => File::read(&path)?,
+            (None, Some(path)) if path.is_file() => File::read(&path)?,
+            _ => File::default(),
+        };
+        let mut layers = Layers::default();
+        file.apply(&mut layers, None)?;
+        let default_mesh = layers.text("use_mesh").map(str::to_owned);
+        let asked_for = mesh.is_some();
+        let mesh = mesh.map(str::to_owned).or_else(|| around.env.get("LOCKKEEPER_MESH").cloned()).or(default_mesh);
+        if let Some(name) = mesh.as_ref().filter(|name| !file.meshes.contains(name)) {
+            let known = if file.meshes.is_empty() { "no mesh".to_owned() } else { file.meshes.join(", ") };
+            return Err(ConfigError {
+                place: "--mesh".into(),
+                what: format!("there is no mesh \"{name}\" in the configuration"),
+                todo: format!("it has {known}; add [mesh.{name}], or name another"),
+            });
+        }
+        if !asked_for {
+            file.apply(&mut layers, mesh.as_deref().or(Some("")))?;
+        }
+        environment::apply(&mut layers, &around.env)?;
+        if asked_for {
+            // A mesh asked for by name is meant: the environment must not lead to another one.
+            file.apply(&mut layers, mesh.as_deref())?;
+        }
+        global.apply(&mut layers)?;
+        let settings = Settings::resolve(&layers, mesh.as_deref(), around)?;
+        Ok(Self { layers, settings, meshes: file.meshes })
+    }
+
+    /// The same, where there must be something to watch.
+    pub fn load_places(global: &Global) -> Result<Self, ConfigError> {
+        let configured = Self::load(global)?;
+        if configured.settings.has_places() {
+            return Ok(configured);
+        }
+        let places: Vec<_> = configured.settings.looked_at.iter().map(|p| format!("\n  {}", p.display())).collect();
+        Err(ConfigError {
+            place: "nothing to watch".into(),
+            what: format!("no database or control plane is configured, and none of these exists:{}\n", places.concat()),
+            todo: "name one with --db or --control (or VOX_DB_PATH, VOX_DB_URL, VOX_MESH_CONTROL_ADDR), \
+                   or see the product on a simulated mesh: lockkeeper demo"
+                .into(),
+        })
+    }
+}
+
+fn snapshot(global: &Global, arguments: &SnapshotArgs) -> anyhow::Result<u8> {
+    let settings = Configured::load_places(global)?.settings;
+    let picture = runtime()?.block_on(observe::observe(&settings))?;
+    let text = match arguments.format {
+        Format::Json => json::snapshot(&picture, arguments.view) + "\n",
+        Format::Table => table::snapshot(&picture, arguments.view),
+    };
+    print(&text)?;
+    let heard = picture.mesh.sources.iter().any(|s| s.health.last_ok_ms.is_some());
+    if !heard {
+        for source in &picture.mesh.sources {
+            if let Some(trouble) = &source.health.trouble {
+                eprintln!("lockkeeper: {}: {}", source.identity.name, trouble.fault);
+            }
+        }
+    }
+    Ok(if heard { exit::DONE } else { exit::FAILED })
+}
+
+/// A plugin's every failure is UNKNOWN, said on standard output.
+fn run_check(global: &Global) -> u8 {
+    let answer = Configured::load_places(global)
+        .map_err(anyhow::Error::from)
+        .and_then(|configured| runtime()?.block_on(observe::observe(&configured.settings)))
+        .map(|picture| check::check(&picture));
+    let (line, code) = match answer {
+        Ok(answer) => (answer.line, answer.code),
+        Err(error) => {
+            let said = format!("{error:#}").replace(['\n', '|'], " ");
+            (format!("LOCKKEEPER UNKNOWN - {}", crate::text::scrub(&said)), 3)
+        }
+    };
+    println!("{line}");
+    code
+}
+
+fn print(text: &str) -> anyhow::Result<u8> {
+    // A reader that went away (`| head`) is no failure.
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e).context("cannot write to standard output"),
+        _ => Ok(exit::DONE),
+    }
+}
+
+/// The runtime of everything that waits.
+pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("lockkeeper")
+        .enable_all()
+        .build()
+        .context("cannot start")
+}

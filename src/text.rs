@@ -1,0 +1,296 @@
+//! Text that came from outside, made safe to show.
+//!
+//! Everything a database, a server or an agent wrote passes through [`Text`] once, at ingest.
+//! What is shown can hold no terminal control, no bidirectional override and no invisible
+//! character; what was really there is kept beside it for identity, guards and JSON.
+
+use std::borrow::{Borrow, Cow};
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use unicode_width::UnicodeWidthChar;
+
+/// The longest single-line value kept from outside, in bytes. Longer ones are cut with an ellipsis.
+pub const MAX_FIELD: usize = 1024;
+
+/// How many combining marks may follow one another before the rest become visible.
+const MAX_COMBINING: usize = 2;
+
+/// A value from outside: what to show, and what it really was.
+#[derive(Clone)]
+pub struct Text {
+    shown: Arc<str>,
+    raw: Option<Arc<str>>,
+}
+
+impl Text {
+    /// Takes a single-line value of any content and length.
+    #[must_use]
+    pub fn new(raw: &str) -> Self {
+        Self::bounded(raw, MAX_FIELD)
+    }
+
+    /// Takes a value of up to `max` bytes; what is beyond is cut, and the cut is visible.
+    #[must_use]
+    pub fn bounded(raw: &str, max: usize) -> Self {
+        let cut = truncate_bytes(raw, max);
+        let shown = if cut.len() < raw.len() {
+            Cow::Owned(format!("{}…", scrub(cut)))
+        } else {
+            scrub(cut)
+        };
+        match shown {
+            Cow::Borrowed(s) => Self { shown: s.into(), raw: None },
+            Cow::Owned(s) => Self { shown: s.into(), raw: Some(raw.into()) },
+        }
+    }
+
+    /// What may be drawn.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.shown
+    }
+
+    /// What was really there: for identity, guards and escaped JSON, never for the screen.
+    #[must_use]
+    pub fn raw(&self) -> &str {
+        self.raw.as_deref().unwrap_or(&self.shown)
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.raw().is_empty()
+    }
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self { shown: "".into(), raw: None }
+    }
+}
+impl From<&str> for Text {
+    fn from(raw: &str) -> Self {
+        Self::new(raw)
+    }
+}
+impl From<String> for Text {
+    fn from(raw: String) -> Self {
+        Self::new(&raw)
+    }
+}
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.shown)
+    }
+}
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.raw(), f)
+    }
+}
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.raw() == other.raw()
+    }
+}
+impl Eq for Text {}
+impl PartialEq<str> for Text {
+    fn eq(&self, other: &str) -> bool {
+        self.raw() == other
+    }
+}
+impl PartialEq<&str> for Text {
+    fn eq(&self, other: &&str) -> bool {
+        self.raw() == *other
+    }
+}
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Text {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.raw().cmp(other.raw())
+    }
+}
+impl Hash for Text {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.raw().hash(state);
+    }
+}
+impl Borrow<str> for Text {
+    fn borrow(&self) -> &str {
+        self.raw()
+    }
+}
+impl serde::Serialize for Text {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.raw())
+    }
+}
+
+/// The longest prefix of at most `max` bytes that ends on a character.
+#[must_use]
+pub fn truncate_bytes(s: &str, max: usize) -> &str {
+    if s.len() <= max {
+        return s;
+    }
+    let mut end = max;
+    while !s.is_char_boundary(end) {
+        end -= 1;
+    }
+    &s[..end]
+}
+
+/// Replaces everything that a terminal could obey or that a reader cannot see by something visible.
+#[must_use]
+pub fn scrub(s: &str) -> Cow<'_, str> {
+    if s.bytes().all(|b| (0x20..0x7f).contains(&b)) {
+        return Cow::Borrowed(s);
+    }
+    let mut out = String::with_capacity(s.len());
+    let mut marks = 0;
+    let mut changed = false;
+    for c in s.chars() {
+        let safe = match c {
+            '\0'..='\x1f' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
+            '\x7f' => '\u{2421}',
+            c if is_hidden(c) => '\u{fffd}',
+            c => match c.width() {
+                None => '\u{fffd}',
+                Some(0) if marks >= MAX_COMBINING || out.is_empty() => '\u{fffd}',
+                Some(_) => c,
+            },
+        };
+        marks = if safe.width() == Some(0) { marks + 1 } else { 0 };
+        changed |= safe != c;
+        out.push(safe);
+    }
+    if changed { Cow::Owned(out) } else { Cow::Borrowed(s) }
+}
+
+/// Characters that steer direction, hide, or join without being seen.
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
+    matches!(c,
+        '\u{80}'..='\u{9f}'
+        | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Serialised JSON with everything but plain visible text written as `\uXXXX`: still the same JSON, and
+/// safe to print on a terminal.
+#[must_use]
+pub fn escape_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        let control = c != '\n' && c.is_control();
+        if control || is_hidden(c) {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Cuts to `width` columns, with an ellipsis where something was cut.
+#[must_use]
+pub fn fit(s: &str, width: usize) -> Cow<'_, str> {
+    let mut used = 0;
+    let mut keep = 0;
+    for (at, c) in s.char_indices() {
+        let w = c.width().unwrap_or(0);
+        if used + w > width {
+            if width == 0 {
+                return Cow::Borrowed("");
+            }
+            return Cow::Owned(format!("{}…", &s[..keep]));
+        }
+        used += w;
+        if used < width {
+            keep = at + c.len_utf8();
+        }
+    }
+    Cow::Borrowed(s)
+}
+
+/// Like [`fit`], but cuts in the middle: the end of a path says more than its start.
+#[must_use]
+pub fn fit_middle(s: &str, width: usize) -> Cow<'_, str> {
+    let total: usize = s.chars().map(|c| c.width().unwrap_or(0)).sum();
+    if total <= width || width < 8 {
+        return fit(s, width);
+    }
+    let tail_width = (width - 1) * 2 / 3;
+    let head: String = take_width(s.chars(), width - 1 - tail_width);
+    let tail: String = take_width(s.chars().rev(), tail_width).chars().rev().collect();
+    Cow::Owned(format!("{head}…{tail}"))
+}
+
+fn take_width(chars: impl Iterator<Item = char>, width: usize) -> String {
+    let mut used = 0;
+    chars
+        .take_while(|c| {
+            used += c.width().unwrap_or(0);
+            used <= width
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn controls_become_visible() {
+        assert_eq!(scrub("a\x1b[31mb\x07"), "a␛[31mb␇");
+        assert_eq!(scrub("x\u{9b}31m"), "x\u{fffd}31m");
+        assert_eq!(scrub("\u{202e}evil\u{200b}"), "\u{fffd}evil\u{fffd}");
+    }
+
+    #[test]
+    fn identity_survives_scrubbing() {
+        let (a, b) = (Text::new("k\x1b"), Text::new("k␛"));
+        assert_eq!(a.as_str(), b.as_str());
+        assert_ne!(a, b);
+        assert_eq!(a.raw(), "k\x1b");
+    }
+
+    #[test]
+    fn fits_wide_text() {
+        assert_eq!(fit("日本語", 5), "日本…");
+        assert_eq!(fit("abc", 3), "abc");
+        assert_eq!(fit("abcd", 3), "ab…");
+        assert_eq!(fit_middle("file:src/a/very/long/path/parser.rs", 20).chars().count(), 20);
+    }
+
+    #[test]
+    fn escaped_json_parses_back() {
+        let value = serde_json::json!({"k": "a\u{9b}b\u{202e}\u{e0041}\u{7f}"});
+        let text = escape_json(&serde_json::to_string(&value).unwrap());
+        assert!(text.is_ascii());
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+    }
+
+    proptest! {
+        #[test]
+        fn scrubbed_text_is_safe(s in any::<String>()) {
+            let t = Text::new(&s);
+            prop_assert!(t.as_str().chars().all(|c| !c.is_control() && !is_hidden(c)));
+            prop_assert_eq!(t.raw(), s.as_str());
+            let fitted = fit(t.as_str(), 10);
+            prop_assert!(unicode_width::UnicodeWidthStr::width(fitted.as_ref()) <= 11);
+        }
+    }
+}

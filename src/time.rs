@@ -1,0 +1,123 @@
+//! Instants and durations as the console shows and reads them. No clock is read here.
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+
+/// Unix time or a duration, in milliseconds.
+pub type Millis = i64;
+
+/// One second, in milliseconds.
+pub const SECOND: Millis = 1_000;
+/// One minute, in milliseconds.
+pub const MINUTE: Millis = 60 * SECOND;
+
+/// The latest instant taken at its word (year 9999). Beyond it a value is "unknown".
+const LATEST: Millis = 253_402_300_799_999;
+
+/// Whether a Unix-millisecond value can be an instant at all: from 1970 on, and before year 10 000.
+#[must_use]
+pub fn plausible(ms: Millis) -> bool {
+    (0..=LATEST).contains(&ms)
+}
+
+/// A duration in at most two units: `0s`, `42s`, `3m10s`, `2h05m`, `4d03h`. Negative ones carry a minus.
+#[must_use]
+pub fn short(ms: Millis) -> String {
+    let sign = if ms <= -SECOND { "-" } else { "" };
+    let s = ms.unsigned_abs() / 1_000;
+    match s {
+        0..60 => format!("{sign}{s}s"),
+        60..3_600 => format!("{sign}{}m{:02}s", s / 60, s % 60),
+        3_600..86_400 => format!("{sign}{}h{:02}m", s / 3_600, s % 3_600 / 60),
+        _ => format!("{sign}{}d{:02}h", s / 86_400, s % 86_400 / 3_600),
+    }
+}
+
+/// A duration below a second in milliseconds (`42 ms`), otherwise [`short`].
+#[must_use]
+pub fn latency(ms: f64) -> String {
+    if ms < 10.0 {
+        format!("{ms:.1} ms")
+    } else if ms < 1_000.0 {
+        format!("{ms:.0} ms")
+    } else {
+        #[allow(clippy::cast_possible_truncation, reason = "a latency of centuries is not met")]
+        short(ms as Millis)
+    }
+}
+
+/// `2026-11-21 05:08:45Z`, or `unknown`.
+#[must_use]
+pub fn utc(ms: Millis) -> String {
+    match DateTime::<Utc>::from_timestamp_millis(ms) {
+        Some(t) if plausible(ms) => t.format("%Y-%m-%d %H:%M:%SZ").to_string(),
+        _ => "unknown".into(),
+    }
+}
+
+/// `05:08:45Z`, or `--:--:--Z`.
+#[must_use]
+pub fn utc_clock(ms: Millis) -> String {
+    match DateTime::<Utc>::from_timestamp_millis(ms) {
+        Some(t) if plausible(ms) => t.format("%H:%M:%SZ").to_string(),
+        _ => "--:--:--Z".into(),
+    }
+}
+
+/// Reads what `SQLite`'s `datetime()` writes (UTC, whole or fractional seconds, blank or `T` between).
+#[must_use]
+pub fn parse_sqlite(text: &str) -> Option<Millis> {
+    let text = text.trim().trim_end_matches('Z');
+    ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M"]
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+        .map(|t| t.and_utc().timestamp_millis())
+        .filter(|&ms| plausible(ms))
+}
+
+/// A count in at most four characters and a unit: `999`, `12k`, `3.4M`.
+#[must_use]
+#[allow(clippy::cast_precision_loss, reason = "two digits are shown")]
+pub fn count(n: u64) -> String {
+    match n {
+        0..10_000 => n.to_string(),
+        10_000..1_000_000 => format!("{}k", n / 1_000),
+        _ => format!("{:.1}M", n as f64 / 1e6),
+    }
+}
+
+/// A number of bytes: `512 B`, `34 kB`, `2.1 MB`.
+#[must_use]
+#[allow(clippy::cast_precision_loss, reason = "two digits are shown")]
+pub fn bytes(n: u64) -> String {
+    match n {
+        0..1_000 => format!("{n} B"),
+        1_000..1_000_000 => format!("{} kB", n / 1_000),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", n as f64 / 1e6),
+        _ => format!("{:.1} GB", n as f64 / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_short() {
+        let cases = [(0, "0s"), (999, "0s"), (42_000, "42s"), (190_000, "3m10s"), (7_500_000, "2h05m"),
+            (356_400_000, "4d03h"), (-3_000, "-3s"), (-400, "0s"), (i64::MIN, "-106751991167d07h")];
+        for (ms, text) in cases {
+            assert_eq!(short(ms), text);
+        }
+    }
+
+    #[test]
+    fn sqlite_times_are_read() {
+        assert_eq!(parse_sqlite("2026-11-21 05:08:45"), Some(1_795_237_725_000));
+        assert_eq!(parse_sqlite("2026-11-21T05:08:45.250Z"), Some(1_795_237_725_250));
+        for bad in ["", "soon", "2026-13-01 00:00:00", "99999-01-01 00:00:00", "1234"] {
+            assert_eq!(parse_sqlite(bad), None, "{bad}");
+        }
+        assert_eq!(utc(1_795_237_725_000), "2026-11-21 05:08:45Z");
+        assert_eq!(utc(i64::MAX), "unknown");
+    }
+}
