@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::cli::{Cli, Command, Format, Global, SnapshotArgs};
+use crate::cli::{Cli, Command, DemoArgs, Format, Global, SnapshotArgs};
 use crate::config::file::File;
 use crate::config::locate::Surroundings;
 use crate::config::{ConfigError, Layers, Settings, environment};
@@ -55,6 +55,11 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         }
         Some(Command::Snapshot(arguments)) => snapshot(&cli.global, &arguments),
         Some(Command::Check) => Ok(run_check(&cli.global)),
+        Some(Command::Demo(DemoArgs { serve: Some(ref folder), .. })) => {
+            let Some(Command::Demo(arguments)) = &cli.command else { return Ok(exit::USAGE) };
+            runtime()?.block_on(crate::demo::serve::serve(folder, arguments))?;
+            Ok(exit::DONE)
+        }
         _ => Ok(exit::DONE),
     }
 }

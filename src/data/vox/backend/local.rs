@@ -1,7 +1,7 @@
 //! Files: a private copy of one that others own, or a direct connection to one that is ours.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use libsql::{Builder, Connection, OpenFlags};
@@ -12,7 +12,9 @@ use crate::data::vox::snapshot::copy::{Copier, Fresh};
 
 /// A database file that others own, read through a private copy.
 pub struct CopyOf {
-    copier: Option<Copier>,
+    /// Shared with the thread that copies: a poll that timed out leaves it at work.
+    copier: Arc<Mutex<Copier>>,
+    path: PathBuf,
     connection: Option<Arc<Connection>>,
 }
 
@@ -20,28 +22,23 @@ impl CopyOf {
     /// Reads through what `copier` copies.
     #[must_use]
     pub fn new(copier: Copier) -> Self {
-        Self { copier: Some(copier), connection: None }
+        let path = copier.path().to_owned();
+        Self { copier: Arc::new(Mutex::new(copier)), path, connection: None }
     }
 
     pub(super) async fn news(&mut self, spent: &mut Spent) -> Result<News, Fault> {
-        let mut copier = self.copier.take().ok_or_else(|| Fault::transient("an earlier copy was interrupted"))?;
-        // The copy is replaced under this name, so nothing may hold the old one.
+        let copier = self.copier.clone();
         let open = self.connection.is_some();
-        let (copier, outcome) = tokio::task::spawn_blocking(move || {
-            let current = open.then(|| copier.is_current());
-            let outcome = match current {
-                Some(Ok(true)) => Ok(None),
-                Some(Err(fault)) => Err(fault),
-                Some(Ok(false)) | None => copier.refresh().map(Some),
+        let outcome = tokio::task::spawn_blocking(move || {
+            let Ok(mut copier) = copier.try_lock() else {
+                return Err(Fault::transient("the last copy is still being made"));
             };
-            (copier, outcome)
+            if open && copier.is_current()? { Ok(None) } else { copier.refresh().map(Some) }
         })
         .await
         .map_err(|e| Fault::transient(format!("copying failed: {e}")))?;
-        self.copier = Some(copier);
         match outcome? {
             None => Ok(News::None),
-            Some(Fresh::Unchanged) => Ok(News::None),
             Some(Fresh::Changed { bytes }) => {
                 self.connection = None;
                 spent.bytes += bytes;
@@ -59,16 +56,15 @@ impl CopyOf {
         if let Some(connection) = &self.connection {
             return Ok(connection.clone());
         }
-        let copier = self.copier.as_ref().ok_or_else(|| Fault::transient("an earlier copy was interrupted"))?;
         // Read-only, so that closing it never folds the log into the copy.
-        let connection = Arc::new(open(copier.path(), OpenFlags::SQLITE_OPEN_READ_ONLY).await?);
+        let connection = Arc::new(open(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY).await?);
         self.connection = Some(connection.clone());
         Ok(connection)
     }
 
     pub(super) fn distrust(&mut self) {
         self.connection = None;
-        if let Some(copier) = &mut self.copier {
+        if let Ok(mut copier) = self.copier.try_lock() {
             copier.distrust();
         }
     }

@@ -25,12 +25,19 @@ const KEEP_FREE: u64 = 64 << 20;
 /// What a look at the original found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fresh {
-    /// Nothing was written since the last copy.
-    Unchanged,
     /// A new copy of the same database stands ready.
     Changed { bytes: u64 },
     /// A new copy of another database under the same name stands ready.
     Replaced { bytes: u64 },
+}
+
+/// How one try went.
+enum Try {
+    Done(Fresh),
+    /// Somebody wrote in the meantime.
+    Moved,
+    /// It cannot be known yet whether somebody writes.
+    TooSoon(Duration),
 }
 
 /// A database file of others, and our copy of it.
@@ -70,26 +77,34 @@ impl Copier {
         Ok(self.settled && self.shown.as_ref() == Some(&now))
     }
 
-    /// Makes a new copy. Blocking. The connection on the old copy must be closed before.
+    /// Makes a new copy. Blocking. A connection that is still open on the old copy keeps reading the old one.
     pub fn refresh(&mut self) -> Result<Fresh, Fault> {
         let mut pause = Duration::from_millis(1);
         let mut bytes = 0;
         for _ in 0..TRIES {
-            if let Some(fresh) = self.try_once(&mut bytes)? {
-                return Ok(fresh);
+            match self.try_once(&mut bytes)? {
+                Try::Done(fresh) => return Ok(fresh),
+                // A pause that lets the writer finish what it is doing; longer each time.
+                Try::Moved => std::thread::sleep(pause),
+                Try::TooSoon(wait) => std::thread::sleep(wait),
             }
-            // Not a wait for a condition: a pause that lets the writer finish what it is doing.
-            std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(50));
         }
         Err(Fault::transient(format!("the file changed under each of {TRIES} tries to copy it")))
     }
 
-    fn try_once(&mut self, bytes: &mut u64) -> Result<Option<Fresh>, Fault> {
+    fn try_once(&mut self, bytes: &mut u64) -> Result<Try, Fault> {
         let before = self.look()?;
         self.check_size(&before)?;
         if before.journal {
-            return Ok(None);
+            return Ok(Try::Moved);
+        }
+        // A log shows every change by its header, a rollback journal by the change counter. A database
+        // in log mode without a log has nothing but the main file's time, which must have settled first.
+        let by_time_alone = before.wal_header.is_none() && !before.rollback_mode;
+        let wait = before.main.settles_in(SystemTime::now());
+        if by_time_alone && !wait.is_zero() {
+            return Ok(Try::TooSoon(wait));
         }
         let replaced = self.shown.as_ref().is_some_and(|shown| shown.main.identity != before.main.identity);
         let keep_main = self.main_settled && self.shown.as_ref().is_some_and(|shown| shown.main == before.main);
@@ -100,19 +115,16 @@ impl Copier {
         let wal_len = before.wal.map_or(0, |wal| wal.len);
         if before.wal.is_some() {
             match copy_bytes(&beside(&self.original, "-wal"), &wal, self.max_bytes) {
-                Ok(n) if n < wal_len => return Ok(None),
+                Ok(n) if n < wal_len => return Ok(Try::Moved),
                 Ok(n) => *bytes += n,
-                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Try::Moved),
                 Err(e) => return Err(self.fault(&e)),
             }
         }
         let now = SystemTime::now();
         let after = self.look()?;
-        // Without a log there is nothing but the main file's time to show a change, and a time that
-        // has not settled shows nothing.
-        let proven = before.wal_header.is_some() || after.main.settled(now);
-        if !before.same_generation(&after) || before.wal.is_some() != after.wal.is_some() || !proven {
-            return Ok(None);
+        if !before.same_generation(&after) || before.wal.is_some() != after.wal.is_some() {
+            return Ok(Try::Moved);
         }
         self.publish(keep_main, before.wal.is_some(), &main, &wal).map_err(|e| self.fault(&e))?;
         // The copy shows at least what was there before it was made, and perhaps a little more.
@@ -120,7 +132,7 @@ impl Copier {
         self.settled = before.settled(now) && before == after;
         self.shown = Some(before);
         let bytes = *bytes;
-        Ok(Some(if replaced { Fresh::Replaced { bytes } } else { Fresh::Changed { bytes } }))
+        Ok(Try::Done(if replaced { Fresh::Replaced { bytes } } else { Fresh::Changed { bytes } }))
     }
 
     fn publish(&self, keep_main: bool, has_wal: bool, main: &Path, wal: &Path) -> io::Result<()> {

@@ -40,10 +40,17 @@ impl Stat {
     /// steps; a file written within the current step may be written again without the time moving.
     #[must_use]
     pub fn settled(&self, now: SystemTime) -> bool {
+        self.settles_in(now).is_zero()
+    }
+
+    /// How long until it is settled.
+    #[must_use]
+    pub fn settles_in(&self, now: SystemTime) -> Duration {
         let whole_seconds =
             self.modified.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since.subsec_nanos() == 0);
         let step = if whole_seconds { Duration::from_millis(2_100) } else { Duration::from_millis(50) };
-        now.duration_since(self.modified).is_ok_and(|age| age > step)
+        // A time in the future says nothing about when it will be past.
+        now.duration_since(self.modified).map_or(step, |age| step.saturating_sub(age))
     }
 }
 
@@ -56,8 +63,10 @@ pub struct Fingerprint {
     pub wal: Option<Stat>,
     /// The log's header: another salt is another log.
     pub wal_header: Option<[u8; WAL_HEADER]>,
-    /// A rollback journal stands beside it: a transaction is being written, or was cut off.
+    /// A rollback journal is in force: a transaction is being written, or was cut off.
     pub journal: bool,
+    /// The database keeps a rollback journal, not a log: each commit moves the change counter.
+    pub rollback_mode: bool,
 }
 
 /// Bytes of a write-ahead log's header.
@@ -78,8 +87,9 @@ impl Fingerprint {
         let wal_path = beside(path, "-wal");
         let wal = Stat::look(&wal_path)?.filter(|stat| stat.len > 0);
         let wal_header = if wal.is_some() { read_wal_header(&wal_path)? } else { None };
-        let journal = Stat::look(&beside(path, "-journal"))?.is_some_and(|stat| stat.len > 0);
-        Ok(Some(Self { main, change_counter, wal, wal_header, journal }))
+        let journal = has_hot_journal(&beside(path, "-journal"))?;
+        let rollback_mode = header.get(18) == Some(&1);
+        Ok(Some(Self { main, change_counter, wal, wal_header, journal, rollback_mode }))
     }
 
     /// Whether equality with a later fingerprint proves that nothing was written in between.
@@ -96,6 +106,16 @@ impl Fingerprint {
             && self.change_counter == later.change_counter
             && self.wal_header == later.wal_header
             && self.journal == later.journal
+    }
+}
+
+/// A journal that is done with is deleted, cut to nothing, or has its header overwritten with zeroes.
+fn has_hot_journal(path: &Path) -> io::Result<bool> {
+    let mut first = [0];
+    match File::open(path).and_then(|mut f| f.read(&mut first)) {
+        Ok(n) => Ok(n == 1 && first[0] != 0),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
     }
 }
 

@@ -1,0 +1,109 @@
+//! The simulated mesh: a real libSQL file and a real control plane, driven by nodes that follow the contract.
+
+pub mod control;
+pub mod hrana;
+pub mod serve;
+pub mod story;
+pub mod world;
+pub mod write;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+
+use self::control::{Plane, Tokens};
+use self::world::{Shape, World};
+use self::write::Writer;
+use crate::cli::DemoArgs;
+use crate::data::vox::http::client::wall_clock;
+use crate::time::{MINUTE, Millis};
+
+/// How often the simulated mesh takes a step.
+pub const STEP: Duration = Duration::from_millis(250);
+
+/// A running simulated mesh.
+pub struct Demo {
+    /// The database file.
+    pub database: std::path::PathBuf,
+    /// Where the control plane listens, e.g. `http://127.0.0.1:40123`.
+    pub control: String,
+    /// Where the Hrana server listens.
+    pub hrana: String,
+    /// The shortened window after which a node is stale: time runs faster here.
+    pub stale: Duration,
+    tasks: TaskTracker,
+    stop: tokio_util::sync::CancellationToken,
+}
+
+impl Demo {
+    /// Starts a mesh in a folder.
+    pub async fn start(folder: &Path, arguments: &DemoArgs) -> anyhow::Result<Self> {
+        let database = folder.join("mesh.db");
+        let shape = Shape {
+            seed: arguments.seed,
+            nodes: arguments.nodes as usize,
+            locks: arguments.locks as usize,
+            messages: arguments.messages as usize,
+            speed: arguments.speed,
+        };
+        let now_ms = wall_clock();
+        let mut writer = Writer::create(&database).await.context("cannot make the demo's database")?;
+        let mut world = World::new(shape, now_ms);
+        writer.apply(world.begin(now_ms)).await.context("cannot fill the demo's database")?;
+        let plane = Arc::new(Mutex::new(Plane::new(Tokens::default())));
+        control::mirror(&plane, &world, now_ms);
+
+        let (tasks, stop) = (TaskTracker::new(), tokio_util::sync::CancellationToken::new());
+        let control = serve(control::router(plane.clone()), &tasks, &stop).await?;
+        let hrana = serve(hrana::router(&database, None), &tasks, &stop).await?;
+        let quit = stop.clone();
+        tasks.spawn(async move {
+            let mut ticks = tokio::time::interval(STEP);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    () = quit.cancelled() => return,
+                    _ = ticks.tick() => {}
+                }
+                let now_ms = wall_clock();
+                if let Err(error) = writer.apply(world.step(now_ms)).await {
+                    tracing::warn!(%error, "the simulated mesh could not write");
+                }
+                control::mirror(&plane, &world, now_ms);
+            }
+        });
+        let stale = Duration::from_millis(world::scaled(MINUTE, arguments.speed).unsigned_abs());
+        Ok(Self { database, control, hrana, stale, tasks, stop })
+    }
+
+    /// Stops everything and waits until it has stopped.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.tasks.wait()).await;
+    }
+}
+
+/// Serves on a free loopback port; answers its address.
+async fn serve(router: axum::Router, tasks: &TaskTracker, stop: &tokio_util::sync::CancellationToken) -> anyhow::Result<String> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("cannot listen on the loopback")?;
+    let address = listener.local_addr()?;
+    let quit = stop.clone();
+    tasks.spawn(async move {
+        let served = axum::serve(listener, router).with_graceful_shutdown(async move { quit.cancelled().await }).await;
+        if let Err(error) = served {
+            tracing::warn!(%error, "the demo's server stopped");
+        }
+    });
+    Ok(format!("http://{address}"))
+}
+
+/// The time span `ms` of the simulated mesh, in real milliseconds.
+#[must_use]
+pub fn real(ms: Millis, speed: f64) -> Millis {
+    world::scaled(ms, speed)
+}
