@@ -6,11 +6,16 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
 
+use crate::app::{App, Options, Theme};
 use crate::cli::{Cli, Command, DemoArgs, Format, Global, SnapshotArgs};
 use crate::config::file::File;
 use crate::config::locate::Surroundings;
+use crate::config::settings::{Control, Database};
 use crate::config::{ConfigError, Layers, Settings, environment};
+use crate::data::vox::http::client::wall_clock;
+use crate::demo::Demo;
 use crate::oneshot::{check, json, observe, table};
+use crate::time::Millis;
 
 /// Exit codes of everything but `check`.
 pub mod exit {
@@ -55,13 +60,96 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         }
         Some(Command::Snapshot(arguments)) => snapshot(&cli.global, &arguments),
         Some(Command::Check) => Ok(run_check(&cli.global)),
-        Some(Command::Demo(DemoArgs { serve: Some(ref folder), .. })) => {
-            let Some(Command::Demo(arguments)) = &cli.command else { return Ok(exit::USAGE) };
-            runtime()?.block_on(crate::demo::serve::serve(folder, arguments))?;
-            Ok(exit::DONE)
-        }
-        _ => Ok(exit::DONE),
+        Some(Command::Keys) => print(&crate::app::command::listing()),
+        Some(Command::Demo(arguments)) => demo(&cli.global, &arguments),
+        None => dashboard(&cli.global),
     }
+}
+
+/// The dashboard on the configured mesh.
+fn dashboard(global: &Global) -> anyhow::Result<u8> {
+    let configured = Configured::load_places(global)?;
+    need_terminal()?;
+    let options = options(&configured, global.mesh.clone().unwrap_or_else(|| configured.settings.mesh.clone()));
+    let again = global.clone();
+    let open_mesh = Box::new(move |name: &str| {
+        let configured = Configured::load_from(&again, Some(name), &Surroundings::of_process())?;
+        Ok(configured.settings)
+    });
+    start_log(&configured.settings)?;
+    let app = App::new(options, wall_clock());
+    runtime()?.block_on(crate::runtime::run(app, configured.settings, open_mesh))?;
+    Ok(exit::DONE)
+}
+
+/// The dashboard, or only the mesh, of the demo.
+fn demo(global: &Global, arguments: &DemoArgs) -> anyhow::Result<u8> {
+    if let Some(folder) = &arguments.serve {
+        runtime()?.block_on(crate::demo::serve::serve(folder, arguments))?;
+        return Ok(exit::DONE);
+    }
+    need_terminal()?;
+    let mut configured = Configured::load(global)?;
+    start_log(&configured.settings)?;
+    runtime()?.block_on(async {
+        let folder = tempfile::Builder::new().prefix("lockkeeper-demo-").tempdir()?;
+        let demo = Demo::start(folder.path(), arguments).await?;
+        let settings = &mut configured.settings;
+        settings.databases = vec![if arguments.remote {
+            Database::Remote { url: demo.hrana.clone(), token: None }
+        } else {
+            Database::File { path: demo.database.clone(), direct: true }
+        }];
+        settings.controls = vec![Control { base: demo.control.clone(), token: None }];
+        settings.registry = None;
+        let stale_ms = Millis::try_from(demo.stale.as_millis()).unwrap_or(Millis::MAX);
+        settings.thresholds.stale_ms = stale_ms;
+        settings.thresholds.stuck_ms = stale_ms;
+        settings.thresholds.expiring_ms = crate::demo::real(settings.thresholds.expiring_ms, arguments.speed).max(1_000);
+        let settings = settings.clone();
+        let mut options = options(&configured, "demo".into());
+        options.meshes.clear();
+        options.banner = Some(format!("(simulated, {}x)", arguments.speed));
+        let app = App::new(options, wall_clock());
+        let open_mesh = Box::new(|_: &str| anyhow::bail!("the demo has one mesh"));
+        let outcome = crate::runtime::run(app, settings, open_mesh).await;
+        demo.stop().await;
+        outcome
+    })?;
+    Ok(exit::DONE)
+}
+
+fn need_terminal() -> anyhow::Result<()> {
+    use std::io::IsTerminal as _;
+    anyhow::ensure!(
+        std::io::stdout().is_terminal() && std::io::stdin().is_terminal(),
+        "the dashboard needs a terminal; without one use `lockkeeper snapshot` or `lockkeeper check`"
+    );
+    Ok(())
+}
+
+fn options(configured: &Configured, mesh: String) -> Options {
+    let settings = &configured.settings;
+    Options {
+        // Without a word about the background, dark is the safer guess.
+        theme: settings.theme.parse().unwrap_or(Theme::Dark),
+        interval: settings.interval,
+        mouse: settings.mouse,
+        repo: settings.repo.clone(),
+        mesh,
+        meshes: configured.meshes.clone(),
+        banner: None,
+    }
+}
+
+/// The program's own log goes to a file, or nowhere: the screen is taken.
+fn start_log(settings: &Settings) -> anyhow::Result<()> {
+    let Some(path) = &settings.log_file else { return Ok(()) };
+    let file = std::fs::File::options().create(true).append(true).open(path).with_context(|| format!("cannot write the log {}", path.display()))?;
+    // Only what this program says: libraries may name what they send.
+    let only_ours = tracing_subscriber::EnvFilter::new("off,lockkeeper=debug");
+    tracing_subscriber::fmt().with_env_filter(only_ours).with_ansi(false).with_writer(std::sync::Mutex::new(file)).init();
+    Ok(())
 }
 
 /// The configuration in force.

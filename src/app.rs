@@ -1,0 +1,184 @@
+//! The app: everything an operator can do, as a pure machine. `update` takes an event and answers effects;
+//! it knows no terminal, no clock and no network.
+
+pub mod command;
+pub mod filter;
+pub mod inspect;
+pub mod inspections;
+pub mod keymap;
+pub mod list;
+pub mod mouse;
+pub mod overlay;
+pub mod palette;
+pub mod role;
+pub mod table;
+mod update;
+pub mod views;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossterm::event::{KeyEvent, MouseEvent};
+
+use self::keymap::Keymap;
+use self::mouse::HitMap;
+use self::overlay::Overlay;
+use self::role::Role;
+use self::table::Table;
+use self::views::{VIEWS, ViewId};
+use crate::data::derive::Picture;
+use crate::time::Millis;
+
+pub use self::update::update;
+
+/// What happens to the app.
+#[derive(Debug, Clone)]
+pub enum Event {
+    Key(KeyEvent),
+    Mouse(MouseEvent),
+    Paste(String),
+    Resize { width: u16, height: u16 },
+    /// Time has passed.
+    Tick(Millis),
+    /// A new picture of the mesh.
+    Picture(Arc<Picture>),
+    /// What was asked for could not be done, and why.
+    Said(String),
+    /// Another mesh is open now.
+    MeshOpened(String),
+}
+
+/// What the app wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    Quit,
+    Suspend,
+    Redraw,
+    /// Poll every source now.
+    Refresh,
+    Interval(Duration),
+    Copy(String),
+    Mouse(bool),
+    Mesh(String),
+}
+
+/// A short message to the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Toast {
+    pub text: String,
+    pub role: Role,
+    pub until_ms: Millis,
+}
+
+/// What is decided when the program starts.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub theme: Theme,
+    pub interval: Duration,
+    pub mouse: bool,
+    pub repo: Option<String>,
+    pub mesh: String,
+    pub meshes: Vec<String>,
+    /// Said in the header, e.g. that the mesh is simulated.
+    pub banner: Option<String>,
+}
+
+/// Which colours are asked for. How they look is the screen's business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::EnumIter)]
+#[strum(serialize_all = "lowercase")]
+pub enum Theme {
+    Dark,
+    Light,
+    Contrast,
+    Mono,
+}
+
+/// The app.
+#[derive(Debug)]
+pub struct App {
+    pub options: Options,
+    pub now_ms: Millis,
+    pub started_ms: Millis,
+    /// What is shown.
+    pub picture: Option<Arc<Picture>>,
+    /// What came since the picture was frozen; nothing while it is not.
+    pub frozen: Option<Frozen>,
+    pub view: ViewId,
+    /// By view; those without a list are never used.
+    pub tables: Vec<Table>,
+    pub overlay: Option<Overlay>,
+    /// The filter of the view is being typed.
+    pub filtering: Option<tui_input::Input>,
+    pub toast: Option<Toast>,
+    pub size: (u16, u16),
+    pub hits: HitMap,
+    keymap: Keymap,
+}
+
+/// A frozen picture.
+#[derive(Debug, Clone)]
+pub struct Frozen {
+    pub since_ms: Millis,
+    pub latest: Option<Arc<Picture>>,
+}
+
+impl App {
+    /// An app that has seen nothing yet.
+    #[must_use]
+    pub fn new(options: Options, now_ms: Millis) -> Self {
+        Self {
+            options,
+            now_ms,
+            started_ms: now_ms,
+            picture: None,
+            frozen: None,
+            view: ViewId::Overview,
+            tables: VIEWS.iter().map(|view| view.list.map(Table::new).unwrap_or_default()).collect(),
+            overlay: None,
+            filtering: None,
+            toast: None,
+            size: (80, 24),
+            hits: HitMap::default(),
+            keymap: Keymap::default(),
+        }
+    }
+
+    /// The table of the current view.
+    #[must_use]
+    pub fn table(&self) -> &Table {
+        &self.tables[self.view.index()]
+    }
+
+    /// The list of the current view.
+    #[must_use]
+    pub fn list(&self) -> Option<&'static dyn list::List> {
+        VIEWS[self.view.index()].list
+    }
+
+    /// The instant to show ages at: now, or when the picture was frozen.
+    #[must_use]
+    pub fn shown_ms(&self) -> Millis {
+        self.frozen.as_ref().map_or(self.now_ms, |frozen| frozen.since_ms)
+    }
+
+    /// The newest picture, frozen or not: alarms are never silenced.
+    #[must_use]
+    pub fn latest(&self) -> Option<&Arc<Picture>> {
+        self.frozen.as_ref().and_then(|frozen| frozen.latest.as_ref()).or(self.picture.as_ref())
+    }
+
+    /// Repositories that appear in the picture, for the palette and the filter.
+    #[must_use]
+    pub fn repositories(&self) -> Vec<String> {
+        let Some(picture) = &self.picture else { return Vec::new() };
+        let of_nodes = picture.nodes.iter().flat_map(|n| n.repositories.iter());
+        let of_locks = picture.locks.iter().map(|l| &l.lock.repository_id);
+        let mut all: Vec<String> = of_nodes.chain(of_locks).filter(|r| !r.is_empty()).map(|r| r.raw().to_owned()).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests;

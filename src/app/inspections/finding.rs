@@ -1,0 +1,37 @@
+//! A finding.
+
+use crate::app::inspect::Inspection;
+use crate::app::role::Role;
+use crate::app::views::ViewId;
+use crate::data::derive::Picture;
+use crate::data::derive::findings::{Finding, Subject};
+use crate::data::derive::rules::RULES;
+use crate::time::Millis;
+
+/// Everything about a finding.
+pub fn inspect(finding: &Finding, _: &Picture, _: Millis) -> Inspection {
+    let mut page = Inspection::titled(format!("finding {}", finding.rule));
+    page.state("severity", &finding.severity);
+    page.text(finding.sentence.to_string(), Role::Title);
+    if let Some(rule) = RULES.iter().find(|rule| rule.name == finding.rule) {
+        page.field("rule", format!("{}: {}", rule.name, rule.summary));
+    }
+    page.heading("Evidence");
+    for line in &finding.evidence {
+        page.text(line.to_string(), Role::Normal);
+    }
+    if finding.evidence.is_empty() {
+        page.text("none beyond the sentence", Role::Dim);
+    }
+    let view = match &finding.subject {
+        Subject::Node(_) => ViewId::Nodes,
+        Subject::Lock(_) => ViewId::Locks,
+        Subject::Message(_) => ViewId::Messages,
+        Subject::Task(_) => ViewId::Tasks,
+        Subject::Log(_) => ViewId::Oplog,
+        Subject::Mesh | Subject::Source(_) => ViewId::Overview,
+    };
+    page.heading("About");
+    page.link(view, finding.subject.key().to_owned(), finding.subject.kind(), finding.name.to_string(), Role::Normal);
+    page
+}

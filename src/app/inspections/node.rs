@@ -1,0 +1,75 @@
+//! A node.
+
+use super::{MOST, as_of, findings, log_entries, messages, more};
+use crate::app::inspect::Inspection;
+use crate::app::role::{Role, State};
+use crate::app::views::ViewId;
+use crate::data::derive::Picture;
+use crate::data::derive::findings::Subject;
+use crate::data::derive::messages::MessageState;
+use crate::data::derive::nodes::NodeView;
+use crate::time::{Millis, short};
+
+/// Everything about a node.
+pub fn inspect(node: &NodeView, picture: &Picture, now: Millis) -> Inspection {
+    let mut page = Inspection::titled(format!("node {}", node.node_id));
+    as_of(&mut page, node.as_of_ms, now);
+    page.state("staleness", &node.staleness);
+    page.opt("missed windows", node.misses);
+    page.field("activity", &node.activity);
+    page.field("agents", join(&node.agents));
+    page.field("repositories", join(&node.repositories));
+    page.heading("Signs of life");
+    for signal in &node.signals {
+        page.text(format!("{}: {} ago", signal.from, short(now - signal.seen_ms)), Role::Normal);
+    }
+    if node.signals.is_empty() {
+        page.text("none with a readable time", Role::Unknown);
+    }
+    if let Some(skew) = node.skew_ms {
+        page.text(format!("its clock is off by {skew} ms; ages are corrected for it"), Role::Warn);
+    }
+    for place in &node.missing_in {
+        page.text(format!("not known to {place}"), Role::Warn);
+    }
+    if let Some(record) = &node.registry {
+        page.heading("Registry");
+        page.field("version", &record.version);
+        page.field("labels", join(&record.labels));
+        page.opt("address", record.listen_addr.as_ref());
+        page.field("quarantined", if record.quarantined { "yes" } else { "no" });
+        page.field("maintenance", if record.maintenance { "yes" } else { "no" });
+        if record.maintenance_until_ms.is_some() {
+            page.instant("until", record.maintenance_until_ms, now);
+        }
+    }
+    findings(&mut page, picture, |subject| matches!(subject, Subject::Node(id) if *id == node.node_id));
+    let locks: Vec<_> = picture.locks.iter().filter(|l| l.lock.holder_node == node.node_id).collect();
+    if !locks.is_empty() {
+        page.heading(format!("Locks in hand ({})", locks.len()));
+        for lock in locks.iter().take(MOST) {
+            let waits = if lock.waiters.is_empty() { String::new() } else { format!(", {} wait", lock.waiters.len()) };
+            let value = format!("{} {}{waits}", lock.state.glyph(), lock.state);
+            page.link(ViewId::Locks, lock.key(), lock.lock.lock_key.to_string(), value, lock.state.role());
+        }
+        more(&mut page, locks.len());
+    }
+    let tasks: Vec<_> = picture.tasks.iter().filter(|t| t.owner_node.as_ref() == Some(&node.node_id)).collect();
+    if !tasks.is_empty() {
+        page.heading(format!("Tasks ({})", tasks.len()));
+        for task in tasks.iter().take(MOST) {
+            let value = format!("{} {}", task.state.glyph(), task.state);
+            page.link(ViewId::Tasks, task.key(), format!("task {}", task.task), value, task.state.role());
+        }
+        more(&mut page, tasks.len());
+    }
+    messages(&mut page, picture, "Waiting for its agents", now, |m| {
+        m.state != MessageState::Acknowledged && node.agents.contains(&m.message.receiver_agent)
+    });
+    log_entries(&mut page, picture, "Op-log of its agents", now, |l| node.agents.contains(&l.entry.agent_id));
+    page
+}
+
+fn join(texts: &[crate::text::Text]) -> String {
+    if texts.is_empty() { "-".into() } else { texts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ") }
+}

@@ -1,0 +1,28 @@
+//! Findings.
+
+use super::{Cell, Column, Rows, Sort};
+use crate::app::inspections;
+use crate::data::derive::findings::Finding;
+
+/// Everything that is wrong.
+pub static FINDINGS: Rows<Finding> = Rows {
+    items: |p| &p.findings,
+    key: Finding::key,
+    repo: |_| None,
+    inspect: inspections::finding::inspect,
+    parts: &[],
+    first_sort: (0, true),
+    follows: false,
+    columns: &[
+        Column { field: "severity", title: "SEVERITY", width: (10, 10), right: false, rank: 0, descending: true,
+            cell: |f, _| Cell::state(&f.severity), sort: |f| Sort::Number(f.severity as i64) },
+        Column { field: "what", title: "WHAT", width: (30, 200), right: false, rank: 0, descending: false,
+            cell: |f, _| Cell::plain(&f.sentence), sort: |f| Sort::Text(f.sentence.raw()) },
+        Column { field: "subject", title: "SUBJECT", width: (7, 7), right: false, rank: 2, descending: false,
+            cell: |f, _| Cell::dim(f.subject.kind()), sort: |f| Sort::Text(f.subject.kind()) },
+        Column { field: "name", title: "NAME", width: (12, 36), right: false, rank: 3, descending: false,
+            cell: |f, _| Cell::dim(&f.name), sort: |f| Sort::Text(f.name.raw()) },
+        Column { field: "rule", title: "RULE", width: (12, 16), right: false, rank: 1, descending: false,
+            cell: |f, _| Cell::dim(f.rule), sort: |f| Sort::Text(f.rule) },
+    ],
+};

@@ -1,0 +1,225 @@
+//! What the tables show: columns as data, one file a list. How they are drawn is the screen's business.
+
+pub mod findings;
+pub mod locks;
+pub mod messages;
+pub mod nodes;
+pub mod oplog;
+pub mod tasks;
+
+use std::cmp::Ordering;
+
+use super::inspect::Inspection;
+use super::role::{Role, State};
+use crate::data::derive::Picture;
+use crate::data::observation::Presence;
+use crate::text::Text;
+use crate::time::{Millis, short};
+
+/// One cell: text, and what it means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell {
+    pub text: String,
+    pub role: Role,
+}
+
+impl Cell {
+    /// Plain text.
+    #[must_use]
+    pub fn plain(text: impl ToString) -> Self {
+        Self { text: text.to_string(), role: Role::Normal }
+    }
+    /// Text of lesser weight.
+    #[must_use]
+    pub fn dim(text: impl ToString) -> Self {
+        Self { text: text.to_string(), role: Role::Dim }
+    }
+    /// A state: glyph and word.
+    #[must_use]
+    pub fn state(state: &impl State) -> Self {
+        Self { text: format!("{} {state}", state.glyph()), role: state.role() }
+    }
+    /// A number, or a dash where it is unknown; zero is of lesser weight.
+    #[must_use]
+    pub fn count(n: impl Into<Option<i64>>) -> Self {
+        match n.into() {
+            None => Self { text: "?".into(), role: Role::Unknown },
+            Some(0) => Self::dim("0"),
+            Some(n) => Self::plain(n),
+        }
+    }
+    /// An age or what is left, of something whose source may be old.
+    #[must_use]
+    pub fn span(ms: Option<Millis>, old: bool) -> Self {
+        match ms {
+            None => Self { text: "?".into(), role: Role::Unknown },
+            Some(ms) if old => Self { text: format!("{}~", short(ms)), role: Role::Old },
+            Some(ms) => Self::plain(short(ms)),
+        }
+    }
+    /// Text that may be absent.
+    #[must_use]
+    pub fn opt(text: Option<&Text>) -> Self {
+        text.map_or_else(|| Self::dim("-"), Self::plain)
+    }
+}
+
+/// What a row is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sort<'a> {
+    Number(i64),
+    Text(&'a str),
+    /// Sorts last.
+    Unknown,
+}
+
+impl Sort<'_> {
+    /// A number that may be unknown.
+    #[must_use]
+    pub fn opt(n: Option<i64>) -> Self {
+        n.map_or(Self::Unknown, Self::Number)
+    }
+}
+
+/// One column.
+#[derive(Debug)]
+pub struct Column<T: 'static> {
+    /// For `field:value` and the sort menu.
+    pub field: &'static str,
+    pub title: &'static str,
+    /// Least and most columns wide; what is over goes to the widest that can grow.
+    pub width: (u16, u16),
+    pub right: bool,
+    /// Columns of a higher rank go first when there is no room.
+    pub rank: u8,
+    /// Worst or newest first is what one wants to see.
+    pub descending: bool,
+    pub cell: fn(&T, Millis) -> Cell,
+    pub sort: fn(&T) -> Sort<'_>,
+}
+
+/// A column without its type, for drawing and menus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ColumnInfo {
+    pub field: &'static str,
+    pub title: &'static str,
+    pub width: (u16, u16),
+    pub right: bool,
+    pub rank: u8,
+    pub descending: bool,
+}
+
+/// A list as the app uses it.
+pub trait List: Sync {
+    fn len(&self, picture: &Picture) -> usize;
+    fn columns(&self) -> Vec<ColumnInfo>;
+    /// A name that stays with the thing.
+    fn key(&self, picture: &Picture, row: usize) -> String;
+    fn cell(&self, picture: &Picture, row: usize, column: usize, now: Millis) -> Cell;
+    fn compare(&self, picture: &Picture, a: usize, b: usize, column: usize) -> Ordering;
+    /// Whether a row belongs to a repository, under any of its names, or to none.
+    fn in_repo(&self, picture: &Picture, row: usize, repo: &str) -> bool;
+    /// Why there is nothing: a table that is absent, one that is empty, a source that is silent.
+    fn why_empty(&self, picture: &Picture) -> Vec<String>;
+    fn inspect(&self, picture: &Picture, row: usize, now: Millis) -> Inspection;
+    /// The column and direction it is sorted by at first.
+    fn first_sort(&self) -> (usize, bool);
+    /// New rows come at the end, and the end is followed.
+    fn follows(&self) -> bool;
+}
+
+/// A list over one slice of the picture.
+pub struct Rows<T: 'static> {
+    pub items: fn(&Picture) -> &[T],
+    pub columns: &'static [Column<T>],
+    pub key: fn(&T) -> String,
+    pub repo: fn(&T) -> Option<&Text>,
+    pub inspect: fn(&T, &Picture, Millis) -> Inspection,
+    /// Parts of sources that it is made from.
+    pub parts: &'static [&'static str],
+    pub first_sort: (usize, bool),
+    pub follows: bool,
+}
+
+impl<T: Sync> List for Rows<T> {
+    fn len(&self, picture: &Picture) -> usize {
+        (self.items)(picture).len()
+    }
+    fn columns(&self) -> Vec<ColumnInfo> {
+        let info = |c: &Column<T>| ColumnInfo {
+            field: c.field,
+            title: c.title,
+            width: c.width,
+            right: c.right,
+            rank: c.rank,
+            descending: c.descending,
+        };
+        self.columns.iter().map(info).collect()
+    }
+    fn key(&self, picture: &Picture, row: usize) -> String {
+        (self.items)(picture).get(row).map(|item| (self.key)(item)).unwrap_or_default()
+    }
+    fn cell(&self, picture: &Picture, row: usize, column: usize, now: Millis) -> Cell {
+        match ((self.items)(picture).get(row), self.columns.get(column)) {
+            (Some(item), Some(column)) => (column.cell)(item, now),
+            _ => Cell::plain(""),
+        }
+    }
+    fn compare(&self, picture: &Picture, a: usize, b: usize, column: usize) -> Ordering {
+        let items = (self.items)(picture);
+        match (items.get(a), items.get(b), self.columns.get(column)) {
+            (Some(a), Some(b), Some(column)) => (column.sort)(a).cmp(&(column.sort)(b)),
+            _ => Ordering::Equal,
+        }
+    }
+    fn in_repo(&self, picture: &Picture, row: usize, repo: &str) -> bool {
+        (self.items)(picture).get(row).and_then(|item| (self.repo)(item)).is_none_or(|id| may_be_repo(id, repo))
+    }
+    fn why_empty(&self, picture: &Picture) -> Vec<String> {
+        why_empty(picture, self.parts)
+    }
+    fn inspect(&self, picture: &Picture, row: usize, now: Millis) -> Inspection {
+        (self.items)(picture).get(row).map(|item| (self.inspect)(item, picture, now)).unwrap_or_default()
+    }
+    fn first_sort(&self) -> (usize, bool) {
+        self.first_sort
+    }
+    fn follows(&self) -> bool {
+        self.follows
+    }
+}
+
+/// One repository has several names (a hash in most tables, a path or `default` in messages), so
+/// only another hash is surely another repository. Rows are never hidden on a guess.
+fn may_be_repo(id: &Text, repo: &str) -> bool {
+    let hash = |s: &str| s.len() == 16 && s.bytes().all(|b| b.is_ascii_hexdigit());
+    *id == repo || !(hash(id.raw()) == hash(repo) && !id.is_empty())
+}
+
+fn why_empty(picture: &Picture, parts: &[&str]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for source in &picture.mesh.sources {
+        let name = &source.identity.name;
+        let Some(probe) = &source.probe else {
+            let why = source.health.trouble.as_ref().map_or_else(|| "not heard yet".into(), |t| t.fault.to_string());
+            lines.push(format!("{name}: {why}"));
+            continue;
+        };
+        for part in parts {
+            let word = match probe.of(part) {
+                None => continue,
+                Some(Presence::Absent) => format!("has no {part}"),
+                Some(Presence::Denied(why)) => format!("{part}: {why}"),
+                Some(Presence::Present | Presence::Partial(_)) => {
+                    let meaning = source.identity.why_empty.iter().find(|(p, _)| p == part).map(|(_, why)| *why);
+                    meaning.map_or_else(|| format!("{part} is empty"), |why| format!("{part} is empty ({why})"))
+                }
+            };
+            lines.push(format!("{name}: {word}"));
+        }
+    }
+    if lines.is_empty() {
+        lines.push("no source here provides this".into());
+    }
+    lines
+}

@@ -1,0 +1,42 @@
+//! What may lie over a view: help, palette, sort menu, inspector.
+
+use super::views::ViewId;
+
+/// One of them.
+#[derive(Debug, Clone)]
+pub enum Overlay {
+    Help { scroll: usize },
+    Palette { input: tui_input::Input, selected: usize },
+    Sort { selected: usize },
+    Inspector(Inspector),
+}
+
+/// The inspector: a thing in a view, and where one is in its page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspector {
+    pub view: ViewId,
+    pub key: String,
+    pub cursor: usize,
+    pub offset: usize,
+    pub unfolded: bool,
+    /// Rows on screen, as last drawn.
+    pub height: usize,
+    /// Where one came from by links.
+    pub trail: Vec<(ViewId, String)>,
+}
+
+impl Inspector {
+    /// Opens a thing.
+    #[must_use]
+    pub fn on(view: ViewId, key: String) -> Self {
+        Self { view, key, cursor: 0, offset: 0, unfolded: false, height: 1, trail: Vec::new() }
+    }
+
+    /// Moves within a page of `rows` rows.
+    pub fn go(&mut self, to: usize, rows: usize) {
+        self.cursor = to.min(rows.saturating_sub(1));
+        let height = self.height.max(1);
+        self.offset = self.offset.clamp((self.cursor + 1).saturating_sub(height), self.cursor);
+        self.offset = self.offset.min(rows.saturating_sub(height));
+    }
+}

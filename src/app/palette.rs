@@ -1,0 +1,70 @@
+//! The palette: every command by name, and a few that take a word.
+
+use std::time::Duration;
+
+use strum::IntoEnumIterator;
+
+use super::command::{COMMANDS, Command};
+use super::{App, Theme};
+
+/// What a palette entry does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    Command(Command),
+    Theme(Theme),
+    Interval(Duration),
+    Repo(Option<String>),
+    Mesh(String),
+}
+
+/// One entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub name: String,
+    pub help: String,
+    pub keys: String,
+    pub choice: Choice,
+}
+
+/// The entries that fit what was typed, best first.
+#[must_use]
+pub fn entries(app: &App, typed: &str) -> Vec<Entry> {
+    if let Some(entry) = spoken(typed) {
+        return vec![entry];
+    }
+    let mut all: Vec<Entry> = COMMANDS
+        .iter()
+        .map(|info| Entry {
+            name: info.name.into(),
+            help: info.help.into(),
+            keys: info.keys.join(" "),
+            choice: Choice::Command(info.command),
+        })
+        .collect();
+    let mut add = |name: String, help: &str, choice: Choice| all.push(Entry { name, help: help.into(), keys: String::new(), choice });
+    for theme in Theme::iter() {
+        add(format!("theme {theme}"), "colours of the screen", Choice::Theme(theme));
+    }
+    for mesh in &app.options.meshes {
+        add(format!("mesh {mesh}"), "open this mesh", Choice::Mesh(mesh.clone()));
+    }
+    for repo in app.repositories() {
+        let name = format!("repo {}", crate::text::scrub(&repo));
+        add(name, "show this repository only", Choice::Repo(Some(repo)));
+    }
+    add("repo all".into(), "show every repository", Choice::Repo(None));
+    let names: Vec<String> = all.iter().map(|entry| entry.name.clone()).collect();
+    super::filter::rank(typed, &names).into_iter().map(|i| all[i].clone()).collect()
+}
+
+/// A command with a word of its own, e.g. `interval 500ms`.
+fn spoken(typed: &str) -> Option<Entry> {
+    let (verb, word) = typed.trim().split_once(' ')?;
+    let word = word.trim();
+    let choice = match verb {
+        "interval" => Choice::Interval(humantime::parse_duration(word).ok().filter(|d| !d.is_zero())?),
+        "repo" if word != "all" && word.len() >= 8 => Choice::Repo(Some(word.to_owned())),
+        _ => return None,
+    };
+    Some(Entry { name: typed.trim().to_owned(), help: String::new(), keys: String::new(), choice })
+}

@@ -1,0 +1,182 @@
+//! What a piece of text means. The screen decides how a meaning looks; nothing here knows a colour.
+
+use crate::data::derive::chain::ChainState;
+use crate::data::derive::findings::Severity;
+use crate::data::derive::locks::LockState;
+use crate::data::derive::messages::MessageState;
+use crate::data::derive::sources::SourceHealth;
+use crate::data::derive::staleness::Staleness;
+use crate::data::derive::tasks::TaskState;
+
+/// Meanings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumIter)]
+pub enum Role {
+    Normal,
+    Dim,
+    Title,
+    Accent,
+    Healthy,
+    Warn,
+    Alert,
+    Critical,
+    Dead,
+    Unknown,
+    /// Data that is old.
+    Old,
+    Selected,
+    Marked,
+}
+
+/// A state as a word, a glyph and a meaning: never by colour alone.
+pub trait State: std::fmt::Display {
+    /// One column wide.
+    fn glyph(&self) -> char;
+    /// What it means.
+    fn role(&self) -> Role;
+}
+
+impl State for Staleness {
+    fn glyph(&self) -> char {
+        match self {
+            Self::Healthy => '●',
+            Self::Warn => '◐',
+            Self::Alert => '▲',
+            Self::Critical => '■',
+            Self::Dead => '✖',
+            Self::Unknown => '?',
+        }
+    }
+    fn role(&self) -> Role {
+        match self {
+            Self::Healthy => Role::Healthy,
+            Self::Warn => Role::Warn,
+            Self::Alert => Role::Alert,
+            Self::Critical => Role::Critical,
+            Self::Dead => Role::Dead,
+            Self::Unknown => Role::Unknown,
+        }
+    }
+}
+
+impl State for LockState {
+    fn glyph(&self) -> char {
+        match self {
+            Self::Held => '●',
+            Self::Expiring => '◐',
+            Self::Expired => '○',
+            Self::Orphaned => '✖',
+            Self::Unknown => '?',
+        }
+    }
+    fn role(&self) -> Role {
+        match self {
+            Self::Held => Role::Healthy,
+            Self::Expiring => Role::Warn,
+            Self::Expired => Role::Alert,
+            Self::Orphaned => Role::Dead,
+            Self::Unknown => Role::Unknown,
+        }
+    }
+}
+
+impl State for MessageState {
+    fn glyph(&self) -> char {
+        match self {
+            Self::Acknowledged => '✓',
+            Self::Pending => '·',
+            Self::Claimed => '●',
+            Self::Lapsed => '◐',
+            Self::Stuck => '▲',
+            Self::Poison => '✖',
+        }
+    }
+    fn role(&self) -> Role {
+        match self {
+            Self::Acknowledged => Role::Dim,
+            Self::Pending => Role::Normal,
+            Self::Claimed => Role::Healthy,
+            Self::Lapsed => Role::Warn,
+            Self::Stuck => Role::Alert,
+            Self::Poison => Role::Dead,
+        }
+    }
+}
+
+impl State for TaskState {
+    fn glyph(&self) -> char {
+        match self {
+            Self::Pending => '·',
+            Self::Leased => '◐',
+            Self::Running => '●',
+            Self::Orphaned => '✖',
+            Self::Done => '✓',
+            Self::Failed => '▲',
+            Self::Cancelled => '○',
+        }
+    }
+    fn role(&self) -> Role {
+        match self {
+            Self::Pending => Role::Normal,
+            Self::Leased => Role::Accent,
+            Self::Running => Role::Healthy,
+            Self::Orphaned => Role::Dead,
+            Self::Done | Self::Cancelled => Role::Dim,
+            Self::Failed => Role::Alert,
+        }
+    }
+}
+
+impl State for ChainState {
+    fn glyph(&self) -> char {
+        match self {
+            Self::Verified => '✓',
+            Self::Unverifiable => '?',
+            Self::Broken => '✖',
+        }
+    }
+    fn role(&self) -> Role {
+        match self {
+            Self::Verified => Role::Healthy,
+            Self::Unverifiable => Role::Unknown,
+            Self::Broken => Role::Dead,
+        }
+    }
+}
+
+impl State for Severity {
+    fn glyph(&self) -> char {
+        match self {
+            Self::Info => '·',
+            Self::Warning => '▲',
+            Self::Critical => '✖',
+        }
+    }
+    fn role(&self) -> Role {
+        match self {
+            Self::Info => Role::Accent,
+            Self::Warning => Role::Alert,
+            Self::Critical => Role::Dead,
+        }
+    }
+}
+
+impl State for SourceHealth {
+    fn glyph(&self) -> char {
+        match self {
+            Self::Starting => '·',
+            Self::Live => '●',
+            Self::Failing => '◐',
+            Self::Old => '■',
+            Self::Down => '✖',
+        }
+    }
+    fn role(&self) -> Role {
+        match self {
+            Self::Starting => Role::Dim,
+            Self::Live => Role::Healthy,
+            Self::Failing => Role::Warn,
+            Self::Old => Role::Old,
+            Self::Down => Role::Dead,
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! What each command does.
+
+use std::time::Duration;
+
+use strum::IntoEnumIterator;
+
+use super::super::command::Command;
+use super::super::overlay::{Inspector, Overlay};
+use super::super::role::Role;
+use super::super::views::{VIEWS, ViewId};
+use super::super::{App, Effect, Frozen, Theme};
+use crate::data::derive::findings::Severity;
+
+/// Intervals that `+` and `-` step through, in ms.
+const INTERVALS: &[u64] = &[250, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000];
+
+impl App {
+    /// Runs a command.
+    pub fn run(&mut self, command: Command) -> Vec<Effect> {
+        if let Some(effects) = self.run_in_overlay(command) {
+            return effects;
+        }
+        match command {
+            Command::Down => self.step(1),
+            Command::Up => self.step(-1),
+            Command::PageDown => self.step(self.page()),
+            Command::PageUp => self.step(-self.page()),
+            Command::HalfDown => self.step(self.page() / 2),
+            Command::HalfUp => self.step(-self.page() / 2),
+            Command::Top => self.step(isize::MIN / 2),
+            Command::Bottom => self.step(isize::MAX / 2),
+            Command::Open => self.open(),
+            Command::Back => self.back(),
+            Command::NextView => self.turn(1),
+            Command::PreviousView => self.turn(VIEWS.len() - 1),
+            Command::View(index) => {
+                if let Some(view) = VIEWS.get(index) {
+                    self.show(view.id);
+                }
+            }
+            Command::Filter => self.start_filter(),
+            Command::ClearFilter => {
+                self.tables[self.view.index()].filter.clear();
+                self.refresh_tables();
+            }
+            Command::Palette => {
+                self.overlay = Some(Overlay::Palette { input: tui_input::Input::default(), selected: 0 });
+            }
+            Command::Help => self.overlay = Some(Overlay::Help { scroll: 0 }),
+            Command::Mark => {
+                if self.list().is_some() {
+                    self.tables[self.view.index()].toggle_mark();
+                    self.step(1);
+                }
+            }
+            Command::ClearMarks => self.tables[self.view.index()].marks.clear(),
+            Command::Sort => {
+                if self.list().is_some() {
+                    self.overlay = Some(Overlay::Sort { selected: self.table().column });
+                }
+            }
+            Command::Reverse => {
+                let table = &mut self.tables[self.view.index()];
+                table.descending = !table.descending;
+                self.refresh_tables();
+            }
+            Command::Pause => self.pause(),
+            Command::Refresh => {
+                self.say("asking every source now", Role::Dim);
+                return vec![Effect::Refresh];
+            }
+            Command::Faster => return self.change_interval(-1),
+            Command::Slower => return self.change_interval(1),
+            Command::Copy | Command::CopyAll => return self.copy(command == Command::CopyAll),
+            Command::Unfold => {}
+            Command::Repo => self.next_repo(),
+            Command::Theme => {
+                let themes: Vec<Theme> = Theme::iter().collect();
+                let now = themes.iter().position(|t| *t == self.options.theme).unwrap_or(0);
+                self.options.theme = themes[(now + 1) % themes.len()];
+                self.say(format!("theme {}", self.options.theme), Role::Dim);
+            }
+            Command::Mouse => {
+                self.options.mouse = !self.options.mouse;
+                let who = if self.options.mouse { "the mouse works here" } else { "the mouse is the terminal's: select text with it" };
+                self.say(who, Role::Dim);
+                return vec![Effect::Mouse(self.options.mouse)];
+            }
+            Command::Redraw => return vec![Effect::Redraw],
+            Command::Suspend => return vec![Effect::Suspend],
+            Command::Quit | Command::Leave => return vec![Effect::Quit],
+        }
+        Vec::new()
+    }
+
+    fn page(&self) -> isize {
+        isize::try_from(self.table().height.max(2) - 1).unwrap_or(1)
+    }
+
+    fn step(&mut self, by: isize) {
+        let (Some(list), Some(picture)) = (self.list(), self.picture.clone()) else { return };
+        let table = &mut self.tables[self.view.index()];
+        let to = table.cursor.saturating_add_signed(by);
+        table.go(to, list, &picture);
+    }
+
+    fn turn(&mut self, by: usize) {
+        let next = (self.view.index() + by) % VIEWS.len();
+        self.show(VIEWS[next].id);
+    }
+
+    fn open(&mut self) {
+        if self.view == ViewId::Overview {
+            self.show(ViewId::Findings);
+        } else if let Some(key) = self.table().selected.clone() {
+            self.overlay = Some(Overlay::Inspector(Inspector::on(self.view, key)));
+        }
+    }
+
+    fn back(&mut self) {
+        let table = &mut self.tables[self.view.index()];
+        if !table.filter.is_empty() {
+            table.filter.clear();
+            self.refresh_tables();
+        } else if !table.marks.is_empty() {
+            table.marks.clear();
+        } else if self.view != ViewId::Overview {
+            self.show(ViewId::Overview);
+        }
+    }
+
+    fn start_filter(&mut self) {
+        if self.list().is_some() {
+            let text = self.table().filter.clone();
+            self.filtering = Some(tui_input::Input::new(text));
+        }
+    }
+
+    fn pause(&mut self) {
+        match self.frozen.take() {
+            Some(frozen) => {
+                if let Some(latest) = frozen.latest {
+                    self.picture = Some(latest);
+                }
+                self.refresh_tables();
+            }
+            None => self.frozen = Some(Frozen { since_ms: self.now_ms, latest: None }),
+        }
+    }
+
+    fn change_interval(&mut self, by: isize) -> Vec<Effect> {
+        let now = u64::try_from(self.options.interval.as_millis()).unwrap_or(u64::MAX);
+        let next = if by > 0 {
+            INTERVALS.iter().find(|ms| **ms > now)
+        } else {
+            INTERVALS.iter().rev().find(|ms| **ms < now)
+        };
+        match next {
+            Some(ms) => self.set_interval(Duration::from_millis(*ms)),
+            None => Vec::new(),
+        }
+    }
+
+    /// Polls at another pace.
+    pub(super) fn set_interval(&mut self, interval: Duration) -> Vec<Effect> {
+        self.options.interval = interval;
+        self.say(format!("polling every {}", humantime::format_duration(interval)), Role::Dim);
+        vec![Effect::Interval(interval)]
+    }
+
+    fn next_repo(&mut self) {
+        let all = self.repositories();
+        let now = self.options.repo.as_ref().and_then(|repo| all.iter().position(|r| r == repo));
+        let next = match (now, self.options.repo.is_some()) {
+            (Some(i), _) => all.get(i + 1).cloned(),
+            (None, true) => None,
+            (None, false) => all.first().cloned(),
+        };
+        self.set_repo(next);
+    }
+
+    /// Shows one repository, or all.
+    pub(super) fn set_repo(&mut self, repo: Option<String>) {
+        let shown = repo.as_deref().map_or("all repositories".into(), |r| format!("repository {}", crate::text::scrub(r)));
+        self.say(shown, Role::Dim);
+        self.options.repo = repo;
+        self.refresh_tables();
+    }
+
+    fn copy(&mut self, all: bool) -> Vec<Effect> {
+        let (Some(list), Some(picture)) = (self.list(), self.picture.clone()) else { return Vec::new() };
+        let Some(&row) = self.table().rows.get(self.table().cursor) else { return Vec::new() };
+        let text = if all {
+            super::overlays::plain(&list.inspect(&picture, row, self.shown_ms()))
+        } else {
+            list.cell(&picture, row, 0, self.now_ms).text
+        };
+        self.copied(text)
+    }
+
+    /// Asks the terminal to take a text. Whether it did cannot be seen from here.
+    pub(super) fn copied(&mut self, text: String) -> Vec<Effect> {
+        self.say("sent to the terminal's clipboard (OSC 52); whether it took it cannot be seen from here", Role::Dim);
+        vec![Effect::Copy(text)]
+    }
+}
+

@@ -1,0 +1,179 @@
+//! One event after another: what it does to the app, and what the app wants done.
+
+mod commands;
+mod overlays;
+mod pointer;
+
+use std::sync::Arc;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use tui_input::InputRequest;
+
+use super::overlay::Overlay;
+use super::role::Role;
+use super::table::Table;
+use super::views::{VIEWS, ViewId};
+use super::{App, Effect, Event, Toast};
+use crate::data::derive::Picture;
+
+/// The most characters of anything that is typed.
+const MAX_INPUT: usize = 256;
+/// How long a toast stays, in ms.
+const TOAST_MS: i64 = 4_000;
+
+/// Takes one event.
+pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
+    match event {
+        Event::Key(key) if key.kind != KeyEventKind::Release => app.key(key),
+        Event::Key(_) => Vec::new(),
+        Event::Mouse(mouse) => app.pointer(mouse),
+        Event::Paste(text) => app.paste(&text),
+        Event::Resize { width, height } => {
+            app.size = (width, height);
+            Vec::new()
+        }
+        Event::Tick(now_ms) => {
+            app.now_ms = now_ms;
+            if app.toast.as_ref().is_some_and(|toast| toast.until_ms <= now_ms) {
+                app.toast = None;
+            }
+            Vec::new()
+        }
+        Event::Picture(picture) => {
+            app.take_picture(picture);
+            Vec::new()
+        }
+        Event::MeshOpened(mesh) => {
+            app.options.mesh = mesh;
+            (app.picture, app.frozen, app.overlay) = (None, None, None);
+            app.tables = VIEWS.iter().map(|view| view.list.map(Table::new).unwrap_or_default()).collect();
+            Vec::new()
+        }
+        Event::Said(why) => {
+            app.say(why, Role::Alert);
+            Vec::new()
+        }
+    }
+}
+
+impl App {
+    fn take_picture(&mut self, picture: Arc<Picture>) {
+        if let Some(frozen) = &mut self.frozen {
+            frozen.latest = Some(picture);
+            return;
+        }
+        self.picture = Some(picture);
+        self.refresh_tables();
+    }
+
+    /// Sorts and filters the table that is shown, and those that may be looked into from it.
+    pub(super) fn refresh_tables(&mut self) {
+        let Some(picture) = self.picture.clone() else { return };
+        let (repo, now) = (self.options.repo.clone(), self.shown_ms());
+        let index = self.view.index();
+        if let Some(list) = VIEWS[index].list {
+            self.tables[index].refresh(list, &picture, repo.as_deref(), now);
+        }
+    }
+
+    pub(super) fn show(&mut self, view: ViewId) {
+        self.view = view;
+        self.filtering = None;
+        self.refresh_tables();
+    }
+
+    pub(super) fn say(&mut self, text: impl Into<String>, role: Role) {
+        self.toast = Some(Toast { text: text.into(), role, until_ms: self.now_ms + TOAST_MS });
+    }
+
+    fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
+        let leave = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+        if leave {
+            return vec![Effect::Quit];
+        }
+        if self.filtering.is_some() {
+            return self.type_filter(key);
+        }
+        if matches!(self.overlay, Some(Overlay::Palette { .. })) {
+            return self.type_palette(key);
+        }
+        match self.keymap.command(key) {
+            Some(command) => self.run(command),
+            None => Vec::new(),
+        }
+    }
+
+    fn paste(&mut self, text: &str) -> Vec<Effect> {
+        let line: String = text.chars().take_while(|c| *c != '\n').filter(|c| !c.is_control()).take(MAX_INPUT).collect();
+        let insert = |input: &mut tui_input::Input| {
+            for c in line.chars() {
+                if input.value().chars().count() < MAX_INPUT {
+                    input.handle(InputRequest::InsertChar(c));
+                }
+            }
+        };
+        if let Some(input) = &mut self.filtering {
+            insert(input);
+            self.filter_typed();
+        } else if let Some(Overlay::Palette { input, selected }) = &mut self.overlay {
+            insert(input);
+            *selected = 0;
+        }
+        Vec::new()
+    }
+
+    fn type_filter(&mut self, key: KeyEvent) -> Vec<Effect> {
+        match key.code {
+            KeyCode::Enter => self.filtering = None,
+            KeyCode::Esc => {
+                self.filtering = None;
+                self.tables[self.view.index()].filter.clear();
+                self.refresh_tables();
+            }
+            KeyCode::Down | KeyCode::Up => {
+                let command = if key.code == KeyCode::Down { super::command::Command::Down } else { super::command::Command::Up };
+                return self.run(command);
+            }
+            _ => {
+                if let Some(input) = &mut self.filtering {
+                    edit(input, key);
+                    self.filter_typed();
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    fn filter_typed(&mut self) {
+        let typed = self.filtering.as_ref().map(|input| input.value().to_owned()).unwrap_or_default();
+        self.tables[self.view.index()].filter = typed;
+        self.refresh_tables();
+    }
+}
+
+/// What editing keys do to a line of text.
+pub(super) fn edit(input: &mut tui_input::Input, key: KeyEvent) {
+    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    let request = match (key.code, control) {
+        (KeyCode::Backspace, false) => InputRequest::DeletePrevChar,
+        (KeyCode::Char('w'), true) | (KeyCode::Backspace, true) => InputRequest::DeletePrevWord,
+        (KeyCode::Char('u'), true) => InputRequest::DeleteLine,
+        (KeyCode::Char('k'), true) => InputRequest::DeleteTillEnd,
+        (KeyCode::Char('a'), true) | (KeyCode::Home, _) => InputRequest::GoToStart,
+        (KeyCode::Char('e'), true) | (KeyCode::End, _) => InputRequest::GoToEnd,
+        (KeyCode::Delete, _) => InputRequest::DeleteNextChar,
+        (KeyCode::Left, false) => InputRequest::GoToPrevChar,
+        (KeyCode::Right, false) => InputRequest::GoToNextChar,
+        (KeyCode::Left, true) => InputRequest::GoToPrevWord,
+        (KeyCode::Right, true) => InputRequest::GoToNextWord,
+        // AltGr arrives as control and alt together, and stands for the character it makes.
+        (KeyCode::Char(c), _) if !c.is_control() && (!control || key.modifiers.contains(KeyModifiers::ALT)) => {
+            if input.value().chars().count() >= MAX_INPUT {
+                return;
+            }
+            InputRequest::InsertChar(c)
+        }
+        _ => return,
+    };
+    input.handle(request);
+}

@@ -1,0 +1,251 @@
+//! What commands mean while something lies over the view.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::super::command::{COMMANDS, Command};
+use super::super::inspect::{Inspection, Line, Row};
+use super::super::overlay::{Inspector, Overlay};
+use super::super::palette::{Choice, entries};
+use super::super::role::Role;
+use super::super::views::VIEWS;
+use super::super::{App, Effect};
+
+impl App {
+    /// Runs a command in what lies on top; `None` if nothing does, or if it leaves the command to the view.
+    pub(super) fn run_in_overlay(&mut self, command: Command) -> Option<Vec<Effect>> {
+        match self.overlay.as_mut()? {
+            Overlay::Help { scroll } => {
+                let most = COMMANDS.len();
+                match command {
+                    Command::Back | Command::Quit | Command::Help | Command::Open => self.overlay = None,
+                    _ => *scroll = moved(*scroll, command, 10, most)?,
+                }
+            }
+            Overlay::Sort { selected } => {
+                let selected = *selected;
+                let columns = self.list().map(|list| list.columns()).unwrap_or_default();
+                match command {
+                    Command::Back | Command::Quit | Command::Sort => self.overlay = None,
+                    Command::Open => {
+                        self.overlay = None;
+                        self.sort_by(selected);
+                    }
+                    _ => {
+                        let to = moved(selected, command, 10, columns.len())?;
+                        self.overlay = Some(Overlay::Sort { selected: to });
+                    }
+                }
+            }
+            Overlay::Palette { .. } => return None,
+            Overlay::Inspector(_) => return self.run_in_inspector(command),
+        }
+        Some(Vec::new())
+    }
+
+    /// Sorts the table by a column.
+    pub(super) fn sort_by(&mut self, column: usize) {
+        let descending = self.list().and_then(|l| l.columns().get(column).map(|c| c.descending)).unwrap_or(false);
+        self.tables[self.view.index()].sort_by(column, descending);
+        self.refresh_tables();
+    }
+
+    /// The page that the inspector shows.
+    #[must_use]
+    pub fn inspection(&self) -> Option<Inspection> {
+        let Some(Overlay::Inspector(inspector)) = &self.overlay else { return None };
+        let (picture, list) = (self.picture.as_ref()?, VIEWS[inspector.view.index()].list?);
+        let row = (0..list.len(picture)).find(|&row| list.key(picture, row) == inspector.key);
+        Some(match row {
+            Some(row) => list.inspect(picture, row, self.shown_ms()),
+            None => {
+                let mut page = Inspection::titled("gone");
+                page.text("it is no longer there: released, acknowledged, or beyond the window", Role::Dim);
+                page
+            }
+        })
+    }
+
+    fn run_in_inspector(&mut self, command: Command) -> Option<Vec<Effect>> {
+        let page = self.inspection().unwrap_or_default();
+        let Some(Overlay::Inspector(inspector)) = &mut self.overlay else { return None };
+        let rows = page.rows(inspector.unfolded);
+        match command {
+            Command::Back | Command::Quit => self.step_back(),
+            Command::Unfold => inspector.unfolded = !inspector.unfolded,
+            Command::Open => {
+                if let Some(target) = rows.get(inspector.cursor).and_then(Row::target).cloned() {
+                    self.follow(target);
+                }
+            }
+            Command::NextView | Command::PreviousView => {
+                let links: Vec<usize> = (0..rows.len()).filter(|&i| rows[i].target().is_some()).collect();
+                let next = if command == Command::NextView {
+                    links.iter().find(|&&i| i > inspector.cursor).or(links.first())
+                } else {
+                    links.iter().rev().find(|&&i| i < inspector.cursor).or(links.last())
+                };
+                if let Some(&to) = next {
+                    inspector.go(to, rows.len());
+                }
+            }
+            Command::Copy | Command::CopyAll => {
+                let text = if command == Command::Copy { page.title.clone() } else { plain(&page) };
+                return Some(self.copied(text));
+            }
+            Command::Help | Command::Palette | Command::View(_) | Command::Pause | Command::Refresh | Command::Faster
+            | Command::Slower | Command::Theme | Command::Mouse | Command::Redraw | Command::Suspend | Command::Leave => {
+                if matches!(command, Command::View(_)) {
+                    self.overlay = None;
+                }
+                return None;
+            }
+            _ => {
+                let to = moved(inspector.cursor, command, inspector.height, rows.len())?;
+                inspector.go(to, rows.len());
+            }
+        }
+        Some(Vec::new())
+    }
+
+    fn step_back(&mut self) {
+        let Some(Overlay::Inspector(inspector)) = &mut self.overlay else { return };
+        match inspector.trail.pop() {
+            None => self.overlay = None,
+            Some((view, key)) => {
+                let trail = std::mem::take(&mut inspector.trail);
+                let height = inspector.height;
+                self.overlay = Some(Overlay::Inspector(Inspector { trail, height, ..Inspector::on(view, key.clone()) }));
+                self.show_thing(view, &key);
+            }
+        }
+    }
+
+    /// Goes where a link leads.
+    pub(super) fn follow(&mut self, target: super::super::inspect::Target) {
+        let trail = match &self.overlay {
+            Some(Overlay::Inspector(now)) => {
+                let mut trail = now.trail.clone();
+                trail.push((now.view, now.key.clone()));
+                trail
+            }
+            _ => Vec::new(),
+        };
+        if VIEWS[target.view.index()].list.is_none() {
+            self.overlay = None;
+            self.show(target.view);
+            return;
+        }
+        self.show_thing(target.view, &target.key);
+        self.overlay = Some(Overlay::Inspector(Inspector { trail, ..Inspector::on(target.view, target.key) }));
+    }
+
+    /// Shows a thing in its view; a filter that hides it is taken away, and said so.
+    fn show_thing(&mut self, view: super::super::views::ViewId, key: &str) {
+        self.show(view);
+        let (Some(list), Some(picture)) = (self.list(), self.picture.clone()) else { return };
+        if self.tables[view.index()].select(key, list, &picture) {
+            return;
+        }
+        let table = &mut self.tables[view.index()];
+        if !table.filter.is_empty() {
+            table.filter.clear();
+            self.refresh_tables();
+            self.tables[view.index()].select(key, list, &picture);
+            self.say("the filter of this view was cleared to show it", Role::Dim);
+        }
+    }
+
+    /// Keys while the palette is open: they are typed, but for those that choose.
+    pub(super) fn type_palette(&mut self, key: KeyEvent) -> Vec<Effect> {
+        let Some(Overlay::Palette { input, selected }) = &mut self.overlay else { return Vec::new() };
+        let (typed, at) = (input.value().to_owned(), *selected);
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match key.code {
+            KeyCode::Esc => self.overlay = None,
+            KeyCode::Enter => {
+                let found = entries(self, &typed);
+                let chosen = found.get(at).map(|entry| entry.choice.clone());
+                return self.choose(chosen, &typed);
+            }
+            KeyCode::Down | KeyCode::Tab => self.move_palette(1),
+            KeyCode::Up | KeyCode::BackTab => self.move_palette(-1),
+            KeyCode::Char('n' | 'j') if control => self.move_palette(1),
+            KeyCode::Char('p' | 'k') if control => self.move_palette(-1),
+            _ => {
+                super::edit(input, key);
+                *selected = 0;
+            }
+        }
+        Vec::new()
+    }
+
+    fn move_palette(&mut self, by: isize) {
+        let Some(Overlay::Palette { input, selected }) = &self.overlay else { return };
+        let n = entries(self, input.value()).len().max(1);
+        // Round and round: above the first is the last.
+        let to = if by < 0 { (selected + n - 1) % n } else { (selected + 1) % n };
+        if let Some(Overlay::Palette { selected, .. }) = &mut self.overlay {
+            *selected = to;
+        }
+    }
+
+    /// Does what a palette entry says.
+    pub(super) fn choose(&mut self, choice: Option<Choice>, typed: &str) -> Vec<Effect> {
+        self.overlay = None;
+        match choice {
+            None => {
+                self.say(format!("there is no command \"{}\"", crate::text::scrub(typed)), Role::Alert);
+                Vec::new()
+            }
+            Some(Choice::Command(command)) => self.run(command),
+            Some(Choice::Theme(theme)) => {
+                self.options.theme = theme;
+                Vec::new()
+            }
+            Some(Choice::Interval(interval)) => self.set_interval(interval),
+            Some(Choice::Repo(repo)) => {
+                self.set_repo(repo);
+                Vec::new()
+            }
+            Some(Choice::Mesh(mesh)) => {
+                self.say(format!("opening mesh {mesh}"), Role::Dim);
+                vec![Effect::Mesh(mesh)]
+            }
+        }
+    }
+}
+
+/// Where a movement leads in a list of `n`; `None` for what is no movement.
+fn moved(at: usize, command: Command, page: usize, n: usize) -> Option<usize> {
+    let last = n.saturating_sub(1);
+    let page = page.max(2) - 1;
+    Some(match command {
+        Command::Down => (at + 1).min(last),
+        Command::Up => at.saturating_sub(1),
+        Command::PageDown => (at + page).min(last),
+        Command::PageUp => at.saturating_sub(page),
+        Command::HalfDown => (at + page / 2).min(last),
+        Command::HalfUp => at.saturating_sub(page / 2),
+        Command::Top => 0,
+        Command::Bottom => last,
+        _ => return None,
+    })
+}
+
+/// A page as plain text, for the clipboard.
+pub(super) fn plain(page: &Inspection) -> String {
+    let mut out = format!("{}\n", page.title);
+    for row in page.rows(true) {
+        let line = match row {
+            Row::Json(text) => text.to_owned(),
+            Row::Line(Line::Heading(text)) => text.to_uppercase(),
+            Row::Line(Line::Field { label, value, .. }) => format!("{label}: {value}"),
+            Row::Line(Line::Link { label, value, .. }) => format!("{label}: {value}"),
+            Row::Line(Line::Text(text, _)) => text.clone(),
+            Row::Line(Line::Json { .. }) => continue,
+        };
+        out.push_str(&line);
+        out.push('\n');
+    }
+    out
+}

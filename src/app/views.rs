@@ -1,0 +1,44 @@
+//! The registry of views, in the order of their tabs.
+
+use super::list::{List, findings, locks, messages, nodes, oplog, tasks};
+
+/// A view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumIter)]
+pub enum ViewId {
+    Overview,
+    Nodes,
+    Locks,
+    Messages,
+    Tasks,
+    Oplog,
+    Findings,
+}
+
+/// What the app needs to know of a view.
+pub struct View {
+    pub id: ViewId,
+    pub title: &'static str,
+    /// For narrow screens.
+    pub short: &'static str,
+    /// The table it shows; none for a page of its own.
+    pub list: Option<&'static dyn List>,
+}
+
+/// Every view.
+pub static VIEWS: &[View] = &[
+    View { id: ViewId::Overview, title: "Overview", short: "Over", list: None },
+    View { id: ViewId::Nodes, title: "Nodes", short: "Node", list: Some(&nodes::NODES) },
+    View { id: ViewId::Locks, title: "Locks", short: "Lock", list: Some(&locks::LOCKS) },
+    View { id: ViewId::Messages, title: "Messages", short: "Msgs", list: Some(&messages::MESSAGES) },
+    View { id: ViewId::Tasks, title: "Tasks", short: "Task", list: Some(&tasks::TASKS) },
+    View { id: ViewId::Oplog, title: "Op-log", short: "Log", list: Some(&oplog::OPLOG) },
+    View { id: ViewId::Findings, title: "Findings", short: "Find", list: Some(&findings::FINDINGS) },
+];
+
+impl ViewId {
+    /// Its place in the registry.
+    #[must_use]
+    pub fn index(self) -> usize {
+        VIEWS.iter().position(|view| view.id == self).unwrap_or(0)
+    }
+}

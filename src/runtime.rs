@@ -1,0 +1,133 @@
+//! The only place that owns a terminal, a clock and tasks.
+
+pub mod engine;
+pub mod hangup;
+pub mod screen;
+pub mod signals;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossterm::event::EventStream;
+use futures::{FutureExt, StreamExt};
+use tokio::sync::watch;
+
+use self::engine::Engine;
+use self::screen::Screen;
+use self::signals::{Signal, Signals};
+use crate::app::{App, Effect, Event, update};
+use crate::config::Settings;
+use crate::data::derive::Picture;
+use crate::data::vox::http::client::wall_clock;
+
+/// The most events that are taken between two frames, so that a flood of them cannot keep the screen from moving.
+const MOST_EVENTS: usize = 4_096;
+
+/// Opens another mesh by name.
+pub type OpenMesh = Box<dyn Fn(&str) -> anyhow::Result<Settings> + Send>;
+
+/// Runs the dashboard until it is left. `engine` is started after the first frame is on screen.
+pub async fn run(mut app: App, settings: Settings, open_mesh: OpenMesh) -> anyhow::Result<()> {
+    let mut screen = Screen::open(app.options.mouse, &settings)?;
+    app.size = screen.size()?;
+    screen.draw(&mut app)?;
+
+    let mut signals = Signals::listen()?;
+    let mut hangup = hangup::watch();
+    let mut events = EventStream::new();
+    let mut engine = Engine::start(&settings)?;
+    let mut dirty = false;
+    loop {
+        let mut arrived: Vec<Event> = Vec::new();
+        tokio::select! {
+            biased;
+            signal = signals.next() => match signal {
+                Signal::End => break,
+                Signal::Continued => {
+                    screen.resume()?;
+                    arrived.push(Event::Tick(wall_clock()));
+                }
+            },
+            () = hangup.wait() => break,
+            event = events.next() => match event {
+                Some(Ok(event)) => {
+                    arrived.extend(translate(event));
+                    // Everything that waits is taken before one frame is drawn.
+                    while arrived.len() < MOST_EVENTS {
+                        match events.next().now_or_never() {
+                            Some(Some(Ok(event))) => arrived.extend(translate(event)),
+                            _ => break,
+                        }
+                    }
+                }
+                // The terminal is gone.
+                Some(Err(_)) | None => break,
+            },
+            picture = engine.next_picture() => arrived.push(Event::Picture(picture)),
+            () = next_second() => arrived.push(Event::Tick(wall_clock())),
+        }
+        for event in arrived {
+            dirty = true;
+            if let Event::Key(_) | Event::Mouse(_) = event {
+                update(&mut app, Event::Tick(wall_clock()));
+            }
+            for effect in update(&mut app, event) {
+                match effect {
+                    Effect::Quit => {
+                        engine.stop().await;
+                        return screen.close();
+                    }
+                    Effect::Suspend => {
+                        if !screen.suspend()? {
+                            update(&mut app, Event::Said("there is no shell to go back to".into()));
+                        }
+                    }
+                    Effect::Redraw => screen.clear()?,
+                    Effect::Refresh => engine.nudge(),
+                    Effect::Interval(interval) => engine.pace(interval),
+                    Effect::Copy(text) => screen.copy(&text)?,
+                    Effect::Mouse(on) => screen.mouse(on)?,
+                    Effect::Mesh(name) => {
+                        let outcome = open_mesh(&name).and_then(|settings| Engine::start(&settings));
+                        let event = match outcome {
+                            Ok(opened) => {
+                                std::mem::replace(&mut engine, opened).stop().await;
+                                engine.pace(app.options.interval);
+                                Event::MeshOpened(name)
+                            }
+                            Err(error) => Event::Said(format!("{error:#}")),
+                        };
+                        update(&mut app, event);
+                    }
+                }
+            }
+        }
+        if std::mem::take(&mut dirty) {
+            screen.draw(&mut app)?;
+        }
+    }
+    engine.stop().await;
+    // The terminal may be gone; what can be restored is.
+    let _ = screen.close();
+    Ok(())
+}
+
+fn translate(event: crossterm::event::Event) -> Option<Event> {
+    use crossterm::event::Event as Raw;
+    match event {
+        Raw::Key(key) => Some(Event::Key(key)),
+        Raw::Mouse(mouse) => Some(Event::Mouse(mouse)),
+        Raw::Paste(text) => Some(Event::Paste(text)),
+        Raw::Resize(width, height) => Some(Event::Resize { width, height }),
+        Raw::FocusGained | Raw::FocusLost => None,
+    }
+}
+
+/// Ages move on the second, so that all of them move at once.
+async fn next_second() {
+    let into = wall_clock().rem_euclid(1_000);
+    tokio::time::sleep(Duration::from_millis((1_005 - into).unsigned_abs())).await;
+}
+
+/// Pictures as they come; old ones are dropped, not queued.
+pub type Pictures = watch::Receiver<Option<Arc<Picture>>>;

@@ -1,0 +1,150 @@
+//! The terminal: set up, drawn on, and restored after quit, panic, signals and suspension.
+
+use std::io::{self, BufWriter, Stdout, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use base64::Engine as _;
+use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
+    enable_raw_mode,
+};
+use crossterm::{cursor, execute, queue};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+
+use crate::app::App;
+use crate::config::Settings;
+use crate::ui::{self, Look};
+
+type Backend = CrosstermBackend<BufWriter<Stdout>>;
+
+/// The most bytes that are handed to the terminal's clipboard; terminals refuse more.
+const MAX_COPY: usize = 74_000;
+
+/// Whether the terminal is in our hands: a panic elsewhere must not write to a terminal that is not.
+static OURS: AtomicBool = AtomicBool::new(false);
+
+/// The terminal in our hands.
+pub struct Screen {
+    terminal: Terminal<Backend>,
+    mouse: bool,
+    look: Look,
+}
+
+impl Screen {
+    /// Takes the terminal.
+    pub fn open(mouse: bool, settings: &Settings) -> io::Result<Self> {
+        restore_on_panic();
+        take(mouse)?;
+        let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, io::stdout()));
+        let look = Look::of_environment(settings.color, &settings.unicode);
+        Ok(Self { terminal: Terminal::new(backend)?, mouse, look })
+    }
+
+    /// Columns and rows.
+    pub fn size(&self) -> io::Result<(u16, u16)> {
+        let size = self.terminal.size()?;
+        Ok((size.width, size.height))
+    }
+
+    /// Draws one frame; only what changed goes out, in one write.
+    pub fn draw(&mut self, app: &mut App) -> io::Result<()> {
+        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
+        let look = self.look;
+        let mut layout = ui::Layout::default();
+        self.terminal.draw(|frame| layout = ui::draw(app, look, frame))?;
+        layout.note(app);
+        execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
+    }
+
+    /// Forgets what is on screen: the next frame is drawn whole.
+    pub fn clear(&mut self) -> io::Result<()> {
+        self.terminal.clear()
+    }
+
+    /// Switches mouse reports.
+    pub fn mouse(&mut self, on: bool) -> io::Result<()> {
+        self.mouse = on;
+        if on { execute!(self.terminal.backend_mut(), EnableMouseCapture) } else { execute!(self.terminal.backend_mut(), DisableMouseCapture) }
+    }
+
+    /// Hands a text to the terminal's clipboard by OSC 52. Base64, so nothing in it can be obeyed.
+    pub fn copy(&mut self, text: &str) -> io::Result<()> {
+        let text = crate::text::truncate_bytes(text, MAX_COPY);
+        let encoded = base64::engine::general_purpose::STANDARD.encode(text);
+        let out = self.terminal.backend_mut();
+        write!(out, "\x1b]52;c;{encoded}\x07")?;
+        Write::flush(out)
+    }
+
+    /// Gives the terminal back and stops, as the shell's Ctrl-Z does; being continued is told by a signal.
+    /// Answers false where there is no shell to go back to.
+    pub fn suspend(&mut self) -> io::Result<bool> {
+        #[cfg(unix)]
+        {
+            use rustix::process::{Signal, getpid, getsid, kill_process};
+            // The kernel does not stop a process that nobody could continue.
+            if getsid(None)? == getpid() {
+                return Ok(false);
+            }
+            give_back();
+            kill_process(getpid(), Signal::TSTP)?;
+            Ok(true)
+        }
+        #[cfg(not(unix))]
+        Ok(false)
+    }
+
+    /// Takes the terminal again after a suspension.
+    pub fn resume(&mut self) -> io::Result<()> {
+        take(self.mouse)?;
+        self.terminal.clear()
+    }
+
+    /// Gives the terminal back.
+    pub fn close(self) -> anyhow::Result<()> {
+        give_back();
+        Ok(())
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+fn take(mouse: bool) -> io::Result<()> {
+    enable_raw_mode()?;
+    OURS.store(true, Ordering::SeqCst);
+    let mut out = io::stdout();
+    execute!(out, EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)?;
+    if mouse {
+        execute!(out, EnableMouseCapture)?;
+    }
+    Ok(())
+}
+
+/// Restores everything, in the order that leaves the least behind if the terminal is half gone.
+fn give_back() {
+    if OURS.swap(false, Ordering::SeqCst) {
+        let _ = execute!(io::stdout(), DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
+        let _ = disable_raw_mode();
+    }
+}
+
+/// A panic restores the terminal before it is told. Panics of background tasks are caught where they
+/// happen; they are logged, and leave the screen alone.
+fn restore_on_panic() {
+    let main = std::thread::current().id();
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if std::thread::current().id() == main {
+            give_back();
+            told(info);
+        } else {
+            tracing::error!("{info}");
+        }
+    }));
+}

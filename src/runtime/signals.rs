@@ -1,0 +1,57 @@
+//! Signals that end the program, or bring it back to the foreground.
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    End,
+    Continued,
+}
+
+/// The signals that are listened for.
+#[cfg(unix)]
+pub struct Signals {
+    ends: [tokio::signal::unix::Signal; 4],
+    continued: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// Starts listening.
+    pub fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let ends = [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt(), SignalKind::quit()];
+        let [a, b, c, d] = ends;
+        let cont = SignalKind::from_raw(rustix::process::Signal::CONT.as_raw());
+        Ok(Self { ends: [signal(a)?, signal(b)?, signal(c)?, signal(d)?], continued: signal(cont)? })
+    }
+
+    /// The next one.
+    pub async fn next(&mut self) -> Signal {
+        let [a, b, c, d] = &mut self.ends;
+        tokio::select! {
+            _ = a.recv() => Signal::End,
+            _ = b.recv() => Signal::End,
+            _ = c.recv() => Signal::End,
+            _ = d.recv() => Signal::End,
+            _ = self.continued.recv() => Signal::Continued,
+        }
+    }
+}
+
+/// Elsewhere only an interrupt.
+#[cfg(not(unix))]
+pub struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    /// Starts listening.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    /// The next one.
+    pub async fn next(&mut self) -> Signal {
+        let _ = tokio::signal::ctrl_c().await;
+        Signal::End
+    }
+}

@@ -1,0 +1,145 @@
+//! What frames every view: the verdict above, the views, the hints below.
+
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
+
+use super::Canvas;
+use crate::app::command::COMMANDS;
+use crate::app::mouse::Hit;
+use crate::app::overlay::Overlay;
+use crate::app::role::{Role, State};
+use crate::app::views::VIEWS;
+use crate::data::derive::Picture;
+use crate::data::derive::findings::Severity;
+use crate::data::derive::sources::SourceHealth;
+use crate::text::fit;
+use crate::time::{short, utc_clock};
+
+/// The mesh's state in one sentence, and what it means.
+#[must_use]
+pub fn verdict(picture: &Picture) -> (String, Role) {
+    let heard = picture.sources.iter().any(|s| s.health != SourceHealth::Starting);
+    if !heard {
+        return ("· asking the sources".into(), Role::Dim);
+    }
+    let worries = picture.findings.iter().filter(|f| f.severity >= Severity::Warning).count();
+    match picture.findings.first().filter(|f| f.severity >= Severity::Warning) {
+        Some(first) => {
+            let more = if worries > 1 { format!("  (+{} more)", worries - 1) } else { String::new() };
+            (format!("{} {}{more}", first.severity.glyph(), first.sentence), first.severity.role())
+        }
+        None if picture.sources.iter().any(|s| s.health == SourceHealth::Starting) => {
+            ("· some sources were not heard yet".into(), Role::Dim)
+        }
+        None => ("● all is well".into(), Role::Healthy),
+    }
+}
+
+/// The top line: name, mesh, verdict, clock.
+pub fn header(canvas: &mut Canvas<'_, '_>, area: Rect) {
+    let app = canvas.app;
+    let (text, role) = app.latest().map_or_else(|| ("· starting".into(), Role::Dim), |p| verdict(p));
+    let mut right = String::new();
+    if let Some(frozen) = &app.frozen {
+        right.push_str(&format!("PAUSED {}  ", short(app.now_ms - frozen.since_ms)));
+    }
+    if let Some(repo) = &app.options.repo {
+        right.push_str(&format!("repo {}  ", fit(&crate::text::scrub(repo), 16)));
+    }
+    right.push_str(&utc_clock(app.now_ms));
+    let banner = app.options.banner.as_deref().map(|b| format!(" {b}")).unwrap_or_default();
+    let left = format!(" lockkeeper {}{banner} ", crate::text::scrub(&app.options.mesh));
+    let room = usize::from(area.width).saturating_sub(left.width() + right.width() + 3);
+    let text = fit(&text, room).into_owned();
+    let gap = usize::from(area.width).saturating_sub(left.width() + text.width() + right.width() + 1);
+    let pad = " ".repeat(gap);
+    let right_role = if app.frozen.is_some() { Role::Warn } else { Role::Dim };
+    let line = Line::from(vec![
+        canvas.span(left, Role::Title),
+        canvas.span(text, role),
+        Span::raw(pad),
+        canvas.span(right, right_role),
+    ]);
+    canvas.text(area, vec![line]);
+}
+
+/// The views, as many words as fit.
+pub fn tabs(canvas: &mut Canvas<'_, '_>, area: Rect) {
+    let app = canvas.app;
+    let full: usize = VIEWS.iter().map(|v| v.title.len() + 4).sum();
+    let worries = app.latest().map_or(0, |p| p.findings.iter().filter(|f| f.severity >= Severity::Warning).count());
+    let wide = full + 6 <= usize::from(area.width);
+    let mut spans = Vec::new();
+    let mut x = area.x;
+    for (i, view) in VIEWS.iter().enumerate() {
+        let title = if wide { view.title } else { view.short };
+        let count = match view.id {
+            crate::app::views::ViewId::Findings if worries > 0 => format!(" {worries}"),
+            _ => String::new(),
+        };
+        let text = format!(" {} {title}{count} ", i + 1);
+        let role = if view.id == app.view { Role::Selected } else { Role::Dim };
+        let width = u16::try_from(text.width()).unwrap_or(0);
+        canvas.layout.hits.add(x, area.y, width, 1, Hit::View(view.id));
+        x = x.saturating_add(width);
+        spans.push(canvas.span(text, role));
+    }
+    canvas.text(area, vec![Line::from(spans)]);
+}
+
+/// The bottom line: what is typed, what was said, or the keys that work here.
+pub fn footer(canvas: &mut Canvas<'_, '_>, area: Rect) {
+    let app = canvas.app;
+    let width = usize::from(area.width);
+    if let Some(input) = &app.filtering {
+        let hint = "   field:value  !not  Enter keeps  Esc clears";
+        let typed = crate::text::scrub(input.value()).into_owned();
+        let cursor = area.x + 2 + u16::try_from(input.visual_cursor()).unwrap_or(0);
+        let line = Line::from(vec![canvas.span(" /", Role::Accent), canvas.span(typed, Role::Title), canvas.span(hint, Role::Dim)]);
+        canvas.text(area, vec![line]);
+        canvas.frame.set_cursor_position((cursor.min(area.right().saturating_sub(1)), area.y));
+        return;
+    }
+    if let Some(toast) = &app.toast {
+        let line = Line::from(canvas.span(format!(" {}", fit(&crate::text::scrub(&toast.text), width.saturating_sub(1))), toast.role));
+        canvas.text(area, vec![line]);
+        return;
+    }
+    let mut hints: Vec<(String, &str)> = Vec::new();
+    match &app.overlay {
+        Some(Overlay::Inspector(_)) => {
+            hints.extend([("enter", "follow"), ("tab", "next link"), ("z", "unfold"), ("Y", "copy all"), ("esc", "back")].map(|(k, h)| (k.to_owned(), h)));
+        }
+        Some(_) => hints.extend([("enter", "choose"), ("esc", "close")].map(|(k, h)| (k.to_owned(), h))),
+        None => {
+            for info in COMMANDS {
+                if let (Some(hint), Some(key)) = (info.hint, info.keys.first()) {
+                    hints.push(((*key).to_owned(), hint));
+                }
+            }
+        }
+    }
+    let marks = app.table().marks.len();
+    let mut spans = vec![Span::raw(" ")];
+    if marks > 0 {
+        spans.push(canvas.span(format!("{marks} marked  "), Role::Marked));
+    }
+    let interval = format!("every {} ", humantime::format_duration(app.options.interval));
+    let mut used = 1 + interval.width();
+    for (key, hint) in hints {
+        let piece = key.width() + hint.width() + 3;
+        if used + piece > width {
+            break;
+        }
+        used += piece;
+        spans.push(canvas.span(key, Role::Accent));
+        spans.push(canvas.span(format!(" {hint}  "), Role::Dim));
+    }
+    let line = Line::from(spans);
+    let gap = width.saturating_sub(line.width() + interval.width());
+    let mut line = line;
+    line.push_span(Span::raw(" ".repeat(gap)));
+    line.push_span(canvas.span(interval, Role::Dim));
+    canvas.text(area, vec![line]);
+}

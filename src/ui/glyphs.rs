@@ -1,0 +1,64 @@
+//! Terminals without Unicode: every glyph that is drawn has a stand-in in ASCII.
+
+use ratatui::buffer::Buffer;
+use unicode_width::UnicodeWidthStr;
+
+/// Whether the terminal's locale says that it shows UTF-8.
+pub fn terminal_has_unicode(env: impl Fn(&str) -> Option<String>) -> bool {
+    if matches!(env("TERM").as_deref(), Some("linux" | "dumb" | "vt100" | "vt220")) {
+        return false;
+    }
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| env(name).filter(|v| !v.is_empty()));
+    match locale {
+        Some(locale) => {
+            let locale = locale.to_ascii_lowercase();
+            locale.contains("utf-8") || locale.contains("utf8")
+        }
+        // Nobody said: platforms without locales show it.
+        None => cfg!(any(windows, target_os = "macos")),
+    }
+}
+
+/// Replaces what is beyond ASCII in a drawn frame.
+pub fn to_ascii(buffer: &mut Buffer) {
+    let mut covered = 0;
+    for cell in &mut buffer.content {
+        // The cell behind a wide character is covered by it.
+        if covered > 0 {
+            covered -= 1;
+            cell.set_char(' ');
+            continue;
+        }
+        if !cell.symbol().is_ascii() {
+            covered = cell.symbol().width().saturating_sub(1);
+            let c = cell.symbol().chars().next().unwrap_or('?');
+            cell.set_char(stand_in(c));
+        }
+    }
+}
+
+fn stand_in(c: char) -> char {
+    match c {
+        '●' => 'o',
+        '◐' => 'w',
+        '▲' => '!',
+        '■' => 'C',
+        '✖' => 'X',
+        '○' => '0',
+        '✓' => 'v',
+        '·' => '.',
+        '…' => '~',
+        '│' | '║' | '┃' | '▐' | '▌' => '|',
+        '─' | '━' => '-',
+        '┌' | '┐' | '└' | '┘' | '├' | '┤' | '┬' | '┴' | '┼' | '╭' | '╮' | '╰' | '╯' => '+',
+        '█' | '▓' => '#',
+        '▇' | '▆' | '▅' => '=',
+        '▄' | '▃' => '-',
+        '▂' | '▁' => '_',
+        '→' | '▸' | '›' => '>',
+        '↓' => 'v',
+        '↑' => '^',
+        '×' => 'x',
+        _ => '?',
+    }
+}

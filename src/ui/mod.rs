@@ -1,0 +1,151 @@
+//! The screen: draws the app, and answers where things are. It decides nothing.
+
+pub mod chrome;
+pub mod dialogs;
+pub mod glyphs;
+pub mod theme;
+pub mod views;
+pub mod widgets;
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout as Split, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Paragraph};
+
+use self::theme::{Depth, Palette};
+use crate::app::mouse::HitMap;
+use crate::app::overlay::Overlay;
+use crate::app::role::Role;
+use crate::app::views::ViewId;
+use crate::app::{App, Theme};
+
+/// The least that anything can be shown on.
+pub const LEAST: (u16, u16) = (40, 10);
+
+/// What the terminal can show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    pub depth: Depth,
+    pub unicode: bool,
+}
+
+impl Look {
+    /// Asks the environment.
+    #[must_use]
+    pub fn of_environment(color: bool, unicode: &str) -> Self {
+        let unicode = match unicode {
+            "always" => true,
+            "never" => false,
+            _ => glyphs::terminal_has_unicode(|name| std::env::var(name).ok()),
+        };
+        let depth = if color { Depth::of_terminal(|name| std::env::var(name).ok()) } else { Depth::None };
+        Self { depth, unicode }
+    }
+}
+
+/// What the drawing found out: where things are, and how many rows fit.
+#[derive(Debug, Clone, Default)]
+pub struct Layout {
+    pub hits: HitMap,
+    pub table_height: Option<usize>,
+    pub inspector_height: Option<usize>,
+}
+
+impl Layout {
+    /// Tells the app.
+    pub fn note(self, app: &mut App) {
+        app.hits = self.hits;
+        if let Some(height) = self.table_height {
+            let table = &mut app.tables[app.view.index()];
+            if table.height != height {
+                table.height = height;
+                table.scroll_into_view();
+            }
+        }
+        if let (Some(height), Some(Overlay::Inspector(inspector))) = (self.inspector_height, &mut app.overlay) {
+            inspector.height = height;
+        }
+    }
+}
+
+/// What every piece of the screen is given.
+pub struct Canvas<'a, 'b> {
+    pub app: &'a App,
+    pub palette: Palette,
+    pub frame: &'a mut Frame<'b>,
+    pub layout: Layout,
+}
+
+impl Canvas<'_, '_> {
+    /// How a meaning looks.
+    #[must_use]
+    pub fn style(&self, role: Role) -> Style {
+        self.palette.style(role)
+    }
+
+    /// A piece of text with a meaning.
+    pub fn span(&self, text: impl Into<String>, role: Role) -> Span<'static> {
+        Span::styled(text.into(), self.style(role))
+    }
+
+    /// Lines of text in an area.
+    pub fn text(&mut self, area: Rect, lines: Vec<Line<'static>>) {
+        self.frame.render_widget(Paragraph::new(lines), area);
+    }
+}
+
+/// Draws one frame.
+pub fn draw(app: &App, look: Look, frame: &mut Frame<'_>) -> Layout {
+    let area = frame.area();
+    let theme = if look.depth == Depth::None { Theme::Mono } else { app.options.theme };
+    let palette = Palette::new(theme, look.depth);
+    frame.render_widget(Block::new().style(palette.base()), area);
+    let mut canvas = Canvas { app, palette, frame, layout: Layout::default() };
+    if area.width < LEAST.0 || area.height < LEAST.1 {
+        let need = format!("needs {}x{}, has {}x{}", LEAST.0, LEAST.1, area.width, area.height);
+        let style = canvas.style(Role::Warn);
+        canvas.frame.render_widget(Paragraph::new(need).style(style), area);
+    } else {
+        draw_all(&mut canvas, area);
+    }
+    let layout = std::mem::take(&mut canvas.layout);
+    if !look.unicode {
+        glyphs::to_ascii(frame.buffer_mut());
+    }
+    layout
+}
+
+fn draw_all(canvas: &mut Canvas<'_, '_>, area: Rect) {
+    let [header, tabs, body, footer] =
+        Split::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)]).areas(area);
+    chrome::header(canvas, header);
+    chrome::tabs(canvas, tabs);
+    let inspecting = matches!(canvas.app.overlay, Some(Overlay::Inspector(_)));
+    let beside = inspecting && body.width >= 130;
+    let (main, side) = if beside {
+        let [main, side] = Split::horizontal([Constraint::Fill(1), Constraint::Length((body.width * 9 / 20).min(90))]).areas(body);
+        (main, Some(side))
+    } else {
+        (body, inspecting.then_some(body))
+    };
+    if !inspecting || beside {
+        match canvas.app.view {
+            ViewId::Overview => views::overview::draw(canvas, main),
+            _ => views::table::draw(canvas, main),
+        }
+    }
+    if let Some(side) = side {
+        dialogs::inspector::draw(canvas, side, beside);
+    }
+    match &canvas.app.overlay {
+        Some(Overlay::Help { scroll }) => dialogs::help::draw(canvas, body, *scroll),
+        Some(Overlay::Palette { .. }) => dialogs::palette::draw(canvas, body),
+        Some(Overlay::Sort { selected }) => dialogs::sort::draw(canvas, body, *selected),
+        Some(Overlay::Inspector(_)) | None => {}
+    }
+    chrome::footer(canvas, footer);
+}
+
+#[cfg(test)]
+mod tests;

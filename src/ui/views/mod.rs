@@ -1,0 +1,4 @@
+//! How the views are drawn.
+
+pub mod overview;
+pub mod table;

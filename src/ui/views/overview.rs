@@ -1,0 +1,212 @@
+//! The mesh at a glance: verdict, nodes, contended and expiring locks, stuck work, rates, sources.
+
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
+
+use crate::app::mouse::Hit;
+use crate::app::role::{Role, State};
+use crate::app::views::ViewId;
+use crate::data::derive::Picture;
+use crate::data::derive::findings::Severity;
+use crate::data::derive::locks::LockState;
+use crate::data::derive::messages::MessageState;
+use crate::data::mesh::rates::Tally;
+use crate::text::{fit, fit_middle};
+use crate::time::{bytes, count, latency, short};
+use crate::ui::Canvas;
+use crate::ui::widgets::{heatmap, sparkline};
+
+/// A line that leads somewhere.
+struct Item {
+    left: String,
+    right: String,
+    role: Role,
+    thing: Option<(ViewId, String)>,
+}
+
+/// Draws the page.
+pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
+    let Some(picture) = canvas.app.picture.clone() else {
+        let lines = vec![Line::raw(""), Line::from(canvas.span("  asking the sources ...", Role::Dim))];
+        canvas.text(area, lines);
+        return;
+    };
+    let p = &*picture;
+    let sources = u16::try_from(p.mesh.sources.len()).unwrap_or(u16::MAX).clamp(1, 6) + 1;
+    let node_rows = if area.height >= 30 { 6 } else { 4 };
+    let [top, nodes, middle, rates, bottom] = Layout::vertical([
+        Constraint::Length(if area.height >= 18 { 2 } else { 1 }),
+        Constraint::Length(node_rows.min(area.height / 4).max(2)),
+        Constraint::Fill(1),
+        Constraint::Length(if area.height >= 18 { 3 } else { 0 }),
+        Constraint::Length(sources.min(area.height / 3)),
+    ])
+    .areas(area);
+    verdict(canvas, top, p);
+    heatmap::draw(canvas, nodes, &p.nodes);
+    if area.width >= 100 {
+        let [left, center, right] = Layout::horizontal([Constraint::Fill(1); 3]).areas(middle);
+        panel(canvas, left, "CONTENDED LOCKS", "no waiters known", contended(p, canvas.app.shown_ms()));
+        panel(canvas, center, "SOONEST TO EXPIRE", "no lock is running out", expiring(p, canvas.app.shown_ms()));
+        panel(canvas, right, "STUCK WORK", "nothing is stuck", stuck(p, canvas.app.shown_ms()));
+    } else {
+        let [left, right] = Layout::horizontal([Constraint::Fill(1); 2]).areas(middle);
+        let [upper, lower] = Layout::vertical([Constraint::Fill(1); 2]).areas(left);
+        panel(canvas, upper, "CONTENDED LOCKS", "no waiters known", contended(p, canvas.app.shown_ms()));
+        panel(canvas, lower, "SOONEST TO EXPIRE", "no lock is running out", expiring(p, canvas.app.shown_ms()));
+        panel(canvas, right, "STUCK WORK", "nothing is stuck", stuck(p, canvas.app.shown_ms()));
+    }
+    draw_rates(canvas, rates, p);
+    draw_sources(canvas, bottom, p);
+}
+
+fn verdict(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
+    let (worst, role) = crate::ui::chrome::verdict(p);
+    let critical = p.findings.iter().filter(|f| f.severity == Severity::Critical).count();
+    let warnings = p.findings.iter().filter(|f| f.severity == Severity::Warning).count();
+    let figures = match (critical, warnings) {
+        (0, 0) => format!("{} nodes, {} locks, {} tasks", p.nodes.len(), p.locks.len(), p.tasks.iter().filter(|t| !t.state.is_over()).count()),
+        (0, n) => format!("{n} warnings"),
+        (n, 0) => format!("{n} critical"),
+        (n, m) => format!("{n} critical, {m} warnings"),
+    };
+    let room = usize::from(area.width).saturating_sub(figures.width() + 5);
+    let worst = worst.split("  (+").next().unwrap_or_default();
+    let line = Line::from(vec![
+        canvas.span(format!(" {}", fit(worst, room)), role),
+        canvas.span(format!("   {figures}"), Role::Dim),
+    ]);
+    canvas.layout.hits.add(area.x, area.y, area.width, 1, Hit::View(ViewId::Findings));
+    canvas.text(area, vec![line]);
+}
+
+fn panel(canvas: &mut Canvas<'_, '_>, area: Rect, title: &str, none: &str, items: Vec<Item>) {
+    if area.height == 0 {
+        return;
+    }
+    let width = usize::from(area.width).saturating_sub(3);
+    let rows = usize::from(area.height) - 1;
+    let mut lines = vec![Line::from(canvas.span(format!(" {title}"), Role::Title))];
+    if items.is_empty() {
+        lines.push(Line::from(canvas.span(format!(" {none}"), Role::Dim)));
+    }
+    for (y, item) in (1u16..).zip(items.into_iter().take(rows)) {
+        let room = width.saturating_sub(item.right.width() + 2);
+        let left = fit_middle(&item.left, room).into_owned();
+        let gap = " ".repeat(width.saturating_sub(left.width() + item.right.width()));
+        lines.push(Line::from(vec![Span::raw(" "), canvas.span(left, item.role), Span::raw(gap), canvas.span(item.right, Role::Dim)]));
+        if let Some((view, key)) = item.thing {
+            canvas.layout.hits.add(area.x, area.y + y, area.width, 1, Hit::Thing(view, key));
+        }
+    }
+    canvas.text(area, lines);
+}
+
+fn contended(p: &Picture, now: i64) -> Vec<Item> {
+    let mut locks: Vec<_> = p.locks.iter().filter(|l| !l.waiters.is_empty()).collect();
+    locks.sort_by_key(|l| (std::cmp::Reverse(l.waiters.len()), l.waiters.iter().filter_map(|w| w.since_ms).min(), l.lock.lock_key.clone()));
+    let item = |l: &&crate::data::derive::locks::LockView| {
+        let longest = l.waiters.iter().filter_map(|w| w.since_ms).min().map(|at| short(now - at)).unwrap_or_default();
+        Item {
+            left: format!("{} {}", l.state.glyph(), l.lock.lock_key),
+            right: format!("{} wait {longest:>6}", l.waiters.len()),
+            role: l.state.role(),
+            thing: Some((ViewId::Locks, l.key())),
+        }
+    };
+    locks.iter().map(item).collect()
+}
+
+fn expiring(p: &Picture, now: i64) -> Vec<Item> {
+    let mut locks: Vec<_> = p.locks.iter().filter(|l| l.state != LockState::Expired && l.expires_ms.is_some()).collect();
+    locks.sort_by_key(|l| (l.expires_ms, l.lock.lock_key.clone()));
+    let item = |l: &&crate::data::derive::locks::LockView| Item {
+        left: format!("{} {}", l.state.glyph(), l.lock.lock_key),
+        right: l.ttl_ms(now).map(short).unwrap_or_default(),
+        role: l.state.role(),
+        thing: Some((ViewId::Locks, l.key())),
+    };
+    locks.iter().take(40).map(item).collect()
+}
+
+fn stuck(p: &Picture, now: i64) -> Vec<Item> {
+    let mut items: Vec<(Option<i64>, Item)> = Vec::new();
+    for m in p.messages.iter().filter(|m| matches!(m.state, MessageState::Stuck | MessageState::Poison)) {
+        items.push((m.created_ms, Item {
+            left: format!("{} {} {} to {}", m.state.glyph(), m.message.msg_type, m.message.id, m.message.receiver_agent),
+            right: m.age_ms(now).map(short).unwrap_or_default(),
+            role: m.state.role(),
+            thing: Some((ViewId::Messages, m.key())),
+        }));
+    }
+    for t in p.tasks.iter().filter(|t| t.state == crate::data::derive::tasks::TaskState::Orphaned) {
+        let owner = t.owner_node.as_ref().map_or("?", |n| n.as_str());
+        items.push((t.since_ms, Item {
+            left: format!("{} task {} with {owner}", t.state.glyph(), t.task),
+            right: t.age_ms(now).map(short).unwrap_or_default(),
+            role: t.state.role(),
+            thing: Some((ViewId::Tasks, t.key())),
+        }));
+    }
+    items.sort_by_key(|(at, _)| at.unwrap_or(i64::MAX));
+    items.into_iter().map(|(_, item)| item).collect()
+}
+
+fn draw_rates(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
+    if area.height < 3 {
+        return;
+    }
+    type Of = fn(&Tally) -> u64;
+    let series: [(&str, Of); 4] = [
+        ("locks taken", |t| t.acquired),
+        ("released", |t| t.released),
+        ("delivered", |t| t.delivered),
+        ("acknowledged", |t| t.acknowledged),
+    ];
+    let columns = Layout::horizontal([Constraint::Fill(1); 4]).split(area);
+    for (column, (name, of)) in columns.iter().zip(series) {
+        let width = usize::from(column.width).saturating_sub(2);
+        let text = fit(&format!("{name} {}/min", count(p.mesh.rates.per_minute(of))), width).into_owned();
+        let bars = sparkline::bars(&p.mesh.rates.series(of), width.min(60));
+        canvas.text(*column, vec![
+            Line::raw(""),
+            Line::from(canvas.span(format!(" {text}"), Role::Dim)),
+            Line::from(canvas.span(format!(" {bars}"), Role::Accent)),
+        ]);
+    }
+}
+
+fn draw_sources(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
+    let now = canvas.app.now_ms;
+    let mut lines = vec![Line::from(vec![
+        canvas.span(" SOURCES", Role::Title),
+        canvas.span("  health, last answer, what the last poll cost", Role::Dim),
+    ])];
+    for (source, view) in p.mesh.sources.iter().zip(p.sources.iter()) {
+        let cost = &source.last_cost;
+        let heard = source.health.last_ok_ms.map_or_else(|| "never".into(), |at| format!("{} ago", short(now - at)));
+        let spent = format!(
+            "{} trips {:>6} rows {:>7} {:>7}",
+            cost.round_trips,
+            count(cost.rows),
+            bytes(cost.bytes),
+            latency(cost.ms)
+        );
+        let error = source.health.trouble.as_ref().map(|t| format!("  {}", t.fault)).unwrap_or_default();
+        let wait = if view.open { "  (one try in 30 s)" } else { "" };
+        let name = fit(source.identity.name.as_str(), 22).into_owned();
+        let room = usize::from(area.width).saturating_sub(2);
+        let text = format!("{} {:<8} {name:<22} {heard:>9}  {spent}  {}{error}{wait}", view.health.glyph(), view.health, source.identity.how);
+        lines.push(Line::from(canvas.span(format!(" {}", fit(&text, room)), if error.is_empty() { role_of(view) } else { view.health.role() })));
+    }
+    canvas.text(area, lines);
+}
+
+/// A source that does well is of no interest.
+fn role_of(view: &crate::data::derive::sources::SourceView) -> Role {
+    match view.health {
+        crate::data::derive::sources::SourceHealth::Live => Role::Normal,
+        other => other.role(),
+    }
+}

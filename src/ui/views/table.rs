@@ -1,0 +1,176 @@
+//! Any list as a table: titles, rows, a scrollbar, and what stands there when it is empty.
+
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
+
+use crate::app::list::{ColumnInfo, List};
+use crate::app::mouse::Hit;
+use crate::app::role::Role;
+use crate::text::{fit, fit_middle};
+use crate::ui::Canvas;
+use crate::ui::widgets::scrollbar;
+
+/// Columns between two columns.
+const GAP: usize = 2;
+
+/// A column on screen: which one, and how wide.
+struct Placed {
+    index: usize,
+    info: ColumnInfo,
+    width: usize,
+}
+
+/// Draws the current view's list.
+pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
+    let app = canvas.app;
+    let Some(list) = app.list() else { return };
+    let height = usize::from(area.height.saturating_sub(2));
+    canvas.layout.table_height = Some(height);
+    let columns = place(list.columns(), usize::from(area.width).saturating_sub(3));
+    caption(canvas, Rect { height: 1, ..area }, list);
+    titles(canvas, Rect { y: area.y + 1, height: 1, ..area }, &columns);
+    let body = Rect { y: area.y + 2, height: area.height.saturating_sub(2), ..area };
+    if app.table().rows.is_empty() {
+        empty(canvas, body, list);
+        return;
+    }
+    rows(canvas, body, list, &columns);
+    let table = app.table();
+    scrollbar::draw(canvas, Rect { x: body.right().saturating_sub(1), width: 1, ..body }, table.offset, height, table.rows.len());
+}
+
+/// How many there are, how they are filtered, and whether the end is followed.
+fn caption(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List) {
+    let app = canvas.app;
+    let table = app.table();
+    let all = app.picture.as_ref().map_or(0, |p| list.len(p));
+    let shown = table.rows.len();
+    let mut text = if shown == all { format!(" {all}") } else { format!(" {shown} of {all}") };
+    text.push_str(if all == 1 { " row" } else { " rows" });
+    let mut spans = vec![canvas.span(text, Role::Dim)];
+    if !table.filter.is_empty() {
+        spans.push(canvas.span(format!("  filter: {}", crate::text::scrub(&table.filter)), Role::Accent));
+    }
+    if list.follows() {
+        let (word, role) = if table.follow { ("  following", Role::Healthy) } else { ("  scrolled: G follows again", Role::Warn) };
+        spans.push(canvas.span(word, role));
+    }
+    if let Some(picture) = &app.picture
+        && picture.sources.iter().any(|s| s.as_of_ms.is_some())
+    {
+        spans.push(canvas.span("  ~ marks ages as of the last answer of a source that is old", Role::Old));
+    }
+    canvas.text(area, vec![Line::from(spans)]);
+}
+
+fn titles(canvas: &mut Canvas<'_, '_>, area: Rect, columns: &[Placed]) {
+    let table = canvas.app.table();
+    let mut spans = vec![Span::raw("  ")];
+    let mut x = area.x + 2;
+    for column in columns {
+        let sorted = table.column == column.index;
+        let arrow = match (sorted, table.descending) {
+            (false, _) => "",
+            (true, true) => "↓",
+            (true, false) => "↑",
+        };
+        let title = pad(&format!("{}{arrow}", column.info.title), column.width, column.info.right);
+        let width = u16::try_from(column.width + GAP).unwrap_or(0);
+        canvas.layout.hits.add(x, area.y, width, 1, Hit::Column(column.index));
+        x = x.saturating_add(width);
+        spans.push(canvas.span(title, if sorted { Role::Accent } else { Role::Dim }));
+        spans.push(Span::raw(" ".repeat(GAP)));
+    }
+    canvas.text(area, vec![Line::from(spans)]);
+}
+
+fn rows(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List, columns: &[Placed]) {
+    let app = canvas.app;
+    let Some(picture) = app.picture.clone() else { return };
+    let table = app.table();
+    let now = app.shown_ms();
+    let mut lines = Vec::with_capacity(usize::from(area.height));
+    for (place, &row) in table.rows.iter().enumerate().skip(table.offset).take(usize::from(area.height)) {
+        let selected = place == table.cursor;
+        let marked = !table.marks.is_empty() && table.marks.contains(&list.key(&picture, row));
+        let base = if selected { canvas.style(Role::Selected) } else { Style::new() };
+        let gutter = match (selected, marked) {
+            (true, true) => "▸×",
+            (true, false) => "▸ ",
+            (false, true) => " ×",
+            (false, false) => "  ",
+        };
+        let mut spans = vec![Span::styled(gutter, canvas.style(Role::Marked).patch(base))];
+        for column in columns {
+            let cell = list.cell(&picture, row, column.index, now);
+            let text = if column.index == 0 { fit_middle(&cell.text, column.width) } else { fit(&cell.text, column.width) };
+            let style = canvas.style(cell.role).patch(base);
+            spans.push(Span::styled(pad(&text, column.width, column.info.right), style));
+            spans.push(Span::styled(" ".repeat(GAP), base));
+        }
+        let y = area.y + u16::try_from(lines.len()).unwrap_or(0);
+        canvas.layout.hits.add(area.x, y, area.width.saturating_sub(1), 1, Hit::Row(place - table.offset));
+        lines.push(Line::from(spans).style(base));
+    }
+    canvas.text(Rect { width: area.width.saturating_sub(1), ..area }, lines);
+}
+
+/// Why nothing is there: one reason a source.
+fn empty(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List) {
+    let app = canvas.app;
+    let mut lines = vec![Line::raw("")];
+    match &app.picture {
+        None => lines.push(Line::from(canvas.span("  nothing was heard yet", Role::Dim))),
+        Some(picture) if list.len(picture) > 0 => {
+            let what = if app.table().filter.is_empty() { "  nothing of this repository" } else { "  nothing fits the filter" };
+            lines.push(Line::from(canvas.span(what, Role::Normal)));
+            lines.push(Line::from(canvas.span("  Esc clears the filter, r goes to the next repository", Role::Dim)));
+        }
+        Some(picture) => {
+            lines.push(Line::from(canvas.span("  nothing here", Role::Normal)));
+            for why in list.why_empty(picture) {
+                lines.push(Line::from(canvas.span(format!("  {}", crate::text::scrub(&why)), Role::Dim)));
+            }
+        }
+    }
+    let paragraph = ratatui::widgets::Paragraph::new(lines).wrap(ratatui::widgets::Wrap { trim: false });
+    canvas.frame.render_widget(paragraph, area);
+}
+
+/// Chooses columns and widths: the least important ones go where there is no room, what is over goes to those
+/// that can grow.
+fn place(columns: Vec<ColumnInfo>, room: usize) -> Vec<Placed> {
+    let mut chosen: Vec<Placed> = columns
+        .into_iter()
+        .enumerate()
+        .map(|(index, info)| Placed { index, info, width: usize::from(info.width.0) })
+        .collect();
+    let needed = |chosen: &[Placed]| chosen.iter().map(|c| c.width + GAP).sum::<usize>();
+    while needed(&chosen) > room && chosen.len() > 1 {
+        let least = (0..chosen.len()).max_by_key(|&i| (chosen[i].info.rank, i)).unwrap_or(0);
+        chosen.remove(least);
+    }
+    let mut over = room.saturating_sub(needed(&chosen));
+    while over > 0 {
+        let growing: Vec<usize> =
+            (0..chosen.len()).filter(|&i| chosen[i].width < usize::from(chosen[i].info.width.1)).collect();
+        if growing.is_empty() {
+            break;
+        }
+        for i in growing {
+            if over > 0 {
+                chosen[i].width += 1;
+                over -= 1;
+            }
+        }
+    }
+    chosen
+}
+
+fn pad(text: &str, width: usize, right: bool) -> String {
+    let text = fit(text, width);
+    let fill = " ".repeat(width.saturating_sub(text.width()));
+    if right { format!("{fill}{text}") } else { format!("{text}{fill}") }
+}

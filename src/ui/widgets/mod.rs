@@ -1,0 +1,5 @@
+//! Reusable pieces.
+
+pub mod heatmap;
+pub mod scrollbar;
+pub mod sparkline;
