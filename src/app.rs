@@ -37,7 +37,10 @@ pub enum Event {
     Key(KeyEvent),
     Mouse(MouseEvent),
     Paste(String),
-    Resize { width: u16, height: u16 },
+    Resize {
+        width: u16,
+        height: u16,
+    },
     /// Time has passed.
     Tick(Millis),
     /// A new picture of the mesh.
@@ -173,7 +176,8 @@ impl App {
         let Some(picture) = &self.picture else { return Vec::new() };
         let of_nodes = picture.nodes.iter().flat_map(|n| n.repositories.iter());
         let of_locks = picture.locks.iter().map(|l| &l.lock.repository_id);
-        let mut all: Vec<String> = of_nodes.chain(of_locks).filter(|r| !r.is_empty()).map(|r| r.raw().to_owned()).collect();
+        let mut all: Vec<String> =
+            of_nodes.chain(of_locks).filter(|r| !r.is_empty()).map(|r| r.raw().to_owned()).collect();
         all.sort();
         all.dedup();
         all

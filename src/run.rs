@@ -105,7 +105,8 @@ fn demo(global: &Global, arguments: &DemoArgs) -> anyhow::Result<u8> {
         let stale_ms = Millis::try_from(demo.stale.as_millis()).unwrap_or(Millis::MAX);
         settings.thresholds.stale_ms = stale_ms;
         settings.thresholds.stuck_ms = stale_ms;
-        settings.thresholds.expiring_ms = crate::demo::real(settings.thresholds.expiring_ms, arguments.speed).max(1_000);
+        settings.thresholds.expiring_ms =
+            crate::demo::real(settings.thresholds.expiring_ms, arguments.speed).max(1_000);
         let settings = settings.clone();
         let mut options = options(&configured, "demo".into());
         options.meshes.clear();
@@ -131,8 +132,7 @@ fn need_terminal() -> anyhow::Result<()> {
 fn options(configured: &Configured, mesh: String) -> Options {
     let settings = &configured.settings;
     Options {
-        // Without a word about the background, dark is the safer guess.
-        theme: settings.theme.parse().unwrap_or(Theme::Dark),
+        theme: settings.theme.parse().unwrap_or_else(|_| guess_theme()),
         interval: settings.interval,
         mouse: settings.mouse,
         repo: settings.repo.clone(),
@@ -142,13 +142,27 @@ fn options(configured: &Configured, mesh: String) -> Options {
     }
 }
 
+/// Some terminals name their colours as `foreground;background`. Without a word dark is the safer guess.
+fn guess_theme() -> Theme {
+    let background = std::env::var("COLORFGBG").ok().and_then(|colors| colors.rsplit(';').next()?.parse::<u8>().ok());
+    if matches!(background, Some(7 | 15)) { Theme::Light } else { Theme::Dark }
+}
+
 /// The program's own log goes to a file, or nowhere: the screen is taken.
 fn start_log(settings: &Settings) -> anyhow::Result<()> {
     let Some(path) = &settings.log_file else { return Ok(()) };
-    let file = std::fs::File::options().create(true).append(true).open(path).with_context(|| format!("cannot write the log {}", path.display()))?;
+    let file = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(path)
+        .with_context(|| format!("cannot write the log {}", path.display()))?;
     // Only what this program says: libraries may name what they send.
     let only_ours = tracing_subscriber::EnvFilter::new("off,lockkeeper=debug");
-    tracing_subscriber::fmt().with_env_filter(only_ours).with_ansi(false).with_writer(std::sync::Mutex::new(file)).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(only_ours)
+        .with_ansi(false)
+        .with_writer(std::sync::Mutex::new(file))
+        .init();
     Ok(())
 }
 
@@ -169,7 +183,8 @@ impl Configured {
 
     /// The same, with the mesh named.
     pub fn load_from(global: &Global, mesh: Option<&str>, around: &Surroundings) -> Result<Self, ConfigError> {
-        let named: Option<PathBuf> = global.config.clone().or_else(|| around.env.get("LOCKKEEPER_CONFIG").map(PathBuf::from));
+        let named: Option<PathBuf> =
+            global.config.clone().or_else(|| around.env.get("LOCKKEEPER_CONFIG").map(PathBuf::from));
         let file = match (named, around.config_file()) {
             (Some(path), _) => File::read(&path)?,
             (None, Some(path)) if path.is_file() => File::read(&path)?,

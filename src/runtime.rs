@@ -2,17 +2,17 @@
 
 pub mod engine;
 pub mod hangup;
+pub mod input;
 pub mod screen;
 pub mod signals;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossterm::event::EventStream;
-use futures::{FutureExt, StreamExt};
 use tokio::sync::watch;
 
 use self::engine::Engine;
+use self::input::Input;
 use self::screen::Screen;
 use self::signals::{Signal, Signals};
 use crate::app::{App, Effect, Event, update};
@@ -34,7 +34,7 @@ pub async fn run(mut app: App, settings: Settings, open_mesh: OpenMesh) -> anyho
 
     let mut signals = Signals::listen()?;
     let mut hangup = hangup::watch();
-    let mut events = EventStream::new();
+    let mut input = Input::listen()?;
     let mut engine = Engine::start(&settings)?;
     let mut dirty = false;
     loop {
@@ -49,19 +49,17 @@ pub async fn run(mut app: App, settings: Settings, open_mesh: OpenMesh) -> anyho
                 }
             },
             () = hangup.wait() => break,
-            event = events.next() => match event {
-                Some(Ok(event)) => {
+            event = input.next() => match event {
+                Some(event) => {
                     arrived.extend(translate(event));
                     // Everything that waits is taken before one frame is drawn.
                     while arrived.len() < MOST_EVENTS {
-                        match events.next().now_or_never() {
-                            Some(Some(Ok(event))) => arrived.extend(translate(event)),
-                            _ => break,
-                        }
+                        let Some(event) = input.waiting() else { break };
+                        arrived.extend(translate(event));
                     }
                 }
                 // The terminal is gone.
-                Some(Err(_)) | None => break,
+                None => break,
             },
             picture = engine.next_picture() => arrived.push(Event::Picture(picture)),
             () = next_second() => arrived.push(Event::Tick(wall_clock())),

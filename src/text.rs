@@ -35,11 +35,7 @@ impl Text {
     #[must_use]
     pub fn bounded(raw: &str, max: usize) -> Self {
         let cut = truncate_bytes(raw, max);
-        let shown = if cut.len() < raw.len() {
-            Cow::Owned(format!("{}…", scrub(cut)))
-        } else {
-            scrub(cut)
-        };
+        let shown = if cut.len() < raw.len() { Cow::Owned(format!("{}…", scrub(cut))) } else { scrub(cut) };
         match shown {
             Cow::Borrowed(s) => Self { shown: s.into(), raw: None },
             Cow::Owned(s) => Self { shown: s.into(), raw: Some(raw.into()) },

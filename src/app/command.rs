@@ -54,7 +54,13 @@ pub struct CommandInfo {
     pub hint: Option<&'static str>,
 }
 
-const fn row(command: Command, keys: &'static [&'static str], name: &'static str, help: &'static str, hint: Option<&'static str>) -> CommandInfo {
+const fn row(
+    command: Command,
+    keys: &'static [&'static str],
+    name: &'static str,
+    help: &'static str,
+    hint: Option<&'static str>,
+) -> CommandInfo {
     CommandInfo { command, keys, name, help, hint }
 }
 
@@ -79,7 +85,13 @@ pub const COMMANDS: &[CommandInfo] = &[
     row(Command::View(4), &["5"], "tasks", "tasks and their owners", None),
     row(Command::View(5), &["6"], "op-log", "what agents did, followed as it grows", None),
     row(Command::View(6), &["7"], "findings", "what is wrong, and why", None),
-    row(Command::Filter, &["/"], "filter", "filter as you type: words match fuzzily, field:value a column, ! turns round", Some("filter")),
+    row(
+        Command::Filter,
+        &["/"],
+        "filter",
+        "filter as you type: words match fuzzily, field:value a column, ! turns round",
+        Some("filter"),
+    ),
     row(Command::ClearFilter, &[], "clear filter", "show all rows again", None),
     row(Command::Sort, &["s"], "sort", "choose the column to sort by", Some("sort")),
     row(Command::Reverse, &["S"], "reverse sort", "turn the order round", None),
@@ -118,7 +130,9 @@ pub fn listing() -> String {
 /// The same as a page of the docs.
 #[must_use]
 pub fn docs_page() -> String {
-    let mut out = String::from("# Keys\n\nMade from the program's own table (`lockkeeper keys`).\n\n| keys | command | what it does |\n|---|---|---|\n");
+    let mut out = String::from(
+        "# Keys\n\nMade from the program's own table (`lockkeeper keys`).\n\n| keys | command | what it does |\n|---|---|---|\n",
+    );
     for info in COMMANDS {
         let keys: Vec<String> = info.keys.iter().map(|k| format!("`{k}`")).collect();
         let keys = if keys.is_empty() { "palette".into() } else { keys.join(" ") };

@@ -21,12 +21,24 @@ pub struct Inspection {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Line {
     Heading(String),
-    Field { label: &'static str, value: String, role: Role },
+    Field {
+        label: &'static str,
+        value: String,
+        role: Role,
+    },
     /// Leads to another thing.
-    Link { label: String, value: String, role: Role, target: Target },
+    Link {
+        label: String,
+        value: String,
+        role: Role,
+        target: Target,
+    },
     Text(String, Role),
     /// A JSON document, drawn folded or open.
-    Json { folded: Vec<String>, open: Vec<String> },
+    Json {
+        folded: Vec<String>,
+        open: Vec<String>,
+    },
 }
 
 /// A thing in a view.
@@ -69,7 +81,11 @@ impl Inspection {
     pub fn instant(&mut self, label: &'static str, at: Option<Millis>, now: Millis) {
         let value = at.map(|at| {
             let away = now - at;
-            if away >= 0 { format!("{}  {} ago", utc(at), short(away)) } else { format!("{}  in {}", utc(at), short(-away)) }
+            if away >= 0 {
+                format!("{}  {} ago", utc(at), short(away))
+            } else {
+                format!("{}  in {}", utc(at), short(-away))
+            }
         });
         self.opt(label, value);
     }

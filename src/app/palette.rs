@@ -41,7 +41,9 @@ pub fn entries(app: &App, typed: &str) -> Vec<Entry> {
             choice: Choice::Command(info.command),
         })
         .collect();
-    let mut add = |name: String, help: &str, choice: Choice| all.push(Entry { name, help: help.into(), keys: String::new(), choice });
+    let mut add = |name: String, help: &str, choice: Choice| {
+        all.push(Entry { name, help: help.into(), keys: String::new(), choice })
+    };
     for theme in Theme::iter() {
         add(format!("theme {theme}"), "colours of the screen", Choice::Theme(theme));
     }

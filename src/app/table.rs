@@ -52,7 +52,9 @@ impl Table {
             let order = list.compare(picture, a, b, self.column);
             let order = if self.descending { order.reverse() } else { order };
             // Equals are in the order of their names, so that they do not swap places.
-            order.then_with(|| list.compare(picture, a, b, 0)).then_with(|| list.key(picture, a).cmp(&list.key(picture, b)))
+            order
+                .then_with(|| list.compare(picture, a, b, 0))
+                .then_with(|| list.key(picture, a).cmp(&list.key(picture, b)))
         });
         self.rows = rows;
         self.find_selection(list, picture);

@@ -31,7 +31,11 @@ pub fn apply(layers: &mut Layers, env: &Env) -> Result<(), ConfigError> {
         layers.set("control_token_env", vec![(*name).to_owned()], Origin::Env((*name).into()))?;
     }
     if let Some(ms) = env.get("VOX_MESH_MAX_STALE_MS").filter(|ms| !ms.trim().is_empty()) {
-        layers.set("thresholds.stale", vec![format!("{}ms", ms.trim())], Origin::Env("VOX_MESH_MAX_STALE_MS".into()))?;
+        layers.set(
+            "thresholds.stale",
+            vec![format!("{}ms", ms.trim())],
+            Origin::Env("VOX_MESH_MAX_STALE_MS".into()),
+        )?;
     }
     // https://no-color.org: any value but the empty one counts.
     if env.get("NO_COLOR").is_some_and(|value| !value.is_empty()) {
@@ -41,7 +45,9 @@ pub fn apply(layers: &mut Layers, env: &Env) -> Result<(), ConfigError> {
         let name = format!("LOCKKEEPER_{}", key.name.to_uppercase().replace('.', "_"));
         if let Some(value) = env.get(&name) {
             let texts = match key.kind {
-                Kind::List => value.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect(),
+                Kind::List => {
+                    value.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
+                }
                 _ => vec![value.trim().to_owned()],
             };
             layers.set(key.name, texts, Origin::Env(name))?;

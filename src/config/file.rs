@@ -94,7 +94,11 @@ impl Reader<'_> {
             other => scalar(other).map(|text| vec![text]),
         };
         let Some(texts) = texts else {
-            return Err(ConfigError::new(origin, format!("{name} holds a value of no use here"), "write a text, a number, true or false"));
+            return Err(ConfigError::new(
+                origin,
+                format!("{name} holds a value of no use here"),
+                "write a text, a number, true or false",
+            ));
         };
         // Checked here too, so that a mistake in a mesh that is not open is still found.
         Layers::default().set(name, texts.clone(), origin.clone())?;
@@ -122,7 +126,8 @@ mod tests {
 
     #[test]
     fn meshes_and_tables_are_read_with_their_lines() {
-        let file = parse("interval = \"2s\"\n\n[snapshot]\nmax_bytes = 10\n[mesh.prod]\ndb = [\"a.db\", \"b.db\"]\n").unwrap();
+        let file =
+            parse("interval = \"2s\"\n\n[snapshot]\nmax_bytes = 10\n[mesh.prod]\ndb = [\"a.db\", \"b.db\"]\n").unwrap();
         let mut layers = Layers::default();
         file.apply(&mut layers, None).unwrap();
         assert_eq!(layers.text("interval"), Some("2s"));
@@ -139,7 +144,10 @@ mod tests {
     #[case("\ninterval = 3", "c.toml:2: \"3\" is no value for interval; write a time span")]
     #[case("theme = \"pink\"", "write one of auto, dark")]
     #[case("db = \"a", "c.toml:1: ")]
-    #[case("[mesh.prod]\nread_only = \"maybe\"", "c.toml:2 [mesh.prod]: \"maybe\" is no value for read_only; write true or false")]
+    #[case(
+        "[mesh.prod]\nread_only = \"maybe\"",
+        "c.toml:2 [mesh.prod]: \"maybe\" is no value for read_only; write true or false"
+    )]
     #[case("mesh = 3", "there is no setting \"mesh\"")]
     fn mistakes_name_the_place_and_the_fix(#[case] text: &str, #[case] said: &str) {
         let error = parse(text).unwrap_err().to_string();

@@ -47,16 +47,56 @@ pub const THEMES: &[&str] = &["auto", "dark", "light", "contrast", "mono"];
 /// Every setting.
 pub const KEYS: &[Key] = &[
     Key { name: "db", kind: Kind::List, default: "", help: "database files and URLs (libsql://, https://, http://)" },
-    Key { name: "db_access", kind: Kind::OneOf(&["copy", "direct"]), default: "copy", help: "how files are read: by a private copy, or opened directly (only for files that no Vox uses)" },
+    Key {
+        name: "db_access",
+        kind: Kind::OneOf(&["copy", "direct"]),
+        default: "copy",
+        help: "how files are read: by a private copy, or opened directly (only for files that no Vox uses)",
+    },
     Key { name: "token_file", kind: Kind::Text, default: "", help: "file whose first line is the database token" },
-    Key { name: "token_env", kind: Kind::Text, default: "VOX_DB_TOKEN", help: "variable that holds the database token" },
-    Key { name: "token_command", kind: Kind::List, default: "", help: "program and arguments that print the database token" },
-    Key { name: "replica_path", kind: Kind::Text, default: "", help: "keep an embedded replica of the remote database in this file of our own" },
+    Key {
+        name: "token_env",
+        kind: Kind::Text,
+        default: "VOX_DB_TOKEN",
+        help: "variable that holds the database token",
+    },
+    Key {
+        name: "token_command",
+        kind: Kind::List,
+        default: "",
+        help: "program and arguments that print the database token",
+    },
+    Key {
+        name: "replica_path",
+        kind: Kind::Text,
+        default: "",
+        help: "keep an embedded replica of the remote database in this file of our own",
+    },
     Key { name: "sync_interval", kind: Kind::Duration, default: "5s", help: "how often the replica is synced" },
-    Key { name: "control", kind: Kind::List, default: "", help: "addresses of control planes (scheme optional, port 9847 by default)" },
-    Key { name: "control_token_file", kind: Kind::Text, default: "", help: "file whose first line is the control plane token" },
-    Key { name: "control_token_env", kind: Kind::Text, default: "", help: "variable that holds the control plane token" },
-    Key { name: "control_token_command", kind: Kind::List, default: "", help: "program and arguments that print the control plane token" },
+    Key {
+        name: "control",
+        kind: Kind::List,
+        default: "",
+        help: "addresses of control planes (scheme optional, port 9847 by default)",
+    },
+    Key {
+        name: "control_token_file",
+        kind: Kind::Text,
+        default: "",
+        help: "file whose first line is the control plane token",
+    },
+    Key {
+        name: "control_token_env",
+        kind: Kind::Text,
+        default: "",
+        help: "variable that holds the control plane token",
+    },
+    Key {
+        name: "control_token_command",
+        kind: Kind::List,
+        default: "",
+        help: "program and arguments that print the control plane token",
+    },
     Key { name: "registry", kind: Kind::Text, default: "", help: "a local registry file of nodes (JSON)" },
     Key { name: "use_mesh", kind: Kind::Text, default: "", help: "the mesh to open when none is named" },
     Key { name: "repo", kind: Kind::Text, default: "", help: "show this repository only" },
@@ -66,20 +106,75 @@ pub const KEYS: &[Key] = &[
     Key { name: "operator", kind: Kind::Text, default: "", help: "who is named in the journal" },
     Key { name: "theme", kind: Kind::OneOf(THEMES), default: "auto", help: "colours of the screen" },
     Key { name: "color", kind: Kind::Bool, default: "true", help: "false is monochrome, like NO_COLOR" },
-    Key { name: "unicode", kind: Kind::OneOf(&["auto", "always", "never"]), default: "auto", help: "glyphs beyond ASCII" },
+    Key {
+        name: "unicode",
+        kind: Kind::OneOf(&["auto", "always", "never"]),
+        default: "auto",
+        help: "glyphs beyond ASCII",
+    },
     Key { name: "mouse", kind: Kind::Bool, default: "true", help: "false leaves selecting text to the terminal" },
     Key { name: "log_file", kind: Kind::Text, default: "", help: "where the program's own log goes; none by default" },
-    Key { name: "snapshot.dir", kind: Kind::Text, default: "", help: "where private copies live; the temporary folder by default" },
-    Key { name: "snapshot.max_bytes", kind: Kind::Number, default: "4294967296", help: "files larger than this are not copied" },
-    Key { name: "remote.max_answer_bytes", kind: Kind::Number, default: "268435456", help: "larger answers of a remote database are refused" },
-    Key { name: "control.max_answer_bytes", kind: Kind::Number, default: "16777216", help: "larger answers of a control plane are refused" },
-    Key { name: "limits.live_rows", kind: Kind::Number, default: "200000", help: "rows of each live table that are read at most" },
-    Key { name: "limits.window", kind: Kind::Number, default: "2000", help: "rows of history that are read at the first look" },
+    Key {
+        name: "snapshot.dir",
+        kind: Kind::Text,
+        default: "",
+        help: "where private copies live; the temporary folder by default",
+    },
+    Key {
+        name: "snapshot.max_bytes",
+        kind: Kind::Number,
+        default: "4294967296",
+        help: "files larger than this are not copied",
+    },
+    Key {
+        name: "remote.max_answer_bytes",
+        kind: Kind::Number,
+        default: "268435456",
+        help: "larger answers of a remote database are refused",
+    },
+    Key {
+        name: "control.max_answer_bytes",
+        kind: Kind::Number,
+        default: "16777216",
+        help: "larger answers of a control plane are refused",
+    },
+    Key {
+        name: "limits.live_rows",
+        kind: Kind::Number,
+        default: "200000",
+        help: "rows of each live table that are read at most",
+    },
+    Key {
+        name: "limits.window",
+        kind: Kind::Number,
+        default: "2000",
+        help: "rows of history that are read at the first look",
+    },
     Key { name: "thresholds.stale", kind: Kind::Duration, default: "60s", help: "one missed window of a node" },
-    Key { name: "thresholds.stuck", kind: Kind::Duration, default: "60s", help: "an unacknowledged message older than this is stuck" },
-    Key { name: "thresholds.poison", kind: Kind::Number, default: "5", help: "a message delivered this often is poison" },
-    Key { name: "thresholds.expiring", kind: Kind::Duration, default: "5s", help: "a lock this close to its end is expiring" },
-    Key { name: "thresholds.old", kind: Kind::Duration, default: "5s", help: "a source silent for this long, beyond three intervals, is old" },
+    Key {
+        name: "thresholds.stuck",
+        kind: Kind::Duration,
+        default: "60s",
+        help: "an unacknowledged message older than this is stuck",
+    },
+    Key {
+        name: "thresholds.poison",
+        kind: Kind::Number,
+        default: "5",
+        help: "a message delivered this often is poison",
+    },
+    Key {
+        name: "thresholds.expiring",
+        kind: Kind::Duration,
+        default: "5s",
+        help: "a lock this close to its end is expiring",
+    },
+    Key {
+        name: "thresholds.old",
+        kind: Kind::Duration,
+        default: "5s",
+        help: "a source silent for this long, beyond three intervals, is old",
+    },
 ];
 
 /// Looks a setting up.
@@ -92,5 +187,8 @@ pub fn find(name: &str) -> Option<&'static Key> {
 #[must_use]
 pub fn closest(name: &str) -> Option<&'static str> {
     let distance = |key: &str| strsim::damerau_levenshtein(key, name);
-    KEYS.iter().map(|key| key.name).min_by_key(|key| distance(key)).filter(|key| distance(key) <= key.len().max(3) / 3 + 1)
+    KEYS.iter()
+        .map(|key| key.name)
+        .min_by_key(|key| distance(key))
+        .filter(|key| distance(key) <= key.len().max(3) / 3 + 1)
 }

@@ -12,7 +12,11 @@ use super::keys::{KEYS, Key, Kind, closest, find};
 pub enum Origin {
     Default,
     /// A line of the file; the mesh if it stands in one.
-    File { path: PathBuf, line: usize, mesh: Option<String> },
+    File {
+        path: PathBuf,
+        line: usize,
+        mesh: Option<String>,
+    },
     Env(String),
     Flag(&'static str),
     /// Found by looking in the usual places.

@@ -23,7 +23,9 @@ impl Surroundings {
             current_dir: std::env::current_dir().unwrap_or_default(),
             data_dir: strategy.as_ref().map(BaseStrategy::data_dir),
             home: strategy.as_ref().map(|s| s.home_dir().to_owned()),
-            env: std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect(),
+            env: std::env::vars_os()
+                .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+                .collect(),
         }
     }
 
@@ -35,7 +37,8 @@ impl Surroundings {
             Some(dir) => places.push(Path::new(dir).join("vox.db")),
             None => places.extend(self.data_dir.iter().map(|dir| dir.join("vox").join("vox.db"))),
         }
-        let repository = self.current_dir.ancestors().find(|dir| dir.join(".vox").is_dir()).unwrap_or(&self.current_dir);
+        let repository =
+            self.current_dir.ancestors().find(|dir| dir.join(".vox").is_dir()).unwrap_or(&self.current_dir);
         places.push(repository.join(".vox").join("store.db"));
         places.push(repository.join(".vox/cache/db/local.db"));
         places

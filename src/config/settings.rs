@@ -42,9 +42,20 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Database {
     /// A file; opened directly only if it is ours or the operator said so.
-    File { path: PathBuf, direct: bool },
-    Remote { url: String, token: Option<Token> },
-    Replica { url: String, path: PathBuf, token: Option<Token>, every: Duration },
+    File {
+        path: PathBuf,
+        direct: bool,
+    },
+    Remote {
+        url: String,
+        token: Option<Token>,
+    },
+    Replica {
+        url: String,
+        path: PathBuf,
+        token: Option<Token>,
+        every: Duration,
+    },
 }
 
 /// How to reach a control plane.
@@ -167,9 +178,18 @@ fn databases(layers: &Layers, around: &Surroundings) -> Result<Vec<Database>, Co
 fn controls(layers: &Layers, around: &Surroundings) -> Result<Vec<Control>, ConfigError> {
     let value = layers.get("control");
     let token = token(layers, "control_token", around);
-    let to_control = |address: &String| Ok(Control { base: base_url(address).map_err(|what| {
-        ConfigError::new(&value.origin, format!("{address} is no control plane address: {what}"), "write host:port or http(s)://host:port")
-    })?, token: token.clone() });
+    let to_control = |address: &String| {
+        Ok(Control {
+            base: base_url(address).map_err(|what| {
+                ConfigError::new(
+                    &value.origin,
+                    format!("{address} is no control plane address: {what}"),
+                    "write host:port or http(s)://host:port",
+                )
+            })?,
+            token: token.clone(),
+        })
+    };
     value.texts.iter().map(to_control).collect()
 }
 
@@ -188,7 +208,9 @@ fn base_url(address: &str) -> Result<String, &'static str> {
         return Err("it holds a secret");
     }
     let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && !host.ends_with(':') => (host, port),
+        Some((host, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && !host.ends_with(':') => {
+            (host, port)
+        }
         _ => (authority, if address.contains("://") && scheme == "https" { "443" } else { "9847" }),
     };
     let host = match host {

@@ -44,9 +44,12 @@ pub fn show(layers: &Layers, settings: &Settings) -> String {
 
 fn describe(database: &super::settings::Database) -> String {
     use super::settings::Database;
-    let with = |token: &Option<super::token::Token>| token.as_ref().map_or("no token".into(), |t| format!("token from {t}"));
+    let with =
+        |token: &Option<super::token::Token>| token.as_ref().map_or("no token".into(), |t| format!("token from {t}"));
     match database {
-        Database::File { path, direct: false } => format!("database file {} (read through a private copy)", path.display()),
+        Database::File { path, direct: false } => {
+            format!("database file {} (read through a private copy)", path.display())
+        }
         Database::File { path, direct: true } => format!("database file {} (opened directly)", path.display()),
         Database::Remote { url, token } => format!("remote database {url} ({})", with(token)),
         Database::Replica { url, path, token, .. } => {

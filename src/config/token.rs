@@ -26,10 +26,14 @@ impl Token {
     /// Reads it.
     pub async fn read(&self) -> Result<SecretString, Fault> {
         let text = match self {
-            Self::Env(name) => std::env::var(name)
-                .map_err(|_| Fault::setup(format!("{name} is not set"), "set it to the token"))?,
+            Self::Env(name) => {
+                std::env::var(name).map_err(|_| Fault::setup(format!("{name} is not set"), "set it to the token"))?
+            }
             Self::File(path) => tokio::fs::read_to_string(path).await.map_err(|e| {
-                Fault::setup(format!("cannot read the token file {}: {e}", path.display()), "correct its path or rights")
+                Fault::setup(
+                    format!("cannot read the token file {}: {e}", path.display()),
+                    "correct its path or rights",
+                )
             })?,
             Self::Command(words) => run(words).await?,
         };

@@ -31,7 +31,13 @@ pub fn assemble(settings: &Settings) -> anyhow::Result<Sources> {
     }
     for control in &settings.controls {
         let name = control.base.split("://").last().unwrap_or(&control.base);
-        let client = Client::new(control.base.clone(), control.token.clone(), settings.control_max_answer, settings.timeout, wall_clock);
+        let client = Client::new(
+            control.base.clone(),
+            control.token.clone(),
+            settings.control_max_answer,
+            settings.timeout,
+            wall_clock,
+        );
         builder.add(name, "control plane", &control.base, "HTTP", http::WHY_EMPTY, Box::new(ControlPlane::new(client)));
     }
     if let Some(path) = &settings.registry {
@@ -59,7 +65,12 @@ impl Builder<'_> {
             Database::File { path, direct: false } => {
                 let folder = self.folder()?;
                 let copier = Copier::new(path.clone(), &folder, settings.snapshot_max_bytes);
-                (file_name(path), path.display().to_string(), "snapshot copy", Backend::Copy(local::CopyOf::new(copier)))
+                (
+                    file_name(path),
+                    path.display().to_string(),
+                    "snapshot copy",
+                    Backend::Copy(local::CopyOf::new(copier)),
+                )
             }
             Database::Remote { url, token } => {
                 let backend = remote::Remote::new(url.clone(), token.clone(), settings.remote_max_answer);

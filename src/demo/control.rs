@@ -92,10 +92,13 @@ pub fn mirror(plane: &Shared, world: &World, now_ms: Millis) {
             Some(known) => known["last_seen_unix_ms"] = seen.into(),
             None => {
                 let labels = if node.gpu { json!(["gpu", "pool=train"]) } else { json!(["region=us-west"]) };
-                plane.nodes.push(node_record(&json!({
-                    "id": node.id, "version": "0.5.0", "capabilities": { "labels": labels, "gpu_cuda": node.gpu },
-                    "listen_addr": format!("http://{}.mesh.example:9847", node.id),
-                }), seen));
+                plane.nodes.push(node_record(
+                    &json!({
+                        "id": node.id, "version": "0.5.0", "capabilities": { "labels": labels, "gpu_cuda": node.gpu },
+                        "listen_addr": format!("http://{}.mesh.example:9847", node.id),
+                    }),
+                    seen,
+                ));
             }
         }
     }
@@ -170,14 +173,20 @@ fn forbid(allowed: bool, body: &'static str) -> Result<(), Response> {
 
 /// Reads a body: 415 for another type, 400 for no JSON, 422 for a missing field.
 fn body(headers: &HeaderMap, bytes: &Bytes, required: &[&'static str]) -> Result<Value, Response> {
-    let json_type = headers.get("content-type").and_then(|v| v.to_str().ok()).is_some_and(|v| v.starts_with("application/json"));
+    let json_type =
+        headers.get("content-type").and_then(|v| v.to_str().ok()).is_some_and(|v| v.starts_with("application/json"));
     if !json_type {
         return Err(text(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Expected request with `Content-Type: application/json`"));
     }
-    let value: Value = serde_json::from_slice(bytes).map_err(|_| text(StatusCode::BAD_REQUEST, "Failed to parse the request body as JSON"))?;
+    let value: Value = serde_json::from_slice(bytes)
+        .map_err(|_| text(StatusCode::BAD_REQUEST, "Failed to parse the request body as JSON"))?;
     match required.iter().find(|field| value[**field].is_null()) {
         None => Ok(value),
-        Some(field) => Err((StatusCode::UNPROCESSABLE_ENTITY, format!("Failed to deserialize the JSON body: missing field `{field}`")).into_response()),
+        Some(field) => Err((
+            StatusCode::UNPROCESSABLE_ENTITY,
+            format!("Failed to deserialize the JSON body: missing field `{field}`"),
+        )
+            .into_response()),
     }
 }
 
@@ -213,7 +222,10 @@ async fn queue_stats(State(plane): State<Shared>, headers: HeaderMap) -> Reply {
         }
         count(&mut priorities, message["priority"].to_string());
     }
-    Ok(axum::Json(json!({ "pending_count": pending.len(), "pending_by_kind": kinds, "pending_by_priority": priorities })).into_response())
+    Ok(axum::Json(
+        json!({ "pending_count": pending.len(), "pending_by_kind": kinds, "pending_by_priority": priorities }),
+    )
+    .into_response())
 }
 
 async fn join(State(plane): State<Shared>, headers: HeaderMap, bytes: Bytes) -> Reply {
@@ -277,17 +289,25 @@ async fn deliver(State(plane): State<Shared>, headers: HeaderMap, bytes: Bytes) 
     forbid(plane.role(&headers)? != Role::Worker, "populi: submitter/mesh/admin token required for a2a/deliver")?;
     let given = body(&headers, &bytes, &["sender_agent_id", "receiver_agent_id", "message_type", "payload"])?;
     if !decimal(&given["sender_agent_id"]) {
-        return Ok(text(StatusCode::BAD_REQUEST, "populi: sender_agent_id must be a non-empty decimal digit string (orchestrator agent id)"));
+        return Ok(text(
+            StatusCode::BAD_REQUEST,
+            "populi: sender_agent_id must be a non-empty decimal digit string (orchestrator agent id)",
+        ));
     }
     if !decimal(&given["receiver_agent_id"]) {
-        return Ok(text(StatusCode::BAD_REQUEST, "populi: receiver_agent_id must be a non-empty decimal digit string (orchestrator agent id)"));
+        return Ok(text(
+            StatusCode::BAD_REQUEST,
+            "populi: receiver_agent_id must be a non-empty decimal digit string (orchestrator agent id)",
+        ));
     }
     let dedupe = given["idempotency_key"].as_str().map(|key| {
         let word = |v: &Value| v.as_str().unwrap_or_default().to_owned();
         format!("{}\u{1f}{}\u{1f}{key}", word(&given["sender_agent_id"]), word(&given["receiver_agent_id"]))
     });
     // The key holds only while the message is pending.
-    let same = plane.messages.iter().find(|m| m["acknowledged"] == false && dedupe.is_some() && m["idempotency_dedupe_key"].as_str() == dedupe.as_deref());
+    let same = plane.messages.iter().find(|m| {
+        m["acknowledged"] == false && dedupe.is_some() && m["idempotency_dedupe_key"].as_str() == dedupe.as_deref()
+    });
     if let Some(same) = same {
         return Ok(axum::Json(json!({ "accepted": true, "message_id": same["id"] })).into_response());
     }
@@ -319,7 +339,11 @@ async fn inbox(State(plane): State<Shared>, headers: HeaderMap, bytes: Bytes) ->
     let mut rows: Vec<&mut Value> = plane
         .messages
         .iter_mut()
-        .filter(|m| m["receiver_agent_id"] == given["receiver_agent_id"] && m["acknowledged"] == false && m["id"].as_u64().is_some_and(|id| id < before))
+        .filter(|m| {
+            m["receiver_agent_id"] == given["receiver_agent_id"]
+                && m["acknowledged"] == false
+                && m["id"].as_u64().is_some_and(|id| id < before)
+        })
         .collect();
     rows.sort_by_key(|m| std::cmp::Reverse(m["id"].as_u64()));
     rows.truncate(usize::try_from(most).unwrap_or(64));
@@ -337,7 +361,10 @@ async fn acknowledge(State(plane): State<Shared>, headers: HeaderMap, bytes: Byt
     let mut plane = lock(&plane);
     forbid(plane.role(&headers)? != Role::Submitter, "populi: worker/mesh/admin token required for a2a/ack")?;
     let given = body(&headers, &bytes, &["receiver_agent_id", "message_id"])?;
-    let message = plane.messages.iter_mut().find(|m| m["id"] == given["message_id"] && m["receiver_agent_id"] == given["receiver_agent_id"]);
+    let message = plane
+        .messages
+        .iter_mut()
+        .find(|m| m["id"] == given["message_id"] && m["receiver_agent_id"] == given["receiver_agent_id"]);
     let known = message.is_some();
     if let Some(message) = message {
         message["acknowledged"] = true.into();

@@ -14,9 +14,9 @@ use axum::routing::{get, post};
 use libsql::{Builder, Connection, params::Params};
 use libsql_hrana::proto::{
     Batch, BatchCond, BatchResult, BatchStreamResp, CloseStreamResp, Col, CursorEntry, CursorReqBody, CursorRespBody,
-    DescribeCol, DescribeResult, DescribeStreamResp, Error, ExecuteStreamResp, GetAutocommitStreamResp, PipelineReqBody,
-    PipelineRespBody, Row, SequenceStreamResp, StepBeginEntry, StepEndEntry, StepErrorEntry, Stmt, StmtResult, StreamRequest,
-    StreamResponse, StreamResult, Value,
+    DescribeCol, DescribeResult, DescribeStreamResp, Error, ExecuteStreamResp, GetAutocommitStreamResp,
+    PipelineReqBody, PipelineRespBody, Row, SequenceStreamResp, StepBeginEntry, StepEndEntry, StepErrorEntry, Stmt,
+    StmtResult, StreamRequest, StreamResponse, StreamResult, Value,
 };
 use tokio::sync::Mutex;
 
@@ -146,7 +146,9 @@ async fn execute(connection: &Connection, stmt: &Stmt) -> Result<StmtResult, Err
     let cols = (0..width).map(|i| Col { name: rows.column_name(i).map(str::to_owned), decltype: None }).collect();
     let mut all = Vec::new();
     while let Some(row) = rows.next().await.map_err(sql_error)? {
-        all.push(Row { values: (0..width).map(|i| to_hrana(row.get_value(i).unwrap_or(libsql::Value::Null))).collect() });
+        all.push(Row {
+            values: (0..width).map(|i| to_hrana(row.get_value(i).unwrap_or(libsql::Value::Null))).collect(),
+        });
     }
     drop(rows);
     Ok(StmtResult {
@@ -210,7 +212,10 @@ async fn cursor(State(server): State<Arc<Server>>, headers: HeaderMap, body: Byt
         } else if let Some(answer) = answer {
             push(CursorEntry::StepBegin(StepBeginEntry { step, cols: answer.cols }));
             answer.rows.into_iter().for_each(|row| push(CursorEntry::Row { row }));
-            let end = StepEndEntry { affected_row_count: answer.affected_row_count, last_insert_rowid: answer.last_insert_rowid };
+            let end = StepEndEntry {
+                affected_row_count: answer.affected_row_count,
+                last_insert_rowid: answer.last_insert_rowid,
+            };
             push(CursorEntry::StepEnd(end));
         }
     }

@@ -89,7 +89,11 @@ impl Demo {
 }
 
 /// Serves on a free loopback port; answers its address.
-async fn serve(router: axum::Router, tasks: &TaskTracker, stop: &tokio_util::sync::CancellationToken) -> anyhow::Result<String> {
+async fn serve(
+    router: axum::Router,
+    tasks: &TaskTracker,
+    stop: &tokio_util::sync::CancellationToken,
+) -> anyhow::Result<String> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("cannot listen on the loopback")?;
     let address = listener.local_addr()?;
     let quit = stop.clone();

@@ -11,9 +11,23 @@ use crate::time::{MINUTE, Millis, SECOND};
 
 /// The repository that everybody works on.
 pub const REPO: &str = "9f2c41d07ab8e635";
-const NAMES: &[&str] = &["forge", "anvil", "loom", "kiln", "lathe", "quill", "press", "crane", "mill", "wharf", "ferry", "beacon"];
+const NAMES: &[&str] =
+    &["forge", "anvil", "loom", "kiln", "lathe", "quill", "press", "crane", "mill", "wharf", "ferry", "beacon"];
 const ACTIVITIES: &[&str] = &["idle", "thinking", "writing", "reading", "executing", "reviewing"];
-const MODULES: &[&str] = &["parser", "lexer", "scheduler", "planner", "router", "cache", "session", "index", "sync", "codec", "ledger", "merge"];
+const MODULES: &[&str] = &[
+    "parser",
+    "lexer",
+    "scheduler",
+    "planner",
+    "router",
+    "cache",
+    "session",
+    "index",
+    "sync",
+    "codec",
+    "ledger",
+    "merge",
+];
 
 /// How large the mesh is, and how fast its time runs.
 #[derive(Debug, Clone, Copy)]
@@ -205,7 +219,12 @@ impl World {
                 self.acquire(story::CONTENDED.to_owned(), a, now, false, true);
                 self.wait_for(story::CONTENDED, b, now, 1);
                 let path = story::CONTENDED.trim_start_matches("file:");
-                self.log(a, &serde_json::json!({"ConflictDetected": {"path": path, "severity": "high", "sides": [a, b]}}), "both edit the file", now);
+                self.log(
+                    a,
+                    &serde_json::json!({"ConflictDetected": {"path": path, "severity": "high", "sides": [a, b]}}),
+                    "both edit the file",
+                    now,
+                );
             }
             Act::Deadlocks => {
                 let (a, b) = (self.nodes[3 % self.nodes.len()].agents[1], self.nodes[0].agents[0]);
@@ -292,7 +311,12 @@ impl World {
             if self.rng.f64() > 0.5 {
                 continue;
             }
-            let free: Vec<&String> = self.locks.iter().filter(|(_, held)| !held.pinned && !self.is_quiet(held.agent)).map(|(key, _)| key).collect();
+            let free: Vec<&String> = self
+                .locks
+                .iter()
+                .filter(|(_, held)| !held.pinned && !self.is_quiet(held.agent))
+                .map(|(key, _)| key)
+                .collect();
             if free.is_empty() {
                 continue;
             }
@@ -363,7 +387,12 @@ impl World {
                 if self.rng.f64() < 0.93 {
                     self.log(agent, &serde_json::json!({"TaskComplete": {"task_id": task}}), "task complete", now);
                 } else {
-                    self.log(agent, &serde_json::json!({"TaskFail": {"task_id": task, "reason": "tests failed"}}), "task failed", now);
+                    self.log(
+                        agent,
+                        &serde_json::json!({"TaskFail": {"task_id": task, "reason": "tests failed"}}),
+                        "task failed",
+                        now,
+                    );
                 }
             } else if !quiet && lease.expires - now < span {
                 self.leases[i].expires = now + 3 * span;
@@ -382,7 +411,12 @@ impl World {
         let agent = self.nodes[node].agents[0];
         self.log(agent, &serde_json::json!({"TaskSubmit": {"task_id": task}}), "task submitted", now);
         self.out.push(Write::Lineage { kind: "task_submitted", task, agent, at: now });
-        let lease = Lease { id: self.next_lease, task, node: self.nodes[node].id.clone(), expires: now + self.span(2 * MINUTE) };
+        let lease = Lease {
+            id: self.next_lease,
+            task,
+            node: self.nodes[node].id.clone(),
+            expires: now + self.span(2 * MINUTE),
+        };
         self.next_lease += 1;
         self.leases.push(lease.clone());
         self.out.push(Write::Grant { lease, at: now, state: "granted" });
@@ -392,7 +426,12 @@ impl World {
         let (from, to) = (self.any_agent(), self.any_agent());
         let kinds = ["progress_update", "help_request", "completion_notice", "free_form", "vcs_event", "scope_grant"];
         let kind = kinds[self.rng.usize(0..kinds.len())];
-        let payload = format!(r#"{{"note":"{} of {}","percent":{}}}"#, kind.replace('_', " "), MODULES[self.rng.usize(0..MODULES.len())], self.rng.u8(0..100));
+        let payload = format!(
+            r#"{{"note":"{} of {}","percent":{}}}"#,
+            kind.replace('_', " "),
+            MODULES[self.rng.usize(0..MODULES.len())],
+            self.rng.u8(0..100)
+        );
         let id = self.send(from, to, kind, &payload, 1, at);
         if settled {
             self.mail.pop_back();
@@ -428,7 +467,15 @@ impl World {
             self.log(agent, &serde_json::json!({"LockAcquire": {"path": path, "agent_id": agent}}), "lock", at);
         }
         let node = self.node_of(agent).to_owned();
-        self.out.push(Write::Lock { key: key.clone(), node, agent, fence, acquired: held.acquired, expires: held.expires, vcs });
+        self.out.push(Write::Lock {
+            key: key.clone(),
+            node,
+            agent,
+            fence,
+            acquired: held.acquired,
+            expires: held.expires,
+            vcs,
+        });
         self.locks.insert(key, held);
     }
 
@@ -436,7 +483,12 @@ impl World {
         if let Some(held) = self.locks.remove(key) {
             self.out.push(Write::Unlock { key: key.to_owned(), vcs: held.vcs });
             let path = key.trim_start_matches("file:");
-            self.log(held.agent, &serde_json::json!({"LockRelease": {"path": path, "agent_id": held.agent}}), "unlock", now);
+            self.log(
+                held.agent,
+                &serde_json::json!({"LockRelease": {"path": path, "agent_id": held.agent}}),
+                "unlock",
+                now,
+            );
         }
     }
 
@@ -446,7 +498,12 @@ impl World {
         }
         self.leader.2 = now;
         let node = self.nodes[self.leader.0 % self.nodes.len()].id.clone();
-        self.out.push(Write::Lead { node, epoch: self.leader.1, at: now, until: now + self.span(9 * SECOND).max(3 * SECOND) });
+        self.out.push(Write::Lead {
+            node,
+            epoch: self.leader.1,
+            at: now,
+            until: now + self.span(9 * SECOND).max(3 * SECOND),
+        });
     }
 
     fn log(&mut self, agent: u32, kind: &serde_json::Value, description: &'static str, at: Millis) {
@@ -456,8 +513,10 @@ impl World {
         self.out.push(Write::Log { number: self.next_op, agent, kind: kind.to_string(), description, before, at });
     }
 
+    /// An agent that is at work: one on a silent node does nothing.
     fn any_agent(&mut self) -> u32 {
-        let node = self.rng.usize(0..self.nodes.len());
+        let awake: Vec<usize> = (0..self.nodes.len()).filter(|&i| !self.nodes[i].quiet).collect();
+        let node = awake[self.rng.usize(0..awake.len())];
         let agents = &self.nodes[node].agents;
         agents[self.rng.usize(0..agents.len())]
     }

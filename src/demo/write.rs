@@ -14,19 +14,76 @@ pub const SCHEMA: &str = include_str!("schema.sql");
 /// One write.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Write {
-    Heartbeat { node: String, agent: u32, at: Millis, activity: &'static str },
-    Lock { key: String, node: String, agent: u32, fence: i64, acquired: Millis, expires: Millis, vcs: bool },
-    Unlock { key: String, vcs: bool },
-    Send { id: i64, from: u32, to: u32, kind: String, payload: String, priority: i64, at: Millis },
-    Claim { id: i64, owner: String, until: Millis, error: Option<&'static str> },
-    Acknowledge { id: i64, at: Millis },
+    Heartbeat {
+        node: String,
+        agent: u32,
+        at: Millis,
+        activity: &'static str,
+    },
+    Lock {
+        key: String,
+        node: String,
+        agent: u32,
+        fence: i64,
+        acquired: Millis,
+        expires: Millis,
+        vcs: bool,
+    },
+    Unlock {
+        key: String,
+        vcs: bool,
+    },
+    Send {
+        id: i64,
+        from: u32,
+        to: u32,
+        kind: String,
+        payload: String,
+        priority: i64,
+        at: Millis,
+    },
+    Claim {
+        id: i64,
+        owner: String,
+        until: Millis,
+        error: Option<&'static str>,
+    },
+    Acknowledge {
+        id: i64,
+        at: Millis,
+    },
     /// All requests for locks are answered.
-    AcknowledgeRequests { at: Millis },
-    Log { number: u64, agent: u32, kind: String, description: &'static str, before: Option<String>, at: Millis },
-    Lineage { kind: &'static str, task: u64, agent: u32, at: Millis },
-    Grant { lease: Lease, at: Millis, state: &'static str },
-    Revoke { lease: u64 },
-    Lead { node: String, epoch: i64, at: Millis, until: Millis },
+    AcknowledgeRequests {
+        at: Millis,
+    },
+    Log {
+        number: u64,
+        agent: u32,
+        kind: String,
+        description: &'static str,
+        before: Option<String>,
+        at: Millis,
+    },
+    Lineage {
+        kind: &'static str,
+        task: u64,
+        agent: u32,
+        at: Millis,
+    },
+    Grant {
+        lease: Lease,
+        at: Millis,
+        state: &'static str,
+    },
+    Revoke {
+        lease: u64,
+    },
+    Lead {
+        node: String,
+        epoch: i64,
+        at: Millis,
+        until: Millis,
+    },
 }
 
 impl PartialEq for Lease {

@@ -44,7 +44,8 @@ fn figures(picture: &Picture) -> String {
     let orphaned = picture.locks.iter().filter(|l| l.state == LockState::Orphaned).count();
     let waiting: usize = picture.locks.iter().map(|l| l.waiters.len()).sum();
     let pending = picture.messages.iter().filter(|m| m.state != MessageState::Acknowledged).count();
-    let stuck = picture.messages.iter().filter(|m| matches!(m.state, MessageState::Stuck | MessageState::Poison)).count();
+    let stuck =
+        picture.messages.iter().filter(|m| matches!(m.state, MessageState::Stuck | MessageState::Poison)).count();
     let tasks = picture.tasks.iter().filter(|t| t.state == TaskState::Orphaned).count();
     format!(
         "nodes={} nodes_silent={silent} locks={} locks_orphaned={orphaned} waiters={waiting} messages={pending} \

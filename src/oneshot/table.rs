@@ -232,5 +232,9 @@ fn oplog(p: &Picture) -> Sheet {
             view.entry.description.to_string(),
         ]
     });
-    Sheet { title: "OP-LOG", heads: &["TIME", "OPERATION", "AGENT", "KIND", "CHAIN", "DESCRIPTION"], rows: rows.collect() }
+    Sheet {
+        title: "OP-LOG",
+        heads: &["TIME", "OPERATION", "AGENT", "KIND", "CHAIN", "DESCRIPTION"],
+        rows: rows.collect(),
+    }
 }

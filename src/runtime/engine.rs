@@ -129,7 +129,8 @@ impl Keeper {
     }
 
     fn judge(&mut self, interval_ms: Millis) {
-        let picture = derive(self.mesh.clone(), wall_clock(), &self.settings.thresholds, interval_ms, self.picture.as_deref());
+        let picture =
+            derive(self.mesh.clone(), wall_clock(), &self.settings.thresholds, interval_ms, self.picture.as_deref());
         let picture = Arc::new(picture);
         let known = known_agents(&picture);
         self.tell_known.send_if_modified(|before| {

@@ -66,7 +66,11 @@ impl Screen {
     /// Switches mouse reports.
     pub fn mouse(&mut self, on: bool) -> io::Result<()> {
         self.mouse = on;
-        if on { execute!(self.terminal.backend_mut(), EnableMouseCapture) } else { execute!(self.terminal.backend_mut(), DisableMouseCapture) }
+        if on {
+            execute!(self.terminal.backend_mut(), EnableMouseCapture)
+        } else {
+            execute!(self.terminal.backend_mut(), DisableMouseCapture)
+        }
     }
 
     /// Hands a text to the terminal's clipboard by OSC 52. Base64, so nothing in it can be obeyed.

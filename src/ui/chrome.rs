@@ -96,20 +96,29 @@ pub fn footer(canvas: &mut Canvas<'_, '_>, area: Rect) {
         let hint = "   field:value  !not  Enter keeps  Esc clears";
         let typed = crate::text::scrub(input.value()).into_owned();
         let cursor = area.x + 2 + u16::try_from(input.visual_cursor()).unwrap_or(0);
-        let line = Line::from(vec![canvas.span(" /", Role::Accent), canvas.span(typed, Role::Title), canvas.span(hint, Role::Dim)]);
+        let line = Line::from(vec![
+            canvas.span(" /", Role::Accent),
+            canvas.span(typed, Role::Title),
+            canvas.span(hint, Role::Dim),
+        ]);
         canvas.text(area, vec![line]);
         canvas.frame.set_cursor_position((cursor.min(area.right().saturating_sub(1)), area.y));
         return;
     }
     if let Some(toast) = &app.toast {
-        let line = Line::from(canvas.span(format!(" {}", fit(&crate::text::scrub(&toast.text), width.saturating_sub(1))), toast.role));
+        let line = Line::from(
+            canvas.span(format!(" {}", fit(&crate::text::scrub(&toast.text), width.saturating_sub(1))), toast.role),
+        );
         canvas.text(area, vec![line]);
         return;
     }
     let mut hints: Vec<(String, &str)> = Vec::new();
     match &app.overlay {
         Some(Overlay::Inspector(_)) => {
-            hints.extend([("enter", "follow"), ("tab", "next link"), ("z", "unfold"), ("Y", "copy all"), ("esc", "back")].map(|(k, h)| (k.to_owned(), h)));
+            hints.extend(
+                [("enter", "follow"), ("tab", "next link"), ("z", "unfold"), ("Y", "copy all"), ("esc", "back")]
+                    .map(|(k, h)| (k.to_owned(), h)),
+            );
         }
         Some(_) => hints.extend([("enter", "choose"), ("esc", "close")].map(|(k, h)| (k.to_owned(), h))),
         None => {

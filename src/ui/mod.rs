@@ -118,13 +118,15 @@ pub fn draw(app: &App, look: Look, frame: &mut Frame<'_>) -> Layout {
 
 fn draw_all(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let [header, tabs, body, footer] =
-        Split::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)]).areas(area);
+        Split::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)])
+            .areas(area);
     chrome::header(canvas, header);
     chrome::tabs(canvas, tabs);
     let inspecting = matches!(canvas.app.overlay, Some(Overlay::Inspector(_)));
     let beside = inspecting && body.width >= 130;
     let (main, side) = if beside {
-        let [main, side] = Split::horizontal([Constraint::Fill(1), Constraint::Length((body.width * 9 / 20).min(90))]).areas(body);
+        let [main, side] =
+            Split::horizontal([Constraint::Fill(1), Constraint::Length((body.width * 9 / 20).min(90))]).areas(body);
         (main, Some(side))
     } else {
         (body, inspecting.then_some(body))

@@ -56,8 +56,18 @@ impl Palette {
         match self.theme {
             Theme::Mono => Style::new(),
             Theme::Dark => Style::new().fg(self.color(Tone(0xd0, 0xd4, 0xd8, Color::Reset))),
-            Theme::Light => Style::new().fg(self.color(Tone(0x20, 0x24, 0x28, Color::Black))).bg(self.color(Tone(0xfb, 0xfb, 0xf8, Color::White))),
-            Theme::Contrast => Style::new().fg(self.color(Tone(0xff, 0xff, 0xff, Color::White))).bg(self.color(Tone(0, 0, 0, Color::Black))),
+            Theme::Light => Style::new().fg(self.color(Tone(0x20, 0x24, 0x28, Color::Black))).bg(self.color(Tone(
+                0xfb,
+                0xfb,
+                0xf8,
+                Color::White,
+            ))),
+            Theme::Contrast => Style::new().fg(self.color(Tone(0xff, 0xff, 0xff, Color::White))).bg(self.color(Tone(
+                0,
+                0,
+                0,
+                Color::Black,
+            ))),
         }
     }
 

@@ -50,7 +50,9 @@ pub fn inspect(view: &MessageView, picture: &Picture, now: Millis) -> Inspection
         page.link(ViewId::Tasks, task.key(), format!("task {}", task.task), task.state.to_string(), Role::Normal);
     }
     if let Some(thread) = &m.thread_id {
-        messages(&mut page, picture, "Thread", now, |other| other.message.thread_id.as_ref() == Some(thread) && other.message.id != m.id);
+        messages(&mut page, picture, "Thread", now, |other| {
+            other.message.thread_id.as_ref() == Some(thread) && other.message.id != m.id
+        });
     }
     page
 }

@@ -37,7 +37,13 @@ fn node_link(page: &mut Inspection, picture: &Picture, label: &str, node_id: &Te
 }
 
 /// Links to messages that fit.
-fn messages(page: &mut Inspection, picture: &Picture, heading: &str, now: Millis, fits: impl Fn(&crate::data::derive::messages::MessageView) -> bool) {
+fn messages(
+    page: &mut Inspection,
+    picture: &Picture,
+    heading: &str,
+    now: Millis,
+    fits: impl Fn(&crate::data::derive::messages::MessageView) -> bool,
+) {
     let found: Vec<_> = picture.messages.iter().filter(|m| fits(m)).collect();
     if found.is_empty() {
         return;
@@ -46,14 +52,27 @@ fn messages(page: &mut Inspection, picture: &Picture, heading: &str, now: Millis
     for view in found.iter().rev().take(MOST) {
         let m = &view.message;
         let age = view.age_ms(now).map_or_else(|| "?".into(), short);
-        let value = format!("{} {} -> {}  {} {}, {age}", m.msg_type, m.sender_agent, m.receiver_agent, view.state.glyph(), view.state);
+        let value = format!(
+            "{} {} -> {}  {} {}, {age}",
+            m.msg_type,
+            m.sender_agent,
+            m.receiver_agent,
+            view.state.glyph(),
+            view.state
+        );
         page.link(ViewId::Messages, view.key(), format!("message {}", m.id), value, view.state.role());
     }
     more(page, found.len());
 }
 
 /// Links to op-log entries that fit.
-fn log_entries(page: &mut Inspection, picture: &Picture, heading: &str, now: Millis, fits: impl Fn(&crate::data::derive::chain::LogView) -> bool) {
+fn log_entries(
+    page: &mut Inspection,
+    picture: &Picture,
+    heading: &str,
+    now: Millis,
+    fits: impl Fn(&crate::data::derive::chain::LogView) -> bool,
+) {
     let found: Vec<_> = picture.log.iter().filter(|l| fits(l)).collect();
     if found.is_empty() {
         return;

@@ -36,7 +36,13 @@ pub fn inspect(task: &TaskView, picture: &Picture, now: Millis) -> Inspection {
     findings(&mut page, picture, |subject| matches!(subject, Subject::Task(key) if *key == task.key()));
     if let Some(view) = picture.messages.iter().find(|m| task.message.as_ref() == Some(&m.key())) {
         page.heading("Carried by");
-        page.link(ViewId::Messages, view.key(), format!("message {}", view.message.id), view.state.to_string(), Role::Normal);
+        page.link(
+            ViewId::Messages,
+            view.key(),
+            format!("message {}", view.message.id),
+            view.state.to_string(),
+            Role::Normal,
+        );
         page.json(&view.message.payload.head);
     }
     let mention = format!("\"task_id\":{}}}", task.task.raw());

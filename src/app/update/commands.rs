@@ -9,7 +9,6 @@ use super::super::overlay::{Inspector, Overlay};
 use super::super::role::Role;
 use super::super::views::{VIEWS, ViewId};
 use super::super::{App, Effect, Frozen, Theme};
-use crate::data::derive::findings::Severity;
 
 /// Intervals that `+` and `-` step through, in ms.
 const INTERVALS: &[u64] = &[250, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000];
@@ -82,7 +81,11 @@ impl App {
             }
             Command::Mouse => {
                 self.options.mouse = !self.options.mouse;
-                let who = if self.options.mouse { "the mouse works here" } else { "the mouse is the terminal's: select text with it" };
+                let who = if self.options.mouse {
+                    "the mouse works here"
+                } else {
+                    "the mouse is the terminal's: select text with it"
+                };
                 self.say(who, Role::Dim);
                 return vec![Effect::Mouse(self.options.mouse)];
             }
@@ -150,11 +153,8 @@ impl App {
 
     fn change_interval(&mut self, by: isize) -> Vec<Effect> {
         let now = u64::try_from(self.options.interval.as_millis()).unwrap_or(u64::MAX);
-        let next = if by > 0 {
-            INTERVALS.iter().find(|ms| **ms > now)
-        } else {
-            INTERVALS.iter().rev().find(|ms| **ms < now)
-        };
+        let next =
+            if by > 0 { INTERVALS.iter().find(|ms| **ms > now) } else { INTERVALS.iter().rev().find(|ms| **ms < now) };
         match next {
             Some(ms) => self.set_interval(Duration::from_millis(*ms)),
             None => Vec::new(),
@@ -181,7 +181,8 @@ impl App {
 
     /// Shows one repository, or all.
     pub(super) fn set_repo(&mut self, repo: Option<String>) {
-        let shown = repo.as_deref().map_or("all repositories".into(), |r| format!("repository {}", crate::text::scrub(r)));
+        let shown =
+            repo.as_deref().map_or("all repositories".into(), |r| format!("repository {}", crate::text::scrub(r)));
         self.say(shown, Role::Dim);
         self.options.repo = repo;
         self.refresh_tables();
@@ -204,4 +205,3 @@ impl App {
         vec![Effect::Copy(text)]
     }
 }
-

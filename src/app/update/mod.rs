@@ -104,7 +104,8 @@ impl App {
     }
 
     fn paste(&mut self, text: &str) -> Vec<Effect> {
-        let line: String = text.chars().take_while(|c| *c != '\n').filter(|c| !c.is_control()).take(MAX_INPUT).collect();
+        let line: String =
+            text.chars().take_while(|c| *c != '\n').filter(|c| !c.is_control()).take(MAX_INPUT).collect();
         let insert = |input: &mut tui_input::Input| {
             for c in line.chars() {
                 if input.value().chars().count() < MAX_INPUT {
@@ -131,7 +132,8 @@ impl App {
                 self.refresh_tables();
             }
             KeyCode::Down | KeyCode::Up => {
-                let command = if key.code == KeyCode::Down { super::command::Command::Down } else { super::command::Command::Up };
+                let command =
+                    if key.code == KeyCode::Down { super::command::Command::Down } else { super::command::Command::Up };
                 return self.run(command);
             }
             _ => {

@@ -92,8 +92,18 @@ impl App {
                 let text = if command == Command::Copy { page.title.clone() } else { plain(&page) };
                 return Some(self.copied(text));
             }
-            Command::Help | Command::Palette | Command::View(_) | Command::Pause | Command::Refresh | Command::Faster
-            | Command::Slower | Command::Theme | Command::Mouse | Command::Redraw | Command::Suspend | Command::Leave => {
+            Command::Help
+            | Command::Palette
+            | Command::View(_)
+            | Command::Pause
+            | Command::Refresh
+            | Command::Faster
+            | Command::Slower
+            | Command::Theme
+            | Command::Mouse
+            | Command::Redraw
+            | Command::Suspend
+            | Command::Leave => {
                 if matches!(command, Command::View(_)) {
                     self.overlay = None;
                 }
@@ -114,7 +124,8 @@ impl App {
             Some((view, key)) => {
                 let trail = std::mem::take(&mut inspector.trail);
                 let height = inspector.height;
-                self.overlay = Some(Overlay::Inspector(Inspector { trail, height, ..Inspector::on(view, key.clone()) }));
+                self.overlay =
+                    Some(Overlay::Inspector(Inspector { trail, height, ..Inspector::on(view, key.clone()) }));
                 self.show_thing(view, &key);
             }
         }

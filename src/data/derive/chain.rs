@@ -124,10 +124,8 @@ pub fn verify(log: &Log) -> Vec<(ChainState, &'static str)> {
             by_number.insert((number, &entry.repository_id), i);
         }
     }
-    let parents: Vec<Option<usize>> = entries
-        .iter()
-        .map(|e| by_link.get(e.predecessor_hash.as_ref()?.raw()).copied())
-        .collect();
+    let parents: Vec<Option<usize>> =
+        entries.iter().map(|e| by_link.get(e.predecessor_hash.as_ref()?.raw()).copied()).collect();
     let runs = Runs::new(entries, &parents);
     (0..entries.len())
         .map(|i| {
@@ -140,11 +138,14 @@ pub fn verify(log: &Log) -> Vec<(ChainState, &'static str)> {
             }
             let before = numbers[i].and_then(|n| by_number.get(&(n.checked_sub(1)?, &entry.repository_id)).copied());
             match before {
-                Some(before) if runs.same(before, i) => {
-                    (ChainState::Broken, "the entry before it is there, and its hash differs: number, time or link were changed")
-                }
+                Some(before) if runs.same(before, i) => (
+                    ChainState::Broken,
+                    "the entry before it is there, and its hash differs: number, time or link were changed",
+                ),
                 Some(_) => (ChainState::Unverifiable, "the entry with the number before it seems to be of another run"),
-                None if !log.complete => (ChainState::Unverifiable, "its predecessor may be before the window that was read"),
+                None if !log.complete => {
+                    (ChainState::Unverifiable, "its predecessor may be before the window that was read")
+                }
                 None => (ChainState::Unverifiable, "its predecessor was never written here (a gap)"),
             }
         })
@@ -185,7 +186,9 @@ impl<'a> Runs<'a> {
     }
 
     fn same(&self, before: usize, after: usize) -> bool {
-        let (Some(a), Some(b)) = (self.entries[before].timestamp_ms, self.entries[after].timestamp_ms) else { return false };
+        let (Some(a), Some(b)) = (self.entries[before].timestamp_ms, self.entries[after].timestamp_ms) else {
+            return false;
+        };
         let patience = self.pause.get(&self.root[before]).map_or(0, |p| 4 * p).max(MINUTE);
         let agents_meet = match (self.agents.get(&self.root[before]), self.agents.get(&self.root[after])) {
             (Some(x), Some(y)) => x.iter().any(|agent| y.contains(agent)),

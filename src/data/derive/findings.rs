@@ -97,7 +97,12 @@ pub(super) fn find(picture: &Picture, thresholds: &Thresholds) -> Vec<Finding> {
         }
     }
     found.sort_by(|a, b| {
-        (b.severity, order(a.rule), a.name.as_str(), a.subject.key()).cmp(&(a.severity, order(b.rule), b.name.as_str(), b.subject.key()))
+        (b.severity, order(a.rule), a.name.as_str(), a.subject.key()).cmp(&(
+            a.severity,
+            order(b.rule),
+            b.name.as_str(),
+            b.subject.key(),
+        ))
     });
     found
 }

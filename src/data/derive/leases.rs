@@ -37,12 +37,12 @@ pub struct LeaderView {
 /// Judges every lease. Where a control plane lists a lease, its database's row for it is not repeated.
 pub(super) fn judge(mesh: &Mesh, sources: &[SourceView], now_ms: Millis, liveness: &Liveness) -> Vec<LeaseView> {
     let all = || mesh.sources.iter().flat_map(|s| s.facts.leases.iter());
-    let listed: Vec<_> =
-        all().filter(|l| l.authoritative).map(|l| (l.lease_id.clone(), l.scope_key.clone())).collect();
+    let listed: Vec<_> = all().filter(|l| l.authoritative).map(|l| (l.lease_id.clone(), l.scope_key.clone())).collect();
     let mut views = Vec::new();
     for (source, view) in mesh.sources.iter().zip(sources) {
         for lease in source.facts.leases.iter() {
-            let repeated = !lease.authoritative && listed.iter().any(|(id, scope)| *id == lease.lease_id && *scope == lease.scope_key);
+            let repeated = !lease.authoritative
+                && listed.iter().any(|(id, scope)| *id == lease.lease_id && *scope == lease.scope_key);
             if repeated {
                 continue;
             }

@@ -59,13 +59,25 @@ impl LockView {
     /// A name that stays while the lock does: table, repository and key.
     #[must_use]
     pub fn key(&self) -> String {
-        format!("{}\u{1}{}\u{1}{}\u{1}{}", self.source.raw(), self.lock.table, self.lock.repository_id.raw(), self.lock.lock_key.raw())
+        format!(
+            "{}\u{1}{}\u{1}{}\u{1}{}",
+            self.source.raw(),
+            self.lock.table,
+            self.lock.repository_id.raw(),
+            self.lock.lock_key.raw()
+        )
     }
 }
 
 /// The state of a lock at an instant.
 #[must_use]
-pub fn state(acquired: Option<Millis>, expires: Option<Millis>, now: Millis, holder: Staleness, margin: Millis) -> LockState {
+pub fn state(
+    acquired: Option<Millis>,
+    expires: Option<Millis>,
+    now: Millis,
+    holder: Staleness,
+    margin: Millis,
+) -> LockState {
     let Some(expires) = expires else {
         return if holder.is_gone() { LockState::Orphaned } else { LockState::Unknown };
     };

@@ -61,7 +61,13 @@ impl MessageView {
 
 /// The state of a message at an instant, its times on the same clock.
 #[must_use]
-pub fn state(message: &Message, created: Option<Millis>, claim_until: Option<Millis>, now: Millis, t: &Thresholds) -> MessageState {
+pub fn state(
+    message: &Message,
+    created: Option<Millis>,
+    claim_until: Option<Millis>,
+    now: Millis,
+    t: &Thresholds,
+) -> MessageState {
     if message.acknowledged {
         return MessageState::Acknowledged;
     }

@@ -70,7 +70,13 @@ pub struct Picture {
 
 /// Judges a mesh at an instant. `before` is the last picture: what it shares is not judged again.
 #[must_use]
-pub fn derive(mesh: Arc<Mesh>, now_ms: Millis, thresholds: &Thresholds, interval_ms: Millis, before: Option<&Picture>) -> Picture {
+pub fn derive(
+    mesh: Arc<Mesh>,
+    now_ms: Millis,
+    thresholds: &Thresholds,
+    interval_ms: Millis,
+    before: Option<&Picture>,
+) -> Picture {
     let sources = sources::judge(&mesh, now_ms, thresholds, interval_ms);
     let log = match before {
         Some(before) if chain::same_logs(&before.mesh, &mesh) => before.log.clone(),

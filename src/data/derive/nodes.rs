@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::Thresholds;
 use super::leases::LeaseView;
 use super::locks::LockView;
 use super::messages::{MessageState, MessageView};
 use super::sources::SourceView;
 use super::staleness::{Staleness, misses};
 use super::tasks::TaskView;
-use super::Thresholds;
 use crate::data::mesh::Mesh;
 use crate::data::model::RegistryNode;
 use crate::text::Text;
@@ -130,7 +130,8 @@ pub(super) fn judge(mesh: &Mesh, sources: &[SourceView], now_ms: Millis, thresho
 
 /// Sources that answer and know nodes of this kind. The silence of one that is down says nothing.
 fn names(mesh: &Mesh, sources: &[SourceView], knows: impl Fn(&crate::data::mesh::facts::Facts) -> bool) -> Vec<Text> {
-    let answering = mesh.sources.iter().zip(sources).filter(|(source, view)| view.as_of_ms.is_none() && knows(&source.facts));
+    let answering =
+        mesh.sources.iter().zip(sources).filter(|(source, view)| view.as_of_ms.is_none() && knows(&source.facts));
     answering.map(|(source, _)| source.identity.name.clone()).collect()
 }
 
@@ -160,7 +161,14 @@ fn draft<'a>(nodes: &'a mut BTreeMap<Text, Draft>, node_id: &Text) -> &'a mut Dr
 }
 
 /// Notes a sign of life; answers whether it is the one to judge by.
-fn signal(node: &mut NodeView, from: String, seen: Millis, last_seen: Millis, source: &SourceView, now: Millis) -> bool {
+fn signal(
+    node: &mut NodeView,
+    from: String,
+    seen: Millis,
+    last_seen: Millis,
+    source: &SourceView,
+    now: Millis,
+) -> bool {
     node.signals.push(Signal { from: from.into(), seen_ms: seen });
     // Compared by how old each was when its source was last heard, so that a source
     // that fell silent cannot make a node look more dead than the other one says.

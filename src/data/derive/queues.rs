@@ -44,8 +44,12 @@ impl Waiters {
         let Some(claims) = self.0.get(canonical(lock.lock_key.raw())) else { return Vec::new() };
         let mut merged: BTreeMap<&Text, Waiter> = BTreeMap::new();
         for claim in claims {
-            let outdated = claim.from_log && acquired_ms.is_some_and(|at| claim.waiter.since_ms.is_some_and(|s| s < at));
-            if claim.waiter.agent == lock.holder_agent || outdated || !same_scope(&claim.repository_id, &lock.repository_id) {
+            let outdated =
+                claim.from_log && acquired_ms.is_some_and(|at| claim.waiter.since_ms.is_some_and(|s| s < at));
+            if claim.waiter.agent == lock.holder_agent
+                || outdated
+                || !same_scope(&claim.repository_id, &lock.repository_id)
+            {
                 continue;
             }
             match merged.get_mut(&claim.waiter.agent) {
@@ -90,33 +94,39 @@ pub(super) fn waiters(messages: &[MessageView], log: &[LogView]) -> Waiters {
             if answered.contains(&(message.sender_agent.clone(), canonical(&resource).to_owned(), message.id)) {
                 continue;
             }
-            found.add(&resource, Claim {
-                waiter: Waiter {
-                    agent: message.sender_agent.clone(),
-                    since_ms: view.created_ms,
-                    priority: message.priority.unwrap_or(1),
-                    evidence: vec![format!("{kind} {}", message.id).into()],
-                    order: message.id,
+            found.add(
+                &resource,
+                Claim {
+                    waiter: Waiter {
+                        agent: message.sender_agent.clone(),
+                        since_ms: view.created_ms,
+                        priority: message.priority.unwrap_or(1),
+                        evidence: vec![format!("{kind} {}", message.id).into()],
+                        order: message.id,
+                    },
+                    repository_id: message.repository_id.clone(),
+                    from_log: false,
                 },
-                repository_id: message.repository_id.clone(),
-                from_log: false,
-            });
+            );
         }
     }
     for view in log {
         for (resource, agents) in conflict(&view.entry.kind_json) {
             for agent in agents {
-                found.add(&resource, Claim {
-                    waiter: Waiter {
-                        agent,
-                        since_ms: view.at_ms,
-                        priority: 1,
-                        evidence: vec![format!("{} {}", view.entry.kind, view.entry.operation_id).into()],
-                        order: i64::MAX,
+                found.add(
+                    &resource,
+                    Claim {
+                        waiter: Waiter {
+                            agent,
+                            since_ms: view.at_ms,
+                            priority: 1,
+                            evidence: vec![format!("{} {}", view.entry.kind, view.entry.operation_id).into()],
+                            order: i64::MAX,
+                        },
+                        repository_id: view.entry.repository_id.clone(),
+                        from_log: true,
                     },
-                    repository_id: view.entry.repository_id.clone(),
-                    from_log: true,
-                });
+                );
             }
         }
     }
@@ -142,13 +152,21 @@ fn answered_requests(messages: &[MessageView]) -> std::collections::HashSet<(Tex
     for request in messages {
         for resource in resources(&request.message.payload.head) {
             let is_answer = |grant: &&&MessageView| {
-                let party = if grant.message.msg_type == "cancel_request" { &grant.message.sender_agent } else { &grant.message.receiver_agent };
+                let party = if grant.message.msg_type == "cancel_request" {
+                    &grant.message.sender_agent
+                } else {
+                    &grant.message.receiver_agent
+                };
                 *party == request.message.sender_agent
                     && grant.message.id > request.message.id
                     && resources(&grant.message.payload.head).iter().any(|r| canonical(r) == canonical(&resource))
             };
             if grants.iter().any(|grant| is_answer(&grant)) {
-                answered.insert((request.message.sender_agent.clone(), canonical(&resource).to_owned(), request.message.id));
+                answered.insert((
+                    request.message.sender_agent.clone(),
+                    canonical(&resource).to_owned(),
+                    request.message.id,
+                ));
             }
         }
     }

@@ -115,7 +115,11 @@ pub(super) fn judge(
             let Some(id) = event.task_id else { continue };
             let Some(says) = lineage_says(event.kind.raw()) else { continue };
             let draft = drafts.entry((event.repository_id.clone(), id.to_string().into())).or_default();
-            draft.says.push((event.created_at_ms.map(|ms| source.to_console(ms)), says, format!("lineage {} {}", event.kind, event.id).into()));
+            draft.says.push((
+                event.created_at_ms.map(|ms| source.to_console(ms)),
+                says,
+                format!("lineage {} {}", event.kind, event.id).into(),
+            ));
             draft.agent = draft.agent.take().or_else(|| event.agent_id.clone());
         }
     }
@@ -147,8 +151,12 @@ fn envelope(view: &MessageView, drafts: &mut BTreeMap<Key, Draft>, by_idempotenc
     let note = format!("{} {}", message.msg_type, message.id);
     draft.says.push((view.created_ms, Says::Submitted, note.clone().into()));
     match view.state {
-        MessageState::Acknowledged if handoff => draft.says.push((view.created_ms, Says::Over(TaskState::Done), format!("{note} acknowledged").into())),
-        MessageState::Acknowledged => draft.says.push((view.created_ms, Says::Accepted, format!("{note} acknowledged").into())),
+        MessageState::Acknowledged if handoff => {
+            draft.says.push((view.created_ms, Says::Over(TaskState::Done), format!("{note} acknowledged").into()))
+        }
+        MessageState::Acknowledged => {
+            draft.says.push((view.created_ms, Says::Accepted, format!("{note} acknowledged").into()))
+        }
         _ => draft.claimed |= view.claim_until_ms.is_some() && view.state != MessageState::Lapsed,
     }
     draft.agent = Some(message.receiver_agent.clone());
@@ -201,7 +209,10 @@ fn lineage_says(kind: &str) -> Option<Says> {
 /// A lease names a task but no repository: it joins the one task of that number, or stands for its own.
 fn leased(view: &LeaseView, drafts: &mut BTreeMap<Key, Draft>) {
     let lease = &view.lease;
-    let Some(task) = lease.scope_key.raw().strip_prefix("task:").map(Text::new).or_else(|| lease.task_id.clone()) else { return };
+    let Some(task) = lease.scope_key.raw().strip_prefix("task:").map(Text::new).or_else(|| lease.task_id.clone())
+    else {
+        return;
+    };
     let mut candidates = drafts.keys().filter(|(_, id)| *id == task);
     let key = match (candidates.next().cloned(), candidates.next()) {
         (Some(only), None) => only,
@@ -210,7 +221,11 @@ fn leased(view: &LeaseView, drafts: &mut BTreeMap<Key, Draft>) {
     };
     let draft = drafts.entry(key).or_default();
     let word = if view.in_force { "in force" } else { "over" };
-    draft.says.push((None, Says::Submitted, format!("lease {} of {} {word}", lease.lease_id, lease.holder_node_id).into()));
+    draft.says.push((
+        None,
+        Says::Submitted,
+        format!("lease {} of {} {word}", lease.lease_id, lease.holder_node_id).into(),
+    ));
     draft.lease = Some((lease.lease_id.clone(), view.in_force));
     draft.node = Some(lease.holder_node_id.clone());
 }
@@ -230,7 +245,9 @@ fn settle(repository_id: Text, task: Text, mut draft: Draft, liveness: &Liveness
     let lapsed = draft.lease.as_ref().is_some_and(|(_, in_force)| !*in_force);
     let state = match over {
         Some(state) => state,
-        None if owner_staleness.is_gone() || (lapsed && !accepted && owner_staleness != Staleness::Healthy) => TaskState::Orphaned,
+        None if owner_staleness.is_gone() || (lapsed && !accepted && owner_staleness != Staleness::Healthy) => {
+            TaskState::Orphaned
+        }
         None if accepted => TaskState::Running,
         None if leased => TaskState::Leased,
         None => TaskState::Pending,

@@ -61,8 +61,13 @@ impl Poller {
                 Err(fault) => {
                     let delay = breaker.fail(fault.kind == FaultKind::Busy, fastrand::f64());
                     tracing::warn!(source = self.index, %fault, delay, "poll failed");
-                    let report =
-                        Report::Failed { source: self.index, at_ms, fault, state: breaker.state(), retry_at_ms: at_ms + delay };
+                    let report = Report::Failed {
+                        source: self.index,
+                        at_ms,
+                        fault,
+                        state: breaker.state(),
+                        retry_at_ms: at_ms + delay,
+                    };
                     (report, Duration::from_millis(delay.unsigned_abs()))
                 }
             };

@@ -39,8 +39,8 @@ impl RegistryFile {
             return Err(Fault::setup(format!("{place} is larger than 16 MiB"), "this is no registry of nodes"));
         }
         let bytes = tokio::fs::read(&self.path).await.map_err(fault)?;
-        let nodes: wire::Nodes =
-            serde_json::from_slice(&bytes).map_err(|e| Fault::transient(format!("{place} is no registry of nodes: {e}")))?;
+        let nodes: wire::Nodes = serde_json::from_slice(&bytes)
+            .map_err(|e| Fault::transient(format!("{place} is no registry of nodes: {e}")))?;
         // Written within the file system's time step it may be written again unnoticed: read it again.
         self.seen = stat.settled(SystemTime::now()).then_some(stat);
         seen.cost = Cost { round_trips: 0, rows: nodes.nodes.len() as u64, bytes: bytes.len() as u64, ms: 0.0 };

@@ -42,8 +42,18 @@ pub const TABLES: &[TableSpec] = &[
         name: "a2a_messages",
         required: &["id", "receiver_agent", "acknowledged"],
         optional: &[
-            "sender_agent", "msg_type", "payload", "priority", "thread_id", "created_at", "repository_id",
-            "claim_owner", "claim_until_ms", "delivery_attempts", "last_claim_error", "processed_at_ms",
+            "sender_agent",
+            "msg_type",
+            "payload",
+            "priority",
+            "thread_id",
+            "created_at",
+            "repository_id",
+            "claim_owner",
+            "claim_until_ms",
+            "delivery_attempts",
+            "last_claim_error",
+            "processed_at_ms",
         ],
     },
     TableSpec {
@@ -51,8 +61,15 @@ pub const TABLES: &[TableSpec] = &[
         required: &["id", "receiver_agent_id", "acknowledged"],
         // jwe_payload is secret: it is not named here, so it can never be read.
         optional: &[
-            "sender_agent_id", "message_type", "payload", "idempotency_key", "priority", "created_at", "acked_at",
-            "lease_holder_node_id", "lease_expires_unix_ms",
+            "sender_agent_id",
+            "message_type",
+            "payload",
+            "idempotency_key",
+            "priority",
+            "created_at",
+            "acked_at",
+            "lease_holder_node_id",
+            "lease_expires_unix_ms",
         ],
     },
     TableSpec {
@@ -64,15 +81,29 @@ pub const TABLES: &[TableSpec] = &[
         name: "agent_oplog",
         required: &["id", "kind"],
         optional: &[
-            "agent_id", "operation_id", "description", "predecessor_hash", "model_id", "change_id", "timestamp_ms",
-            "undone", "repository_id",
+            "agent_id",
+            "operation_id",
+            "description",
+            "predecessor_hash",
+            "model_id",
+            "change_id",
+            "timestamp_ms",
+            "undone",
+            "repository_id",
         ],
     },
     TableSpec {
         name: "convergence_op_log",
         required: &["op_id", "kind_json"],
         optional: &[
-            "agent_id", "daemon_id", "description", "predecessor_hash", "model_id", "change_id", "produced_at", "undone",
+            "agent_id",
+            "daemon_id",
+            "description",
+            "predecessor_hash",
+            "model_id",
+            "change_id",
+            "produced_at",
+            "undone",
         ],
     },
     TableSpec {
@@ -147,7 +178,8 @@ impl Schema {
         let parts = TABLES
             .iter()
             .map(|t| {
-                let missing = |columns: &'static [&'static str]| columns.iter().filter(|c| !self.has(t.name, c)).copied();
+                let missing =
+                    |columns: &'static [&'static str]| columns.iter().filter(|c| !self.has(t.name, c)).copied();
                 let absent: Vec<_> = missing(t.required).chain(missing(t.optional)).collect();
                 let presence = match self.columns(t.name) {
                     None => Presence::Absent,

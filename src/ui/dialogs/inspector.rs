@@ -23,7 +23,8 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect, beside: bool) {
     let mut area = area;
     if beside {
         canvas.frame.render_widget(Clear, area);
-        let block = Block::new().borders(Borders::LEFT).border_style(canvas.style(Role::Dim)).style(canvas.palette.base());
+        let block =
+            Block::new().borders(Borders::LEFT).border_style(canvas.style(Role::Dim)).style(canvas.palette.base());
         let inside = block.inner(area);
         canvas.frame.render_widget(block, area);
         area = inside;
@@ -36,7 +37,8 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect, beside: bool) {
     canvas.layout.inspector_height = Some(height);
     let rows = page.rows(inspector.unfolded);
     let cursor = inspector.cursor.min(rows.len().saturating_sub(1));
-    let offset = inspector.offset.min(rows.len().saturating_sub(height)).clamp((cursor + 1).saturating_sub(height), cursor);
+    let offset =
+        inspector.offset.min(rows.len().saturating_sub(height)).clamp((cursor + 1).saturating_sub(height), cursor);
     let mut lines = Vec::new();
     for (index, row) in rows.iter().enumerate().skip(offset).take(height) {
         let base = if index == cursor { canvas.style(Role::Selected) } else { Style::new() };

@@ -66,7 +66,12 @@ fn verdict(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
     let critical = p.findings.iter().filter(|f| f.severity == Severity::Critical).count();
     let warnings = p.findings.iter().filter(|f| f.severity == Severity::Warning).count();
     let figures = match (critical, warnings) {
-        (0, 0) => format!("{} nodes, {} locks, {} tasks", p.nodes.len(), p.locks.len(), p.tasks.iter().filter(|t| !t.state.is_over()).count()),
+        (0, 0) => format!(
+            "{} nodes, {} locks, {} tasks",
+            p.nodes.len(),
+            p.locks.len(),
+            p.tasks.iter().filter(|t| !t.state.is_over()).count()
+        ),
         (0, n) => format!("{n} warnings"),
         (n, 0) => format!("{n} critical"),
         (n, m) => format!("{n} critical, {m} warnings"),
@@ -95,7 +100,12 @@ fn panel(canvas: &mut Canvas<'_, '_>, area: Rect, title: &str, none: &str, items
         let room = width.saturating_sub(item.right.width() + 2);
         let left = fit_middle(&item.left, room).into_owned();
         let gap = " ".repeat(width.saturating_sub(left.width() + item.right.width()));
-        lines.push(Line::from(vec![Span::raw(" "), canvas.span(left, item.role), Span::raw(gap), canvas.span(item.right, Role::Dim)]));
+        lines.push(Line::from(vec![
+            Span::raw(" "),
+            canvas.span(left, item.role),
+            Span::raw(gap),
+            canvas.span(item.right, Role::Dim),
+        ]));
         if let Some((view, key)) = item.thing {
             canvas.layout.hits.add(area.x, area.y + y, area.width, 1, Hit::Thing(view, key));
         }
@@ -105,7 +115,9 @@ fn panel(canvas: &mut Canvas<'_, '_>, area: Rect, title: &str, none: &str, items
 
 fn contended(p: &Picture, now: i64) -> Vec<Item> {
     let mut locks: Vec<_> = p.locks.iter().filter(|l| !l.waiters.is_empty()).collect();
-    locks.sort_by_key(|l| (std::cmp::Reverse(l.waiters.len()), l.waiters.iter().filter_map(|w| w.since_ms).min(), l.lock.lock_key.clone()));
+    locks.sort_by_key(|l| {
+        (std::cmp::Reverse(l.waiters.len()), l.waiters.iter().filter_map(|w| w.since_ms).min(), l.lock.lock_key.clone())
+    });
     let item = |l: &&crate::data::derive::locks::LockView| {
         let longest = l.waiters.iter().filter_map(|w| w.since_ms).min().map(|at| short(now - at)).unwrap_or_default();
         Item {
@@ -119,7 +131,8 @@ fn contended(p: &Picture, now: i64) -> Vec<Item> {
 }
 
 fn expiring(p: &Picture, now: i64) -> Vec<Item> {
-    let mut locks: Vec<_> = p.locks.iter().filter(|l| l.state != LockState::Expired && l.expires_ms.is_some()).collect();
+    let mut locks: Vec<_> =
+        p.locks.iter().filter(|l| l.state != LockState::Expired && l.expires_ms.is_some()).collect();
     locks.sort_by_key(|l| (l.expires_ms, l.lock.lock_key.clone()));
     let item = |l: &&crate::data::derive::locks::LockView| Item {
         left: format!("{} {}", l.state.glyph(), l.lock.lock_key),
@@ -133,21 +146,33 @@ fn expiring(p: &Picture, now: i64) -> Vec<Item> {
 fn stuck(p: &Picture, now: i64) -> Vec<Item> {
     let mut items: Vec<(Option<i64>, Item)> = Vec::new();
     for m in p.messages.iter().filter(|m| matches!(m.state, MessageState::Stuck | MessageState::Poison)) {
-        items.push((m.created_ms, Item {
-            left: format!("{} {} {} to {}", m.state.glyph(), m.message.msg_type, m.message.id, m.message.receiver_agent),
-            right: m.age_ms(now).map(short).unwrap_or_default(),
-            role: m.state.role(),
-            thing: Some((ViewId::Messages, m.key())),
-        }));
+        items.push((
+            m.created_ms,
+            Item {
+                left: format!(
+                    "{} {} {} to {}",
+                    m.state.glyph(),
+                    m.message.msg_type,
+                    m.message.id,
+                    m.message.receiver_agent
+                ),
+                right: m.age_ms(now).map(short).unwrap_or_default(),
+                role: m.state.role(),
+                thing: Some((ViewId::Messages, m.key())),
+            },
+        ));
     }
     for t in p.tasks.iter().filter(|t| t.state == crate::data::derive::tasks::TaskState::Orphaned) {
         let owner = t.owner_node.as_ref().map_or("?", |n| n.as_str());
-        items.push((t.since_ms, Item {
-            left: format!("{} task {} with {owner}", t.state.glyph(), t.task),
-            right: t.age_ms(now).map(short).unwrap_or_default(),
-            role: t.state.role(),
-            thing: Some((ViewId::Tasks, t.key())),
-        }));
+        items.push((
+            t.since_ms,
+            Item {
+                left: format!("{} task {} with {owner}", t.state.glyph(), t.task),
+                right: t.age_ms(now).map(short).unwrap_or_default(),
+                role: t.state.role(),
+                thing: Some((ViewId::Tasks, t.key())),
+            },
+        ));
     }
     items.sort_by_key(|(at, _)| at.unwrap_or(i64::MAX));
     items.into_iter().map(|(_, item)| item).collect()
@@ -169,11 +194,14 @@ fn draw_rates(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
         let width = usize::from(column.width).saturating_sub(2);
         let text = fit(&format!("{name} {}/min", count(p.mesh.rates.per_minute(of))), width).into_owned();
         let bars = sparkline::bars(&p.mesh.rates.series(of), width.min(60));
-        canvas.text(*column, vec![
-            Line::raw(""),
-            Line::from(canvas.span(format!(" {text}"), Role::Dim)),
-            Line::from(canvas.span(format!(" {bars}"), Role::Accent)),
-        ]);
+        canvas.text(
+            *column,
+            vec![
+                Line::raw(""),
+                Line::from(canvas.span(format!(" {text}"), Role::Dim)),
+                Line::from(canvas.span(format!(" {bars}"), Role::Accent)),
+            ],
+        );
     }
 }
 
@@ -197,8 +225,16 @@ fn draw_sources(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
         let wait = if view.open { "  (one try in 30 s)" } else { "" };
         let name = fit(source.identity.name.as_str(), 22).into_owned();
         let room = usize::from(area.width).saturating_sub(2);
-        let text = format!("{} {:<8} {name:<22} {heard:>9}  {spent}  {}{error}{wait}", view.health.glyph(), view.health, source.identity.how);
-        lines.push(Line::from(canvas.span(format!(" {}", fit(&text, room)), if error.is_empty() { role_of(view) } else { view.health.role() })));
+        let text = format!(
+            "{} {:<8} {name:<22} {heard:>9}  {spent}  {}{error}{wait}",
+            view.health.glyph(),
+            view.health,
+            source.identity.how
+        );
+        lines.push(Line::from(canvas.span(
+            format!(" {}", fit(&text, room)),
+            if error.is_empty() { role_of(view) } else { view.health.role() },
+        )));
     }
     canvas.text(area, lines);
 }

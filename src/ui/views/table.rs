@@ -38,7 +38,13 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
     }
     rows(canvas, body, list, &columns);
     let table = app.table();
-    scrollbar::draw(canvas, Rect { x: body.right().saturating_sub(1), width: 1, ..body }, table.offset, height, table.rows.len());
+    scrollbar::draw(
+        canvas,
+        Rect { x: body.right().saturating_sub(1), width: 1, ..body },
+        table.offset,
+        height,
+        table.rows.len(),
+    );
 }
 
 /// How many there are, how they are filtered, and whether the end is followed.
@@ -54,7 +60,8 @@ fn caption(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List) {
         spans.push(canvas.span(format!("  filter: {}", crate::text::scrub(&table.filter)), Role::Accent));
     }
     if list.follows() {
-        let (word, role) = if table.follow { ("  following", Role::Healthy) } else { ("  scrolled: G follows again", Role::Warn) };
+        let (word, role) =
+            if table.follow { ("  following", Role::Healthy) } else { ("  scrolled: G follows again", Role::Warn) };
         spans.push(canvas.span(word, role));
     }
     if let Some(picture) = &app.picture
@@ -105,7 +112,8 @@ fn rows(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List, columns: &[Pla
         let mut spans = vec![Span::styled(gutter, canvas.style(Role::Marked).patch(base))];
         for column in columns {
             let cell = list.cell(&picture, row, column.index, now);
-            let text = if column.index == 0 { fit_middle(&cell.text, column.width) } else { fit(&cell.text, column.width) };
+            let text =
+                if column.index == 0 { fit_middle(&cell.text, column.width) } else { fit(&cell.text, column.width) };
             let style = canvas.style(cell.role).patch(base);
             spans.push(Span::styled(pad(&text, column.width, column.info.right), style));
             spans.push(Span::styled(" ".repeat(GAP), base));
@@ -124,7 +132,11 @@ fn empty(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List) {
     match &app.picture {
         None => lines.push(Line::from(canvas.span("  nothing was heard yet", Role::Dim))),
         Some(picture) if list.len(picture) > 0 => {
-            let what = if app.table().filter.is_empty() { "  nothing of this repository" } else { "  nothing fits the filter" };
+            let what = if app.table().filter.is_empty() {
+                "  nothing of this repository"
+            } else {
+                "  nothing fits the filter"
+            };
             lines.push(Line::from(canvas.span(what, Role::Normal)));
             lines.push(Line::from(canvas.span("  Esc clears the filter, r goes to the next repository", Role::Dim)));
         }

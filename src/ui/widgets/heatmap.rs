@@ -15,8 +15,10 @@ use crate::text::fit;
 use crate::time::short;
 use crate::ui::Canvas;
 
-/// Columns of a named node.
-const NAMED: usize = 24;
+/// Columns of a named node, the roomier first.
+const NAMED: [usize; 2] = [24, 19];
+/// Columns of its glyph, its age and what is between.
+const BESIDE: usize = 11;
 
 /// Draws the nodes, the worst first.
 pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect, nodes: &[NodeView]) {
@@ -27,11 +29,10 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect, nodes: &[NodeView]) {
     order.sort_by_key(|n| (std::cmp::Reverse(rank(n.staleness)), n.node_id.clone()));
     canvas.text(Rect { height: 1, ..area }, vec![counts(canvas, nodes)]);
     let body = Rect { y: area.y + 1, height: area.height - 1, ..area };
-    let (columns, rows) = (usize::from(body.width) / NAMED, usize::from(body.height));
-    if order.len() <= columns * rows {
-        named(canvas, body, &order, columns.max(1));
-    } else {
-        dense(canvas, body, &order);
+    let (room, rows) = (usize::from(body.width) - 1, usize::from(body.height));
+    match NAMED.iter().find(|width| order.len() <= room / *width * rows) {
+        Some(width) => named(canvas, body, &order, *width),
+        None => dense(canvas, body, &order),
     }
 }
 
@@ -61,19 +62,20 @@ fn counts(canvas: &Canvas<'_, '_>, nodes: &[NodeView]) -> Line<'static> {
     Line::from(spans)
 }
 
-fn named(canvas: &mut Canvas<'_, '_>, area: Rect, nodes: &[&NodeView], columns: usize) {
+fn named(canvas: &mut Canvas<'_, '_>, area: Rect, nodes: &[&NodeView], cell: usize) {
     let now = canvas.app.shown_ms();
+    let columns = (usize::from(area.width) - 1) / cell;
     let mut lines = Vec::new();
     for (y, row) in (0u16..).zip(nodes.chunks(columns)) {
         let mut spans = vec![Span::raw(" ")];
         for (x, node) in (0u16..).zip(row) {
             let age = node.age_ms(now).map_or_else(|| "?".into(), short);
             let old = if node.as_of_ms.is_some() { "~" } else { "" };
-            let name = fit(node.node_id.as_str(), NAMED - 12).into_owned();
-            let fill = " ".repeat((NAMED - 12).saturating_sub(name.width()));
+            let name = fit(node.node_id.as_str(), cell - BESIDE).into_owned();
+            let fill = " ".repeat((cell - BESIDE).saturating_sub(name.width()));
             let role = if node.as_of_ms.is_some() { Role::Old } else { node.staleness.role() };
-            spans.push(canvas.span(format!("{} {name}{fill} {:>6}{old:<1}  ", node.staleness.glyph(), age), role));
-            let width = u16::try_from(NAMED).unwrap_or(24);
+            spans.push(canvas.span(format!("{} {name}{fill} {:>6}{old:<1} ", node.staleness.glyph(), age), role));
+            let width = u16::try_from(cell).unwrap_or(24);
             let key = node.node_id.raw().to_owned();
             canvas.layout.hits.add(area.x + 1 + x * width, area.y + y, width, 1, Hit::Thing(ViewId::Nodes, key));
         }

@@ -14,7 +14,8 @@ pub(super) fn orphaned(picture: &Picture, _: &Thresholds, found: &mut Vec<Findin
             1 => ", 1 waits".into(),
             n => format!(", {n} wait"),
         };
-        let sentence = format!("{} is held by {}, which is {}{waiting}", lock.lock_key, lock.holder_node, view.holder_staleness);
+        let sentence =
+            format!("{} is held by {}, which is {}{waiting}", lock.lock_key, lock.holder_node, view.holder_staleness);
         let mut evidence = vec![format!("{} in {}", lock.table, view.source).into()];
         evidence.extend(view.expires_ms.map(|at| format!("runs out {}", time::utc(at)).into()));
         found.push(finding(Severity::Critical, Subject::Lock(view.key()), &lock.lock_key, sentence, evidence));
@@ -35,7 +36,14 @@ pub(super) fn leaderless(picture: &Picture, _: &Thresholds, found: &mut Vec<Find
         let leader = &view.leader;
         let why = if view.staleness.is_gone() { format!("is {}", view.staleness) } else { "stopped leading".into() };
         let sentence = format!("{}, lock leader of {}, {why}", leader.leader_node_id, leader.repository_id);
-        let evidence = view.expires_ms.map(|at| format!("leadership ran out {}", time::utc(at)).into()).into_iter().collect();
-        found.push(finding(Severity::Warning, Subject::Node(leader.leader_node_id.clone()), &leader.repository_id, sentence, evidence));
+        let evidence =
+            view.expires_ms.map(|at| format!("leadership ran out {}", time::utc(at)).into()).into_iter().collect();
+        found.push(finding(
+            Severity::Warning,
+            Subject::Node(leader.leader_node_id.clone()),
+            &leader.repository_id,
+            sentence,
+            evidence,
+        ));
     }
 }

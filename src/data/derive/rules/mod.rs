@@ -16,7 +16,11 @@ pub const RULES: &[Rule] = &[
     Rule { name: "chain-broken", summary: "the op-log's hash chain is broken", check: log::broken },
     Rule { name: "node-dead", summary: "nodes have fallen silent", check: nodes::silent },
     Rule { name: "lock-orphaned", summary: "locks are held by nodes that are gone", check: locks::orphaned },
-    Rule { name: "lock-expired", summary: "expired locks were not swept and may block older clients", check: locks::expired },
+    Rule {
+        name: "lock-expired",
+        summary: "expired locks were not swept and may block older clients",
+        check: locks::expired,
+    },
     Rule { name: "leader-gone", summary: "a repository has no living lock leader", check: locks::leaderless },
     Rule { name: "message-poison", summary: "messages are delivered again and again", check: work::poison },
     Rule { name: "message-stuck", summary: "messages wait for an acknowledgement", check: work::stuck },

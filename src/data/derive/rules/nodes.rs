@@ -42,8 +42,15 @@ pub(super) fn skew(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) 
         let Some(ms) = view.skew_ms else { continue };
         let name = &source.identity.name;
         let sentence = format!("the clock of {name} is {} this console's", word(ms));
-        let evidence = source.clock.best().map(|s| format!("offset {} ms, +-{} ms", s.offset_ms, s.uncertainty_ms).into());
-        found.push(finding(Severity::Warning, Subject::Source(name.clone()), name, sentence, evidence.into_iter().collect()));
+        let evidence =
+            source.clock.best().map(|s| format!("offset {} ms, +-{} ms", s.offset_ms, s.uncertainty_ms).into());
+        found.push(finding(
+            Severity::Warning,
+            Subject::Source(name.clone()),
+            name,
+            sentence,
+            evidence.into_iter().collect(),
+        ));
     }
     for node in picture.nodes.iter() {
         let Some(ms) = node.skew_ms else { continue };

@@ -30,7 +30,13 @@ pub(super) fn down(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) 
     for source in each(picture, &[SourceHealth::Down]) {
         let (why, evidence) = fault_of(&source);
         let name = &source.identity.name;
-        found.push(finding(Severity::Critical, Subject::Source(name.clone()), name, format!("{name} does not answer: {why}"), evidence));
+        found.push(finding(
+            Severity::Critical,
+            Subject::Source(name.clone()),
+            name,
+            format!("{name} does not answer: {why}"),
+            evidence,
+        ));
     }
 }
 

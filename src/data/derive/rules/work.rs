@@ -12,7 +12,8 @@ pub(super) fn poison(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>
     for view in picture.messages.iter().filter(|m| m.state == MessageState::Poison) {
         let m = &view.message;
         let n = m.delivery_attempts.unwrap_or_default();
-        let sentence = format!("{} {} to {} was delivered {n} times without success", m.msg_type, m.id, m.receiver_agent);
+        let sentence =
+            format!("{} {} to {} was delivered {n} times without success", m.msg_type, m.id, m.receiver_agent);
         let mut evidence = evidence(view);
         evidence.extend(m.last_claim_error.iter().map(|e| format!("last error: {e}").into()));
         found.push(finding(Severity::Critical, Subject::Message(view.key()), &message_name(view), sentence, evidence));
@@ -23,7 +24,13 @@ pub(super) fn stuck(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>)
     for view in picture.messages.iter().filter(|m| m.state == MessageState::Stuck) {
         let m = &view.message;
         let sentence = format!("{} {} to {} was not acknowledged", m.msg_type, m.id, m.receiver_agent);
-        found.push(finding(Severity::Warning, Subject::Message(view.key()), &message_name(view), sentence, evidence(view)));
+        found.push(finding(
+            Severity::Warning,
+            Subject::Message(view.key()),
+            &message_name(view),
+            sentence,
+            evidence(view),
+        ));
     }
 }
 

@@ -66,8 +66,10 @@ impl Remote {
         };
         let connector = Connector::new(self.meter.clone())
             .map_err(|e| Fault::setup(format!("no TLS: {e}"), "install the system's certificate roots"))?;
-        let fault = |e: libsql::Error| Fault::setup(format!("cannot use this address: {e}"), "correct the database URL");
-        let database = Builder::new_remote(self.url.clone(), secret).connector(connector).build().await.map_err(fault)?;
+        let fault =
+            |e: libsql::Error| Fault::setup(format!("cannot use this address: {e}"), "correct the database URL");
+        let database =
+            Builder::new_remote(self.url.clone(), secret).connector(connector).build().await.map_err(fault)?;
         let connection = database.connect().map_err(fault)?;
         self.connection = Some(connection.clone());
         Ok(connection)

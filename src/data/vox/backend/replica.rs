@@ -74,9 +74,8 @@ impl Replica {
         };
         let connector = Connector::new(self.meter.clone())
             .map_err(|e| Fault::setup(format!("no TLS: {e}"), "install the system's certificate roots"))?;
-        let fault = |e: libsql::Error| {
-            Fault::transient(format!("cannot open the replica {}: {e}", self.path.display()))
-        };
+        let fault =
+            |e: libsql::Error| Fault::transient(format!("cannot open the replica {}: {e}", self.path.display()));
         let database = Builder::new_remote_replica(&self.path, self.url.clone(), secret)
             .connector(connector)
             .read_your_writes(false)

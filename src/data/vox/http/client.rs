@@ -93,14 +93,24 @@ impl Client {
     }
 
     /// The inbox of one agent. The body names no claimer, so nothing is claimed.
-    pub async fn inbox<T: DeserializeOwned>(&mut self, agent: &str, rows: usize, cost: &mut Cost) -> Result<Answer<T>, Fault> {
+    pub async fn inbox<T: DeserializeOwned>(
+        &mut self,
+        agent: &str,
+        rows: usize,
+        cost: &mut Cost,
+    ) -> Result<Answer<T>, Fault> {
         let path = "/v1/populi/a2a/inbox";
         let body = serde_json::json!({ "receiver_agent_id": agent, "max_messages": rows });
         let request = self.http()?.post(format!("{}{path}", self.base)).json(&body);
         self.ask(path, request, cost).await
     }
 
-    async fn ask<T: DeserializeOwned>(&mut self, path: &str, request: RequestBuilder, cost: &mut Cost) -> Result<Answer<T>, Fault> {
+    async fn ask<T: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        request: RequestBuilder,
+        cost: &mut Cost,
+    ) -> Result<Answer<T>, Fault> {
         let request = match &self.token {
             Some(token) => request.bearer_auth(token.read().await?.expose_secret()),
             None => request,
@@ -123,7 +133,11 @@ impl Client {
         }
     }
 
-    async fn send(&mut self, request: RequestBuilder, cost: &mut Cost) -> Result<(Response, Option<ClockSample>), Fault> {
+    async fn send(
+        &mut self,
+        request: RequestBuilder,
+        cost: &mut Cost,
+    ) -> Result<(Response, Option<ClockSample>), Fault> {
         let sent_ms = (self.clock)();
         cost.round_trips += 1;
         let response = request.send().await.map_err(|e| {
@@ -181,9 +195,8 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 }
 
 async fn body(mut response: Response, max: u64, cost: &mut Cost) -> Result<Vec<u8>, Fault> {
-    let too_large = || {
-        Fault::setup(format!("the answer is larger than {}", time::bytes(max)), "raise control.max_answer_bytes")
-    };
+    let too_large =
+        || Fault::setup(format!("the answer is larger than {}", time::bytes(max)), "raise control.max_answer_bytes");
     if response.content_length().is_some_and(|n| n > max) {
         return Err(too_large());
     }

@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use self::client::{Answer, Client};
 use super::super::model::Lease;
-use crate::data::observation::{Change, ClockSample, Observation, Presence, Probe};
 use crate::data::model::MessageTable;
+use crate::data::observation::{Change, ClockSample, Observation, Presence, Probe};
 use crate::data::source::{Fault, Known, Polling, Source};
 use crate::text::Text;
 
@@ -85,7 +85,8 @@ impl ControlPlane {
             seen.changes.push(Change::Queue(Some(stats.into_facts())));
         }
         self.ask_inboxes(known, &mut seen).await?;
-        let probe = Probe { parts: Call::ALL.iter().map(|&c| (c.name(), self.standing[c as usize].0.clone())).collect() };
+        let probe =
+            Probe { parts: Call::ALL.iter().map(|&c| (c.name(), self.standing[c as usize].0.clone())).collect() };
         if self.reported.as_ref() != Some(&probe) {
             self.reported = Some(probe.clone());
             seen.probe = Some(probe.into());
@@ -107,7 +108,11 @@ impl ControlPlane {
         *ago >= ASK_AGAIN_AFTER
     }
 
-    async fn ask<T: serde::de::DeserializeOwned>(&mut self, call: Call, seen: &mut Observation) -> Result<Option<T>, Fault> {
+    async fn ask<T: serde::de::DeserializeOwned>(
+        &mut self,
+        call: Call,
+        seen: &mut Observation,
+    ) -> Result<Option<T>, Fault> {
         if !self.worth_asking(call) {
             return Ok(None);
         }

@@ -166,7 +166,12 @@ impl Copier {
         let needed = found.main.len + found.wal.map_or(0, |wal| wal.len);
         if needed > self.max_bytes {
             return Err(Fault::setup(
-                format!("{} is {}, more than may be copied ({})", self.original.display(), time::bytes(needed), time::bytes(self.max_bytes)),
+                format!(
+                    "{} is {}, more than may be copied ({})",
+                    self.original.display(),
+                    time::bytes(needed),
+                    time::bytes(self.max_bytes)
+                ),
                 "raise snapshot.max_bytes, or connect to the remote database or the control plane instead",
             ));
         }
@@ -174,7 +179,12 @@ impl Copier {
         let more = needed.saturating_sub(have(&self.copy));
         match free_bytes(self.copy.parent().unwrap_or(&self.copy)) {
             Some(free) if free < more + KEEP_FREE => Err(Fault::setup(
-                format!("no room for a copy of {} ({}): {} free", self.original.display(), time::bytes(needed), time::bytes(free)),
+                format!(
+                    "no room for a copy of {} ({}): {} free",
+                    self.original.display(),
+                    time::bytes(needed),
+                    time::bytes(free)
+                ),
                 "free some space, or set snapshot.dir to another disk",
             )),
             _ => Ok(()),

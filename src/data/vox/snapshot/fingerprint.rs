@@ -82,8 +82,7 @@ impl Fingerprint {
         if !header.is_empty() && !header.starts_with(MAGIC) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "not a SQLite or libSQL database"));
         }
-        let change_counter =
-            header.get(24..28).and_then(|b| b.try_into().ok()).map_or(0, u32::from_be_bytes);
+        let change_counter = header.get(24..28).and_then(|b| b.try_into().ok()).map_or(0, u32::from_be_bytes);
         let wal_path = beside(path, "-wal");
         let wal = Stat::look(&wal_path)?.filter(|stat| stat.len > 0);
         let wal_header = if wal.is_some() { read_wal_header(&wal_path)? } else { None };

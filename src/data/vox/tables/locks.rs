@@ -7,8 +7,13 @@ use crate::data::model::{Lease, Lock, LockTable};
 pub const DISTRIBUTED: Reading<Lock> = Reading {
     table: "distributed_locks",
     columns: &[
-        ("lock_key", ""), ("repository_id", ""), ("holder_node", ""), ("holder_agent", ""), ("fence_token", ""),
-        ("acquired_at", ""), ("expires_at", ""),
+        ("lock_key", ""),
+        ("repository_id", ""),
+        ("holder_node", ""),
+        ("holder_agent", ""),
+        ("fence_token", ""),
+        ("acquired_at", ""),
+        ("expires_at", ""),
     ],
     row: |r| {
         Some(Lock {
@@ -30,8 +35,15 @@ pub const DISTRIBUTED: Reading<Lock> = Reading {
 pub const VCS: Reading<Lock> = Reading {
     table: "vcs_lock",
     columns: &[
-        ("path", ""), ("repository_id", ""), ("holder_node_id", ""), ("holder", ""), ("fence_token", ""),
-        ("acquired_at", ""), ("expires_at", ""), ("kind", ""), ("lease_id", ""),
+        ("path", ""),
+        ("repository_id", ""),
+        ("holder_node_id", ""),
+        ("holder", ""),
+        ("fence_token", ""),
+        ("acquired_at", ""),
+        ("expires_at", ""),
+        ("kind", ""),
+        ("lease_id", ""),
     ],
     row: |r| {
         Some(Lock {
@@ -53,8 +65,13 @@ pub const VCS: Reading<Lock> = Reading {
 pub const LEASES: Reading<Lease> = Reading {
     table: "mesh_exec_leases",
     columns: &[
-        ("lease_id", ""), ("task_id", ""), ("scope_key", ""), ("holder_node_id", ""), ("granted_at", ""),
-        ("expires_at", ""), ("state", ""),
+        ("lease_id", ""),
+        ("task_id", ""),
+        ("scope_key", ""),
+        ("holder_node_id", ""),
+        ("granted_at", ""),
+        ("expires_at", ""),
+        ("state", ""),
     ],
     row: |r| {
         let lease_id = r.text("lease_id");

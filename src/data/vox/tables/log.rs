@@ -11,8 +11,17 @@ const MAX_KIND: usize = 4_096;
 pub const OPLOG: Reading<LogEntry> = Reading {
     table: "agent_oplog",
     columns: &[
-        ("id", ""), ("agent_id", ""), ("operation_id", ""), ("kind", ""), ("description", ""), ("predecessor_hash", ""),
-        ("model_id", ""), ("change_id", ""), ("timestamp_ms", ""), ("undone", ""), ("repository_id", ""),
+        ("id", ""),
+        ("agent_id", ""),
+        ("operation_id", ""),
+        ("kind", ""),
+        ("description", ""),
+        ("predecessor_hash", ""),
+        ("model_id", ""),
+        ("change_id", ""),
+        ("timestamp_ms", ""),
+        ("undone", ""),
+        ("repository_id", ""),
     ],
     row: |r| {
         let id = r.int("id")?;
@@ -39,8 +48,15 @@ pub const OPLOG: Reading<LogEntry> = Reading {
 pub const CONVERGENCE: Reading<LogEntry> = Reading {
     table: "convergence_op_log",
     columns: &[
-        ("op_id", ""), ("agent_id", ""), ("kind_json", ""), ("description", ""), ("predecessor_hash", ""),
-        ("model_id", ""), ("change_id", ""), ("produced_at", ""), ("undone", ""),
+        ("op_id", ""),
+        ("agent_id", ""),
+        ("kind_json", ""),
+        ("description", ""),
+        ("predecessor_hash", ""),
+        ("model_id", ""),
+        ("change_id", ""),
+        ("produced_at", ""),
+        ("undone", ""),
     ],
     row: |r| {
         let id = r.int("op_id")?;
@@ -67,7 +83,12 @@ pub const CONVERGENCE: Reading<LogEntry> = Reading {
 pub const LINEAGE: Reading<LineageEvent> = Reading {
     table: "orchestration_lineage_events",
     columns: &[
-        ("id", ""), ("repository_id", ""), ("kind", ""), ("task_id", ""), ("agent_id", ""), ("session_id", ""),
+        ("id", ""),
+        ("repository_id", ""),
+        ("kind", ""),
+        ("task_id", ""),
+        ("agent_id", ""),
+        ("session_id", ""),
         ("created_at_ms", ""),
     ],
     row: |r| {

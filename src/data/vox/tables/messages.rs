@@ -7,10 +7,22 @@ use crate::data::model::{Message, MessageTable};
 pub const A2A: Reading<Message> = Reading {
     table: "a2a_messages",
     columns: &[
-        ("id", ""), ("sender_agent", ""), ("receiver_agent", ""), ("msg_type", ""),
-        ("payload", "substr(payload, 1, 16384)"), ("payload", "length(payload)"), ("priority", ""), ("thread_id", ""),
-        ("acknowledged", ""), ("created_at", ""), ("repository_id", ""), ("claim_owner", ""), ("claim_until_ms", ""),
-        ("delivery_attempts", ""), ("last_claim_error", ""), ("processed_at_ms", ""),
+        ("id", ""),
+        ("sender_agent", ""),
+        ("receiver_agent", ""),
+        ("msg_type", ""),
+        ("payload", "substr(payload, 1, 16384)"),
+        ("payload", "length(payload)"),
+        ("priority", ""),
+        ("thread_id", ""),
+        ("acknowledged", ""),
+        ("created_at", ""),
+        ("repository_id", ""),
+        ("claim_owner", ""),
+        ("claim_until_ms", ""),
+        ("delivery_attempts", ""),
+        ("last_claim_error", ""),
+        ("processed_at_ms", ""),
     ],
     row: |r| {
         Some(Message {
@@ -39,10 +51,19 @@ pub const A2A: Reading<Message> = Reading {
 pub const MESH: Reading<Message> = Reading {
     table: "mesh_a2a_messages",
     columns: &[
-        ("id", ""), ("sender_agent_id", ""), ("receiver_agent_id", ""), ("message_type", ""),
-        ("payload", "substr(payload, 1, 16384)"), ("payload", "length(payload)"), ("priority", ""),
-        ("idempotency_key", ""), ("acknowledged", ""), ("created_at", ""), ("lease_holder_node_id", ""),
-        ("lease_expires_unix_ms", ""), ("acked_at", ""),
+        ("id", ""),
+        ("sender_agent_id", ""),
+        ("receiver_agent_id", ""),
+        ("message_type", ""),
+        ("payload", "substr(payload, 1, 16384)"),
+        ("payload", "length(payload)"),
+        ("priority", ""),
+        ("idempotency_key", ""),
+        ("acknowledged", ""),
+        ("created_at", ""),
+        ("lease_holder_node_id", ""),
+        ("lease_expires_unix_ms", ""),
+        ("acked_at", ""),
     ],
     row: |r| {
         let mut message = Message {

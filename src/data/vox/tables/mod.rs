@@ -1,9 +1,9 @@
 //! One table of Vox a file, or a small family: which columns are selected, and how a row is read.
 
+pub mod locks;
 pub mod log;
 pub mod messages;
 pub mod nodes;
-pub mod locks;
 
 use libsql::Value;
 

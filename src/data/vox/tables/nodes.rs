@@ -22,7 +22,11 @@ pub const HEARTBEATS: Reading<Heartbeat> = Reading {
 pub const LEADERS: Reading<Leader> = Reading {
     table: "lock_leader",
     columns: &[
-        ("repository_id", ""), ("leader_node_id", ""), ("elected_at", ""), ("heartbeat_at", ""), ("expires_at", ""),
+        ("repository_id", ""),
+        ("leader_node_id", ""),
+        ("elected_at", ""),
+        ("heartbeat_at", ""),
+        ("expires_at", ""),
         ("epoch", ""),
     ],
     row: |r| {
