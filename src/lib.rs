@@ -2,6 +2,8 @@
 //!
 //! Facts flow one way (sources, mesh, app, screen), commands the other; all that decides is pure.
 
+#![warn(clippy::unwrap_used)]
+
 pub mod app;
 pub mod cli;
 pub mod config;
@@ -10,6 +12,8 @@ pub mod demo;
 pub mod oneshot;
 pub mod run;
 pub mod runtime;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod time;
 pub mod ui;

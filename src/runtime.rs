@@ -65,7 +65,11 @@ pub async fn run(mut app: App, settings: Settings, open_mesh: OpenMesh) -> anyho
             () = next_second() => arrived.push(Event::Tick(wall_clock())),
         }
         for event in arrived {
-            dirty = true;
+            // A picture that brings nothing new is drawn when the clock ticks.
+            dirty |= match (&event, app.latest()) {
+                (Event::Picture(new), Some(old)) => new.is_news_after(old),
+                _ => true,
+            };
             if let Event::Key(_) | Event::Mouse(_) = event {
                 update(&mut app, Event::Tick(wall_clock()));
             }

@@ -42,7 +42,7 @@ pub fn entries(app: &App, typed: &str) -> Vec<Entry> {
         })
         .collect();
     let mut add = |name: String, help: &str, choice: Choice| {
-        all.push(Entry { name, help: help.into(), keys: String::new(), choice })
+        all.push(Entry { name, help: help.into(), keys: String::new(), choice });
     };
     for theme in Theme::iter() {
         add(format!("theme {theme}"), "colours of the screen", Choice::Theme(theme));

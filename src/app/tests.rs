@@ -1,1 +1,184 @@
+//! The app, driven by events alone.
 
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use proptest::prelude::*;
+
+use super::*;
+use crate::data::mesh::Mesh;
+use crate::data::model::LockTable;
+use crate::data::observation::{Change, Observation};
+use crate::data::poller::Report;
+use crate::testing::{NOW, heartbeat, lock, mesh, picture, unheard};
+
+pub fn app_on(picture: Option<Arc<Picture>>) -> App {
+    let options = Options {
+        theme: Theme::Dark,
+        interval: Duration::from_secs(1),
+        mouse: true,
+        repo: None,
+        mesh: "prod".into(),
+        meshes: vec!["prod".into(), "staging".into()],
+        banner: None,
+    };
+    let mut app = App::new(options, NOW);
+    for table in &mut app.tables {
+        table.height = 10;
+    }
+    if let Some(picture) = picture {
+        update(&mut app, Event::Picture(picture));
+    }
+    app
+}
+
+fn app() -> App {
+    app_on(Some(picture(mesh(), NOW)))
+}
+
+fn press(app: &mut App, keys: &str) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for c in keys.chars() {
+        let code = match c {
+            '\r' => KeyCode::Enter,
+            '\x1b' => KeyCode::Esc,
+            '\t' => KeyCode::Tab,
+            c => KeyCode::Char(c),
+        };
+        let shift = if c.is_uppercase() { KeyModifiers::SHIFT } else { KeyModifiers::NONE };
+        effects.extend(update(app, Event::Key(KeyEvent::new(code, shift))));
+    }
+    effects
+}
+
+fn mesh_of_locks(locks: Vec<crate::data::model::Lock>) -> Mesh {
+    let observation = Observation {
+        changes: vec![Change::Heartbeats(vec![heartbeat("n", "1", 0)]), Change::Locks(LockTable::Distributed, locks)],
+        ..Observation::default()
+    };
+    unheard().apply(Report::Observed { source: 0, at_ms: NOW, observation: Box::new(observation) })
+}
+
+#[test]
+fn the_selection_stays_on_the_thing_when_rows_come_and_go() {
+    let keys = |names: &[&str]| names.iter().map(|k| lock(k, "n", "1", 300_000)).collect::<Vec<_>>();
+    let mut app = app_on(Some(picture(mesh_of_locks(keys(&["b", "d", "f"])), NOW)));
+    press(&mut app, "3j");
+    let selected = app.table().selected.clone().unwrap();
+    assert!(selected.ends_with('d'));
+    for names in [&["a", "b", "c", "d", "f"][..], &["d"], &["d", "e"]] {
+        update(&mut app, Event::Picture(picture(mesh_of_locks(keys(names)), NOW)));
+        assert_eq!(app.table().selected.as_ref(), Some(&selected), "{names:?}");
+    }
+    // A thing that is gone leaves the selection near where it was, on something else.
+    update(&mut app, Event::Picture(picture(mesh_of_locks(keys(&["a", "b"])), NOW)));
+    assert!(app.table().selected.as_ref().is_some_and(|key| key.ends_with('a') || key.ends_with('b')));
+    update(&mut app, Event::Picture(picture(mesh_of_locks(Vec::new()), NOW)));
+    assert_eq!(app.table().selected, None);
+}
+
+#[test]
+fn filtering_narrows_as_one_types_and_escape_clears() {
+    let mut app = app();
+    press(&mut app, "3/state:orphaned");
+    assert_eq!(app.table().rows.len(), 1);
+    press(&mut app, "\r");
+    assert!(app.filtering.is_none());
+    assert_eq!(app.table().rows.len(), 1, "Enter keeps the filter");
+    press(&mut app, "\x1b");
+    assert_eq!(app.table().rows.len(), 4);
+}
+
+#[test]
+fn links_lead_to_things_and_back() {
+    let mut app = app();
+    press(&mut app, "7\r");
+    let page = app.inspection().unwrap();
+    let row = page.rows(false).iter().position(|row| row.target().is_some()).unwrap();
+    press(&mut app, &"j".repeat(row));
+    press(&mut app, "\r");
+    let Some(Overlay::Inspector(inspector)) = &app.overlay else { panic!("an inspector") };
+    assert_eq!(inspector.trail.len(), 1);
+    assert_ne!(app.view, ViewId::Findings);
+    press(&mut app, "\x1b");
+    assert_eq!(app.view, ViewId::Findings);
+    press(&mut app, "\x1b");
+    assert!(app.overlay.is_none());
+}
+
+#[test]
+fn a_pause_freezes_the_picture_but_not_the_alarms() {
+    let mut app = app_on(Some(picture(unheard(), NOW)));
+    press(&mut app, "p");
+    update(&mut app, Event::Tick(NOW + 5_000));
+    update(&mut app, Event::Picture(picture(mesh(), NOW)));
+    assert!(app.picture.as_ref().unwrap().findings.is_empty());
+    assert!(!app.latest().unwrap().findings.is_empty());
+    assert_eq!(app.shown_ms(), NOW);
+    press(&mut app, "p");
+    assert!(!app.picture.as_ref().unwrap().findings.is_empty());
+}
+
+#[test]
+fn commands_become_effects() {
+    let mut app = app();
+    assert_eq!(press(&mut app, "R"), [Effect::Refresh]);
+    assert_eq!(press(&mut app, "-"), [Effect::Interval(Duration::from_secs(2))]);
+    assert_eq!(press(&mut app, "+"), [Effect::Interval(Duration::from_secs(1))]);
+    assert_eq!(press(&mut app, ":mesh staging\r"), [Effect::Mesh("staging".into())]);
+    assert_eq!(press(&mut app, ":interval 7s\r"), [Effect::Interval(Duration::from_secs(7))]);
+    assert_eq!(press(&mut app, ":theme mono\r"), []);
+    assert_eq!(app.options.theme, Theme::Mono);
+    assert_eq!(press(&mut app, "m"), [Effect::Mouse(false)]);
+    assert!(matches!(press(&mut app, "2y").as_slice(), [Effect::Copy(name)] if !name.is_empty()));
+    assert_eq!(press(&mut app, "?q"), []);
+    assert_eq!(press(&mut app, "q"), [Effect::Quit]);
+}
+
+#[test]
+fn a_repository_filter_never_hides_what_may_belong_to_it() {
+    let mut app = app();
+    press(&mut app, ":repo 0123456789abcdef\r2");
+    // All nodes carry another hash but the one that only the registry knows.
+    assert_eq!(app.table().rows.len(), 1);
+    press(&mut app, ":repo all\r");
+    assert_eq!(app.table().rows.len(), 5);
+}
+
+#[test]
+fn the_op_log_is_followed_until_one_scrolls() {
+    let mut app = app();
+    press(&mut app, "6");
+    assert!(app.table().follow);
+    assert_eq!(app.table().cursor, 3);
+    press(&mut app, "k");
+    assert!(!app.table().follow);
+    press(&mut app, "G");
+    assert!(app.table().follow);
+}
+
+#[test]
+fn pasted_text_is_bounded_and_cleaned() {
+    let mut app = app();
+    press(&mut app, "3/");
+    update(&mut app, Event::Paste(format!("a\u{1b}[31m{}\nsecond", "b".repeat(1_000_000))));
+    assert_eq!(app.table().filter.chars().count(), 256);
+    assert!(!app.table().filter.contains('\u{1b}'));
+}
+
+proptest! {
+    /// Whatever is pressed and whatever arrives: no panic, and the cursor is on a row that is on screen.
+    #[test]
+    fn nothing_typed_can_break_it(keys in "[a-zA-Z0-9/:?!\r\x1b\t+= -]{0,60}", heard: bool) {
+        let mut app = app_on(heard.then(|| picture(mesh(), NOW)));
+        for (i, key) in keys.chars().enumerate() {
+            press(&mut app, &key.to_string());
+            if i % 7 == 3 {
+                update(&mut app, Event::Picture(picture(mesh(), NOW)));
+            }
+            let table = app.table();
+            prop_assert!(table.cursor < table.rows.len().max(1));
+            prop_assert!(table.offset <= table.cursor && table.cursor < table.offset + table.height.max(1));
+        }
+    }
+}

@@ -127,13 +127,13 @@ pub const KEYS: &[Key] = &[
         help: "files larger than this are not copied",
     },
     Key {
-        name: "remote.max_answer_bytes",
+        name: "limits.remote_answer_bytes",
         kind: Kind::Number,
         default: "268435456",
         help: "larger answers of a remote database are refused",
     },
     Key {
-        name: "control.max_answer_bytes",
+        name: "limits.control_answer_bytes",
         kind: Kind::Number,
         default: "16777216",
         help: "larger answers of a control plane are refused",

@@ -105,8 +105,8 @@ impl Settings {
             log_file: path("log_file"),
             snapshot_dir: path("snapshot.dir"),
             snapshot_max_bytes: number(layers, "snapshot.max_bytes"),
-            remote_max_answer: number(layers, "remote.max_answer_bytes"),
-            control_max_answer: number(layers, "control.max_answer_bytes"),
+            remote_max_answer: number(layers, "limits.remote_answer_bytes"),
+            control_max_answer: number(layers, "limits.control_answer_bytes"),
             limits,
             thresholds: Thresholds {
                 stale_ms: millis(layers, "thresholds.stale"),

@@ -95,7 +95,7 @@ impl Payload {
     /// Whether the source holds more than was read.
     #[must_use]
     pub fn is_cut(&self) -> bool {
-        self.full_len.is_some_and(|n| n > Self::MAX as i64)
+        self.full_len.is_some_and(|n| usize::try_from(n).is_ok_and(|n| n > Self::MAX))
     }
 }
 

@@ -79,7 +79,7 @@ impl Builder<'_> {
             Database::Replica { url, path, token, every } => {
                 let backend =
                     replica::Replica::new(url.clone(), path.clone(), token.clone(), *every, settings.remote_max_answer);
-                (host(url), url.clone(), "embedded replica", Backend::Replica(backend))
+                (host(url), url.clone(), "embedded replica", Backend::Replica(Box::new(backend)))
             }
         };
         let source = VoxDb::new(backend, settings.limits, wall_clock);

@@ -1,4 +1,5 @@
 //! The simulated control plane: answers like a Vox control plane does, statuses and texts included.
+#![allow(clippy::result_large_err, reason = "a refusal is an answer, and answers are large")]
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -1,4 +1,5 @@
 //! A small Hrana v3 server over a libSQL file: what a remote libSQL database looks like to its clients.
+#![allow(clippy::result_large_err, reason = "a refusal is an answer, and answers are large")]
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

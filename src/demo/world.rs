@@ -1,10 +1,12 @@
 //! The simulated mesh itself: what its nodes do at each step, as writes. Pure and deterministic by seed.
 
+mod play;
+mod traffic;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use fastrand::Rng;
 
-use super::story::{self, Act};
 use super::write::Write;
 use crate::data::derive::chain::link;
 use crate::time::{MINUTE, Millis, SECOND};
@@ -184,90 +186,10 @@ impl World {
         scaled(ms, self.shape.speed)
     }
 
-    fn play(&mut self, now: Millis) {
-        let elapsed = now - self.begun;
-        let length = self.span(story::LENGTH);
-        let chapter = elapsed / length;
-        if chapter != self.chapter {
-            (self.chapter, self.acts_done) = (chapter, 0);
-        }
-        let at = elapsed % length;
-        while let Some((when, act)) = story::ACTS.get(self.acts_done).filter(|(when, _)| self.span(*when) <= at) {
-            tracing::debug!(?when, ?act, "the story goes on");
-            self.acts_done += 1;
-            self.perform(*act, now);
-        }
-    }
-
-    fn perform(&mut self, act: Act, now: Millis) {
-        let quiet = 2 % self.nodes.len();
-        match act {
-            Act::GoesQuiet => {
-                for key in story::QUIET_LOCKS {
-                    let agent = self.nodes[quiet].agents[0];
-                    self.acquire((*key).to_owned(), agent, now, true, true);
-                }
-                self.nodes[quiet].quiet = true;
-            }
-            Act::Queues(n) => {
-                let node = (quiet + 1 + n) % self.nodes.len();
-                let agent = self.nodes[node].agents[0];
-                self.wait_for(story::QUIET_LOCKS[0], agent, now, 1 + i64::from(n == 1));
-            }
-            Act::Contend => {
-                let (a, b) = (self.nodes[0].agents[1], self.nodes[1].agents[1]);
-                self.acquire(story::CONTENDED.to_owned(), a, now, false, true);
-                self.wait_for(story::CONTENDED, b, now, 1);
-                let path = story::CONTENDED.trim_start_matches("file:");
-                self.log(
-                    a,
-                    &serde_json::json!({"ConflictDetected": {"path": path, "severity": "high", "sides": [a, b]}}),
-                    "both edit the file",
-                    now,
-                );
-            }
-            Act::Deadlocks => {
-                let (a, b) = (self.nodes[3 % self.nodes.len()].agents[1], self.nodes[0].agents[0]);
-                let [left, right] = story::DEADLOCK;
-                self.acquire(left.to_owned(), a, now, false, true);
-                self.acquire(right.to_owned(), b, now, false, true);
-                self.wait_for(right, a, now, 2);
-                self.wait_for(left, b, now, 2);
-            }
-            Act::Poisons => {
-                let to = self.nodes[1].agents[0];
-                let id = self.send(1, to, "plan_handoff", r#"{"plan":"migrate the session store","step":7}"#, 2, now);
-                self.poison = Some((id, 0));
-            }
-            Act::LeaderChanges => {
-                self.leader.0 = (self.leader.0 + 3) % self.nodes.len();
-                if self.leader.0 == quiet {
-                    self.leader.0 = (quiet + 1) % self.nodes.len();
-                }
-                self.lead(now);
-            }
-            Act::Returns => {
-                self.nodes[quiet].quiet = false;
-                for key in story::QUIET_LOCKS {
-                    self.release(key, now);
-                }
-            }
-            Act::Resolves => {
-                for key in story::DEADLOCK.iter().chain([&story::CONTENDED]) {
-                    self.release(key, now);
-                }
-                if let Some((id, _)) = self.poison.take() {
-                    self.out.push(Write::Acknowledge { id, at: now });
-                }
-                self.out.push(Write::AcknowledgeRequests { at: now });
-            }
-        }
-    }
-
     fn heartbeats(&mut self, now: Millis) {
         let every = self.span(20 * SECOND);
         for i in 0..self.nodes.len() {
-            let due = now - self.nodes[i].last_beat >= every - self.rng.i64(0..every / 4 + 1);
+            let due = now - self.nodes[i].last_beat >= every - self.rng.i64(0..=every / 4);
             if due && !self.nodes[i].quiet {
                 self.beat(i, now);
             }
@@ -328,114 +250,6 @@ impl World {
             let path = key.trim_start_matches("file:").to_owned();
             self.acquire(key, agent, now, false, false);
             self.log(agent, &serde_json::json!({"FileEdit": {"paths": [path]}}), "edit", now);
-        }
-    }
-
-    /// Messages are sent, claimed and acknowledged.
-    fn post(&mut self, now: Millis) {
-        let sent = (self.shape.messages / 200).clamp(1, 50);
-        for _ in 0..sent {
-            if self.rng.f64() < 0.8 {
-                self.chat(now, false);
-            }
-        }
-        let patience = self.span(24 * SECOND);
-        let quiet: Vec<u32> = self.nodes.iter().filter(|n| n.quiet).flat_map(|n| n.agents.clone()).collect();
-        let mut kept = VecDeque::new();
-        while let Some(mut mail) = self.mail.pop_front() {
-            let age = now - mail.created;
-            if quiet.contains(&mail.to) {
-                kept.push_back(mail);
-            } else if age > patience / 2 && (self.rng.f64() < 0.4 || age > patience) {
-                self.out.push(Write::Acknowledge { id: mail.id, at: now });
-            } else {
-                if !mail.claimed && age > patience / 5 {
-                    mail.claimed = true;
-                    let owner = self.node_of(mail.to).to_owned();
-                    self.out.push(Write::Claim { id: mail.id, owner, until: now + self.span(2 * MINUTE), error: None });
-                }
-                kept.push_back(mail);
-            }
-        }
-        self.mail = kept;
-        if let Some((id, tries)) = self.poison
-            && tries < 7
-            && self.rng.f64() < 0.2
-        {
-            self.poison = Some((id, tries + 1));
-            let owner = self.nodes[1].id.clone();
-            self.out.push(Write::Claim { id, owner, until: now + SECOND, error: Some("worker ended with signal 9") });
-        }
-    }
-
-    /// Tasks are submitted, leased and completed.
-    fn work(&mut self, now: Millis) {
-        if self.rng.f64() < 0.08 {
-            self.submit(now);
-        }
-        let span = self.span(40 * SECOND);
-        for i in (0..self.leases.len()).rev() {
-            let lease = self.leases[i].clone();
-            let quiet = self.nodes.iter().any(|n| n.quiet && n.id == lease.node);
-            if quiet && lease.expires <= now {
-                self.leases.remove(i);
-            } else if !quiet && self.rng.f64() < 0.01 {
-                self.leases.remove(i);
-                self.out.push(Write::Revoke { lease: lease.id });
-                let agent = self.nodes.iter().find(|n| n.id == lease.node).map_or(1, |n| n.agents[0]);
-                let task = lease.task;
-                if self.rng.f64() < 0.93 {
-                    self.log(agent, &serde_json::json!({"TaskComplete": {"task_id": task}}), "task complete", now);
-                } else {
-                    self.log(
-                        agent,
-                        &serde_json::json!({"TaskFail": {"task_id": task, "reason": "tests failed"}}),
-                        "task failed",
-                        now,
-                    );
-                }
-            } else if !quiet && lease.expires - now < span {
-                self.leases[i].expires = now + 3 * span;
-                self.out.push(Write::Grant { lease: self.leases[i].clone(), at: now, state: "renewed" });
-            }
-        }
-    }
-
-    fn submit(&mut self, now: Millis) {
-        let node = self.rng.usize(0..self.nodes.len());
-        if self.nodes[node].quiet {
-            return;
-        }
-        let task = self.next_task;
-        self.next_task += 1;
-        let agent = self.nodes[node].agents[0];
-        self.log(agent, &serde_json::json!({"TaskSubmit": {"task_id": task}}), "task submitted", now);
-        self.out.push(Write::Lineage { kind: "task_submitted", task, agent, at: now });
-        let lease = Lease {
-            id: self.next_lease,
-            task,
-            node: self.nodes[node].id.clone(),
-            expires: now + self.span(2 * MINUTE),
-        };
-        self.next_lease += 1;
-        self.leases.push(lease.clone());
-        self.out.push(Write::Grant { lease, at: now, state: "granted" });
-    }
-
-    fn chat(&mut self, at: Millis, settled: bool) {
-        let (from, to) = (self.any_agent(), self.any_agent());
-        let kinds = ["progress_update", "help_request", "completion_notice", "free_form", "vcs_event", "scope_grant"];
-        let kind = kinds[self.rng.usize(0..kinds.len())];
-        let payload = format!(
-            r#"{{"note":"{} of {}","percent":{}}}"#,
-            kind.replace('_', " "),
-            MODULES[self.rng.usize(0..MODULES.len())],
-            self.rng.u8(0..100)
-        );
-        let id = self.send(from, to, kind, &payload, 1, at);
-        if settled {
-            self.mail.pop_back();
-            self.out.push(Write::Acknowledge { id, at });
         }
     }
 

@@ -110,6 +110,12 @@ impl Writer {
         Ok(Self { connection })
     }
 
+    /// The connection itself.
+    #[must_use]
+    pub fn into_connection(self) -> Connection {
+        self.connection
+    }
+
     /// Applies one step, all or nothing.
     pub async fn apply(&mut self, writes: Vec<Write>) -> libsql::Result<()> {
         if writes.is_empty() {

@@ -15,7 +15,7 @@ impl Hangup {
         }
         // Nobody watches: never poll what has ended again.
         self.0 = None;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

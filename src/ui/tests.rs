@@ -1,1 +1,216 @@
+//! Every view, dialog and size, drawn without a terminal.
 
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use strum::IntoEnumIterator;
+
+use super::*;
+use crate::app::views::VIEWS;
+use crate::app::{Event, update};
+use crate::testing::{NOW, mesh, picture, silent_mesh, unheard};
+
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 50)];
+
+fn app_on(picture: Option<std::sync::Arc<crate::data::derive::Picture>>) -> App {
+    let options = crate::app::Options {
+        theme: Theme::Dark,
+        interval: std::time::Duration::from_secs(1),
+        mouse: true,
+        repo: None,
+        mesh: "prod".into(),
+        meshes: vec!["prod".into()],
+        banner: None,
+    };
+    let mut app = App::new(options, NOW);
+    if let Some(picture) = picture {
+        update(&mut app, Event::Picture(picture));
+    }
+    app
+}
+
+fn press(app: &mut App, keys: &str) {
+    for c in keys.chars() {
+        let code = if c == '\r' { crossterm::event::KeyCode::Enter } else { crossterm::event::KeyCode::Char(c) };
+        update(app, Event::Key(crossterm::event::KeyEvent::from(code)));
+    }
+}
+
+fn render(app: &mut App, (width, height): (u16, u16), look: Look) -> Buffer {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    app.size = (width, height);
+    // Twice: the first frame tells the app how many rows fit.
+    for _ in 0..2 {
+        let mut layout = Layout::default();
+        terminal.draw(|frame| layout = draw(app, look, frame)).unwrap();
+        layout.note(app);
+    }
+    terminal.backend().buffer().clone()
+}
+
+const PLAIN: Look = Look { depth: Depth::True, unicode: true };
+
+fn text(buffer: &Buffer) -> String {
+    let width = usize::from(buffer.area.width);
+    let rows = buffer.content.chunks(width).map(|row| {
+        let mut line = String::new();
+        let mut covered = 0;
+        for cell in row {
+            if covered == 0 {
+                line.push_str(cell.symbol());
+                covered = unicode_width::UnicodeWidthStr::width(cell.symbol()).max(1);
+            }
+            covered -= 1;
+        }
+        line.trim_end().to_owned()
+    });
+    rows.collect::<Vec<_>>().join("\n")
+}
+
+/// The styles of each row: where they change, as `column:foreground/modifiers`.
+fn styles(buffer: &Buffer) -> String {
+    let width = usize::from(buffer.area.width);
+    let rows = buffer.content.chunks(width).map(|row| {
+        let mut line = String::new();
+        let mut last = None;
+        for (x, cell) in row.iter().enumerate() {
+            let style = (cell.fg, cell.bg, cell.modifier);
+            if last != Some(style) {
+                line.push_str(&format!("{x}:{:?}/{:?}/{:?} ", cell.fg, cell.bg, cell.modifier));
+                last = Some(style);
+            }
+        }
+        line.trim_end().to_owned()
+    });
+    rows.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn every_view_at_three_sizes() {
+    for view in VIEWS {
+        for size in SIZES {
+            let mut app = app_on(Some(picture(mesh(), NOW)));
+            press(&mut app, &(view.id.index() + 1).to_string());
+            let name = format!("{}_{}x{}", view.title, size.0, size.1).to_lowercase();
+            insta::assert_snapshot!(name, text(&render(&mut app, size, PLAIN)));
+        }
+    }
+}
+
+#[test]
+fn every_view_in_monochrome_and_ascii() {
+    for view in VIEWS {
+        let mut app = app_on(Some(picture(mesh(), NOW)));
+        press(&mut app, &(view.id.index() + 1).to_string());
+        let look = Look { depth: Depth::None, unicode: false };
+        let buffer = render(&mut app, (100, 30), look);
+        assert!(text(&buffer).is_ascii());
+        insta::assert_snapshot!(format!("{}_mono", view.title).to_lowercase(), text(&buffer));
+    }
+}
+
+#[test]
+fn colours_of_the_locks_in_every_theme() {
+    for theme in Theme::iter() {
+        let mut app = app_on(Some(picture(mesh(), NOW)));
+        app.options.theme = theme;
+        press(&mut app, "3");
+        insta::assert_snapshot!(format!("styles_{theme}"), styles(&render(&mut app, (80, 12), PLAIN)));
+    }
+}
+
+#[test]
+fn dialogs_and_inspectors() {
+    let cases = [
+        ("inspect_node", "2\r"),
+        ("inspect_lock", "3\r"),
+        ("inspect_message", "4\r"),
+        ("inspect_task", "5\r"),
+        ("inspect_log", "6\r"),
+        ("inspect_finding", "7\r"),
+        ("help", "?"),
+        ("palette", ":theme"),
+        ("sort", "3s"),
+        ("filter", "3/state:orp"),
+        ("filter_none", "3/zzzzqqq\r"),
+    ];
+    for (name, keys) in cases {
+        for size in [(80, 24), (160, 40)] {
+            let mut app = app_on(Some(picture(mesh(), NOW)));
+            press(&mut app, keys);
+            insta::assert_snapshot!(format!("{name}_{}", size.0), text(&render(&mut app, size, PLAIN)));
+        }
+    }
+}
+
+#[test]
+fn what_is_not_known_yet_what_is_empty_and_what_is_old() {
+    let mut starting = app_on(None);
+    insta::assert_snapshot!("starting", text(&render(&mut starting, (80, 24), PLAIN)));
+    for (index, view) in VIEWS.iter().enumerate().skip(1) {
+        let mut app = app_on(Some(picture(unheard(), NOW)));
+        press(&mut app, &(index + 1).to_string());
+        insta::assert_snapshot!(
+            format!("unheard_{}", view.title).to_lowercase(),
+            text(&render(&mut app, (80, 12), PLAIN))
+        );
+    }
+    let (mesh, later) = silent_mesh();
+    let mut old = app_on(Some(picture(mesh, later)));
+    update(&mut old, Event::Tick(later));
+    insta::assert_snapshot!("old_overview", text(&render(&mut old, (120, 30), PLAIN)));
+    press(&mut old, "2");
+    let table = text(&render(&mut old, (120, 16), PLAIN));
+    // The node that only the silent database knows is judged as of its last answer, and says so.
+    assert!(table.contains("1m05s~"), "{table}");
+    insta::assert_snapshot!("old_nodes", table);
+}
+
+#[test]
+fn too_small_a_screen_says_what_it_needs() {
+    for size in [(1, 1), (5, 1), (39, 30), (80, 9)] {
+        let mut app = app_on(Some(picture(mesh(), NOW)));
+        let shown = text(&render(&mut app, size, PLAIN));
+        assert!("needs 40x10".starts_with(shown.get(..5.min(shown.len())).unwrap_or_default()), "{shown}");
+    }
+}
+
+/// Nothing that a terminal could obey reaches a cell, in any view, dialog or size.
+#[test]
+fn hostile_text_never_reaches_the_screen_raw() {
+    for view in VIEWS {
+        for keys in ["", "\r", "j\r", "jj\r", "jjj\r", "jjjj\r", "/x\u{1b}\u{202e}"] {
+            for size in SIZES {
+                let mut app = app_on(Some(picture(mesh(), NOW)));
+                press(&mut app, &(view.id.index() + 1).to_string());
+                press(&mut app, keys);
+                for cell in &render(&mut app, size, PLAIN).content {
+                    let safe = cell.symbol().chars().all(|c| !c.is_control() && !crate::text::is_hidden(c));
+                    assert!(safe, "{:?} in {}", cell.symbol(), view.title);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn clicks_find_what_was_drawn() {
+    let mut app = app_on(Some(picture(mesh(), NOW)));
+    let buffer = render(&mut app, (120, 40), PLAIN);
+    let shown = text(&buffer);
+    let (row, line) = shown.lines().enumerate().find(|(_, l)| l.contains("ci-7   ")).unwrap();
+    let column = line.chars().position(|c| c == 'c').unwrap();
+    let (x, y) = (u16::try_from(column).unwrap(), u16::try_from(row).unwrap());
+    assert!(app.hits.at(x, y).is_some(), "{shown}");
+}
+
+#[test]
+fn every_role_differs_from_plain_text_in_every_theme() {
+    use crate::app::role::Role;
+    for theme in Theme::iter() {
+        let palette = Palette::new(theme, Depth::True);
+        for role in [Role::Warn, Role::Alert, Role::Critical, Role::Dead, Role::Unknown, Role::Old, Role::Selected] {
+            assert_ne!(palette.style(role), palette.style(Role::Normal), "{theme} {role:?}");
+        }
+    }
+}

@@ -78,7 +78,7 @@ impl Palette {
             Theme::Mono => mono(role),
             Theme::Dark => self.tinted(role, dark(role)),
             Theme::Light => self.tinted(role, light(role)),
-            Theme::Contrast => self.tinted(role, contrast(role)),
+            Theme::Contrast => self.tinted(role, Some(contrast(role))),
         }
     }
 
@@ -148,8 +148,8 @@ fn light(role: Role) -> Option<Tone> {
     })
 }
 
-fn contrast(role: Role) -> Option<Tone> {
-    Some(match role {
+fn contrast(role: Role) -> Tone {
+    match role {
         Role::Normal | Role::Selected | Role::Title => Tone(0xff, 0xff, 0xff, Color::White),
         Role::Dim => Tone(0xc8, 0xc8, 0xc8, Color::Gray),
         Role::Accent | Role::Marked => Tone(0x7f, 0xd0, 0xff, Color::LightCyan),
@@ -159,7 +159,7 @@ fn contrast(role: Role) -> Option<Tone> {
         Role::Critical => Tone(0xff, 0x9a, 0x60, Color::LightRed),
         Role::Dead => Tone(0xff, 0x90, 0x88, Color::LightRed),
         Role::Unknown | Role::Old => Tone(0xe0, 0xb8, 0xff, Color::LightMagenta),
-    })
+    }
 }
 
 /// Weight, slant and inversion in place of colour.

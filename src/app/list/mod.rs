@@ -193,7 +193,7 @@ impl<T: Sync> List for Rows<T> {
 /// only another hash is surely another repository. Rows are never hidden on a guess.
 fn may_be_repo(id: &Text, repo: &str) -> bool {
     let hash = |s: &str| s.len() == 16 && s.bytes().all(|b| b.is_ascii_hexdigit());
-    *id == repo || !(hash(id.raw()) == hash(repo) && !id.is_empty())
+    *id == repo || id.is_empty() || hash(id.raw()) != hash(repo)
 }
 
 fn why_empty(picture: &Picture, parts: &[&str]) -> Vec<String> {

@@ -72,7 +72,7 @@ pub fn link(number: u64, timestamp_ms: Millis, predecessor_hash: Option<&str>) -
     hasher.update(number.to_le_bytes());
     hasher.update(timestamp_ms.unsigned_abs().to_le_bytes());
     hasher.update(predecessor_hash.unwrap_or_default().as_bytes());
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", hasher.finalize())
 }
 
 /// Judges all logs of all sources, newest first.
@@ -98,7 +98,7 @@ pub(super) fn judge(mesh: &Mesh, _sources: &[SourceView]) -> Vec<LogView> {
             }
         }
     }
-    views.sort_by(|a, b| (b.at_ms, b.entry.id).cmp(&(a.at_ms, a.entry.id)));
+    views.sort_by_key(|view| std::cmp::Reverse((view.at_ms, view.entry.id)));
     views
 }
 

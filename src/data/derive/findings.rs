@@ -72,7 +72,8 @@ impl Finding {
     /// A name that stays while the trouble does.
     #[must_use]
     pub fn key(&self) -> String {
-        format!("{}\u{1}{}\u{1}{}", self.rule, self.subject.kind(), self.subject.key())
+        // The rule's rank comes first, so that equals stand in the order of the registry.
+        format!("{:02}\u{1}{}\u{1}{}\u{1}{}", order(self.rule), self.rule, self.subject.kind(), self.subject.key())
     }
 }
 

@@ -68,6 +68,16 @@ pub struct Picture {
     pub findings: Arc<[Finding]>,
 }
 
+impl Picture {
+    /// Whether another picture says anything that need not wait for the next tick of the clock.
+    #[must_use]
+    pub fn is_news_after(&self, before: &Self) -> bool {
+        let facts = |p: &Self| p.mesh.sources.iter().map(|s| s.facts.revision).collect::<Vec<_>>();
+        let health = |p: &Self| p.sources.iter().map(|s| s.health).collect::<Vec<_>>();
+        facts(self) != facts(before) || health(self) != health(before) || self.findings != before.findings
+    }
+}
+
 /// Judges a mesh at an instant. `before` is the last picture: what it shares is not judged again.
 #[must_use]
 pub fn derive(

@@ -152,10 +152,10 @@ fn envelope(view: &MessageView, drafts: &mut BTreeMap<Key, Draft>, by_idempotenc
     draft.says.push((view.created_ms, Says::Submitted, note.clone().into()));
     match view.state {
         MessageState::Acknowledged if handoff => {
-            draft.says.push((view.created_ms, Says::Over(TaskState::Done), format!("{note} acknowledged").into()))
+            draft.says.push((view.created_ms, Says::Over(TaskState::Done), format!("{note} acknowledged").into()));
         }
         MessageState::Acknowledged => {
-            draft.says.push((view.created_ms, Says::Accepted, format!("{note} acknowledged").into()))
+            draft.says.push((view.created_ms, Says::Accepted, format!("{note} acknowledged").into()));
         }
         _ => draft.claimed |= view.claim_until_ms.is_some() && view.state != MessageState::Lapsed,
     }

@@ -31,6 +31,8 @@ pub struct Facts {
     pub queue: Option<Arc<QueueStats>>,
     /// Highest message id seen, by table.
     highest: [i64; 3],
+    /// Counts the changes: two equal numbers of one source are the same facts.
+    pub revision: u64,
     /// Whether a first picture was complete: only changes after it are events.
     begun: bool,
 }
@@ -59,26 +61,37 @@ impl Facts {
 
     fn take(&mut self, change: Change, tally: &mut Tally) {
         match change {
-            Change::Reset => *self = Self::default(),
-            Change::Heartbeats(rows) => self.heartbeats = rows.into(),
-            Change::Registry(rows) => self.registry = rows.into(),
-            Change::Leaders(rows) => self.leaders = rows.into(),
-            Change::Leases(rows) => self.leases = rows.into(),
-            Change::Queue(stats) => self.queue = stats.map(Arc::new),
+            Change::Reset => *self = Self { revision: self.revision + 1, ..Self::default() },
+            Change::Heartbeats(rows) => self.revision += replace(&mut self.heartbeats, rows),
+            Change::Registry(rows) => self.revision += replace(&mut self.registry, rows),
+            Change::Leaders(rows) => self.revision += replace(&mut self.leaders, rows),
+            Change::Leases(rows) => self.revision += replace(&mut self.leases, rows),
+            Change::Queue(stats) => {
+                if self.queue.as_deref() != stats.as_ref() {
+                    self.queue = stats.map(Arc::new);
+                    self.revision += 1;
+                }
+            }
             Change::Locks(table, rows) => {
                 let slot = &mut self.locks[table as usize];
-                count_locks(slot, &rows, tally);
-                *slot = rows.into();
+                if **slot != *rows {
+                    count_locks(slot, &rows, tally);
+                }
+                self.revision += replace(slot, rows);
             }
             Change::LiveMessages(table, rows) => {
                 let highest = &mut self.highest[table as usize];
                 tally.delivered += rows.iter().filter(|m| m.id > *highest).count() as u64;
                 *highest = rows.iter().map(|m| m.id).fold(*highest, i64::max);
-                self.live[table as usize] = rows.into();
+                self.revision += replace(&mut self.live[table as usize], rows);
             }
             Change::SettledMessages(rows) => self.settle(rows, tally),
-            Change::Log(table, entries, start) => self.logs[table as usize].take(entries, start),
+            Change::Log(table, entries, start) => {
+                self.revision += 1;
+                self.logs[table as usize].take(entries, start);
+            }
             Change::Lineage(rows) => {
+                self.revision += u64::from(!rows.is_empty());
                 let events = Arc::make_mut(&mut self.lineage);
                 events.extend(rows);
                 trim(events);
@@ -92,6 +105,7 @@ impl Facts {
         }
         rows.sort_by_key(|m| m.id);
         let seen: HashSet<_> = self.settled.iter().map(|m| (m.table, m.id)).collect();
+        self.revision += 1;
         let settled = Arc::make_mut(&mut self.settled);
         for message in rows {
             if seen.contains(&(message.table, message.id)) {
@@ -124,6 +138,15 @@ impl Log {
         self.complete &= entries.len() <= WINDOW;
         trim(entries);
     }
+}
+
+/// Replaces a table; one that is the same stays shared. Answers how many tables changed.
+fn replace<T: PartialEq>(slot: &mut Arc<[T]>, rows: Vec<T>) -> u64 {
+    if **slot == *rows {
+        return 0;
+    }
+    *slot = rows.into();
+    1
 }
 
 fn trim<T>(rows: &mut VecDeque<T>) {

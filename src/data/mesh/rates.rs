@@ -8,6 +8,8 @@ use crate::time::Millis;
 pub const BUCKET: Millis = 5_000;
 /// Buckets kept: five minutes.
 pub const BUCKETS: usize = 60;
+/// The same as a time span's factor.
+const MOST_BEHIND: Millis = 60;
 
 /// What happened between two looks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,7 +54,7 @@ impl Rates {
             self.newest = bucket;
             self.buckets.push_back(Tally::default());
         }
-        let behind = bucket.saturating_sub(self.newest).clamp(0, BUCKETS as Millis);
+        let behind = bucket.saturating_sub(self.newest).clamp(0, MOST_BEHIND);
         for _ in 0..behind {
             self.buckets.push_back(Tally::default());
         }

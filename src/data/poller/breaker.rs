@@ -48,7 +48,7 @@ impl Breaker {
                 doubled.clamp(if leave_alone { 2_000 } else { 0 }, LONGEST_DELAY)
             }
         };
-        #[allow(clippy::cast_possible_truncation, reason = "at most 500")]
+        #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "at most 500")]
         let jitter = (chance.clamp(0.0, 1.0) * (2 * JITTER) as f64) as Millis - JITTER;
         (base + jitter).min(LONGEST_DELAY)
     }

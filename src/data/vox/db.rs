@@ -116,7 +116,9 @@ impl VoxDb {
         let restarted: Vec<History> = restarted.map(|(history, _)| *history).collect();
         if !restarted.is_empty() {
             // A table whose highest id went back was written anew: its window is read again.
-            restarted.into_iter().for_each(|history| self.cursor.set(history, None));
+            for history in restarted {
+                self.cursor.set(history, None);
+            }
             return Err(ReadError::LookAgain(Fault::transient("a history was written anew while it was read")));
         }
         for ids in &mut self.vanished {
@@ -150,6 +152,7 @@ impl VoxDb {
         let schema = Schema::from_rows(&rows);
         if self.schema.as_ref() != Some(&schema) {
             seen.probe = Some(schema.report().into());
+            seen.changes.extend(empty_what_is_gone(&schema));
         }
         self.schema = Some(schema);
         self.polls_since_probe = 0;
@@ -301,6 +304,22 @@ impl Reader<'_> {
             self.seen.clock = Some(ClockSample::between(sent_ms, now, received_ms, 1));
         }
     }
+}
+
+/// What was known of tables that are not there (any more) is void.
+fn empty_what_is_gone(schema: &Schema) -> Vec<Change> {
+    let tables: [(&str, Change); 9] = [
+        ("mesh_heartbeats", Change::Heartbeats(Vec::new())),
+        ("distributed_locks", Change::Locks(LockTable::Distributed, Vec::new())),
+        ("vcs_lock", Change::Locks(LockTable::Vcs, Vec::new())),
+        ("lock_leader", Change::Leaders(Vec::new())),
+        ("mesh_exec_leases", Change::Leases(Vec::new())),
+        ("a2a_messages", Change::LiveMessages(MessageTable::A2a, Vec::new())),
+        ("mesh_a2a_messages", Change::LiveMessages(MessageTable::Mesh, Vec::new())),
+        ("agent_oplog", Change::Log(LogTable::Agent, Vec::new(), LogStart::Window)),
+        ("convergence_op_log", Change::Log(LogTable::Convergence, Vec::new(), LogStart::Window)),
+    ];
+    tables.into_iter().filter(|(table, _)| !schema.readable(table)).map(|(_, change)| change).collect()
 }
 
 /// The highest id of each history; an empty one counts as zero.

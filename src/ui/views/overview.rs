@@ -17,6 +17,9 @@ use crate::time::{bytes, count, latency, short};
 use crate::ui::Canvas;
 use crate::ui::widgets::{heatmap, sparkline};
 
+/// One of the counts of what happens.
+type Rate = fn(&Tally) -> u64;
+
 /// A line that leads somewhere.
 struct Item {
     left: String,
@@ -72,8 +75,10 @@ fn verdict(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
             p.locks.len(),
             p.tasks.iter().filter(|t| !t.state.is_over()).count()
         ),
+        (0, 1) => "1 warning".into(),
         (0, n) => format!("{n} warnings"),
         (n, 0) => format!("{n} critical"),
+        (n, 1) => format!("{n} critical, 1 warning"),
         (n, m) => format!("{n} critical, {m} warnings"),
     };
     let room = usize::from(area.width).saturating_sub(figures.width() + 5);
@@ -113,13 +118,25 @@ fn panel(canvas: &mut Canvas<'_, '_>, area: Rect, title: &str, none: &str, items
     canvas.text(area, lines);
 }
 
+/// An age; one that is as of the last answer of an old source is marked.
+fn span(ms: Option<i64>, as_of_ms: Option<i64>) -> String {
+    let old = if as_of_ms.is_some() { "~" } else { "" };
+    ms.map(|ms| format!("{}{old}", short(ms))).unwrap_or_default()
+}
+
 fn contended(p: &Picture, now: i64) -> Vec<Item> {
     let mut locks: Vec<_> = p.locks.iter().filter(|l| !l.waiters.is_empty()).collect();
     locks.sort_by_key(|l| {
         (std::cmp::Reverse(l.waiters.len()), l.waiters.iter().filter_map(|w| w.since_ms).min(), l.lock.lock_key.clone())
     });
     let item = |l: &&crate::data::derive::locks::LockView| {
-        let longest = l.waiters.iter().filter_map(|w| w.since_ms).min().map(|at| short(now - at)).unwrap_or_default();
+        let longest = l
+            .waiters
+            .iter()
+            .filter_map(|w| w.since_ms)
+            .min()
+            .map(|at| span(Some(l.as_of_ms.unwrap_or(now) - at), l.as_of_ms));
+        let longest = longest.unwrap_or_default();
         Item {
             left: format!("{} {}", l.state.glyph(), l.lock.lock_key),
             right: format!("{} wait {longest:>6}", l.waiters.len()),
@@ -136,7 +153,7 @@ fn expiring(p: &Picture, now: i64) -> Vec<Item> {
     locks.sort_by_key(|l| (l.expires_ms, l.lock.lock_key.clone()));
     let item = |l: &&crate::data::derive::locks::LockView| Item {
         left: format!("{} {}", l.state.glyph(), l.lock.lock_key),
-        right: l.ttl_ms(now).map(short).unwrap_or_default(),
+        right: span(l.ttl_ms(now), l.as_of_ms),
         role: l.state.role(),
         thing: Some((ViewId::Locks, l.key())),
     };
@@ -156,7 +173,7 @@ fn stuck(p: &Picture, now: i64) -> Vec<Item> {
                     m.message.id,
                     m.message.receiver_agent
                 ),
-                right: m.age_ms(now).map(short).unwrap_or_default(),
+                right: span(m.age_ms(now), m.as_of_ms),
                 role: m.state.role(),
                 thing: Some((ViewId::Messages, m.key())),
             },
@@ -182,8 +199,7 @@ fn draw_rates(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
     if area.height < 3 {
         return;
     }
-    type Of = fn(&Tally) -> u64;
-    let series: [(&str, Of); 4] = [
+    let series: [(&str, Rate); 4] = [
         ("locks taken", |t| t.acquired),
         ("released", |t| t.released),
         ("delivered", |t| t.delivered),

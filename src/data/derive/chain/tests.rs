@@ -1,3 +1,5 @@
+//! Honest logs, tampered logs, restarts and gaps.
+
 use std::sync::Arc;
 
 use super::*;

@@ -13,18 +13,19 @@ pub(super) fn silent(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>
             Staleness::Alert => Severity::Warning,
             _ => continue,
         };
-        let held = match (node.holds.locks, node.holds.tasks) {
-            (0, 0) => String::new(),
-            (1, 0) => " with 1 lock in hand".into(),
-            (locks, 0) => format!(" with {locks} locks in hand"),
-            (0, 1) => " with 1 task in hand".into(),
-            (0, tasks) => format!(" with {tasks} tasks in hand"),
-            (locks, tasks) => format!(" with locks ({locks}) and tasks ({tasks}) in hand"),
-        };
+        let hold = [some(node.holds.locks, "lock"), some(node.holds.tasks, "task")];
+        let hold: Vec<String> = hold.into_iter().flatten().collect();
+        let held = if hold.is_empty() { String::new() } else { format!(" with {} in hand", hold.join(" and ")) };
         let sentence = format!("{} is {}{held}", node.node_id, node.staleness);
         let signals = node.signals.iter().map(|s| format!("{}: {}", s.from, time::utc(s.seen_ms)).into());
         found.push(finding(severity, Subject::Node(node.node_id.clone()), &node.node_id, sentence, signals.collect()));
     }
+}
+
+/// `1 lock`, `2 locks`, or nothing.
+fn some(n: usize, what: &str) -> Option<String> {
+    let plural = if n == 1 { "" } else { "s" };
+    (n > 0).then(|| format!("{n} {what}{plural}"))
 }
 
 pub(super) fn missing(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {

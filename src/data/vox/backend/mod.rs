@@ -29,7 +29,7 @@ pub enum Backend {
     Copy(local::CopyOf),
     Owned(local::Owned),
     Remote(remote::Remote),
-    Replica(replica::Replica),
+    Replica(Box<replica::Replica>),
 }
 
 /// What an exchange cost beyond its rows.

@@ -78,7 +78,7 @@ impl Remote {
     fn too_large(&self) -> Fault {
         Fault::setup(
             format!("the answer is larger than {}", crate::time::bytes(self.max_answer)),
-            "raise remote.max_answer_bytes, or lower limits.live_rows",
+            "raise limits.remote_answer_bytes, or lower limits.live_rows",
         )
     }
 }

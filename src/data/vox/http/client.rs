@@ -196,7 +196,7 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 
 async fn body(mut response: Response, max: u64, cost: &mut Cost) -> Result<Vec<u8>, Fault> {
     let too_large =
-        || Fault::setup(format!("the answer is larger than {}", time::bytes(max)), "raise control.max_answer_bytes");
+        || Fault::setup(format!("the answer is larger than {}", time::bytes(max)), "raise limits.control_answer_bytes");
     if response.content_length().is_some_and(|n| n > max) {
         return Err(too_large());
     }

@@ -23,8 +23,14 @@ impl Store {
     pub fn create(base: Option<&Path>) -> io::Result<Self> {
         let base = base.map_or_else(std::env::temp_dir, Path::to_owned);
         sweep(&base);
-        // tempfile makes folders with mode 0700.
-        let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&base)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(PREFIX);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(fs::Permissions::from_mode(0o700));
+        }
+        let dir = builder.tempdir_in(&base)?;
         let alive = private_file(&dir.path().join(ALIVE))?;
         alive.try_lock().map_err(io::Error::from)?;
         Ok(Self { dir, _alive: alive })

@@ -1,0 +1,88 @@
+//! The story, act by act.
+
+use super::World;
+use crate::demo::story::{self, Act};
+use crate::demo::write::Write;
+use crate::time::Millis;
+
+impl World {
+    pub(super) fn play(&mut self, now: Millis) {
+        let elapsed = now - self.begun;
+        let length = self.span(story::LENGTH);
+        let chapter = elapsed / length;
+        if chapter != self.chapter {
+            (self.chapter, self.acts_done) = (chapter, 0);
+        }
+        let at = elapsed % length;
+        while let Some((when, act)) = story::ACTS.get(self.acts_done).filter(|(when, _)| self.span(*when) <= at) {
+            tracing::debug!(?when, ?act, "the story goes on");
+            self.acts_done += 1;
+            self.perform(*act, now);
+        }
+    }
+
+    pub(super) fn perform(&mut self, act: Act, now: Millis) {
+        let quiet = 2 % self.nodes.len();
+        match act {
+            Act::GoesQuiet => {
+                for key in story::QUIET_LOCKS {
+                    let agent = self.nodes[quiet].agents[0];
+                    self.acquire((*key).to_owned(), agent, now, true, true);
+                }
+                self.nodes[quiet].quiet = true;
+            }
+            Act::Queues(n) => {
+                let node = (quiet + 1 + n) % self.nodes.len();
+                let agent = self.nodes[node].agents[0];
+                self.wait_for(story::QUIET_LOCKS[0], agent, now, 1 + i64::from(n == 1));
+            }
+            Act::Contend => {
+                let (a, b) = (self.nodes[0].agents[1], self.nodes[1].agents[1]);
+                self.acquire(story::CONTENDED.to_owned(), a, now, false, true);
+                self.wait_for(story::CONTENDED, b, now, 1);
+                let path = story::CONTENDED.trim_start_matches("file:");
+                self.log(
+                    a,
+                    &serde_json::json!({"ConflictDetected": {"path": path, "severity": "high", "sides": [a, b]}}),
+                    "both edit the file",
+                    now,
+                );
+            }
+            Act::Deadlocks => {
+                let (a, b) = (self.nodes[3 % self.nodes.len()].agents[1], self.nodes[0].agents[0]);
+                let [left, right] = story::DEADLOCK;
+                self.acquire(left.to_owned(), a, now, false, true);
+                self.acquire(right.to_owned(), b, now, false, true);
+                self.wait_for(right, a, now, 2);
+                self.wait_for(left, b, now, 2);
+            }
+            Act::Poisons => {
+                let to = self.nodes[1].agents[0];
+                let id = self.send(1, to, "plan_handoff", r#"{"plan":"migrate the session store","step":7}"#, 2, now);
+                self.poison = Some((id, 0));
+            }
+            Act::LeaderChanges => {
+                self.leader.0 = (self.leader.0 + 3) % self.nodes.len();
+                if self.leader.0 == quiet {
+                    self.leader.0 = (quiet + 1) % self.nodes.len();
+                }
+                self.lead(now);
+            }
+            Act::Returns => {
+                self.nodes[quiet].quiet = false;
+                for key in story::QUIET_LOCKS {
+                    self.release(key, now);
+                }
+            }
+            Act::Resolves => {
+                for key in story::DEADLOCK.iter().chain([&story::CONTENDED]) {
+                    self.release(key, now);
+                }
+                if let Some((id, _)) = self.poison.take() {
+                    self.out.push(Write::Acknowledge { id, at: now });
+                }
+                self.out.push(Write::AcknowledgeRequests { at: now });
+            }
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! A mesh made by hand for tests: a little of everything, some of it hostile, at a fixed instant.
+
+use std::sync::Arc;
+
+use crate::data::derive::chain::link;
+use crate::data::derive::{Picture, Thresholds, derive};
+use crate::data::mesh::Mesh;
+use crate::data::model::{
+    Heartbeat, Leader, Lease, Lock, LockTable, LogEntry, LogTable, Message, MessageTable, Payload, QueueStats,
+    RegistryNode,
+};
+use crate::data::observation::{Change, ClockSample, Cost, LogStart, Observation, Presence, Probe};
+use crate::data::poller::{Report, breaker::State};
+use crate::data::source::{Fault, Identity};
+use crate::text::Text;
+use crate::time::{MINUTE, Millis, SECOND};
+
+/// The instant of every picture here.
+pub const NOW: Millis = 1_795_237_725_000;
+
+/// What an attacker would write into every text column.
+pub const HOSTILE: &str = "x\u{1b}[2J\u{9b}31m\u{202e}\u{200b}\u{7f}\u{7}\ny";
+
+pub fn heartbeat(node: &str, agent: &str, age: Millis) -> Heartbeat {
+    Heartbeat {
+        node_id: node.into(),
+        agent_id: agent.into(),
+        last_seen_ms: Some(NOW - age),
+        activity: "writing".into(),
+        repository_id: "9f2c41d07ab8e635".into(),
+    }
+}
+
+pub fn lock(key: &str, node: &str, agent: &str, left: Millis) -> Lock {
+    Lock {
+        table: LockTable::Distributed,
+        lock_key: key.into(),
+        repository_id: "9f2c41d07ab8e635".into(),
+        holder_node: node.into(),
+        holder_agent: agent.into(),
+        fence_token: Some(7),
+        acquired_at_ms: Some(NOW - 40 * SECOND),
+        expires_at_ms: Some(NOW + left),
+        shared: false,
+        lease_id: None,
+    }
+}
+
+pub fn message(id: i64, to: &str, kind: &str, payload: &str, age: Millis) -> Message {
+    Message {
+        table: MessageTable::A2a,
+        id,
+        sender_agent: "1".into(),
+        receiver_agent: to.into(),
+        msg_type: kind.into(),
+        payload: Payload { head: payload.into(), full_len: i64::try_from(payload.len()).ok() },
+        priority: Some(2),
+        thread_id: Some("thread-1".into()),
+        idempotency_key: None,
+        acknowledged: false,
+        created_at_ms: Some(NOW - age),
+        repository_id: "9f2c41d07ab8e635".into(),
+        claim_owner: None,
+        claim_until_ms: None,
+        delivery_attempts: Some(0),
+        last_claim_error: None,
+        processed_at_ms: None,
+    }
+}
+
+fn log() -> Vec<LogEntry> {
+    let kinds = [
+        r#"{"TaskSubmit":{"task_id":42}}"#,
+        r#"{"LockAcquire":{"path":"src/parser.rs","agent_id":1}}"#,
+        r#"{"ConflictDetected":{"path":"src/parser.rs","severity":"high","sides":[1,2]}}"#,
+        r#""Rebalance""#,
+    ];
+    let mut before: Option<String> = None;
+    (1u64..)
+        .zip(kinds)
+        .map(|(number, kind)| {
+            let at = NOW - 30 * SECOND + i64::try_from(number).unwrap() * SECOND;
+            let hash = before.replace(link(number, at, before.as_deref()));
+            LogEntry {
+                table: LogTable::Agent,
+                id: i64::try_from(number).unwrap(),
+                agent_id: "1".into(),
+                operation_id: format!("OP-{number:06}").into(),
+                kind: kind.trim_matches(['{', '"']).split('"').next().unwrap().into(),
+                kind_json: kind.into(),
+                description: format!("operation {number}").into(),
+                predecessor_hash: hash.as_deref().map(Text::new),
+                model_id: None,
+                change_id: None,
+                timestamp_ms: Some(at),
+                undone: false,
+                repository_id: "9f2c41d07ab8e635".into(),
+            }
+        })
+        .collect()
+}
+
+fn identity(name: &str, kind: &'static str, how: &'static str) -> Identity {
+    let why_empty: &[(&str, &str)] = &[("vcs_lock", "today's Vox takes no locks here")];
+    Identity { name: name.into(), kind, place: format!("/var/{name}").into(), how, why_empty }
+}
+
+/// A mesh of two sources that have not been heard yet.
+pub fn unheard() -> Mesh {
+    Mesh::new(
+        "prod".into(),
+        vec![identity("vox.db", "database", "snapshot copy"), identity("10.0.0.5:9847", "control plane", "HTTP")],
+    )
+}
+
+fn observed(source: usize, at_ms: Millis, changes: Vec<Change>, parts: &[(&'static str, Presence)]) -> Report {
+    let observation = Observation {
+        changes,
+        cost: Cost { round_trips: 0, rows: 31, bytes: 16_512, ms: 1.9 },
+        clock: Some(ClockSample { offset_ms: 0, uncertainty_ms: 3 }),
+        probe: Some(Arc::new(Probe { parts: parts.to_vec() })),
+        oddities: None,
+        notes: None,
+    };
+    Report::Observed { source, at_ms, observation: Box::new(observation) }
+}
+
+/// A little of everything.
+pub fn mesh() -> Mesh {
+    let mut claimed = message(2, "2", "plan_handoff", r#"{"plan":"refactor","steps":[1,2,3]}"#, 20 * SECOND);
+    (claimed.claim_owner, claimed.claim_until_ms) = (Some("laptop-192:pid9".into()), Some(NOW + MINUTE));
+    let mut poison = message(3, "3", "plan_handoff", "{}", 90 * SECOND);
+    (poison.delivery_attempts, poison.last_claim_error) = (Some(6), Some("worker ended with signal 9".into()));
+    let mut settled = message(1, "2", "free_form", "done", 3 * MINUTE);
+    settled.acknowledged = true;
+    let envelope = r#"{"idempotency_key":"k42","task_id":42,"repository_id":"9f2c41d07ab8e635","payload":"run tests"}"#;
+    let request = r#"{"resource_id":"file:src/lexer.rs"}"#;
+    let present = [
+        ("mesh_heartbeats", Presence::Present),
+        ("distributed_locks", Presence::Present),
+        ("vcs_lock", Presence::Present),
+        ("a2a_messages", Presence::Partial(vec!["claim_owner"])),
+        ("agent_oplog", Presence::Present),
+    ];
+    let database = vec![
+        Change::Heartbeats(vec![
+            heartbeat("desktop-488", "1", 8 * SECOND),
+            heartbeat("laptop-192", "2", 65 * SECOND),
+            heartbeat("ci-7", "3", 11 * MINUTE),
+            heartbeat(HOSTILE, HOSTILE, 4 * MINUTE),
+        ]),
+        Change::Locks(
+            LockTable::Distributed,
+            vec![
+                lock("file:src/parser.rs", "desktop-488", "1", 4 * SECOND),
+                lock("file:src/lexer.rs", "ci-7", "3", 4 * MINUTE),
+                lock("file:docs/guide.md", "laptop-192", "2", 3 * MINUTE),
+                lock(HOSTILE, HOSTILE, HOSTILE, -MINUTE),
+            ],
+        ),
+        Change::Locks(LockTable::Vcs, Vec::new()),
+        Change::LiveMessages(
+            MessageTable::A2a,
+            vec![
+                claimed,
+                poison,
+                message(4, "1", "resource_lock_request", request, 30 * SECOND),
+                message(5, "3", "remote_task_envelope", envelope, 25 * SECOND),
+                message(6, HOSTILE, HOSTILE, HOSTILE, 2 * SECOND),
+            ],
+        ),
+        Change::SettledMessages(vec![settled]),
+        Change::Leaders(vec![Leader {
+            repository_id: "9f2c41d07ab8e635".into(),
+            leader_node_id: "desktop-488".into(),
+            elected_at_ms: Some(NOW - MINUTE),
+            heartbeat_at_ms: Some(NOW - SECOND),
+            expires_at_ms: Some(NOW + 8 * SECOND),
+            epoch: Some(12),
+        }]),
+        Change::Log(LogTable::Agent, log(), LogStart::Beginning),
+    ];
+    let plane = vec![
+        Change::Registry(
+            ["desktop-488", "ci-7", "gpu-3"]
+                .map(|id| RegistryNode {
+                    node_id: id.into(),
+                    last_seen_ms: Some(NOW - if id == "ci-7" { 11 * MINUTE } else { 5 * SECOND }),
+                    version: "0.5.0".into(),
+                    listen_addr: Some("http://10.0.0.1:9847".into()),
+                    scope_id: None,
+                    labels: vec!["gpu".into(), "pool=train".into()],
+                    maintenance: false,
+                    maintenance_until_ms: None,
+                    quarantined: id == "ci-7",
+                })
+                .into(),
+        ),
+        Change::Leases(vec![Lease {
+            lease_id: "2".into(),
+            task_id: Some("42".into()),
+            scope_key: "task:42".into(),
+            holder_node_id: "ci-7".into(),
+            granted_at_ms: None,
+            expires_at_ms: Some(NOW + MINUTE),
+            state: "granted".into(),
+            authoritative: true,
+        }]),
+        Change::Queue(Some(QueueStats { pending_count: 3, ..QueueStats::default() })),
+    ];
+    let answered = [("nodes", Presence::Present), ("exec leases", Presence::Present)];
+    unheard().apply(observed(0, NOW, database, &present)).apply(observed(1, NOW, plane, &answered))
+}
+
+/// The mesh after its database fell silent a minute ago.
+pub fn silent_mesh() -> (Mesh, Millis) {
+    let later = NOW + MINUTE;
+    let fault = Fault::transient("cannot copy /var/vox.db: permission denied");
+    let failed =
+        Report::Failed { source: 0, at_ms: later, fault, state: State::Open { failures: 9 }, retry_at_ms: later };
+    (mesh().apply(observed(1, later, Vec::new(), &[])).apply(failed), later)
+}
+
+/// A picture of a mesh.
+pub fn picture(mesh: Mesh, now: Millis) -> Arc<Picture> {
+    Arc::new(derive(Arc::new(mesh), now, &Thresholds::default(), SECOND, None))
+}

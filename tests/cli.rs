@@ -1,0 +1,195 @@
+//! The command line: a contract that scripts depend on.
+
+mod support;
+
+use std::process::Stdio;
+
+use serde_json::Value;
+use support::{lockkeeper, run};
+
+const NOW: &str = "
+INSERT INTO mesh_heartbeats VALUES ('forge', '1', unixepoch() * 1000, 'writing', 'r');
+INSERT INTO distributed_locks VALUES ('file:a.rs', 'forge', '1', 3, datetime('now'), datetime('now', '+5 minutes'), 'r');
+INSERT INTO a2a_messages (message_uuid, sender_agent, receiver_agent, msg_type, payload, repository_id)
+    VALUES ('u', '2', '1', 'resource_lock_request', '{\"resource_id\":\"file:a.rs\"}', 'r');
+";
+
+async fn mesh(more: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let sql = format!("{}{NOW}{more}", lockkeeper::demo::write::SCHEMA);
+    let path = support::database(folder.path(), &sql).await.to_str().unwrap().to_owned();
+    (folder, path)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[tokio::test]
+async fn snapshot_json_has_every_part_of_the_contract() {
+    let (_folder, path) = mesh("").await;
+    let seen = support::snapshot(&path, &[]);
+    assert_eq!(seen["schema"], "lockkeeper.snapshot.v1");
+    for part in ["sources", "nodes", "locks", "queues", "messages", "tasks", "leases", "leaders", "oplog", "findings"] {
+        assert!(seen[part].is_array(), "{part}");
+    }
+    let lock = &seen["locks"][0];
+    for field in [
+        "lock_key",
+        "repository_id",
+        "table",
+        "holder_node",
+        "holder_agent",
+        "fence_token",
+        "acquired_at_ms",
+        "expires_at_ms",
+        "ttl_ms",
+        "state",
+        "holder_staleness",
+        "waiters",
+    ] {
+        assert!(!lock[field].is_null(), "{field}");
+    }
+    assert_eq!(lock["waiters"][0]["agent"], "2");
+    assert_eq!(lock["waiters"][0]["evidence"][0], "resource_lock_request 1");
+    assert!(lock["ttl_ms"].as_i64().is_some_and(|ms| (290_000..=300_000).contains(&ms)));
+    let node = &seen["nodes"][0];
+    for field in ["node_id", "agent_id", "repository_id", "last_seen_ms", "age_ms", "misses", "staleness", "activity"] {
+        assert!(!node[field].is_null(), "{field}");
+    }
+    let only = support::snapshot(&path, &["--view", "locks"]);
+    assert!(only["locks"].is_array() && only.get("nodes").is_none());
+}
+
+#[tokio::test]
+async fn check_speaks_the_convention() {
+    let (_folder, path) = mesh("").await;
+    let ok = run(&["check", "--db", &path]);
+    let line = text(&ok.stdout);
+    assert_eq!(ok.status.code(), Some(0), "{line}");
+    assert!(line.starts_with("LOCKKEEPER OK - 1 nodes, 1 locks, nothing stuck | nodes=1 "), "{line}");
+    assert_eq!(line.lines().count(), 1);
+
+    let stuck = "UPDATE a2a_messages SET created_at = datetime('now', '-2 minutes');";
+    let (_folder, path) = mesh(stuck).await;
+    assert_eq!(run(&["check", "--db", &path]).status.code(), Some(1));
+
+    let dead = "UPDATE mesh_heartbeats SET last_seen_ms = last_seen_ms - 700000;";
+    let (_folder, path) = mesh(dead).await;
+    let critical = run(&["check", "--db", &path]);
+    assert_eq!(critical.status.code(), Some(2));
+    assert!(
+        text(&critical.stdout).contains("forge is dead with locks (1)")
+            || text(&critical.stdout).contains("forge is dead")
+    );
+
+    let unknown = run(&["check", "--db", "/nonexistent/vox.db"]);
+    assert_eq!(unknown.status.code(), Some(3));
+    assert!(text(&unknown.stdout).contains("does not exist"), "{}", text(&unknown.stdout));
+    assert_eq!(run(&["check"]).status.code(), Some(3), "nothing configured is not OK");
+}
+
+#[test]
+fn with_nothing_configured_it_says_what_it_looked_for_and_offers_the_demo() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = lockkeeper().current_dir(folder.path()).stdin(Stdio::null()).output().unwrap();
+    let said = text(&output.stderr);
+    for words in ["vox.db", ".vox/store.db", "--db", "VOX_DB_URL", "lockkeeper demo"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn without_a_terminal_it_points_at_snapshot() {
+    let (_folder, path) = mesh("").await;
+    for arguments in [vec!["--db", &path], vec!["demo"]] {
+        let output = run(&arguments);
+        assert!(text(&output.stderr).contains("lockkeeper snapshot"), "{}", text(&output.stderr));
+        assert_eq!(output.status.code(), Some(1));
+    }
+}
+
+#[tokio::test]
+async fn files_are_found_where_vox_keeps_them() {
+    let (folder, path) = mesh("").await;
+    let data = folder.path().join("data");
+    let repository = folder.path().join("repo");
+    std::fs::create_dir_all(&data).unwrap();
+    std::fs::create_dir_all(repository.join(".vox")).unwrap();
+    std::fs::create_dir_all(repository.join("src/deep")).unwrap();
+    std::fs::copy(&path, data.join("vox.db")).unwrap();
+    std::fs::copy(&path, repository.join(".vox/store.db")).unwrap();
+    let output = lockkeeper()
+        .args(["snapshot", "--format", "json"])
+        .env("VOX_DATA_DIR", &data)
+        .current_dir(repository.join("src/deep"))
+        .output()
+        .unwrap();
+    let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let names: Vec<&str> = seen["sources"].as_array().unwrap().iter().filter_map(|s| s["name"].as_str()).collect();
+    assert_eq!(names, ["vox.db", "store.db"]);
+}
+
+#[tokio::test]
+async fn the_configuration_is_shown_with_its_origins_and_without_its_secrets() {
+    let (folder, path) = mesh("").await;
+    let config = folder.path().join("config.toml");
+    std::fs::write(&config, format!("interval = \"3s\"\n[mesh.prod]\ndb = \"{path}\"\nrepo = \"r\"\n")).unwrap();
+    let config = config.to_str().unwrap();
+    let show = |arguments: &[&str], env: &[(&str, &str)]| {
+        let mut command = lockkeeper();
+        command.arg("config").args(["--config", config]).args(arguments);
+        for (name, value) in env {
+            command.env(name, value);
+        }
+        text(&command.output().unwrap().stdout)
+    };
+    let env = [("VOX_DB_PATH", "/elsewhere.db"), ("VOX_MESH_TOKEN", "hunter2"), ("VOX_MESH_CONTROL_ADDR", "10.0.0.9")];
+    let shown = show(&["--interval", "9s"], &env);
+    assert!(shown.contains("interval = \"9s\"") && shown.contains("# --interval"), "{shown}");
+    assert!(shown.contains("/elsewhere.db") && shown.contains("# $VOX_DB_PATH"), "{shown}");
+    assert!(shown.contains("http://10.0.0.9:9847 (token from $VOX_MESH_TOKEN)"), "{shown}");
+    assert!(!shown.contains("hunter2"));
+    let prod = show(&["--mesh", "prod"], &env);
+    assert!(
+        prod.contains("[mesh.prod]") && !prod.contains("/elsewhere.db"),
+        "a mesh asked for by name is meant: {prod}"
+    );
+    // What is printed is a file that could be used.
+    let again = folder.path().join("again.toml");
+    std::fs::write(&again, &prod).unwrap();
+    let output = run(&["config", "--config", again.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let wrong = run(&["config", "--config", config, "--mesh", "nowhere"]);
+    assert!(text(&wrong.stderr).contains("it has prod"), "{}", text(&wrong.stderr));
+    assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
+fn completions_the_man_page_and_keys_are_made_from_the_definitions() {
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(text(&run(&["completions", shell]).stdout).contains("snapshot"), "{shell}");
+    }
+    assert!(text(&run(&["man"]).stdout).contains(".TH lockkeeper"));
+    let keys = text(&run(&["keys"]).stdout);
+    assert!(keys.contains("ctrl-p") && keys.contains("suspend"));
+    assert_eq!(run(&["--nonsense"]).status.code(), Some(2));
+    assert_eq!(run(&["--help"]).status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_token_is_read_from_a_file_a_variable_or_a_command_never_from_the_command_line() {
+    let help = text(&run(&["--help"]).stdout);
+    assert!(!help.contains("--token "), "{help}");
+    let refused = run(&["snapshot", "--db", "libsql://h?authToken=hunter2"]);
+    assert!(text(&refused.stderr).contains("--token-file") && !text(&refused.stderr).contains("hunter2"));
+    let missing = run(&["check", "--db", "http://127.0.0.1:1", "--token-env", "NO_SUCH_VARIABLE"]);
+    assert!(text(&missing.stdout).contains("NO_SUCH_VARIABLE is not set"), "{}", text(&missing.stdout));
+    let output = lockkeeper()
+        .args(["check", "--db", "http://127.0.0.1:1"])
+        .env("LOCKKEEPER_TOKEN_COMMAND", "/nonexistent/program,argument")
+        .output()
+        .unwrap();
+    assert!(text(&output.stdout).contains("token_command /nonexistent/program"), "{}", text(&output.stdout));
+}

@@ -1,0 +1,189 @@
+//! Local files that others own: never locked, never opened, never shown torn.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use lockkeeper::data::vox::snapshot::copy::{Copier, Fresh};
+use lockkeeper::data::vox::snapshot::fingerprint::beside;
+use support::screen::Screen;
+use support::{Peer, run, snapshot, wait_for};
+
+fn nodes(database: &str) -> usize {
+    snapshot(database, &[])["nodes"].as_array().expect("nodes").len()
+}
+
+#[test]
+fn a_writer_that_locks_the_whole_file_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vox.db");
+    let path = path.to_str().unwrap();
+    let mut vox = Peer::start(&["hold", path]);
+    assert_eq!(vox.line(), "held");
+    assert_eq!(nodes(path), 1);
+    for n in 1..=3 {
+        vox.tell("write");
+        assert_eq!(nodes(path), n + 1, "what was committed is seen at once");
+    }
+}
+
+#[test]
+fn the_console_never_stands_in_the_way_of_a_lock() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vox.db");
+    let path = path.to_str().unwrap();
+    drop({
+        let mut vox = Peer::start(&["hold", path]);
+        vox.line();
+        vox
+    });
+    let mut rival = Peer::start(&["try-lock", path]);
+    assert_eq!(rival.line(), "trying");
+    let mut screen = Screen::start(100, 30, &["--db", path, "--interval", "50ms"], &[]);
+    screen.wait_text("node-0");
+    // Touching the file makes every poll copy it anew.
+    for n in 0..20 {
+        let file = fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(std::time::SystemTime::now()).unwrap();
+        let before = screen.raw.lock().unwrap().len();
+        screen.press("R");
+        wait_for("another frame", || (screen.raw.lock().unwrap().len() > before).then_some(n));
+    }
+    screen.press("q");
+    assert_eq!(screen.wait_end(), 0);
+    let said = rival.finish();
+    assert!(said.ends_with(" 0 refused"), "{said}");
+}
+
+/// The number that every row of a picture carries; fails if there are two.
+async fn number_of(copy: &Path) -> i64 {
+    let flags = libsql::OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let database = libsql::Builder::new_local(copy).flags(flags).build().await.unwrap();
+    let connection = database.connect().unwrap();
+    let sql = "SELECT count(*), min(fence_token), max(fence_token) FROM distributed_locks";
+    let row = connection.query(sql, ()).await.unwrap().next().await.unwrap().unwrap();
+    let (count, low, high): (i64, i64, i64) = (row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap());
+    assert_eq!((count, low), (200, high), "a torn picture");
+    let row = connection.query("PRAGMA integrity_check", ()).await.unwrap().next().await.unwrap().unwrap();
+    assert_eq!(row.get::<String>(0).unwrap(), "ok");
+    high
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_of_commits_and_checkpoints_never_gives_a_torn_or_older_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vox.db");
+    let mut writer = Peer::start(&["storm", path.to_str().unwrap(), "11"]);
+    assert_eq!(writer.line(), "storming");
+    let ours = folder.path().join("ours");
+    fs::create_dir(&ours).unwrap();
+    let mut copier = Copier::new(path, &ours, u64::MAX);
+    let (mut last, mut copies, mut retries) = (0, 0, 0);
+    while copies < 300 {
+        match copier.refresh() {
+            Ok(_) => {
+                let number = number_of(copier.path()).await;
+                assert!(number >= last, "an older picture: {number} after {last}");
+                last = number;
+                copies += 1;
+            }
+            // A retry is a right answer; never to find a quiet moment is not.
+            Err(_) => retries += 1,
+        }
+        assert!(retries < 300, "{copies} copies, {retries} retries");
+    }
+    assert!(last > 0);
+    assert!(writer.finish().ends_with(" commits"));
+}
+
+#[tokio::test]
+async fn a_file_that_was_replaced_is_another_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ours, other) = (folder.path().join("ours"), folder.path().join("other"));
+    fs::create_dir(&ours).unwrap();
+    fs::create_dir(&other).unwrap();
+    let path = support::database(folder.path(), "CREATE TABLE a (x); PRAGMA journal_mode = DELETE;").await;
+    let mut copier = Copier::new(path.clone(), &ours, u64::MAX);
+    assert!(matches!(copier.refresh(), Ok(Fresh::Changed { .. })));
+    let newer = support::database(&other, "CREATE TABLE b (y);").await;
+    fs::rename(&newer, &path).unwrap();
+    assert!(matches!(copier.refresh(), Ok(Fresh::Replaced { .. })));
+    fs::remove_file(&path).unwrap();
+    let error = copier.refresh().unwrap_err().to_string();
+    assert!(error.contains("does not exist"), "{error}");
+}
+
+#[tokio::test]
+async fn nothing_is_read_while_nothing_moves_and_only_the_log_while_the_file_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let ours = folder.path().join("ours");
+    fs::create_dir(&ours).unwrap();
+    let path = folder.path().join("vox.db");
+    let connection = lockkeeper::demo::write::Writer::create(&path).await.unwrap().into_connection();
+    let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) \
+                INSERT INTO mesh_heartbeats SELECT 'n' || i, '1', i, 'idle', 'r' FROM n";
+    connection.execute(fill, ()).await.unwrap();
+    connection.query("PRAGMA wal_checkpoint(TRUNCATE)", ()).await.unwrap().next().await.unwrap();
+    let mut copier = Copier::new(path.clone(), &ours, u64::MAX);
+    copier.refresh().unwrap();
+    wait_for("the file's time to settle", || {
+        copier.refresh().unwrap();
+        copier.is_current().unwrap().then_some(())
+    });
+    connection.execute("INSERT INTO mesh_heartbeats VALUES ('new', '1', 1, 'idle', 'r')", ()).await.unwrap();
+    assert!(!copier.is_current().unwrap());
+    let log = fs::metadata(beside(&path, "-wal")).unwrap().len();
+    assert_eq!(copier.refresh().unwrap(), Fresh::Changed { bytes: log });
+}
+
+#[tokio::test]
+async fn copies_are_private_bounded_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = support::database(folder.path(), lockkeeper::demo::write::SCHEMA).await;
+    let copies = folder.path().join("copies");
+    fs::create_dir(&copies).unwrap();
+    let env = [("LOCKKEEPER_SNAPSHOT_DIR", copies.to_str().unwrap())];
+    let found = || fs::read_dir(&copies).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+
+    let mut screen = Screen::start(80, 24, &["--db", path.to_str().unwrap()], &env);
+    screen.wait_text("live");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let store = found().remove(0);
+        assert_eq!(mode(&store), 0o700);
+        assert_eq!(mode(&store.join("0/copy.db")), 0o600);
+    }
+    screen.signal(rustix::process::Signal::KILL);
+    screen.wait_end();
+    assert_eq!(found().len(), 1, "a killed console leaves its copy");
+
+    let mut screen = Screen::start(80, 24, &["--db", path.to_str().unwrap()], &env);
+    screen.wait_text("live");
+    assert_eq!(found().len(), 1, "the next one removes it");
+    screen.press("q");
+    screen.wait_end();
+    assert!(found().is_empty());
+
+    let output = support::lockkeeper()
+        .args(["check", "--db", path.to_str().unwrap()])
+        .env("LOCKKEEPER_SNAPSHOT_MAX_BYTES", "1000")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("more than may be copied") && said.contains("snapshot.max_bytes"), "{said}");
+    assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
+fn what_is_no_database_is_said_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.txt");
+    fs::write(&path, "not a database at all, but long enough to look at").unwrap();
+    let output = run(&["snapshot", "--db", path.to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("not a SQLite or libSQL database"), "{said}");
+    assert_eq!(output.status.code(), Some(1));
+}

@@ -1,0 +1,182 @@
+//! A remote database: a Hrana server in a process of its own, over a real libSQL file.
+
+mod support;
+
+use std::time::Duration;
+
+use lockkeeper::config::token::Token;
+use lockkeeper::data::observation::Change;
+use lockkeeper::data::source::{FaultKind, Known, Source};
+use lockkeeper::data::vox::backend::{Backend, remote::Remote};
+use lockkeeper::data::vox::db::VoxDb;
+use lockkeeper::data::vox::http::client::wall_clock;
+use lockkeeper::data::vox::queries::Limits;
+use support::Peer;
+use support::screen::Screen;
+
+const TOKEN: &str = "s3cret-of-the-tests";
+
+struct Server {
+    folder: tempfile::TempDir,
+    peer: Peer,
+    url: String,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let sql = format!(
+            "{}INSERT INTO mesh_heartbeats VALUES ('far-node', '1', unixepoch() * 1000, 'idle', 'r');
+             INSERT INTO a2a_messages (message_uuid, sender_agent, receiver_agent, msg_type, payload, repository_id)
+             VALUES ('u1', '1', '2', 'free_form', 'one', 'r');",
+            lockkeeper::demo::write::SCHEMA
+        );
+        let path = support::database(folder.path(), &sql).await;
+        std::fs::write(folder.path().join("token"), format!("{TOKEN}\n")).unwrap();
+        let mut peer = Peer::start(&["hrana", path.to_str().unwrap(), TOKEN]);
+        let url = peer.line();
+        Self { folder, peer, url }
+    }
+
+    fn token_file(&self) -> std::path::PathBuf {
+        self.folder.path().join("token")
+    }
+
+    fn source(&self) -> VoxDb {
+        let remote = Remote::new(self.url.clone(), Some(Token::File(self.token_file())), 4 << 20);
+        VoxDb::new(Backend::Remote(remote), Limits::default(), wall_clock)
+    }
+
+    async fn execute(&self, sql: &str) {
+        let database = libsql::Builder::new_local(self.folder.path().join("fixture.db")).build().await.unwrap();
+        database.connect().unwrap().execute_batch(sql).await.unwrap();
+    }
+
+    fn requests(&mut self) -> u64 {
+        self.peer.tell("count").parse().unwrap()
+    }
+}
+
+fn live(changes: &[Change]) -> usize {
+    changes.iter().map(|c| if let Change::LiveMessages(_, rows) = c { rows.len() } else { 0 }).sum()
+}
+
+fn settled(changes: &[Change]) -> usize {
+    changes.iter().map(|c| if let Change::SettledMessages(rows) = c { rows.len() } else { 0 }).sum()
+}
+
+#[tokio::test]
+async fn a_poll_is_one_round_trip_and_history_is_never_read_twice() {
+    let mut server = Server::start().await;
+    server.execute("INSERT INTO agent_oplog (agent_id, operation_id, kind, description, timestamp_ms) VALUES ('1', 'OP-000001', '\"Rebalance\"', 'd', 1);").await;
+    let (mut source, known) = (server.source(), Known::default());
+    let first = source.poll(&known).await.unwrap();
+    assert_eq!((live(&first.changes), first.cost.round_trips), (1, 2), "a probe, then a poll");
+    assert!(first.changes.iter().any(|c| matches!(c, Change::Log(_, rows, _) if rows.len() == 1)));
+    assert!(first.clock.is_some_and(|clock| clock.offset_ms.abs() < 2_000));
+
+    let before = server.requests();
+    let second = source.poll(&known).await.unwrap();
+    assert_eq!(server.requests() - before, 1);
+    assert_eq!(second.cost.round_trips, 1);
+    assert!(second.cost.bytes > 0);
+    assert!(!second.changes.iter().any(|c| matches!(c, Change::Log(..))), "the op-log is followed, not re-read");
+
+    server.execute("INSERT INTO agent_oplog (agent_id, operation_id, kind, description, timestamp_ms) VALUES ('1', 'OP-000002', '\"Rebalance\"', 'd', 2); UPDATE a2a_messages SET acknowledged = 1;").await;
+    let third = source.poll(&known).await.unwrap();
+    assert!(third.changes.iter().any(|c| matches!(c, Change::Log(_, rows, _) if rows.len() == 1)));
+    assert_eq!(live(&third.changes), 0);
+    let fourth = source.poll(&known).await.unwrap();
+    assert_eq!(settled(&fourth.changes), 1, "a message that left the queue is looked up once");
+    let fifth = source.poll(&known).await.unwrap();
+    assert_eq!((settled(&fifth.changes), fifth.cost.round_trips), (0, 1));
+}
+
+#[tokio::test]
+async fn a_table_made_anew_is_read_anew() {
+    let server = Server::start().await;
+    let (mut source, known) = (server.source(), Known::default());
+    server.execute("INSERT INTO agent_oplog (id, agent_id, operation_id, kind, description, timestamp_ms) VALUES (50, '1', 'OP-000050', '\"Rebalance\"', 'd', 1);").await;
+    source.poll(&known).await.unwrap();
+    server.execute("DELETE FROM agent_oplog; INSERT INTO agent_oplog (id, agent_id, operation_id, kind, description, timestamp_ms) VALUES (3, '1', 'OP-000003', '\"Rebalance\"', 'd', 1);").await;
+    let seen = source.poll(&known).await.unwrap();
+    let fresh = seen.changes.iter().any(|c| matches!(c, Change::Log(_, rows, start) if rows.len() == 1 && *start == lockkeeper::data::observation::LogStart::Beginning));
+    assert!(fresh, "{:?}", seen.changes);
+}
+
+#[tokio::test]
+async fn faults_are_explained_and_survived() {
+    let mut server = Server::start().await;
+    let (mut source, known) = (server.source(), Known::default());
+    source.poll(&known).await.unwrap();
+    for (manners, said, kind) in [
+        ("status 401", "refused the token (401)", FaultKind::Setup),
+        ("status 403", "may not read", FaultKind::Setup),
+        ("status 404", "no Hrana v3 database", FaultKind::Setup),
+        ("status 429", "asks for patience (429)", FaultKind::Busy),
+        ("status 503", "asks for patience (503)", FaultKind::Busy),
+        ("status 500", "failed (500)", FaultKind::Transient),
+        ("garbage", "is not Hrana v3", FaultKind::Transient),
+        ("huge 9000000", "larger than 4.2 MB", FaultKind::Setup),
+    ] {
+        server.peer.tell(manners);
+        let fault = source.poll(&known).await.unwrap_err();
+        assert!(fault.to_string().contains(said), "{manners}: {fault}");
+        assert_eq!(fault.kind, kind, "{manners}");
+        assert!(!fault.to_string().contains(TOKEN));
+        server.peer.tell("ok");
+        source.poll(&known).await.unwrap_or_else(|fault| panic!("after {manners}: {fault}"));
+    }
+}
+
+#[tokio::test]
+async fn a_renewed_token_is_picked_up() {
+    let server = Server::start().await;
+    std::fs::write(server.token_file(), "old\n").unwrap();
+    let (mut source, known) = (server.source(), Known::default());
+    let fault = source.poll(&known).await.unwrap_err();
+    assert!(fault.to_string().contains("401"), "{fault}");
+    std::fs::write(server.token_file(), format!("{TOKEN}\n")).unwrap();
+    source.poll(&known).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_dies_is_marked_old_and_its_return_is_seen() {
+    let mut server = Server::start().await;
+    let token = server.token_file();
+    let arguments = ["--db", &server.url, "--token-file", token.to_str().unwrap(), "--interval", "100ms"];
+    let env = [("LOCKKEEPER_TIMEOUT", "500ms"), ("LOCKKEEPER_THRESHOLDS_OLD", "1s")];
+    let mut screen = Screen::start(120, 40, &arguments, &env);
+    screen.wait_text("● far-node");
+    server.peer.tell("delay 30000");
+    let text = screen.wait_text("is old");
+    assert!(text.contains("far-node"), "what was known stays:\n{text}");
+    assert!(!text.contains("● far-node") || text.contains('~'), "and never looks live:\n{text}");
+    // A slow source does not slow the screen.
+    let started = std::time::Instant::now();
+    screen.press("2");
+    screen.wait_text("REPOSITORY");
+    assert!(started.elapsed() < Duration::from_secs(5));
+    screen.press("1");
+    server.peer.tell("ok");
+    screen.wait_text("● live");
+    let raw = screen.raw.lock().unwrap().clone();
+    assert!(!String::from_utf8_lossy(&raw).contains(TOKEN));
+    screen.press("q");
+    assert_eq!(screen.wait_end(), 0);
+    assert!(screen.is_restored());
+}
+
+#[tokio::test]
+async fn a_replica_that_cannot_sync_says_so() {
+    let server = Server::start().await;
+    let path = server.folder.path().join("replica.db");
+    let (file, token) = (path.to_str().unwrap(), server.token_file());
+    let output = support::lockkeeper()
+        .args(["check", "--db", &server.url, "--token-file", token.to_str().unwrap()])
+        .env("LOCKKEEPER_REPLICA_PATH", file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("UNKNOWN") && said.contains("replica"), "{said}");
+}

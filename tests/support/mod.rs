@@ -1,0 +1,109 @@
+//! What the tests share: the built program, processes beside it, and waits for conditions.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+pub mod screen;
+
+/// How long anything may take before a test gives up; never how long it waits.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The built program, with an environment that knows of no other mesh.
+pub fn lockkeeper() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lockkeeper"));
+    command.env_clear();
+    for name in ["PATH", "TMPDIR", "LLVM_PROFILE_FILE"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command.env("HOME", "/nonexistent").env("LANG", "C.UTF-8");
+    command
+}
+
+/// Runs the program to its end.
+pub fn run(arguments: &[&str]) -> Output {
+    lockkeeper().args(arguments).stdin(Stdio::null()).output().expect("the program runs")
+}
+
+/// The snapshot of a database as JSON.
+pub fn snapshot(database: &str, more: &[&str]) -> serde_json::Value {
+    let output = run(&[&["snapshot", "--format", "json", "--db", database], more].concat());
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
+}
+
+/// A helper process of the tests; killed when dropped.
+pub struct Peer {
+    child: Child,
+    pub input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Peer {
+    /// Starts a part of `tests/support/peer`.
+    pub fn start(arguments: &[&str]) -> Self {
+        let program = peer_program();
+        let started = Command::new(&program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut child = started.unwrap_or_else(|e| panic!("{}: {e}; run `cargo build --examples`", program.display()));
+        let input = child.stdin.take();
+        let output = BufReader::new(child.stdout.take().expect("its output"));
+        Self { child, input, output }
+    }
+
+    /// The next line it prints.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("a line of the peer");
+        line.trim_end().to_owned()
+    }
+
+    /// Tells it something, and returns what it answers.
+    pub fn tell(&mut self, line: &str) -> String {
+        let input = self.input.as_mut().expect("its input");
+        writeln!(input, "{line}").expect("telling the peer");
+        self.line()
+    }
+
+    /// Ends its input, and returns what it says then.
+    pub fn finish(&mut self) -> String {
+        self.input = None;
+        self.line()
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Examples are built beside the tests, in `target/<profile>/examples`.
+fn peer_program() -> PathBuf {
+    let me = std::env::current_exe().expect("this test's own path");
+    let profile = me.ancestors().nth(2).expect("target/<profile>");
+    profile.join("examples").join(if cfg!(windows) { "vox_peer.exe" } else { "vox_peer" })
+}
+
+/// A database made by `sql` in a folder of its own.
+pub async fn database(folder: &Path, sql: &str) -> PathBuf {
+    let path = folder.join("fixture.db");
+    let database = libsql::Builder::new_local(&path).build().await.expect("a database");
+    database.connect().expect("a connection").execute_batch(sql).await.expect("the fixture's SQL");
+    path
+}
+
+/// Waits until something holds.
+pub fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

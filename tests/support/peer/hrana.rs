@@ -1,0 +1,68 @@
+//! A Hrana server whose manners are told from standard input: `ok`, `delay MS`, `status N`, `garbage`,
+//! `huge N`, `count`.
+
+use std::io::BufRead;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+
+#[derive(Clone, Default)]
+struct Manners {
+    delay: Duration,
+    status: Option<u16>,
+    garbage: bool,
+    huge: usize,
+    requests: u64,
+}
+
+/// Serves until it is killed.
+pub async fn serve(database: &Path, token: &str) {
+    let manners = Arc::new(Mutex::new(Manners::default()));
+    let behave = manners.clone();
+    let router = lockkeeper::demo::hrana::router(database, Some(token.to_owned()))
+        .layer(middleware::from_fn(move |request, next| answer(behave.clone(), request, next)));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    println!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            let mut manners = manners.lock().expect("the manners");
+            let (requests, words) = (manners.requests, line.split(' ').collect::<Vec<_>>());
+            let number = |i: usize| words.get(i).and_then(|w| w.parse::<u64>().ok()).unwrap_or(0);
+            match words[0] {
+                "count" => println!("{requests}"),
+                "delay" => manners.delay = Duration::from_millis(number(1)),
+                "status" => manners.status = u16::try_from(number(1)).ok(),
+                "garbage" => manners.garbage = true,
+                "huge" => manners.huge = usize::try_from(number(1)).unwrap_or(0),
+                _ => *manners = Manners { requests, ..Manners::default() },
+            }
+            if words[0] != "count" {
+                println!("done");
+            }
+        }
+    });
+    axum::serve(listener, router).await.expect("serving");
+}
+
+async fn answer(manners: Arc<Mutex<Manners>>, request: Request, next: Next) -> Response {
+    let now = {
+        let mut manners = manners.lock().expect("the manners");
+        manners.requests += 1;
+        manners.clone()
+    };
+    tokio::time::sleep(now.delay).await;
+    match now {
+        Manners { status: Some(code), .. } => {
+            (StatusCode::from_u16(code).expect("a status"), "as told").into_response()
+        }
+        Manners { garbage: true, .. } => Body::from(vec![0xff, 0xfe, b'{', 0x1b]).into_response(),
+        Manners { huge, .. } if huge > 0 => Body::from(vec![b' '; huge]).into_response(),
+        _ => next.run(request).await,
+    }
+}

@@ -1,0 +1,25 @@
+//! A process of its own for the tests: what else touches the same files and ports as the console.
+//!
+//! `vox_peer hold DB`: writes as today's Vox does, with a POSIX write lock on the whole file and its log.
+//! `vox_peer try-lock DB`: takes that lock over and over, and counts how often it was refused.
+//! `vox_peer storm DB`: commits as fast as it can, and checkpoints at random.
+//! `vox_peer hrana DB TOKEN`: a Hrana server that can be slowed and made to fail from standard input.
+
+mod hrana;
+mod locks;
+mod storm;
+
+use std::path::Path;
+
+#[tokio::main]
+async fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let words: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
+    match words.as_slice() {
+        ["hold", database] => locks::hold(Path::new(database)).await,
+        ["try-lock", database] => locks::try_lock(Path::new(database)),
+        ["storm", database, seed] => storm::storm(Path::new(database), seed.parse().expect("a seed")).await,
+        ["hrana", database, token] => hrana::serve(Path::new(database), token).await,
+        other => panic!("no such part: {other:?}"),
+    }
+}

@@ -1,0 +1,142 @@
+//! The program in a terminal of its own, read as a person reads it.
+
+use std::io::{Read, Write};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+use super::PATIENCE;
+
+/// A terminal with a program in it.
+pub struct Screen {
+    parser: Arc<Mutex<vt100::Parser>>,
+    /// Everything that was ever written to the terminal.
+    pub raw: Arc<Mutex<Vec<u8>>>,
+    writer: Box<dyn Write + Send>,
+    master: Box<dyn MasterPty + Send>,
+    pub child: Box<dyn Child + Send + Sync>,
+}
+
+fn cells(n: u16) -> std::num::NonZeroU16 {
+    std::num::NonZeroU16::new(n).expect("a size")
+}
+
+fn size(columns: u16, rows: u16) -> PtySize {
+    PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }
+}
+
+impl Screen {
+    /// Starts the program.
+    pub fn start(columns: u16, rows: u16, arguments: &[&str], env: &[(&str, &str)]) -> Self {
+        let pair = native_pty_system().openpty(size(columns, rows)).expect("a terminal");
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_lockkeeper"));
+        command.args(arguments);
+        command.env_clear();
+        for name in ["PATH", "TMPDIR"] {
+            if let Ok(value) = std::env::var(name) {
+                command.env(name, value);
+            }
+        }
+        command.cwd(std::env::temp_dir());
+        command.env("HOME", "/nonexistent");
+        command.env("TERM", "xterm-256color");
+        command.env("LANG", "C.UTF-8");
+        for (name, value) in env {
+            command.env(name, value);
+        }
+        let child = pair.slave.spawn_command(command).expect("the program starts");
+        drop(pair.slave);
+        let parser = Arc::new(Mutex::new(vt100::Parser::new(cells(rows), cells(columns), 0)));
+        let raw = Arc::new(Mutex::new(Vec::new()));
+        let (to_parser, to_raw) = (parser.clone(), raw.clone());
+        let mut reader = pair.master.try_clone_reader().expect("the terminal's output");
+        std::thread::spawn(move || {
+            let mut buffer = vec![0; 65_536];
+            while let Ok(n) = reader.read(&mut buffer) {
+                if n == 0 {
+                    return;
+                }
+                to_raw.lock().expect("the bytes").extend_from_slice(&buffer[..n]);
+                // The emulator may stumble over rare input; that is no fault of the program under test.
+                let mut parser = to_parser.lock().expect("the screen");
+                let _ = std::panic::catch_unwind(AssertUnwindSafe(|| parser.process(&buffer[..n])));
+            }
+        });
+        let writer = pair.master.take_writer().expect("the terminal's input");
+        Self { parser, raw, writer, master: pair.master, child }
+    }
+
+    /// What stands on the screen.
+    pub fn text(&self) -> String {
+        self.parser.lock().expect("the screen").screen().contents()
+    }
+
+    /// Types keys.
+    pub fn press(&mut self, keys: &str) {
+        self.writer.write_all(keys.as_bytes()).expect("typing");
+        self.writer.flush().expect("typing");
+    }
+
+    /// Waits until the screen shows something.
+    pub fn wait_for(&self, what: &str, holds: impl Fn(&str) -> bool) -> String {
+        let started = Instant::now();
+        loop {
+            let text = self.text();
+            if holds(&text) {
+                return text;
+            }
+            assert!(started.elapsed() < PATIENCE, "waited in vain for {what}; the screen shows\n{text}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits until a text is on screen.
+    pub fn wait_text(&self, text: &str) -> String {
+        self.wait_for(text, |screen| screen.contains(text))
+    }
+
+    /// Gives the terminal another size.
+    pub fn resize(&mut self, columns: u16, rows: u16) {
+        self.parser.lock().expect("the screen").screen_mut().set_size(cells(rows), cells(columns));
+        self.master.resize(size(columns, rows)).expect("another size");
+    }
+
+    /// Waits for the program's end; answers its exit code.
+    pub fn wait_end(&mut self) -> u32 {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("its state") {
+                return status.exit_code();
+            }
+            assert!(started.elapsed() < PATIENCE, "it does not end; the screen shows\n{}", self.text());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Whether everything that was switched on in the terminal was switched off again.
+    pub fn is_restored(&self) -> bool {
+        let raw = String::from_utf8_lossy(&self.raw.lock().expect("the bytes")).into_owned();
+        ["?1049", "?1000", "?1002", "?1003", "?1006", "?2004"].iter().all(|mode| {
+            match (raw.rfind(&format!("\x1b[{mode}h")), raw.rfind(&format!("\x1b[{mode}l"))) {
+                (Some(on), Some(off)) => off > on,
+                (Some(_), None) => false,
+                (None, _) => true,
+            }
+        }) && raw.rfind("\x1b[?25h") > raw.rfind("\x1b[?25l")
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = self.child.process_id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
+        rustix::process::kill_process(pid.expect("its id"), signal).expect("a signal");
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,199 @@
+//! The dashboard in a real terminal, driven as a person drives it.
+#![cfg(unix)]
+
+mod support;
+
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+use support::screen::Screen;
+use support::wait_for;
+
+const CALM: &[&str] = &["demo", "--seed", "3", "--speed", "0.5"];
+
+#[test]
+fn a_walk_through_every_view() {
+    let mut screen = Screen::start(120, 40, CALM, &[]);
+    screen.wait_text("● 12 healthy");
+    for (key, shows) in [
+        ("2", "ACTIVITY"),
+        ("3", "HOLDER"),
+        ("4", "CLAIMED BY"),
+        ("5", "LAST EVIDENCE"),
+        ("6", "following"),
+        ("7", "SEVERITY"),
+        ("1", "CONTENDED LOCKS"),
+        ("\t", "ACTIVITY"),
+        ("\x1b[Z", "CONTENDED LOCKS"),
+    ] {
+        screen.press(key);
+        screen.wait_text(shows);
+    }
+    screen.press("?");
+    screen.wait_text("half page down");
+    screen.press("\x1b");
+    screen.wait_for("help to close", |s| !s.contains("half page down"));
+    screen.press("q");
+    assert_eq!(screen.wait_end(), 0);
+    assert!(screen.is_restored());
+}
+
+#[test]
+fn filter_inspect_follow_a_link_and_go_back() {
+    let mut screen = Screen::start(120, 40, CALM, &[]);
+    screen.wait_text("● 12 healthy");
+    screen.press("2");
+    screen.wait_text("12 rows");
+    screen.press("/");
+    screen.press("node:forge");
+    screen.wait_text("1 of 12 rows");
+    screen.press("\r");
+    screen.press("\r");
+    screen.wait_text("Signs of life");
+    let text = screen.wait_text("Locks in hand");
+    assert!(text.contains("registry of 127.0.0.1"), "{text}");
+    screen.press("\t");
+    screen.press("\r");
+    screen.wait_text("Queue, inferred");
+    screen.press("\x1b");
+    screen.wait_text("Signs of life");
+    screen.press("\x1b");
+    screen.wait_for("the table", |s| s.contains("1 of 12 rows") && !s.contains("Signs of life"));
+    screen.press("\x1b");
+    screen.wait_text("12 rows");
+    screen.press(":");
+    screen.press("theme light\r");
+    screen.press(":interval 2s\r");
+    screen.wait_text("every 2s");
+    screen.press(":nonsense-command\r");
+    screen.wait_text("there is no command");
+    screen.press("y");
+    wait_for("OSC 52", || {
+        let raw = screen.raw.lock().unwrap().clone();
+        String::from_utf8_lossy(&raw)
+            .contains("\x1b]52;c;Zm9yZ2U=\x07")
+            .then_some(())
+            .or_else(|| String::from_utf8_lossy(&raw).contains("\x1b]52;c;").then_some(()))
+    });
+    screen.press("\x03");
+    assert_eq!(screen.wait_end(), 0);
+    assert!(screen.is_restored());
+}
+
+#[test]
+fn any_size_is_survived() {
+    let mut screen = Screen::start(120, 40, CALM, &[]);
+    screen.wait_text("● 12 healthy");
+    for (columns, rows) in [(20, 5), (1, 1), (39, 9), (40, 10), (300, 100), (80, 24)] {
+        // Esc and a key at once would be Alt and that key.
+        for key in ["1", "3", "\r", "q", "?", "q", "s", "q"] {
+            screen.press(key);
+        }
+        screen.resize(columns, rows);
+        if columns == 20 {
+            screen.wait_text("needs 40x10");
+        }
+    }
+    screen.press("6");
+    screen.wait_text("following");
+}
+
+#[test]
+fn a_database_that_dies_is_marked_old_and_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mesh = folder.path().join("mesh");
+    let mut server = Command::new(env!("CARGO_BIN_EXE_lockkeeper"))
+        .args(["demo", "--speed", "1", "--serve", mesh.to_str().unwrap()])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let database = mesh.join("mesh.db");
+    wait_for("the mesh's database", || database.exists().then_some(()));
+    let env = [("LOCKKEEPER_THRESHOLDS_OLD", "1s")];
+    let mut screen = Screen::start(120, 40, &["--db", database.to_str().unwrap(), "--interval", "200ms"], &env);
+    screen.wait_text("● 12 healthy");
+    let hidden = mesh.join("hidden.db");
+    std::fs::rename(&database, &hidden).unwrap();
+    let text = screen.wait_text("is old");
+    assert!(text.contains("forge"), "what was known stays: {text}");
+    screen.wait_text("does not exist");
+    std::fs::rename(&hidden, &database).unwrap();
+    screen.wait_text("● live");
+    screen.press("q");
+    assert_eq!(screen.wait_end(), 0);
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
+#[test]
+fn signals_and_hang_ups_end_it_and_restore_the_terminal() {
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+        let mut screen = Screen::start(80, 24, CALM, &[]);
+        screen.wait_text("● 12 healthy");
+        screen.signal(signal);
+        assert_eq!(screen.wait_end(), 0, "{signal:?}");
+        assert!(screen.is_restored(), "{signal:?}");
+    }
+}
+
+#[test]
+fn monochrome_and_ascii_terminals_are_served() {
+    let mut screen = Screen::start(100, 30, CALM, &[("NO_COLOR", "1"), ("LANG", "C")]);
+    screen.wait_text("o 12 healthy");
+    for key in ["2", "3", "6", "?"] {
+        screen.press(key);
+    }
+    screen.wait_text("half page down");
+    screen.press("\x03");
+    screen.wait_end();
+    let raw = screen.raw.lock().unwrap().clone();
+    let text = String::from_utf8_lossy(&raw);
+    assert!(text.is_ascii(), "nothing beyond ASCII");
+    for sequence in text.split("\x1b[").skip(1) {
+        let parameters: String = sequence.chars().take_while(|c| c.is_ascii_digit() || *c == ';').collect();
+        if sequence[parameters.len()..].starts_with('m') {
+            let is_colour = |n: &str| matches!(n.parse::<u8>(), Ok(30..=38 | 40..=48 | 90..=107));
+            assert!(!parameters.split(';').any(is_colour), "a colour: {parameters}");
+        }
+    }
+}
+
+#[test]
+fn the_mouse_selects_opens_and_sorts() {
+    let mut screen = Screen::start(120, 40, CALM, &[]);
+    screen.wait_text("● 12 healthy");
+    let click = |column: u16, row: u16| format!("\x1b[<0;{column};{row}M\x1b[<0;{column};{row}m");
+    // The second tab.
+    screen.press(&click(16, 2));
+    screen.wait_text("12 rows");
+    screen.press(&click(5, 4));
+    let text = screen.wait_text("NODE↑");
+    assert!(text.contains("anvil"));
+    screen.press(&click(5, 7));
+    screen.press(&click(5, 7));
+    screen.wait_text("Signs of life");
+    screen.press("q");
+    screen.press("q");
+    assert_eq!(screen.wait_end(), 0);
+}
+
+#[test]
+fn pause_freezes_the_picture_and_says_so() {
+    let mut screen = Screen::start(120, 40, CALM, &[]);
+    screen.wait_text("● 12 healthy");
+    screen.press("p");
+    screen.wait_text("PAUSED");
+    screen.press("p");
+    screen.wait_for("the pause to end", |s| !s.contains("PAUSED"));
+    screen.press("q");
+    screen.wait_end();
+}
+
+#[test]
+fn the_remote_demo_shows_the_same_mesh() {
+    let mut screen = Screen::start(120, 40, &["demo", "--remote", "--speed", "0.5"], &[]);
+    screen.wait_text("● 12 healthy");
+    screen.wait_text("remote, one batch a poll");
+    screen.press("q");
+    assert_eq!(screen.wait_end(), 0);
+}
