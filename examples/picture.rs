@@ -28,7 +28,8 @@ fn main() -> anyhow::Result<()> {
         pixel_width: 0,
         pixel_height: 0,
     })?;
-    let mut command = CommandBuilder::new(program);
+    let mut command = CommandBuilder::new(std::fs::canonicalize(program)?);
+    command.cwd(std::env::current_dir()?);
     command.args(rest);
     for (name, value) in [("TERM", "xterm-256color"), ("COLORTERM", "truecolor"), ("LANG", "C.UTF-8")] {
         command.env(name, value);
@@ -96,12 +97,14 @@ fn svg(screen: &vt100::Screen) -> String {
                     CELL.1
                 );
             }
-            if !text.trim().is_empty() {
-                let weight = if bold { " font-weight=\"bold\"" } else { "" };
-                let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+            let weight = if bold { " font-weight=\"bold\"" } else { "" };
+            // Word by word, so that columns stand where they stood whatever the font.
+            for (at, word) in words(&text) {
+                let (x, run) = (x + at * CELL.0, width_of(word) * CELL.0);
+                let word = word.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
                 let _ = writeln!(
                     out,
-                    "<text x=\"{x:.1}\" y=\"{:.1}\" fill=\"{ink}\"{weight} xml:space=\"preserve\" textLength=\"{run:.1}\">{text}</text>",
+                    "<text x=\"{x:.1}\" y=\"{:.1}\" fill=\"{ink}\"{weight} textLength=\"{run:.1}\">{word}</text>",
                     y + 13.5
                 );
             }
@@ -109,6 +112,24 @@ fn svg(screen: &vt100::Screen) -> String {
     }
     out.push_str("</svg>\n");
     out
+}
+
+/// Words and the columns they begin at.
+fn words(text: &str) -> Vec<(f32, &str)> {
+    let mut found = Vec::new();
+    let mut column = 0.0;
+    for piece in text.split_inclusive(' ') {
+        let word = piece.trim_end();
+        if !word.is_empty() {
+            found.push((column, word));
+        }
+        column += width_of(piece);
+    }
+    found
+}
+
+fn width_of(text: &str) -> f32 {
+    f32::from(u16::try_from(unicode_width::UnicodeWidthStr::width(text)).unwrap_or(0))
 }
 
 fn style(screen: &vt100::Screen, row: u16, column: u16) -> (String, String, bool) {

@@ -160,6 +160,9 @@ async fn a_server_that_dies_is_marked_old_and_its_return_is_seen() {
     screen.press("1");
     server.peer.tell("ok");
     screen.wait_text("● live");
+    server.peer.kill();
+    screen.wait_text("is old");
+    screen.wait_text("cannot reach");
     let raw = screen.raw.lock().unwrap().clone();
     assert!(!String::from_utf8_lossy(&raw).contains(TOKEN));
     screen.press("q");

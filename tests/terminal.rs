@@ -50,8 +50,8 @@ fn filter_inspect_follow_a_link_and_go_back() {
     screen.press("\r");
     screen.press("\r");
     screen.wait_text("Signs of life");
-    let text = screen.wait_text("Locks in hand");
-    assert!(text.contains("registry of 127.0.0.1"), "{text}");
+    screen.wait_text("registry of 127.0.0.1");
+    screen.wait_text("Locks and leases in hand");
     screen.press("\t");
     screen.press("\r");
     screen.wait_text("Queue, inferred");
@@ -193,7 +193,23 @@ fn pause_freezes_the_picture_and_says_so() {
 fn the_remote_demo_shows_the_same_mesh() {
     let mut screen = Screen::start(120, 40, &["demo", "--remote", "--speed", "0.5"], &[]);
     screen.wait_text("● 12 healthy");
-    screen.wait_text("remote, one batch a poll");
+    screen.wait_text("remote batch");
     screen.press("q");
     assert_eq!(screen.wait_end(), 0);
+}
+
+#[test]
+fn a_panic_restores_the_terminal_and_one_in_the_background_leaves_it_alone() {
+    let peer = support::peer_program();
+    let mut screen = Screen::start_program(peer.to_str().unwrap(), 80, 24, &["panic"], &[]);
+    assert_eq!(screen.wait_end(), 101);
+    wait_for("its last words", || {
+        let raw = String::from_utf8_lossy(&screen.raw.lock().unwrap()).into_owned();
+        raw.contains("on purpose").then_some(raw)
+    });
+    let raw = String::from_utf8_lossy(&screen.raw.lock().unwrap()).into_owned();
+    assert!(screen.is_restored());
+    assert!(!raw.contains("in the background"), "the screen was left alone");
+    let (left, told) = (raw.rfind("\x1b[?1049l").unwrap(), raw.rfind("on purpose").unwrap());
+    assert!(left < told, "the terminal is restored before the panic is told");
 }

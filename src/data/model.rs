@@ -44,6 +44,9 @@ pub enum LockTable {
     Distributed,
     #[strum(serialize = "vcs_lock")]
     Vcs,
+    /// No table of locks: an execution lease, shown beside them.
+    #[strum(serialize = "exec lease")]
+    ExecLease,
 }
 
 /// One lock row.

@@ -74,7 +74,7 @@ impl Builder<'_> {
             }
             Database::Remote { url, token } => {
                 let backend = remote::Remote::new(url.clone(), token.clone(), settings.remote_max_answer);
-                (host(url), url.clone(), "remote, one batch a poll", Backend::Remote(backend))
+                (host(url), url.clone(), "remote batch", Backend::Remote(backend))
             }
             Database::Replica { url, path, token, every } => {
                 let backend =

@@ -67,6 +67,12 @@ impl Peer {
         self.line()
     }
 
+    /// Ends it at once.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Ends its input, and returns what it says then.
     pub fn finish(&mut self) -> String {
         self.input = None;
@@ -76,13 +82,12 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 
 /// Examples are built beside the tests, in `target/<profile>/examples`.
-fn peer_program() -> PathBuf {
+pub fn peer_program() -> PathBuf {
     let me = std::env::current_exe().expect("this test's own path");
     let profile = me.ancestors().nth(2).expect("target/<profile>");
     profile.join("examples").join(if cfg!(windows) { "vox_peer.exe" } else { "vox_peer" })

@@ -30,8 +30,13 @@ fn size(columns: u16, rows: u16) -> PtySize {
 impl Screen {
     /// Starts the program.
     pub fn start(columns: u16, rows: u16, arguments: &[&str], env: &[(&str, &str)]) -> Self {
+        Self::start_program(env!("CARGO_BIN_EXE_lockkeeper"), columns, rows, arguments, env)
+    }
+
+    /// Starts another program.
+    pub fn start_program(program: &str, columns: u16, rows: u16, arguments: &[&str], env: &[(&str, &str)]) -> Self {
         let pair = native_pty_system().openpty(size(columns, rows)).expect("a terminal");
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_lockkeeper"));
+        let mut command = CommandBuilder::new(program);
         command.args(arguments);
         command.env_clear();
         for name in ["PATH", "TMPDIR"] {
@@ -115,16 +120,28 @@ impl Screen {
         }
     }
 
-    /// Whether everything that was switched on in the terminal was switched off again.
+    /// Whether everything that was switched on in the terminal was switched off again. The last words
+    /// of a program may arrive after its end.
     pub fn is_restored(&self) -> bool {
-        let raw = String::from_utf8_lossy(&self.raw.lock().expect("the bytes")).into_owned();
-        ["?1049", "?1000", "?1002", "?1003", "?1006", "?2004"].iter().all(|mode| {
-            match (raw.rfind(&format!("\x1b[{mode}h")), raw.rfind(&format!("\x1b[{mode}l"))) {
-                (Some(on), Some(off)) => off > on,
-                (Some(_), None) => false,
-                (None, _) => true,
+        let started = Instant::now();
+        while started.elapsed() < PATIENCE {
+            if self.looks_restored() {
+                return true;
             }
-        }) && raw.rfind("\x1b[?25h") > raw.rfind("\x1b[?25l")
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        false
+    }
+
+    fn looks_restored(&self) -> bool {
+        let raw = String::from_utf8_lossy(&self.raw.lock().expect("the bytes")).into_owned();
+        let off = |mode: &str| match (raw.rfind(&format!("\x1b[{mode}h")), raw.rfind(&format!("\x1b[{mode}l"))) {
+            (Some(on), Some(off)) => off > on,
+            (Some(_), None) => false,
+            (None, _) => true,
+        };
+        ["?1049", "?1000", "?1002", "?1003", "?1006", "?2004"].into_iter().all(off)
+            && raw.rfind("\x1b[?25h") > raw.rfind("\x1b[?25l")
     }
 
     /// Sends a signal.

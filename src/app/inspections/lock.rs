@@ -8,15 +8,19 @@ use crate::data::derive::findings::Subject;
 use crate::data::derive::locks::LockView;
 use crate::data::derive::messages::MessageState;
 use crate::data::derive::resource::canonical;
+use crate::data::model::LockTable;
 use crate::time::{Millis, short};
 
 /// Everything about a lock.
 pub fn inspect(view: &LockView, picture: &Picture, now: Millis) -> Inspection {
     let lock = &view.lock;
-    let mut page = Inspection::titled(format!("lock {}", lock.lock_key));
+    let leased = lock.table == LockTable::ExecLease;
+    let mut page = Inspection::titled(format!("{} {}", if leased { "lease of" } else { "lock" }, lock.lock_key));
     as_of(&mut page, view.as_of_ms, now);
     page.state("state", &view.state);
-    page.opt("fence token", lock.fence_token);
+    if !leased {
+        page.opt("fence token", lock.fence_token);
+    }
     page.field("kind", if lock.shared { "shared by readers" } else { "exclusive" });
     page.instant("acquired", view.acquired_ms, now);
     page.instant("runs out", view.expires_ms, now);

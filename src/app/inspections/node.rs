@@ -44,9 +44,9 @@ pub fn inspect(node: &NodeView, picture: &Picture, now: Millis) -> Inspection {
         }
     }
     findings(&mut page, picture, |subject| matches!(subject, Subject::Node(id) if *id == node.node_id));
-    let locks: Vec<_> = picture.locks.iter().filter(|l| l.lock.holder_node == node.node_id).collect();
+    let locks: Vec<_> = picture.holds.iter().filter(|l| l.lock.holder_node == node.node_id).collect();
     if !locks.is_empty() {
-        page.heading(format!("Locks in hand ({})", locks.len()));
+        page.heading(format!("Locks and leases in hand ({})", locks.len()));
         for lock in locks.iter().take(MOST) {
             let waits = if lock.waiters.is_empty() { String::new() } else { format!(", {} wait", lock.waiters.len()) };
             let value = format!("{} {}{waits}", lock.state.glyph(), lock.state);

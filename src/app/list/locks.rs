@@ -1,14 +1,15 @@
-//! Locks of both tables.
+//! Everything that is held: locks of both tables, and execution leases beside them.
 
 use super::{Cell, Column, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::{Role, State};
 use crate::data::derive::locks::LockView;
+use crate::data::model::LockTable;
 use crate::time::{Millis, short};
 
-/// Every lock of every source.
+/// Every lock and every lease in force, of every source.
 pub static LOCKS: Rows<LockView> = Rows {
-    items: |p| &p.locks,
+    items: |p| &p.holds,
     key: LockView::key,
     repo: |l| (!l.lock.repository_id.is_empty()).then_some(&l.lock.repository_id),
     inspect: inspections::lock::inspect,
@@ -66,7 +67,7 @@ pub static LOCKS: Rows<LockView> = Rows {
             right: true,
             rank: 2,
             descending: true,
-            cell: |l, _| Cell::count(l.lock.fence_token),
+            cell: |l, _| fence(l),
             sort: |l| Sort::opt(l.lock.fence_token),
         },
         Column {
@@ -131,6 +132,11 @@ pub static LOCKS: Rows<LockView> = Rows {
         },
     ],
 };
+
+/// A lease has no fence.
+fn fence(l: &LockView) -> Cell {
+    if l.lock.table == LockTable::ExecLease { Cell::dim("-") } else { Cell::count(l.lock.fence_token) }
+}
 
 fn waiting(l: &LockView) -> Cell {
     match l.waiters.len() {

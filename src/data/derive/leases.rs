@@ -1,10 +1,11 @@
 //! Execution leases and lock leaders.
 
 use super::Liveness;
+use super::locks::{self, LockView};
 use super::sources::SourceView;
 use super::staleness::Staleness;
 use crate::data::mesh::Mesh;
-use crate::data::model::{Leader, Lease};
+use crate::data::model::{Leader, Lease, Lock, LockTable};
 use crate::text::Text;
 use crate::time::Millis;
 
@@ -58,6 +59,37 @@ pub(super) fn judge(mesh: &Mesh, sources: &[SourceView], now_ms: Millis, livenes
         }
     }
     views
+}
+
+/// Leases in force, as rows beside the locks: a scope that one node holds for a while.
+pub(super) fn as_locks(leases: &[LeaseView], now_ms: Millis, margin: Millis) -> Vec<LockView> {
+    let in_force = leases.iter().filter(|view| view.in_force);
+    let as_lock = |view: &LeaseView| {
+        let lease = &view.lease;
+        let now = view.as_of_ms.unwrap_or(now_ms);
+        LockView {
+            state: locks::state(lease.granted_at_ms, view.expires_ms, now, view.holder_staleness, margin),
+            lock: Lock {
+                table: LockTable::ExecLease,
+                lock_key: lease.scope_key.clone(),
+                repository_id: Text::default(),
+                holder_node: lease.holder_node_id.clone(),
+                holder_agent: Text::default(),
+                fence_token: None,
+                acquired_at_ms: lease.granted_at_ms,
+                expires_at_ms: lease.expires_at_ms,
+                shared: false,
+                lease_id: Some(lease.lease_id.clone()),
+            },
+            source: view.source.clone(),
+            holder_staleness: view.holder_staleness,
+            acquired_ms: lease.granted_at_ms,
+            expires_ms: view.expires_ms,
+            waiters: Vec::new(),
+            as_of_ms: view.as_of_ms,
+        }
+    };
+    in_force.map(as_lock).collect()
 }
 
 /// Judges every leader.

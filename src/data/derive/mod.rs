@@ -59,6 +59,8 @@ pub struct Picture {
     pub sources: Arc<[SourceView]>,
     pub nodes: Arc<[NodeView]>,
     pub locks: Arc<[LockView]>,
+    /// The locks, and the execution leases in force beside them: everything that somebody holds.
+    pub holds: Arc<[LockView]>,
     pub messages: Arc<[MessageView]>,
     pub tasks: Arc<[TaskView]>,
     pub log: Arc<[LogView]>,
@@ -101,12 +103,15 @@ pub fn derive(
     let leaders = leases::leaders(&mesh, &sources, now_ms, &index);
     let tasks = tasks::judge(&mesh, &messages, &leases, &log, &index);
     let nodes = nodes::count_holdings(nodes, &locks, &leases, &messages, &tasks);
+    let beside = leases::as_locks(&leases, now_ms, thresholds.expiring_ms);
+    let holds: Vec<LockView> = locks.iter().cloned().chain(beside).collect();
     let mut picture = Picture {
         mesh,
         at_ms: now_ms,
         sources: sources.into(),
         nodes: nodes.into(),
         locks: locks.into(),
+        holds: holds.into(),
         messages: messages.into(),
         tasks: tasks.into(),
         log,
@@ -153,3 +158,6 @@ impl Liveness {
         self.agents.get(agent_id)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -154,7 +154,8 @@ fn expiring(p: &Picture, now: i64) -> Vec<Item> {
     let item = |l: &&crate::data::derive::locks::LockView| Item {
         left: format!("{} {}", l.state.glyph(), l.lock.lock_key),
         right: span(l.ttl_ms(now), l.as_of_ms),
-        role: l.state.role(),
+        // A lock that is well is of no interest here but for its time.
+        role: if l.state == LockState::Held { Role::Normal } else { l.state.role() },
         thing: Some((ViewId::Locks, l.key())),
     };
     locks.iter().take(40).map(item).collect()
@@ -230,8 +231,9 @@ fn draw_sources(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
     for (source, view) in p.mesh.sources.iter().zip(p.sources.iter()) {
         let cost = &source.last_cost;
         let heard = source.health.last_ok_ms.map_or_else(|| "never".into(), |at| format!("{} ago", short(now - at)));
+        let trips = if cost.round_trips == 1 { "trip" } else { "trips" };
         let spent = format!(
-            "{} trips {:>6} rows {:>7} {:>7}",
+            "{} {trips} {} rows {} {}",
             cost.round_trips,
             count(cost.rows),
             bytes(cost.bytes),
@@ -239,10 +241,11 @@ fn draw_sources(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
         );
         let error = source.health.trouble.as_ref().map(|t| format!("  {}", t.fault)).unwrap_or_default();
         let wait = if view.open { "  (one try in 30 s)" } else { "" };
-        let name = fit(source.identity.name.as_str(), 22).into_owned();
+        let wide = if area.width >= 100 { 24 } else { 15 };
+        let name = fit(source.identity.name.as_str(), wide).into_owned();
         let room = usize::from(area.width).saturating_sub(2);
         let text = format!(
-            "{} {:<8} {name:<22} {heard:>9}  {spent}  {}{error}{wait}",
+            "{} {:<8} {name:<wide$} {heard:>9}  {}{error}{wait}  {spent}",
             view.health.glyph(),
             view.health,
             source.identity.how

@@ -1,0 +1,188 @@
+//! Judgements as a whole: clocks, sources that disagree, and facts of any kind.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::locks::LockState;
+use super::sources::SourceHealth;
+use super::*;
+use crate::data::model::{LockTable, MessageTable, RegistryNode};
+use crate::data::observation::{Change, ClockSample, Observation};
+use crate::data::poller::Report;
+use crate::testing::{HOSTILE, NOW, heartbeat, lock, mesh, message, picture, silent_mesh, unheard};
+
+fn observed(source: usize, changes: Vec<Change>, offset_ms: Millis) -> Report {
+    let clock = Some(ClockSample { offset_ms, uncertainty_ms: 5 });
+    let observation = Observation { changes, clock, ..Observation::default() };
+    Report::Observed { source, at_ms: NOW, observation: Box::new(observation) }
+}
+
+fn rules(picture: &Picture) -> Vec<&str> {
+    picture.findings.iter().map(|f| f.rule).collect()
+}
+
+#[test]
+fn a_skewed_database_clock_neither_expires_locks_nor_hides_their_end() {
+    for skew in [-HOUR, -10_000, 0, 10_000, HOUR] {
+        // On the database's clock the lock has 20 s left.
+        let mut held = lock("k", "n", "1", 0);
+        held.acquired_at_ms = Some(NOW + skew - 1_000);
+        held.expires_at_ms = Some(NOW + skew + 20_000);
+        let judged =
+            picture(unheard().apply(observed(0, vec![Change::Locks(LockTable::Distributed, vec![held])], skew)), NOW);
+        assert_eq!(judged.locks[0].ttl_ms(NOW), Some(20_000), "{skew}");
+        assert_eq!(judged.locks[0].state, LockState::Held);
+        assert_eq!(rules(&judged).contains(&"clock-skew"), skew != 0, "{skew}");
+    }
+}
+
+const HOUR: Millis = 60 * MINUTE;
+
+fn registered(id: &str, age: Millis) -> RegistryNode {
+    RegistryNode {
+        node_id: id.into(),
+        last_seen_ms: Some(NOW - age),
+        version: "1".into(),
+        listen_addr: None,
+        scope_id: None,
+        labels: Vec::new(),
+        maintenance: false,
+        maintenance_until_ms: None,
+        quarantined: false,
+    }
+}
+
+#[test]
+fn the_freshest_signal_counts_and_a_node_of_one_source_is_a_finding() {
+    let mesh = unheard()
+        .apply(observed(0, vec![Change::Heartbeats(vec![heartbeat("both", "1", HOUR), heartbeat("beats", "2", 0)])], 0))
+        .apply(observed(1, vec![Change::Registry(vec![registered("both", 1_000), registered("joined", 0)])], 0));
+    let judged = picture(mesh, NOW);
+    let both = judged.nodes.iter().find(|n| n.node_id == "both").unwrap();
+    assert_eq!((both.staleness, both.age_ms(NOW)), (staleness::Staleness::Healthy, Some(1_000)));
+    assert_eq!(both.signals.len(), 2, "both are shown");
+    let missing: Vec<_> =
+        judged.findings.iter().filter(|f| f.rule == "node-missing").map(|f| f.name.to_string()).collect();
+    assert_eq!(missing, ["beats", "joined"]);
+}
+
+#[test]
+fn what_a_silent_source_said_is_judged_as_of_its_last_answer() {
+    let (mesh, later) = silent_mesh();
+    let now = later + HOUR;
+    let heard = Report::Observed { source: 1, at_ms: now, observation: Box::default() };
+    let judged = picture(mesh.apply(heard), now);
+    assert_eq!(judged.sources[0].health, SourceHealth::Old);
+    let laptop = judged.nodes.iter().find(|n| n.node_id == "laptop-192").unwrap();
+    assert_eq!(laptop.staleness, staleness::Staleness::Warn, "an hour of our own deafness is not its death");
+    assert_eq!(laptop.as_of_ms, Some(NOW));
+    assert!(rules(&judged).contains(&"source-old"));
+    // The registry still speaks, and is believed.
+    let desktop = judged.nodes.iter().find(|n| n.node_id == "desktop-488").unwrap();
+    assert_eq!(desktop.staleness, staleness::Staleness::Dead);
+    assert_eq!(desktop.as_of_ms, None);
+}
+
+#[test]
+fn every_rule_that_fits_the_hand_made_mesh_speaks() {
+    let judged = picture(mesh(), NOW);
+    let found = rules(&judged);
+    for rule in ["node-dead", "lock-orphaned", "message-poison", "task-orphaned", "node-missing", "lock-expired"] {
+        assert!(found.contains(&rule), "{rule}");
+    }
+    for finding in judged.findings.iter() {
+        assert!(!finding.sentence.is_empty() && !finding.rule.is_empty());
+        let safe = finding.sentence.as_str().chars().all(|c| !c.is_control() && !crate::text::is_hidden(c));
+        assert!(safe, "{:?}", finding.sentence);
+    }
+}
+
+#[test]
+fn one_message_seen_in_a_database_and_an_inbox_is_one() {
+    let mut row = message(7, "2", "free_form", "x", 1_000);
+    row.table = MessageTable::Mesh;
+    let mut seen = row.clone();
+    seen.table = MessageTable::Inbox;
+    let mesh = unheard()
+        .apply(observed(0, vec![Change::LiveMessages(MessageTable::Mesh, vec![row])], 0))
+        .apply(observed(1, vec![Change::LiveMessages(MessageTable::Inbox, vec![seen])], 0));
+    assert_eq!(picture(mesh, NOW).messages.len(), 1);
+}
+
+#[test]
+fn unchanged_tables_are_shared_between_pictures() {
+    let first = mesh();
+    let again = first.apply(observed(0, vec![Change::Heartbeats(first.sources[0].facts.heartbeats.to_vec())], 0));
+    assert!(Arc::ptr_eq(&first.sources[0].facts.heartbeats, &again.sources[0].facts.heartbeats));
+    assert_eq!(first.sources[0].facts.revision, again.sources[0].facts.revision);
+}
+
+fn words() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("1".to_owned()),
+        Just("2".to_owned()),
+        Just("n".to_owned()),
+        Just(HOSTILE.to_owned()),
+        "[a-z]{0,4}"
+    ]
+}
+
+fn instants() -> impl Strategy<Value = Option<Millis>> {
+    prop::option::of(prop_oneof![Just(NOW), 0i64..253_402_300_799_999, NOW - 700_000..NOW + 700_000])
+}
+
+prop_compose! {
+    fn any_message()(id in any::<i64>(), to in words(), kind in prop_oneof![Just("resource_lock_request".to_owned()),
+        Just("resource_lock_grant".to_owned()), Just("remote_task_envelope".to_owned()), Just("plan_handoff".to_owned()), words()],
+        payload in prop_oneof![Just(r#"{"resource_id":"k"}"#.to_owned()), Just(r#"{"task_id":1,"idempotency_key":"a"}"#.to_owned()), words()],
+        created in instants(), claim in instants(), attempts in prop::option::of(any::<i64>())) -> crate::data::model::Message {
+        let mut m = message(id, &to, &kind, &payload, 0);
+        (m.created_at_ms, m.claim_until_ms, m.delivery_attempts) = (created, claim, attempts);
+        m
+    }
+}
+
+proptest! {
+    /// Whatever was read: no panic, every lock and message is there, a waiter waits once and never for itself.
+    #[test]
+    fn any_facts_can_be_judged(
+        locks in prop::collection::vec((words(), words(), words(), instants(), instants()), 0..12),
+        messages in prop::collection::vec(any_message(), 0..20),
+        beats in prop::collection::vec((words(), words(), instants()), 0..8),
+        skew in -100_000i64..100_000,
+    ) {
+        let rows: Vec<_> = locks.iter().map(|(key, node, agent, acquired, expires)| {
+            let mut row = lock(key, node, agent, 0);
+            (row.acquired_at_ms, row.expires_at_ms) = (*acquired, *expires);
+            row
+        }).collect();
+        let hearts = beats.iter().map(|(node, agent, seen)| {
+            let mut beat = heartbeat(node, agent, 0);
+            beat.last_seen_ms = *seen;
+            beat
+        }).collect();
+        let (lock_count, message_count) = (rows.len(), messages.len());
+        let mesh = unheard().apply(observed(0, vec![
+            Change::Heartbeats(hearts),
+            Change::Locks(LockTable::Distributed, rows),
+            Change::LiveMessages(MessageTable::A2a, messages),
+        ], skew));
+        let judged = picture(mesh, NOW);
+        prop_assert_eq!(judged.locks.len(), lock_count);
+        prop_assert_eq!(judged.messages.len(), message_count);
+        for lock in judged.locks.iter() {
+            let mut agents: Vec<_> = lock.waiters.iter().map(|w| w.agent.clone()).collect();
+            prop_assert!(!agents.contains(&lock.lock.holder_agent));
+            let queue: Vec<_> = lock.waiters.iter().map(|w| (-w.priority, w.since_ms.unwrap_or(Millis::MAX))).collect();
+            prop_assert!(queue.is_sorted(), "{queue:?}");
+            let n = agents.len();
+            agents.sort();
+            agents.dedup();
+            prop_assert_eq!(agents.len(), n);
+            prop_assert!(lock.waiters.iter().all(|w| !w.evidence.is_empty()));
+        }
+        let again = derive(judged.mesh.clone(), NOW, &Thresholds::default(), 1_000, Some(&judged));
+        prop_assert_eq!(&*again.findings, &*judged.findings, "the same facts are judged the same");
+    }
+}
