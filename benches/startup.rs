@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use lockkeeper::data::vox::http::client::wall_clock;
+use lockkeeper::clock::wall_clock;
 use lockkeeper::demo::world::{Shape, World};
 use lockkeeper::demo::write::Writer;
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};

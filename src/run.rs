@@ -8,11 +8,11 @@ use clap::{CommandFactory as _, Parser as _};
 
 use crate::app::{App, Options, Theme};
 use crate::cli::{Cli, Command, DemoArgs, Format, Global, SnapshotArgs};
+use crate::clock::wall_clock;
 use crate::config::file::File;
 use crate::config::locate::Surroundings;
 use crate::config::settings::{Control, Database};
 use crate::config::{ConfigError, Layers, Settings, environment};
-use crate::data::vox::http::client::wall_clock;
 use crate::demo::Demo;
 use crate::oneshot::{check, json, observe, table};
 use crate::time::Millis;
@@ -106,7 +106,7 @@ fn demo(global: &Global, arguments: &DemoArgs) -> anyhow::Result<u8> {
         settings.thresholds.stale_ms = stale_ms;
         settings.thresholds.stuck_ms = stale_ms;
         settings.thresholds.expiring_ms =
-            crate::demo::real(settings.thresholds.expiring_ms, arguments.speed).max(1_000);
+            crate::demo::world::scaled(settings.thresholds.expiring_ms, arguments.speed).max(1_000);
         let settings = settings.clone();
         let mut options = options(&configured, "demo".into());
         options.meshes.clear();

@@ -16,9 +16,9 @@ use self::input::Input;
 use self::screen::Screen;
 use self::signals::{Signal, Signals};
 use crate::app::{App, Effect, Event, update};
+use crate::clock::wall_clock;
 use crate::config::Settings;
 use crate::data::derive::Picture;
-use crate::data::vox::http::client::wall_clock;
 
 /// The most events that are taken between two frames, so that a flood of them cannot keep the screen from moving.
 const MOST_EVENTS: usize = 4_096;

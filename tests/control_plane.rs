@@ -10,11 +10,12 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use lockkeeper::clock::wall_clock;
 use lockkeeper::config::token::Token;
 use lockkeeper::data::observation::{Change, Presence};
 use lockkeeper::data::source::{Fault, FaultKind, Known, Source};
 use lockkeeper::data::vox::http::ControlPlane;
-use lockkeeper::data::vox::http::client::{Client, wall_clock};
+use lockkeeper::data::vox::http::client::Client;
 use lockkeeper::demo::control::{self, Plane, Tokens};
 use serde_json::{Value, json};
 

@@ -4,12 +4,12 @@ mod support;
 
 use std::time::Duration;
 
+use lockkeeper::clock::wall_clock;
 use lockkeeper::config::token::Token;
 use lockkeeper::data::observation::Change;
 use lockkeeper::data::source::{FaultKind, Known, Source};
 use lockkeeper::data::vox::backend::{Backend, remote::Remote};
 use lockkeeper::data::vox::db::VoxDb;
-use lockkeeper::data::vox::http::client::wall_clock;
 use lockkeeper::data::vox::queries::Limits;
 use support::Peer;
 use support::screen::Screen;

@@ -213,3 +213,25 @@ fn a_panic_restores_the_terminal_and_one_in_the_background_leaves_it_alone() {
     let (left, told) = (raw.rfind("\x1b[?1049l").unwrap(), raw.rfind("on purpose").unwrap());
     assert!(left < told, "the terminal is restored before the panic is told");
 }
+
+#[test]
+fn suspended_it_gives_the_terminal_back_and_continued_it_takes_it_again() {
+    let (peer, program) = (support::peer_program(), env!("CARGO_BIN_EXE_lockkeeper"));
+    let arguments = [&["shell", program], CALM].concat();
+    let mut screen = Screen::start_program(peer.to_str().unwrap(), 100, 30, &arguments, &[]);
+    screen.wait_text("● 12 healthy");
+    screen.press("\x1a");
+    let raw = || String::from_utf8_lossy(&screen.raw.lock().unwrap()).into_owned();
+    wait_for("the stop and the return", || {
+        let raw = raw();
+        let stopped = raw.find("job stopped")?;
+        let (left, again) = (raw.find("\x1b[?1049l")?, raw.rfind("\x1b[?1049h")?);
+        (left < stopped && stopped < again).then_some(())
+    });
+    screen.wait_text("● 12 healthy");
+    screen.press("3");
+    screen.wait_text("HOLDER");
+    screen.press("q");
+    assert_eq!(screen.wait_end(), 0);
+    assert!(screen.is_restored());
+}

@@ -13,7 +13,7 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 
 use super::world::World;
-use crate::data::vox::http::client::wall_clock;
+use crate::clock::wall_clock;
 use crate::time::Millis;
 
 const FEATURES: &str = "mesh-auth-v1,a2a-observe-v1,quarantine-v1,maintenance-v1,maintenance-deadline-v1,lease-renew-v1,\

@@ -19,8 +19,8 @@ use self::control::{Plane, Tokens};
 use self::world::{Shape, World};
 use self::write::Writer;
 use crate::cli::DemoArgs;
-use crate::data::vox::http::client::wall_clock;
-use crate::time::{MINUTE, Millis};
+use crate::clock::wall_clock;
+use crate::time::MINUTE;
 
 /// How often the simulated mesh takes a step.
 pub const STEP: Duration = Duration::from_millis(250);
@@ -104,10 +104,4 @@ async fn serve(
         }
     });
     Ok(format!("http://{address}"))
-}
-
-/// The time span `ms` of the simulated mesh, in real milliseconds.
-#[must_use]
-pub fn real(ms: Millis, speed: f64) -> Millis {
-    world::scaled(ms, speed)
 }

@@ -67,10 +67,10 @@ fn sources(picture: &Picture) -> Value {
             "error": source.health.trouble.as_ref().map(|t| t.fault.to_string()),
             "clock_offset_ms": source.clock.best().map(|s| s.offset_ms),
             "cost": {
-                "round_trips": source.last_cost.round_trips,
-                "rows": source.last_cost.rows,
-                "bytes": source.last_cost.bytes,
-                "ms": (source.last_cost.ms * 10.0).round() / 10.0,
+                "round_trips": source.total_cost.round_trips,
+                "rows": source.total_cost.rows,
+                "bytes": source.total_cost.bytes,
+                "ms": (source.total_cost.ms * 10.0).round() / 10.0,
             },
             "parts": parts,
         })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use tokio::time::timeout;
 
+use crate::clock::wall_clock;
 use crate::config::Settings;
 use crate::data::derive::{Picture, derive};
 use crate::data::mesh::Mesh;
@@ -12,7 +13,6 @@ use crate::data::poller::Report;
 use crate::data::poller::breaker::State;
 use crate::data::source::{Fault, Known, Source};
 use crate::data::systems::assemble;
-use crate::data::vox::http::client::wall_clock;
 use crate::text::Text;
 use crate::time::Millis;
 

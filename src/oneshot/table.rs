@@ -79,10 +79,10 @@ fn sources(p: &Picture) -> Sheet {
             s.identity.kind.into(),
             s.identity.how.into(),
             v.health.to_string(),
-            s.last_cost.round_trips.to_string(),
-            s.last_cost.rows.to_string(),
-            s.last_cost.bytes.to_string(),
-            format!("{:.0}", s.last_cost.ms),
+            s.total_cost.round_trips.to_string(),
+            s.total_cost.rows.to_string(),
+            s.total_cost.bytes.to_string(),
+            format!("{:.0}", s.total_cost.ms),
             s.health.trouble.as_ref().map(|t| t.fault.to_string()).unwrap_or_default(),
         ]
     };

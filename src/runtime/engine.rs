@@ -7,13 +7,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::Pictures;
+use crate::clock::wall_clock;
 use crate::config::Settings;
 use crate::data::derive::{Picture, derive};
 use crate::data::mesh::Mesh;
 use crate::data::poller::{Pace, Poller, Report};
 use crate::data::source::Known;
 use crate::data::systems::assemble;
-use crate::data::vox::http::client::wall_clock;
 use crate::data::vox::snapshot::store::Store;
 use crate::oneshot::observe::known_agents;
 use crate::text::Text;
@@ -39,7 +39,7 @@ impl Engine {
         let sources = assemble(settings)?;
         let (identities, list): (Vec<_>, Vec<_>) = sources.list.into_iter().unzip();
         let (report_to, reports) = mpsc::channel(REPORTS);
-        let (pace, pace_of) = watch::channel(Pace { interval: settings.interval, paused: false, nudge: 0 });
+        let (pace, pace_of) = watch::channel(Pace { interval: settings.interval, nudge: 0 });
         let (tell_known, known) = watch::channel(Known::default());
         let (show, pictures) = watch::channel(None);
         let mut tasks = JoinSet::new();

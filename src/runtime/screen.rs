@@ -58,9 +58,11 @@ impl Screen {
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
     }
 
-    /// Forgets what is on screen: the next frame is drawn whole.
+    /// Forgets what is on screen: the next frame is drawn whole. (`Terminal::clear` would ask the terminal
+    /// for its cursor, and the answer would go to the thread that reads keys.)
     pub fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        let size = self.terminal.size()?;
+        self.terminal.resize(size.into())
     }
 
     /// Switches mouse reports.
@@ -103,7 +105,7 @@ impl Screen {
     /// Takes the terminal again after a suspension.
     pub fn resume(&mut self) -> io::Result<()> {
         take(self.mouse)?;
-        self.terminal.clear()
+        self.clear()
     }
 
     /// Gives the terminal back.

@@ -11,6 +11,7 @@ pub static FINDINGS: Rows<Finding> = Rows {
     repo: |_| None,
     inspect: inspections::finding::inspect,
     parts: &[],
+    name_column: 1,
     first_sort: (0, true),
     follows: false,
     columns: &[

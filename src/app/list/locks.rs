@@ -14,6 +14,7 @@ pub static LOCKS: Rows<LockView> = Rows {
     repo: |l| (!l.lock.repository_id.is_empty()).then_some(&l.lock.repository_id),
     inspect: inspections::lock::inspect,
     parts: &["distributed_locks", "vcs_lock", "mesh_exec_leases", "exec leases"],
+    name_column: 0,
     first_sort: (1, true),
     follows: false,
     columns: &[
@@ -58,7 +59,7 @@ pub static LOCKS: Rows<LockView> = Rows {
             rank: 3,
             descending: false,
             cell: |l, _| Cell::plain(&l.lock.holder_agent),
-            sort: |l| Sort::Text(l.lock.holder_agent.raw()),
+            sort: |l| Sort::id(&l.lock.holder_agent),
         },
         Column {
             field: "fence",

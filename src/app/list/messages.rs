@@ -14,6 +14,7 @@ pub static MESSAGES: Rows<MessageView> = Rows {
     repo: |m| (!m.message.repository_id.is_empty()).then_some(&m.message.repository_id),
     inspect: inspections::message::inspect,
     parts: &["a2a_messages", "mesh_a2a_messages", "inbox"],
+    name_column: 0,
     first_sort: (1, true),
     follows: false,
     columns: &[
@@ -55,7 +56,7 @@ pub static MESSAGES: Rows<MessageView> = Rows {
             rank: 1,
             descending: false,
             cell: |m, _| Cell::plain(&m.message.sender_agent),
-            sort: |m| Sort::Text(m.message.sender_agent.raw()),
+            sort: |m| Sort::id(&m.message.sender_agent),
         },
         Column {
             field: "to",
@@ -65,7 +66,7 @@ pub static MESSAGES: Rows<MessageView> = Rows {
             rank: 0,
             descending: false,
             cell: |m, _| Cell::plain(&m.message.receiver_agent),
-            sort: |m| Sort::Text(m.message.receiver_agent.raw()),
+            sort: |m| Sort::id(&m.message.receiver_agent),
         },
         Column {
             field: "age",

@@ -74,6 +74,11 @@ pub enum Sort<'a> {
 }
 
 impl Sort<'_> {
+    /// An id: by its number where it is one.
+    #[must_use]
+    pub fn id(text: &Text) -> Sort<'_> {
+        text.raw().parse().map_or(Sort::Text(text.raw()), Sort::Number)
+    }
     /// A number that may be unknown.
     #[must_use]
     pub fn opt(n: Option<i64>) -> Self {
@@ -122,6 +127,8 @@ pub trait List: Sync {
     /// Why there is nothing: a table that is absent, one that is empty, a source that is silent.
     fn why_empty(&self, picture: &Picture) -> Vec<String>;
     fn inspect(&self, picture: &Picture, row: usize, now: Millis) -> Inspection;
+    /// The column that names a row, e.g. for the clipboard.
+    fn name_column(&self) -> usize;
     /// The column and direction it is sorted by at first.
     fn first_sort(&self) -> (usize, bool);
     /// New rows come at the end, and the end is followed.
@@ -137,6 +144,7 @@ pub struct Rows<T: 'static> {
     pub inspect: fn(&T, &Picture, Millis) -> Inspection,
     /// Parts of sources that it is made from.
     pub parts: &'static [&'static str],
+    pub name_column: usize,
     pub first_sort: (usize, bool),
     pub follows: bool,
 }
@@ -180,6 +188,9 @@ impl<T: Sync> List for Rows<T> {
     }
     fn inspect(&self, picture: &Picture, row: usize, now: Millis) -> Inspection {
         (self.items)(picture).get(row).map(|item| (self.inspect)(item, picture, now)).unwrap_or_default()
+    }
+    fn name_column(&self) -> usize {
+        self.name_column
     }
     fn first_sort(&self) -> (usize, bool) {
         self.first_sort

@@ -13,6 +13,7 @@ pub static OPLOG: Rows<LogView> = Rows {
     repo: |l| (!l.entry.repository_id.is_empty()).then_some(&l.entry.repository_id),
     inspect: inspections::log::inspect,
     parts: &["agent_oplog", "convergence_op_log"],
+    name_column: 2,
     first_sort: (0, false),
     follows: true,
     columns: &[
@@ -54,7 +55,7 @@ pub static OPLOG: Rows<LogView> = Rows {
             rank: 0,
             descending: false,
             cell: |l, _| Cell::plain(&l.entry.agent_id),
-            sort: |l| Sort::Text(l.entry.agent_id.raw()),
+            sort: |l| Sort::id(&l.entry.agent_id),
         },
         Column {
             field: "kind",

@@ -12,6 +12,7 @@ pub static TASKS: Rows<TaskView> = Rows {
     repo: |t| (!t.repository_id.is_empty()).then_some(&t.repository_id),
     inspect: inspections::task::inspect,
     parts: &["a2a_messages", "agent_oplog", "orchestration_lineage_events", "mesh_exec_leases", "exec leases"],
+    name_column: 0,
     first_sort: (1, false),
     follows: false,
     columns: &[
@@ -23,7 +24,7 @@ pub static TASKS: Rows<TaskView> = Rows {
             rank: 0,
             descending: true,
             cell: |t, _| Cell::plain(&t.task),
-            sort: |t| t.task.raw().parse().map_or(Sort::Text(t.task.raw()), Sort::Number),
+            sort: |t| Sort::id(&t.task),
         },
         Column {
             field: "state",
@@ -43,7 +44,7 @@ pub static TASKS: Rows<TaskView> = Rows {
             rank: 1,
             descending: false,
             cell: |t, _| Cell::opt(t.owner_agent.as_ref()),
-            sort: |t| t.owner_agent.as_ref().map_or(Sort::Unknown, |a| Sort::Text(a.raw())),
+            sort: |t| t.owner_agent.as_ref().map_or(Sort::Unknown, Sort::id),
         },
         Column {
             field: "node",
@@ -81,7 +82,7 @@ pub static TASKS: Rows<TaskView> = Rows {
             rank: 3,
             descending: false,
             cell: |t, _| Cell::opt(t.lease_id.as_ref()),
-            sort: |t| t.lease_id.as_ref().map_or(Sort::Unknown, |l| Sort::Text(l.raw())),
+            sort: |t| t.lease_id.as_ref().map_or(Sort::Unknown, Sort::id),
         },
         Column {
             field: "evidence",

@@ -194,7 +194,7 @@ impl App {
         let text = if all {
             super::overlays::plain(&list.inspect(&picture, row, self.shown_ms()))
         } else {
-            list.cell(&picture, row, 0, self.now_ms).text
+            list.cell(&picture, row, list.name_column(), self.now_ms).text
         };
         self.copied(text)
     }

@@ -83,7 +83,9 @@ enum Says {
 struct Draft {
     says: Vec<(Option<Millis>, Says, Text)>,
     agent: Option<Text>,
+    /// Who holds a lease on it, or held one that is over.
     node: Option<Text>,
+    last_node: Option<Text>,
     claimed: bool,
     message: Option<String>,
     lease: Option<(Text, bool)>,
@@ -227,13 +229,17 @@ fn leased(view: &LeaseView, drafts: &mut BTreeMap<Key, Draft>) {
         format!("lease {} of {} {word}", lease.lease_id, lease.holder_node_id).into(),
     ));
     draft.lease = Some((lease.lease_id.clone(), view.in_force));
-    draft.node = Some(lease.holder_node_id.clone());
+    if view.in_force {
+        draft.node = Some(lease.holder_node_id.clone());
+    } else {
+        draft.last_node = Some(lease.holder_node_id.clone());
+    }
 }
 
 fn settle(repository_id: Text, task: Text, mut draft: Draft, liveness: &Liveness) -> TaskView {
     draft.says.sort_by_key(|(at, ..)| at.unwrap_or(Millis::MAX));
     let home = draft.agent.as_ref().and_then(|agent| liveness.agent(agent));
-    let owner_node = draft.node.clone().or_else(|| home.map(|(node, _)| node.clone()));
+    let owner_node = draft.node.clone().or_else(|| home.map(|(node, _)| node.clone())).or(draft.last_node.clone());
     let owner_staleness = owner_node.as_ref().map_or(Staleness::Unknown, |node| liveness.node(node));
     let submitted = draft.says.iter().filter(|s| s.1 == Says::Submitted).filter_map(|s| s.0).max();
     let over = draft.says.iter().rev().find_map(|(at, says, _)| match says {

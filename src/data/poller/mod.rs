@@ -25,8 +25,6 @@ pub enum Report {
 pub struct Pace {
     /// From the start of one poll to the start of the next.
     pub interval: Duration,
-    /// No polls until it is lifted.
-    pub paused: bool,
     /// Counts up each time the operator asks for a poll now.
     pub nudge: u64,
 }
@@ -93,9 +91,8 @@ impl Poller {
         let mut end = tokio::time::Instant::now() + wait;
         let before = *self.pace.borrow_and_update();
         loop {
-            let paused = self.pace.borrow().paused;
             tokio::select! {
-                () = tokio::time::sleep_until(end), if !paused => return true,
+                () = tokio::time::sleep_until(end) => return true,
                 changed = self.pace.changed() => {
                     if changed.is_err() {
                         return false;

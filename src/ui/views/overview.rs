@@ -37,10 +37,10 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
     };
     let p = &*picture;
     let sources = u16::try_from(p.mesh.sources.len()).unwrap_or(u16::MAX).clamp(1, 6) + 1;
-    let node_rows = if area.height >= 30 { 6 } else { 4 };
+    let node_rows = heatmap::rows(p.nodes.len(), area.width).min(area.height / 3).max(2);
     let [top, nodes, middle, rates, bottom] = Layout::vertical([
         Constraint::Length(if area.height >= 18 { 2 } else { 1 }),
-        Constraint::Length(node_rows.min(area.height / 4).max(2)),
+        Constraint::Length(node_rows),
         Constraint::Fill(1),
         Constraint::Length(if area.height >= 18 { 3 } else { 0 }),
         Constraint::Length(sources.min(area.height / 3)),

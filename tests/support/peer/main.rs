@@ -3,12 +3,14 @@
 //! `vox_peer hold DB`: writes as today's Vox does, with a POSIX write lock on the whole file and its log.
 //! `vox_peer try-lock DB`: takes that lock over and over, and counts how often it was refused.
 //! `vox_peer storm DB`: commits as fast as it can, and checkpoints at random.
+//! `vox_peer shell PROGRAM ARGUMENTS...`: runs a job in the foreground as a shell does; continues it when it stops.
 //! `vox_peer panic`: takes the terminal as the console does, and panics.
 //! `vox_peer hrana DB TOKEN`: a Hrana server that can be slowed and made to fail from standard input.
 
 mod hrana;
 mod locks;
 mod panics;
+mod shell;
 mod storm;
 
 use std::path::Path;
@@ -22,6 +24,7 @@ async fn main() {
         ["try-lock", database] => locks::try_lock(Path::new(database)),
         ["storm", database, seed] => storm::storm(Path::new(database), seed.parse().expect("a seed")).await,
         ["hrana", database, token] => hrana::serve(Path::new(database), token).await,
+        ["shell", program, rest @ ..] => shell::shell(program, rest),
         ["panic"] => panics::panics(),
         other => panic!("no such part: {other:?}"),
     }

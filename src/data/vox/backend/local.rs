@@ -27,39 +27,34 @@ impl CopyOf {
     }
 
     pub(super) async fn news(&mut self, spent: &mut Spent) -> Result<News, Fault> {
-        let copier = self.copier.clone();
-        let open = self.connection.is_some();
-        let outcome = tokio::task::spawn_blocking(move || {
-            let Ok(mut copier) = copier.try_lock() else {
-                return Err(Fault::transient("the last copy is still being made"));
-            };
-            if open && copier.is_current()? { Ok(None) } else { copier.refresh().map(Some) }
-        })
-        .await
-        .map_err(|e| Fault::transient(format!("copying failed: {e}")))?;
-        match outcome? {
-            None => Ok(News::None),
-            Some(Fresh::Changed { bytes }) => {
-                self.connection = None;
-                spent.bytes += bytes;
-                Ok(News::Some)
-            }
-            Some(Fresh::Replaced { bytes }) => {
-                self.connection = None;
-                spent.bytes += bytes;
-                Ok(News::AnotherDatabase)
-            }
+        if self.connection.is_some() && self.with_copier(|copier| copier.is_current()).await? {
+            return Ok(News::None);
         }
+        // The copy is replaced under its name, so nothing may hold the old one.
+        self.connection = None;
+        let (bytes, news) = match self.with_copier(Copier::refresh).await? {
+            Fresh::Changed { bytes } => (bytes, News::Some),
+            Fresh::Replaced { bytes } => (bytes, News::AnotherDatabase),
+        };
+        spent.bytes += bytes;
+        Ok(news)
+    }
+
+    /// Reads and writes files on a thread that may wait.
+    async fn with_copier<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Copier) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let copier = self.copier.clone();
+        let work = move || match copier.try_lock() {
+            Ok(mut copier) => work(&mut copier),
+            Err(_) => Err(Fault::transient("the last copy is still being made")),
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|e| Fault::transient(format!("copying failed: {e}")))?
     }
 
     pub(super) async fn connection(&mut self) -> Result<Arc<Connection>, Fault> {
-        if let Some(connection) = &self.connection {
-            return Ok(connection.clone());
-        }
-        // Read-only, so that closing it never folds the log into the copy.
-        let connection = Arc::new(open(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY).await?);
-        self.connection = Some(connection.clone());
-        Ok(connection)
+        open_once(&mut self.connection, &self.path).await
     }
 
     pub(super) fn distrust(&mut self) {
@@ -93,21 +88,20 @@ impl Owned {
     }
 
     pub(super) async fn connection(&mut self) -> Result<Arc<Connection>, Fault> {
-        if let Some(connection) = &self.connection {
-            return Ok(connection.clone());
-        }
-        let connection = Arc::new(open(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY).await?);
-        self.connection = Some(connection.clone());
-        Ok(connection)
+        open_once(&mut self.connection, &self.path).await
     }
 }
 
-pub(super) async fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Fault> {
+/// Opens a file read-only, so that closing it never folds a log into it; what is open already is used again.
+async fn open_once(slot: &mut Option<Arc<Connection>>, path: &Path) -> Result<Arc<Connection>, Fault> {
+    if let Some(connection) = slot {
+        return Ok(connection.clone());
+    }
     let fault = |e: libsql::Error| Fault::transient(format!("cannot open {}: {e}", path.display()));
-    let database = Builder::new_local(path).flags(flags).build().await.map_err(fault)?;
-    let connection = database.connect().map_err(fault)?;
+    let builder = Builder::new_local(path).flags(OpenFlags::SQLITE_OPEN_READ_ONLY);
+    let connection = builder.build().await.map_err(fault)?.connect().map_err(fault)?;
     connection.busy_timeout(Duration::from_secs(2)).map_err(fault)?;
-    Ok(connection)
+    Ok(slot.insert(Arc::new(connection)).clone())
 }
 
 /// Moves when another connection commits.

@@ -7,7 +7,10 @@ pub mod replica;
 use std::sync::Arc;
 
 use libsql::{Connection, Value};
+use secrecy::ExposeSecret;
 
+use super::connector::{Connector, Meter};
+use crate::config::token::Token;
 use crate::data::source::Fault;
 
 /// Rows of one statement.
@@ -109,6 +112,17 @@ impl ReadError {
             Self::Other(fault)
         }
     }
+}
+
+/// What a connection to a remote takes: the token, read anew, and a connector that counts what comes in.
+async fn credentials(token: Option<&Token>, meter: &Arc<Meter>) -> Result<(String, Connector), Fault> {
+    let secret = match token {
+        Some(token) => token.read().await?.expose_secret().to_owned(),
+        None => String::new(),
+    };
+    let connector = Connector::new(meter.clone())
+        .map_err(|e| Fault::setup(format!("no TLS: {e}"), "install the system's certificate roots"))?;
+    Ok((secret, connector))
 }
 
 async fn run_local(connection: Arc<Connection>, statements: &[&str]) -> Result<Vec<Rows>, ReadError> {

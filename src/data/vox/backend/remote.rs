@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use libsql::{Builder, Connection};
-use secrecy::ExposeSecret;
 
 use super::{ReadError, Rows, Spent, collect};
 use crate::config::token::Token;
 use crate::data::source::Fault;
-use crate::data::vox::connector::{Connector, Meter};
+use crate::data::vox::connector::Meter;
 
 /// A remote database.
 pub struct Remote {
@@ -60,12 +59,7 @@ impl Remote {
         if let Some(connection) = &self.connection {
             return Ok(connection.clone());
         }
-        let secret = match &self.token {
-            Some(token) => token.read().await?.expose_secret().to_owned(),
-            None => String::new(),
-        };
-        let connector = Connector::new(self.meter.clone())
-            .map_err(|e| Fault::setup(format!("no TLS: {e}"), "install the system's certificate roots"))?;
+        let (secret, connector) = super::credentials(self.token.as_ref(), &self.meter).await?;
         let fault =
             |e: libsql::Error| Fault::setup(format!("cannot use this address: {e}"), "correct the database URL");
         let database =

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use libsql::{Builder, Connection, Database};
-use secrecy::ExposeSecret;
 
 use super::local::data_version;
 use super::{News, Spent};
 use crate::config::token::Token;
 use crate::data::source::Fault;
-use crate::data::vox::connector::{Connector, Meter};
+use crate::data::vox::connector::Meter;
 
 /// A replica of our own. (A replica file that another program syncs must not be shared with it.)
 pub struct Replica {
@@ -68,12 +67,7 @@ impl Replica {
         if let Some((_, connection)) = &self.open {
             return Ok(connection.clone());
         }
-        let secret = match &self.token {
-            Some(token) => token.read().await?.expose_secret().to_owned(),
-            None => String::new(),
-        };
-        let connector = Connector::new(self.meter.clone())
-            .map_err(|e| Fault::setup(format!("no TLS: {e}"), "install the system's certificate roots"))?;
+        let (secret, connector) = super::credentials(self.token.as_ref(), &self.meter).await?;
         let fault =
             |e: libsql::Error| Fault::transient(format!("cannot open the replica {}: {e}", self.path.display()));
         let database = Builder::new_remote_replica(&self.path, self.url.clone(), secret)

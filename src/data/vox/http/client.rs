@@ -1,6 +1,6 @@
 //! Requests to a control plane: bounded answers, and errors that say what to do.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use chrono::DateTime;
 use reqwest::{RequestBuilder, Response, StatusCode};
@@ -211,11 +211,4 @@ async fn body(mut response: Response, max: u64, cost: &mut Cost) -> Result<Vec<u
         all.extend_from_slice(&chunk);
     }
     Ok(all)
-}
-
-/// The console's wall clock, in Unix milliseconds.
-#[must_use]
-pub fn wall_clock() -> Millis {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
 }
