@@ -193,3 +193,25 @@ async fn a_token_is_read_from_a_file_a_variable_or_a_command_never_from_the_comm
         .unwrap();
     assert!(text(&output.stdout).contains("token_command /nonexistent/program"), "{}", text(&output.stdout));
 }
+
+#[test]
+fn a_local_registry_is_read_and_a_token_in_the_clear_is_warned_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("local-registry.json");
+    std::fs::write(
+        &path,
+        r#"{"schema_version":1,"nodes":[{"id":"laptop-192","version":"0.5.0","last_seen_unix_ms":1795238342724}]}"#,
+    )
+    .unwrap();
+    let output =
+        lockkeeper().args(["snapshot", "--format", "json"]).env("VOX_MESH_REGISTRY_PATH", &path).output().unwrap();
+    let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(seen["nodes"][0]["node_id"], "laptop-192");
+    assert_eq!(seen["sources"][0]["kind"], "registry file");
+    std::fs::write(&path, "not json").unwrap();
+    let output = lockkeeper().args(["check"]).env("VOX_MESH_REGISTRY_PATH", &path).output().unwrap();
+    assert!(text(&output.stdout).contains("is no registry of nodes"), "{}", text(&output.stdout));
+    for (address, warned) in [("http://10.0.0.9:9847", true), ("http://127.0.0.1:9847", false), ("https://h", false)] {
+        assert_eq!(lockkeeper::data::vox::connector::warning(address, true).is_some(), warned, "{address}");
+    }
+}

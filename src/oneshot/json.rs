@@ -183,6 +183,7 @@ fn task(t: &TaskView, now: i64) -> Value {
         "since_ms": t.since_ms,
         "age_ms": t.age_ms(now),
         "lease_id": t.lease_id,
+        "as_of_ms": t.as_of_ms,
         "evidence": t.evidence,
     })
 }

@@ -35,7 +35,7 @@ pub static LOCKS: Rows<LockView> = Rows {
             right: false,
             rank: 0,
             descending: true,
-            cell: |l, _| Cell::state(&l.state),
+            cell: |l, _| Cell::state_as_of(&l.state, l.as_of_ms.is_some()),
             sort: |l| Sort::Number(l.state as i64),
         },
         Column {

@@ -35,7 +35,7 @@ pub static MESSAGES: Rows<MessageView> = Rows {
             right: false,
             rank: 0,
             descending: true,
-            cell: |m, _| Cell::state(&m.state),
+            cell: |m, _| Cell::state_as_of(&m.state, m.as_of_ms.is_some()),
             sort: |m| Sort::Number(m.state as i64),
         },
         Column {

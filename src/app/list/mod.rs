@@ -39,6 +39,12 @@ impl Cell {
     pub fn state(state: &impl State) -> Self {
         Self { text: format!("{} {state}", state.glyph()), role: state.role() }
     }
+    /// A state that may be as of the last answer of an old source: then it never looks live.
+    #[must_use]
+    pub fn state_as_of(state: &impl State, old: bool) -> Self {
+        let cell = Self::state(state);
+        if old { Self { text: format!("{}~", cell.text), role: Role::Old } } else { cell }
+    }
     /// A number, or a dash where it is unknown; zero is of lesser weight.
     #[must_use]
     pub fn count(n: impl Into<Option<i64>>) -> Self {

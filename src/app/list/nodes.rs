@@ -33,7 +33,7 @@ pub static NODES: Rows<NodeView> = Rows {
             right: false,
             rank: 0,
             descending: true,
-            cell: |n, _| Cell::state(&n.staleness),
+            cell: |n, _| Cell::state_as_of(&n.staleness, n.as_of_ms.is_some()),
             sort: |n| Sort::Number(n.staleness as i64),
         },
         Column {

@@ -33,7 +33,7 @@ pub static TASKS: Rows<TaskView> = Rows {
             right: false,
             rank: 0,
             descending: false,
-            cell: |t, _| Cell::state(&t.state),
+            cell: |t, _| Cell::state_as_of(&t.state, t.as_of_ms.is_some()),
             sort: |t| Sort::Number(urgency(t)),
         },
         Column {
@@ -71,7 +71,7 @@ pub static TASKS: Rows<TaskView> = Rows {
             right: true,
             rank: 0,
             descending: true,
-            cell: |t, now| Cell::span(t.age_ms(now), false),
+            cell: |t, now| Cell::span(t.age_ms(now), t.as_of_ms.is_some()),
             sort: |t| Sort::opt(t.since_ms.map(|ms| -ms)),
         },
         Column {

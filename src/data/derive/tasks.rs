@@ -53,6 +53,8 @@ pub struct TaskView {
     /// The key of the message that carries it, if one does.
     pub message: Option<String>,
     pub lease_id: Option<Text>,
+    /// Set where a source that carries it is old.
+    pub as_of_ms: Option<Millis>,
     /// What it was assembled from, oldest first.
     pub evidence: Vec<Text>,
 }
@@ -64,10 +66,10 @@ impl TaskView {
         format!("{}\u{1}{}", self.repository_id.raw(), self.task.raw())
     }
 
-    /// How long ago it was first heard of, in ms.
+    /// How long ago it was first heard of, in ms; as of the last answer where a source is old.
     #[must_use]
     pub fn age_ms(&self, now_ms: Millis) -> Option<Millis> {
-        self.since_ms.map(|at| now_ms - at)
+        self.since_ms.map(|at| self.as_of_ms.unwrap_or(now_ms) - at)
     }
 }
 
@@ -89,6 +91,7 @@ struct Draft {
     claimed: bool,
     message: Option<String>,
     lease: Option<(Text, bool)>,
+    as_of_ms: Option<Millis>,
 }
 
 type Key = (Text, Text);
@@ -163,6 +166,7 @@ fn envelope(view: &MessageView, drafts: &mut BTreeMap<Key, Draft>, by_idempotenc
     }
     draft.agent = Some(message.receiver_agent.clone());
     draft.message = Some(view.key());
+    draft.as_of_ms = draft.as_of_ms.or(view.as_of_ms);
 }
 
 fn answer(view: &MessageView, drafts: &mut BTreeMap<Key, Draft>, by_idempotency: &HashMap<String, Key>) {
@@ -229,6 +233,7 @@ fn leased(view: &LeaseView, drafts: &mut BTreeMap<Key, Draft>) {
         format!("lease {} of {} {word}", lease.lease_id, lease.holder_node_id).into(),
     ));
     draft.lease = Some((lease.lease_id.clone(), view.in_force));
+    draft.as_of_ms = draft.as_of_ms.or(view.as_of_ms);
     if view.in_force {
         draft.node = Some(lease.holder_node_id.clone());
     } else {
@@ -269,6 +274,7 @@ fn settle(repository_id: Text, task: Text, mut draft: Draft, liveness: &Liveness
         last_ms: draft.says.iter().filter_map(|s| s.0).max(),
         message: draft.message,
         lease_id: draft.lease.map(|(id, _)| id),
+        as_of_ms: draft.as_of_ms,
         evidence: draft.says.into_iter().map(|(_, _, note)| note).collect(),
     }
 }

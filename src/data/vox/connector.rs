@@ -17,6 +17,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::text::Text;
+
 /// Counts what comes in, and stops an answer that is larger than anyone asked for.
 #[derive(Debug)]
 pub struct Meter {
@@ -67,6 +69,14 @@ impl Connector {
     pub fn new(meter: Arc<Meter>) -> Result<Self, rustls::Error> {
         Ok(Self { tls: TlsConnector::from(Arc::new(tls_config()?)), meter })
     }
+}
+
+/// A word of warning where a token would travel in the clear.
+#[must_use]
+pub fn warning(address: &str, with_token: bool) -> Option<Text> {
+    let host = address.strip_prefix("http://")?.trim_start_matches('[');
+    let near = ["127.", "localhost", "::1"].iter().any(|prefix| host.starts_with(prefix));
+    (with_token && !near).then(|| Text::new("the token travels unencrypted: use https:// to this host"))
 }
 
 /// The one TLS configuration of the program.

@@ -136,7 +136,8 @@ impl VoxDb {
             };
             self.cursor.set(history, Some(at));
         }
-        let Reader { oddities, notes, .. } = reader;
+        let Reader { oddities, mut notes, .. } = reader;
+        notes.extend(self.backend.warning());
         seen.oddities = Some(oddities);
         seen.notes = Some(notes);
         if self.backend.is_local() && self.vanished.iter().any(|ids| !ids.is_empty()) {

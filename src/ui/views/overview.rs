@@ -118,6 +118,11 @@ fn panel(canvas: &mut Canvas<'_, '_>, area: Rect, title: &str, none: &str, items
     canvas.text(area, lines);
 }
 
+/// A state's meaning; what an old source said never looks live.
+fn role(state: &impl State, as_of_ms: Option<i64>) -> Role {
+    if as_of_ms.is_some() { Role::Old } else { state.role() }
+}
+
 /// An age; one that is as of the last answer of an old source is marked.
 fn span(ms: Option<i64>, as_of_ms: Option<i64>) -> String {
     let old = if as_of_ms.is_some() { "~" } else { "" };
@@ -140,7 +145,7 @@ fn contended(p: &Picture, now: i64) -> Vec<Item> {
         Item {
             left: format!("{} {}", l.state.glyph(), l.lock.lock_key),
             right: format!("{} wait {longest:>6}", l.waiters.len()),
-            role: l.state.role(),
+            role: role(&l.state, l.as_of_ms),
             thing: Some((ViewId::Locks, l.key())),
         }
     };
@@ -155,7 +160,11 @@ fn expiring(p: &Picture, now: i64) -> Vec<Item> {
         left: format!("{} {}", l.state.glyph(), l.lock.lock_key),
         right: span(l.ttl_ms(now), l.as_of_ms),
         // A lock that is well is of no interest here but for its time.
-        role: if l.state == LockState::Held { Role::Normal } else { l.state.role() },
+        role: if l.state == LockState::Held && l.as_of_ms.is_none() {
+            Role::Normal
+        } else {
+            role(&l.state, l.as_of_ms)
+        },
         thing: Some((ViewId::Locks, l.key())),
     };
     locks.iter().take(40).map(item).collect()
@@ -175,7 +184,7 @@ fn stuck(p: &Picture, now: i64) -> Vec<Item> {
                     m.message.receiver_agent
                 ),
                 right: span(m.age_ms(now), m.as_of_ms),
-                role: m.state.role(),
+                role: role(&m.state, m.as_of_ms),
                 thing: Some((ViewId::Messages, m.key())),
             },
         ));
@@ -186,8 +195,8 @@ fn stuck(p: &Picture, now: i64) -> Vec<Item> {
             t.since_ms,
             Item {
                 left: format!("{} task {} with {owner}", t.state.glyph(), t.task),
-                right: t.age_ms(now).map(short).unwrap_or_default(),
-                role: t.state.role(),
+                right: span(t.age_ms(now), t.as_of_ms),
+                role: role(&t.state, t.as_of_ms),
                 thing: Some((ViewId::Tasks, t.key())),
             },
         ));
@@ -239,13 +248,14 @@ fn draw_sources(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
             bytes(cost.bytes),
             latency(cost.ms)
         );
+        let note = source.notes.first().map(|note| format!("  {note}")).unwrap_or_default();
         let error = source.health.trouble.as_ref().map(|t| format!("  {}", t.fault)).unwrap_or_default();
         let wait = if view.open { "  (one try in 30 s)" } else { "" };
         let wide = if area.width >= 100 { 24 } else { 15 };
         let name = fit(source.identity.name.as_str(), wide).into_owned();
         let room = usize::from(area.width).saturating_sub(2);
         let text = format!(
-            "{} {:<8} {name:<wide$} {heard:>9}  {}{error}{wait}  {spent}",
+            "{} {:<8} {name:<wide$} {heard:>9}  {}{error}{wait}  {spent}{note}",
             view.health.glyph(),
             view.health,
             source.identity.how

@@ -12,6 +12,7 @@ use secrecy::ExposeSecret;
 use super::connector::{Connector, Meter};
 use crate::config::token::Token;
 use crate::data::source::Fault;
+use crate::text::Text;
 
 /// Rows of one statement.
 pub type Rows = Vec<Vec<Value>>;
@@ -67,6 +68,15 @@ impl Backend {
     #[must_use]
     pub fn is_local(&self) -> bool {
         !matches!(self, Self::Remote(_))
+    }
+
+    /// What people should know of this way.
+    #[must_use]
+    pub fn warning(&self) -> Option<Text> {
+        match self {
+            Self::Remote(remote) => remote.warning(),
+            _ => None,
+        }
     }
 
     /// The rows cannot have come from a whole database: start over.

@@ -69,6 +69,10 @@ impl Remote {
         Ok(connection)
     }
 
+    pub(super) fn warning(&self) -> Option<crate::text::Text> {
+        crate::data::vox::connector::warning(&self.url, self.token.is_some())
+    }
+
     fn too_large(&self) -> Fault {
         Fault::setup(
             format!("the answer is larger than {}", crate::time::bytes(self.max_answer)),

@@ -67,10 +67,7 @@ impl Client {
     /// A word of warning where a token would travel in the clear.
     #[must_use]
     pub fn may_send_token(&self) -> Option<Text> {
-        let host = self.base.strip_prefix("http://")?;
-        let host = host.trim_start_matches('[');
-        let near = ["127.", "localhost", "::1"].iter().any(|prefix| host.starts_with(prefix));
-        (self.token.is_some() && !near).then(|| Text::new("the token travels unencrypted: use https:// to this host"))
+        crate::data::vox::connector::warning(&self.base, self.token.is_some())
     }
 
     /// `GET /health`.

@@ -144,6 +144,7 @@ impl ControlPlane {
         if agents.is_empty() || !self.worth_asking(Call::Inbox) {
             return Ok(());
         }
+        self.inboxes.retain(|agent, _| agents.contains(&agent));
         let turn = agents.len().min(INBOXES_A_POLL);
         for step in 0..turn {
             let agent = agents[(self.next_inbox + step) % agents.len()].clone();
