@@ -61,7 +61,7 @@ impl Builder<'_> {
         let (name, place, how, backend) = match database {
             Database::File { path, direct: true } => {
                 let backend = Backend::Owned(local::Owned::new(path.clone()));
-                (file_name(path), path.display().to_string(), "direct connection", backend)
+                (file_name(path), path.display().to_string(), "direct", backend)
             }
             Database::File { path, direct: false } => {
                 let folder = self.folder()?;
@@ -80,7 +80,7 @@ impl Builder<'_> {
             Database::Replica { url, path, token, every } => {
                 let backend =
                     replica::Replica::new(url.clone(), path.clone(), token.clone(), *every, settings.remote_max_answer);
-                (host(url), url.clone(), "embedded replica", Backend::Replica(Box::new(backend)))
+                (host(url), url.clone(), "replica", Backend::Replica(Box::new(backend)))
             }
         };
         let source = VoxDb::new(backend, settings.limits, wall_clock);

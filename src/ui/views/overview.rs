@@ -40,14 +40,15 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let node_rows = heatmap::rows(p.nodes.len(), area.width).min(area.height / 3).max(2);
     let [top, nodes, middle, rates, bottom] = Layout::vertical([
         Constraint::Length(if area.height >= 18 { 2 } else { 1 }),
-        Constraint::Length(node_rows),
+        // A blank stands below.
+        Constraint::Length(node_rows + 1),
         Constraint::Fill(1),
         Constraint::Length(if area.height >= 18 { 3 } else { 0 }),
         Constraint::Length(sources.min(area.height / 3)),
     ])
     .areas(area);
     verdict(canvas, top, p);
-    heatmap::draw(canvas, nodes, &p.nodes);
+    heatmap::draw(canvas, Rect { height: node_rows.min(nodes.height), ..nodes }, &p.nodes);
     if area.width >= 100 {
         let [left, center, right] = Layout::horizontal([Constraint::Fill(1); 3]).areas(middle);
         panel(canvas, left, "CONTENDED LOCKS", "no waiters known", contended(p, canvas.app.shown_ms()));
@@ -210,10 +211,10 @@ fn draw_rates(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
         return;
     }
     let series: [(&str, Rate); 4] = [
-        ("locks taken", |t| t.acquired),
+        ("acquired", |t| t.acquired),
         ("released", |t| t.released),
         ("delivered", |t| t.delivered),
-        ("acknowledged", |t| t.acknowledged),
+        (if area.width < 100 { "acked" } else { "acknowledged" }, |t| t.acknowledged),
     ];
     let columns = Layout::horizontal([Constraint::Fill(1); 4]).split(area);
     for (column, (name, of)) in columns.iter().zip(series) {

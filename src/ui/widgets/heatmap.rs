@@ -20,13 +20,13 @@ const NAMED: [usize; 2] = [24, 19];
 /// Columns of its glyph, its age and what is between.
 const BESIDE: usize = 11;
 
-/// Rows that all nodes take, with the counts and a blank: named if that is little, else a glyph each.
+/// Rows that all nodes take, with the counts: named if that is little, else a glyph each.
 #[must_use]
 pub fn rows(nodes: usize, width: u16) -> u16 {
     let room = usize::from(width).saturating_sub(2).max(1);
-    let named = nodes.div_ceil((room / NAMED[1]).max(1));
+    let named = nodes.div_ceil((room / NAMED[0]).max(1));
     let rows = if named <= 5 { named } else { nodes.div_ceil(room).max(3) };
-    u16::try_from(rows + 2).unwrap_or(u16::MAX)
+    u16::try_from(rows + 1).unwrap_or(u16::MAX)
 }
 
 /// Draws the nodes, the worst first.
