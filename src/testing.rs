@@ -218,7 +218,7 @@ pub fn silent_mesh() -> (Mesh, Millis) {
     let fault = Fault::transient("cannot copy /var/vox.db: permission denied");
     let failed =
         Report::Failed { source: 0, at_ms: later, fault, state: State::Open { failures: 9 }, retry_at_ms: later };
-    (mesh().apply(observed(1, later, Vec::new(), &[])).apply(failed), later)
+    (mesh().apply(observed(1, later, Vec::new(), &[("nodes", Presence::Present)])).apply(failed), later)
 }
 
 /// A picture of a mesh.

@@ -57,6 +57,7 @@ async fn an_empty_database_and_one_of_something_else_are_no_error() {
         let seen = look(sql).await;
         assert_eq!(seen["sources"][0]["health"], "live");
         assert_eq!(len(&seen, "nodes"), 0);
+        assert_eq!(seen["findings"][0]["rule"], "source-foreign", "and are not taken for a quiet mesh");
     }
 }
 

@@ -118,6 +118,24 @@ fn unchanged_tables_are_shared_between_pictures() {
     assert_eq!(first.sources[0].facts.revision, again.sources[0].facts.revision);
 }
 
+#[test]
+fn a_log_that_stands_still_while_tasks_go_on_is_a_finding() {
+    let event = |at| crate::data::model::LineageEvent {
+        id: 1,
+        repository_id: "r".into(),
+        kind: "task_submitted".into(),
+        task_id: Some(1),
+        agent_id: None,
+        session_id: None,
+        created_at_ms: Some(at),
+    };
+    for (later, stopped) in [(4 * MINUTE, false), (6 * MINUTE, true)] {
+        let judged =
+            picture(mesh().apply(observed(0, vec![Change::Lineage(vec![event(NOW - 26_000 + later)])], 0)), NOW);
+        assert_eq!(rules(&judged).contains(&"log-stopped"), stopped);
+    }
+}
+
 fn words() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("1".to_owned()),

@@ -13,6 +13,12 @@ use crate::text::Text;
 pub const RULES: &[Rule] = &[
     Rule { name: "source-down", summary: "a source does not answer", check: sources::down },
     Rule { name: "source-old", summary: "a source's data is old", check: sources::old },
+    Rule {
+        name: "source-foreign",
+        summary: "a database has nothing of a coordination layer in it",
+        check: sources::foreign,
+    },
+    Rule { name: "log-stopped", summary: "the op-log stopped while work goes on", check: log::stopped },
     Rule { name: "chain-broken", summary: "the op-log's hash chain is broken", check: log::broken },
     Rule { name: "node-dead", summary: "nodes have fallen silent", check: nodes::silent },
     Rule { name: "lock-orphaned", summary: "locks are held by nodes that are gone", check: locks::orphaned },

@@ -5,6 +5,7 @@ use super::super::sources::SourceHealth;
 use super::super::{Picture, Thresholds};
 use super::finding;
 use crate::data::mesh::SourceState;
+use crate::data::observation::Presence;
 use crate::text::Text;
 use crate::time;
 
@@ -49,6 +50,20 @@ pub(super) fn old(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
         }
         let sentence = format!("what {name} shows is old: {why}");
         found.push(finding(Severity::Critical, Subject::Source(name.clone()), name, sentence, evidence));
+    }
+}
+
+pub(super) fn foreign(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
+    let nothing = |source: &&SourceState| {
+        let there = |(_, presence): &(&str, Presence)| matches!(presence, Presence::Present | Presence::Partial(_));
+        source.probe.as_ref().is_some_and(|probe| !probe.parts.iter().any(there))
+    };
+    for source in picture.mesh.sources.iter().filter(nothing) {
+        let name = &source.identity.name;
+        let sentence =
+            format!("{name} answers, but has none of the tables or calls looked for: is it the right place?");
+        let evidence = vec![source.identity.place.clone()];
+        found.push(finding(Severity::Warning, Subject::Source(name.clone()), name, sentence, evidence));
     }
 }
 

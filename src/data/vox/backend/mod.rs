@@ -117,7 +117,9 @@ impl ReadError {
         if message.contains("no such table") || message.contains("no such column") {
             Self::LookAgain(fault)
         } else if message.contains("malformed") || message.contains("not a database") || message.contains("corrupt") {
-            Self::Malformed(fault)
+            let todo =
+                Text::new("if it stays so, the file is damaged: ask the database itself with PRAGMA integrity_check");
+            Self::Malformed(Fault { todo, ..fault })
         } else {
             Self::Other(fault)
         }
