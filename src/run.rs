@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
@@ -78,20 +79,20 @@ fn dashboard(global: &Global) -> anyhow::Result<u8> {
     });
     start_log(&configured.settings)?;
     let app = App::new(options, wall_clock());
-    runtime()?.block_on(crate::runtime::run(app, configured.settings, open_mesh))?;
+    wait_for(crate::runtime::run(app, configured.settings, open_mesh))?;
     Ok(exit::DONE)
 }
 
 /// The dashboard, or only the mesh, of the demo.
 fn demo(global: &Global, arguments: &DemoArgs) -> anyhow::Result<u8> {
     if let Some(folder) = &arguments.serve {
-        runtime()?.block_on(crate::demo::serve::serve(folder, arguments))?;
+        wait_for(crate::demo::serve::serve(folder, arguments))?;
         return Ok(exit::DONE);
     }
     need_terminal()?;
     let mut configured = Configured::load(global)?;
     start_log(&configured.settings)?;
-    runtime()?.block_on(async {
+    wait_for(async {
         let folder = tempfile::Builder::new().prefix("lockkeeper-demo-").tempdir()?;
         let demo = Demo::start(folder.path(), arguments).await?;
         let settings = &mut configured.settings;
@@ -151,11 +152,14 @@ fn guess_theme() -> Theme {
 /// The program's own log goes to a file, or nowhere: the screen is taken.
 fn start_log(settings: &Settings) -> anyhow::Result<()> {
     let Some(path) = &settings.log_file else { return Ok(()) };
-    let file = std::fs::File::options()
-        .create(true)
-        .append(true)
-        .open(path)
-        .with_context(|| format!("cannot write the log {}", path.display()))?;
+    let mut options = std::fs::File::options();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let file = options.open(path).with_context(|| format!("cannot write the log {}", path.display()))?;
     // Only what this program says: libraries may name what they send.
     let only_ours = tracing_subscriber::EnvFilter::new("off,lockkeeper=debug");
     tracing_subscriber::fmt()
@@ -235,7 +239,7 @@ impl Configured {
 
 fn snapshot(global: &Global, arguments: &SnapshotArgs) -> anyhow::Result<u8> {
     let settings = Configured::load_places(global)?.settings;
-    let picture = runtime()?.block_on(observe::observe(&settings))?;
+    let picture = wait_for(observe::observe(&settings))?;
     let text = match arguments.format {
         Format::Json => json::snapshot(&picture, arguments.view) + "\n",
         Format::Table => table::snapshot(&picture, arguments.view),
@@ -256,7 +260,7 @@ fn snapshot(global: &Global, arguments: &SnapshotArgs) -> anyhow::Result<u8> {
 fn run_check(global: &Global) -> u8 {
     let answer = Configured::load_places(global)
         .map_err(anyhow::Error::from)
-        .and_then(|configured| runtime()?.block_on(observe::observe(&configured.settings)))
+        .and_then(|configured| wait_for(observe::observe(&configured.settings)))
         .map(|picture| check::check(&picture));
     let (line, code) = match answer {
         Ok(answer) => (answer.line, answer.code),
@@ -265,7 +269,7 @@ fn run_check(global: &Global) -> u8 {
             (format!("LOCKKEEPER UNKNOWN - {}", crate::text::scrub(&said)), 3)
         }
     };
-    println!("{line}");
+    let _ = print(&format!("{line}\n"));
     code
 }
 
@@ -277,12 +281,15 @@ fn print(text: &str) -> anyhow::Result<u8> {
     }
 }
 
-/// The runtime of everything that waits.
-pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
+/// Runs something to its end. What still copies a file then is not waited for: the next start cleans up.
+fn wait_for<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("lockkeeper")
         .enable_all()
         .build()
-        .context("cannot start")
+        .context("cannot start")?;
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    outcome
 }

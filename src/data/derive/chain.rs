@@ -44,7 +44,8 @@ impl LogView {
     /// A name that stays: where it was read, table and id.
     #[must_use]
     pub fn key(&self) -> String {
-        format!("{}\u{1}{}\u{1}{}", self.source.raw(), self.entry.table, self.entry.id)
+        // Padded, so that entries of one instant stand in the order of their ids.
+        format!("{}\u{1}{}\u{1}{:020}", self.source.raw(), self.entry.table, self.entry.id)
     }
 }
 

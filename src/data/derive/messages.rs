@@ -55,7 +55,7 @@ impl MessageView {
     /// A name that stays: where it was read, table and id.
     #[must_use]
     pub fn key(&self) -> String {
-        format!("{}\u{1}{}\u{1}{}", self.source.raw(), self.message.table, self.message.id)
+        format!("{}\u{1}{}\u{1}{:020}", self.source.raw(), self.message.table, self.message.id)
     }
 }
 
