@@ -135,3 +135,58 @@ async fn json_is_safe_to_print_and_loses_nothing() {
     let table = String::from_utf8(table).unwrap();
     assert!(table.chars().all(|c| c == '\n' || !c.is_control() && !lockkeeper::text::is_hidden(c)));
 }
+
+/// Every statement of a poll, at the first look and later, finds its rows by an index: a history is never scanned.
+#[tokio::test]
+async fn no_statement_of_a_poll_scans_a_history() {
+    use lockkeeper::data::vox::queries::{self, Cursor, History, Limits};
+    use lockkeeper::data::vox::schema::Schema;
+    use strum::IntoEnumIterator;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = support::database(folder.path(), lockkeeper::demo::write::SCHEMA).await;
+    let connection = libsql::Builder::new_local(&path).build().await.unwrap().connect().unwrap();
+    let mut rows = connection.query(&Schema::probe_sql(), ()).await.unwrap();
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().await.unwrap() {
+        found.push(vec![row.get_value(0).unwrap(), row.get_value(1).unwrap()]);
+    }
+    let schema = Schema::from_rows(&found);
+    let mut later = Cursor::default();
+    History::iter().for_each(|history| later.set(history, Some(1_000_000)));
+    for (cursor, limits) in [(&Cursor::default(), Limits::default()), (&later, Limits::default())] {
+        for query in queries::poll(&schema, cursor, limits) {
+            let mut plan = connection.query(&format!("EXPLAIN QUERY PLAN {}", query.sql), ()).await.unwrap();
+            while let Some(step) = plan.next().await.unwrap() {
+                let step: String = step.get(3).unwrap();
+                let history = [
+                    "a2a_messages",
+                    "agent_oplog",
+                    "convergence_op_log",
+                    "orchestration_lineage_events",
+                    "mesh_exec_leases",
+                ];
+                let scans = history.iter().any(|table| step.starts_with("SCAN") && step.contains(table));
+                // Walking a table from its newest row, to a limit, is no scan of it.
+                let walks =
+                    query.sql.contains("ORDER BY id DESC LIMIT") || query.sql.contains("ORDER BY op_id DESC LIMIT");
+                assert!(!scans || walks, "{step}: {}", query.sql);
+                assert!(!step.contains("TEMP B-TREE"), "{step}: {}", query.sql);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn waiting_messages_and_leases_in_force_are_found_by_their_indexes() {
+    let rows = "
+        INSERT INTO mesh_a2a_messages (sender_agent_id, receiver_agent_id, message_type, payload, created_at, acknowledged)
+            VALUES ('1', '2', 'free_form', 'a', 1795237725000, 0), ('1', '2', 'free_form', 'b', 1795237725000, 1),
+                   ('1', '30', 'free_form', 'c', 1795237725000, 0), ('1', '4', 'free_form', 'd', 1795237725000, 1);
+        INSERT INTO mesh_exec_leases VALUES ('1', '1', 'task:1', 'n', 1795237725000, 1795237725001, 'granted'),
+            ('2', '2', 'task:2', 'n', 1795237725000, 1795237725002, 'renewed'), ('3', '3', 'task:3', 'n', 0, 0, 'revoked');";
+    let seen = look(&format!("{}{rows}", lockkeeper::demo::write::SCHEMA)).await;
+    assert_eq!((len(&seen, "messages"), len(&seen, "leases")), (4, 2));
+    let waiting = seen["messages"].as_array().unwrap().iter().filter(|m| m["acknowledged"] == false).count();
+    assert_eq!(waiting, 2);
+}

@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS lock_leader (
 CREATE TABLE IF NOT EXISTS mesh_exec_leases (
     lease_id TEXT PRIMARY KEY, task_id TEXT NOT NULL, scope_key TEXT NOT NULL, holder_node_id TEXT NOT NULL,
     granted_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'granted');
+CREATE INDEX IF NOT EXISTS demo_leases_state ON mesh_exec_leases (state, expires_at);
 CREATE TABLE IF NOT EXISTS a2a_messages (
     id INTEGER PRIMARY KEY AUTOINCREMENT, message_uuid TEXT NOT NULL UNIQUE, sender_agent TEXT NOT NULL,
     receiver_agent TEXT NOT NULL, msg_type TEXT NOT NULL, payload TEXT NOT NULL, priority INTEGER NOT NULL DEFAULT 1,
@@ -35,7 +36,7 @@ CREATE TABLE IF NOT EXISTS mesh_a2a_messages (
     priority INTEGER NOT NULL DEFAULT 128, task_kind TEXT, model_id TEXT, sender_node_id TEXT, traceparent TEXT,
     created_at INTEGER NOT NULL, acked_at INTEGER, acknowledged INTEGER NOT NULL DEFAULT 0,
     lease_holder_node_id TEXT, lease_expires_unix_ms INTEGER);
-CREATE INDEX IF NOT EXISTS demo_mesh_acknowledged ON mesh_a2a_messages (acknowledged);
+CREATE INDEX IF NOT EXISTS demo_mesh_receiver ON mesh_a2a_messages (receiver_agent_id, acknowledged);
 CREATE TABLE IF NOT EXISTS agent_oplog (
     id INTEGER PRIMARY KEY AUTOINCREMENT, agent_id TEXT NOT NULL, operation_id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
     description TEXT NOT NULL, predecessor_hash TEXT, model_id TEXT, change_id INTEGER, timestamp_ms INTEGER NOT NULL,

@@ -110,9 +110,7 @@ pub fn poll(schema: &Schema, cursor: &Cursor, limits: Limits) -> Vec<Query> {
     add("distributed_locks", Part::Distributed, format!("{} LIMIT {all}", locks::DISTRIBUTED.select(schema)));
     add("vcs_lock", Part::Vcs, format!("{} LIMIT {all}", locks::VCS.select(schema)));
     add("lock_leader", Part::Leaders, format!("{} LIMIT {all}", nodes::LEADERS.select(schema)));
-    let in_force = if schema.has("mesh_exec_leases", "state") { " WHERE state <> 'revoked'" } else { "" };
-    add("mesh_exec_leases", Part::Leases, format!("{}{in_force} LIMIT {all}", locks::LEASES.select(schema)));
-
+    add("mesh_exec_leases", Part::Leases, leases(&locks::LEASES.select(schema), schema, all));
     // Heads come first: what arrives between two statements is then read again, not missed.
     for history in History::iter() {
         let (table, id) = history.table();
@@ -122,7 +120,7 @@ pub fn poll(schema: &Schema, cursor: &Cursor, limits: Limits) -> Vec<Query> {
         [(&messages::A2A, MessageTable::A2a, History::A2a), (&messages::MESH, MessageTable::Mesh, History::Mesh)]
     {
         let (name, select) = (reading.table, reading.select(schema));
-        add(name, Part::Live(table), format!("{select} WHERE acknowledged = 0 LIMIT {all}"));
+        add(name, Part::Live(table), live(&select, table, all));
         let from = match cursor.get(history) {
             Some(id) => id.to_string(),
             None => format!("coalesce((SELECT max(id) FROM {name}), 0) - {}", limits.window),
@@ -145,6 +143,38 @@ pub fn poll(schema: &Schema, cursor: &Cursor, limits: Limits) -> Vec<Query> {
     follow(log::CONVERGENCE.select(schema), History::Convergence);
     follow(log::LINEAGE.select(schema), History::Lineage);
     queries
+}
+
+/// Rows in force by the index on (state, expires_at). Expiry never updates a row, so those that ran out
+/// pile up: only the last ones of each state are read.
+fn leases(select: &str, schema: &Schema, all: usize) -> String {
+    if !schema.has("mesh_exec_leases", "state") || !schema.has("mesh_exec_leases", "expires_at") {
+        return format!("{select} LIMIT {all}");
+    }
+    let newest = |state: &str| {
+        format!(
+            "SELECT * FROM ({select} WHERE state = '{state}' ORDER BY expires_at DESC LIMIT {})",
+            all.min(NEWEST_LEASES)
+        )
+    };
+    format!("{} UNION ALL {}", newest("granted"), newest("renewed"))
+}
+
+/// How many leases of each state are read at most.
+const NEWEST_LEASES: usize = 10_000;
+
+/// Messages that wait. `a2a_messages` has an index on `acknowledged`; `mesh_a2a_messages` has one on
+/// (receiver, acknowledged), so its receivers are gone through one by one, which skips all that is settled.
+fn live(select: &str, table: MessageTable, all: usize) -> String {
+    if table == MessageTable::A2a {
+        return format!("{select} WHERE acknowledged = 0 LIMIT {all}");
+    }
+    format!(
+        "WITH RECURSIVE receivers(name) AS (SELECT min(receiver_agent_id) FROM mesh_a2a_messages UNION ALL \
+         SELECT (SELECT min(receiver_agent_id) FROM mesh_a2a_messages WHERE receiver_agent_id > name) FROM receivers \
+         WHERE name IS NOT NULL) \
+         {select} WHERE receiver_agent_id IN (SELECT name FROM receivers) AND acknowledged = 0 LIMIT {all}"
+    )
 }
 
 /// Looks up messages that are no longer waiting: acknowledged, or deleted.
