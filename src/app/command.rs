@@ -85,6 +85,7 @@ pub const COMMANDS: &[CommandInfo] = &[
     row(Command::View(4), &["5"], "tasks", "tasks and their owners", None),
     row(Command::View(5), &["6"], "op-log", "what agents did, followed as it grows", None),
     row(Command::View(6), &["7"], "findings", "what is wrong, and why", None),
+    row(Command::View(7), &["8"], "waits", "who waits for whom, and who locks whom out", None),
     row(
         Command::Filter,
         &["/"],

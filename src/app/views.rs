@@ -1,6 +1,6 @@
 //! The registry of views, in the order of their tabs.
 
-use super::list::{List, findings, locks, messages, nodes, oplog, tasks};
+use super::list::{List, findings, locks, messages, nodes, oplog, tasks, waits};
 
 /// A view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumIter)]
@@ -12,6 +12,7 @@ pub enum ViewId {
     Tasks,
     Oplog,
     Findings,
+    Waits,
 }
 
 /// What the app needs to know of a view.
@@ -33,6 +34,7 @@ pub static VIEWS: &[View] = &[
     View { id: ViewId::Tasks, title: "Tasks", short: "Task", list: Some(&tasks::TASKS) },
     View { id: ViewId::Oplog, title: "Op-log", short: "Log", list: Some(&oplog::OPLOG) },
     View { id: ViewId::Findings, title: "Findings", short: "Find", list: Some(&findings::FINDINGS) },
+    View { id: ViewId::Waits, title: "Waits", short: "Wait", list: Some(&waits::WAITS) },
 ];
 
 impl ViewId {

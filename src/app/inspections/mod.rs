@@ -6,6 +6,7 @@ pub mod log;
 pub mod message;
 pub mod node;
 pub mod task;
+pub mod wait;
 
 use super::inspect::Inspection;
 use super::role::{Role, State};

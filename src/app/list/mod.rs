@@ -6,6 +6,7 @@ pub mod messages;
 pub mod nodes;
 pub mod oplog;
 pub mod tasks;
+pub mod waits;
 
 use std::cmp::Ordering;
 

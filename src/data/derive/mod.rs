@@ -2,6 +2,7 @@
 
 pub mod chain;
 pub mod findings;
+pub mod graph;
 pub mod leases;
 pub mod locks;
 pub mod messages;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use self::chain::LogView;
 use self::findings::Finding;
+use self::graph::WaitGraph;
 use self::leases::{LeaderView, LeaseView};
 use self::locks::LockView;
 use self::messages::MessageView;
@@ -66,6 +68,8 @@ pub struct Picture {
     pub log: Arc<[LogView]>,
     pub leases: Arc<[LeaseView]>,
     pub leaders: Arc<[LeaderView]>,
+    /// Who waits for whom.
+    pub waits: Arc<WaitGraph>,
     /// Worst first.
     pub findings: Arc<[Finding]>,
 }
@@ -105,6 +109,7 @@ pub fn derive(
     let nodes = nodes::count_holdings(nodes, &locks, &leases, &messages, &tasks);
     let beside = leases::as_locks(&leases, now_ms, thresholds.expiring_ms);
     let holds: Vec<LockView> = locks.iter().cloned().chain(beside).collect();
+    let waits = graph::build(&locks);
     let mut picture = Picture {
         mesh,
         at_ms: now_ms,
@@ -117,6 +122,7 @@ pub fn derive(
         log,
         leases: leases.into(),
         leaders: leaders.into(),
+        waits: Arc::new(waits),
         findings: Arc::default(),
     };
     picture.findings = findings::find(&picture, thresholds).into();

@@ -25,6 +25,14 @@ pub struct Waiter {
     order: i64,
 }
 
+#[cfg(test)]
+impl Waiter {
+    /// A waiter of normal priority.
+    pub fn inferred(agent: Text, since_ms: Option<Millis>, evidence: &str) -> Self {
+        Self { agent, since_ms, priority: 1, evidence: vec![evidence.into()], order: 0 }
+    }
+}
+
 /// Waiters by resource.
 #[derive(Debug, Default)]
 pub struct Waiters(HashMap<String, Vec<Claim>>);

@@ -22,6 +22,22 @@ pub(super) fn orphaned(picture: &Picture, _: &Thresholds, found: &mut Vec<Findin
     }
 }
 
+pub(super) fn deadlocked(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
+    for deadlock in &picture.waits.deadlocks {
+        let agents: Vec<_> = deadlock.agents.iter().map(ToString::to_string).collect();
+        let breaks: Vec<_> = deadlock.breaks.iter().map(|(_, name)| name.to_string()).collect();
+        let sentence =
+            format!("agents {} wait for each other; releasing {} breaks it", agents.join(", "), breaks.join(" and "));
+        let Some((key, name)) = deadlock.breaks.first() else { continue };
+        let members = |row: &&super::super::graph::WaitRow| row.waits && deadlock.agents.contains(&row.agent);
+        let evidence = picture.waits.rows.iter().filter(members).map(|row| {
+            let why: Vec<_> = row.evidence.iter().map(ToString::to_string).collect();
+            format!("agent {} waits for {} ({}, inferred)", row.agent, row.lock_name, why.join("; ")).into()
+        });
+        found.push(finding(Severity::Critical, Subject::Lock(key.clone()), name, sentence, evidence.collect()));
+    }
+}
+
 pub(super) fn expired(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
     for view in picture.locks.iter().filter(|l| l.state == LockState::Expired) {
         let sentence = format!("{} of {} is past its end and still there", view.lock.lock_key, view.lock.holder_node);

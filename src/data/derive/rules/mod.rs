@@ -21,6 +21,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "log-stopped", summary: "the op-log stopped while work goes on", check: log::stopped },
     Rule { name: "chain-broken", summary: "the op-log's hash chain is broken", check: log::broken },
     Rule { name: "node-dead", summary: "nodes have fallen silent", check: nodes::silent },
+    Rule { name: "deadlock", summary: "agents wait for each other", check: locks::deadlocked },
     Rule { name: "lock-orphaned", summary: "locks are held by nodes that are gone", check: locks::orphaned },
     Rule {
         name: "lock-expired",

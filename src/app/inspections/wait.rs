@@ -1,0 +1,54 @@
+//! An agent in the wait-for graph.
+
+use super::log_entries;
+use crate::app::inspect::Inspection;
+use crate::app::role::{Role, State};
+use crate::app::views::ViewId;
+use crate::data::derive::Picture;
+use crate::data::derive::graph::WaitRow;
+use crate::time::Millis;
+
+/// Everything about a wait: what it is for, what the agent holds itself, and how to break a deadlock.
+pub fn inspect(row: &WaitRow, picture: &Picture, now: Millis) -> Inspection {
+    let mut page = Inspection::titled(format!("agent {}", row.agent));
+    page.field("blocks directly", row.direct);
+    page.field("blocks in all", row.total);
+    let lock = |page: &mut Inspection, view: &crate::data::derive::locks::LockView| {
+        let value = format!(
+            "{} {}, held by agent {}, {} wait",
+            view.state.glyph(),
+            view.state,
+            view.lock.holder_agent,
+            view.waiters.len()
+        );
+        page.link(ViewId::Locks, view.key(), view.lock.lock_key.to_string(), value, view.state.role());
+    };
+    page.heading("Waits for, inferred");
+    let mut waits = 0;
+    for other in picture.waits.rows.iter().filter(|r| r.waits && r.agent == row.agent) {
+        if let Some(view) = picture.locks.iter().find(|l| l.key() == other.lock) {
+            lock(&mut page, view);
+            page.instant("since", other.since_ms, now);
+            other.evidence.iter().for_each(|line| page.text(line.to_string(), Role::Normal));
+            waits += 1;
+        }
+    }
+    if waits == 0 {
+        page.text("nobody that is known", Role::Dim);
+    }
+    page.heading("Holds");
+    for view in picture.locks.iter().filter(|l| l.lock.holder_agent == row.agent) {
+        lock(&mut page, view);
+    }
+    for deadlock in picture.waits.deadlocks.iter().filter(|d| d.agents.contains(&row.agent)) {
+        page.heading("Deadlock");
+        let agents: Vec<_> = deadlock.agents.iter().map(ToString::to_string).collect();
+        page.text(format!("agents {} wait for each other", agents.join(", ")), Role::Dead);
+        page.text("the smallest set of locks whose release breaks it:", Role::Normal);
+        for (key, name) in &deadlock.breaks {
+            page.link(ViewId::Locks, key.clone(), name.to_string(), "", Role::Dead);
+        }
+    }
+    log_entries(&mut page, picture, "Op-log of the agent", now, |l| l.entry.agent_id == row.agent);
+    page
+}
