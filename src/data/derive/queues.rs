@@ -119,7 +119,7 @@ pub(super) fn waiters(messages: &[MessageView], log: &[LogView]) -> Waiters {
         }
     }
     for view in log {
-        for (resource, agents) in conflict(&view.entry.kind_json) {
+        for (resource, agents) in conflict(&view.entry.kind_json, &view.entry.agent_id) {
             for agent in agents {
                 found.add(
                     &resource,
@@ -193,7 +193,7 @@ fn resources(payload: &str) -> Vec<String> {
 }
 
 /// What a conflict in the op-log says: the resource, and the agents that do not have it.
-fn conflict(kind_json: &str) -> Vec<(String, Vec<Text>)> {
+fn conflict(kind_json: &str, logged_by: &Text) -> Vec<(String, Vec<Text>)> {
     if !kind_json.contains("Conflict") {
         return Vec::new();
     }
@@ -205,5 +205,36 @@ fn conflict(kind_json: &str) -> Vec<(String, Vec<Text>)> {
     {
         found.push((path.to_owned(), sides.iter().take(64).filter_map(agent).collect()));
     }
+    // Whoever defers waits for the one it defers to.
+    if let Some(deferred) = kind.get("ConflictDeferred")
+        && let Some(path) = deferred["path"].as_str()
+        && agent(&deferred["defer_to_agent"]).as_ref() != Some(logged_by)
+    {
+        found.push((path.to_owned(), vec![logged_by.clone()]));
+    }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conflicts_name_those_who_wait() {
+        let detected = r#"{"ConflictDetected":{"path":"a.rs","severity":"high","sides":[1,2]}}"#;
+        assert_eq!(conflict(detected, &"1".into()), [("a.rs".to_owned(), vec!["1".into(), "2".into()])]);
+        let deferred = r#"{"ConflictDeferred":{"path":"a.rs","defer_to_agent":7}}"#;
+        assert_eq!(conflict(deferred, &"3".into()), [("a.rs".to_owned(), vec!["3".into()])]);
+        assert_eq!(conflict(deferred, &"7".into()), []);
+        for odd in ["\"ConflictDetected\"", r#"{"ConflictDetected":{"sides":5}}"#, "Conflict"] {
+            assert_eq!(conflict(odd, &"1".into()), [], "{odd}");
+        }
+    }
+
+    #[test]
+    fn requests_name_their_resources_in_every_known_field() {
+        let payload = r#"{"resource_id":"a","lock_key":"b","path":"c","paths":["d",5,"e"]}"#;
+        assert_eq!(resources(payload), ["a", "b", "c", "d", "e"]);
+        assert_eq!(resources("not json"), Vec::<String>::new());
+    }
 }
