@@ -28,7 +28,7 @@ pub static FINDINGS: Rows<Finding> = Rows {
         Column {
             field: "what",
             title: "WHAT",
-            width: (30, 200),
+            width: (62, 200),
             right: false,
             rank: 0,
             descending: false,
@@ -48,7 +48,7 @@ pub static FINDINGS: Rows<Finding> = Rows {
         Column {
             field: "name",
             title: "NAME",
-            width: (12, 36),
+            width: (12, 24),
             right: false,
             rank: 3,
             descending: false,
