@@ -47,7 +47,6 @@ fn app(picture: Picture) -> App {
         banner: None,
     };
     let mut app = App::new(options, picture.at_ms);
-    app.size = (200, 50);
     update(&mut app, Event::Picture(Arc::new(picture)));
     app
 }

@@ -37,10 +37,8 @@ pub enum Event {
     Key(KeyEvent),
     Mouse(MouseEvent),
     Paste(String),
-    Resize {
-        width: u16,
-        height: u16,
-    },
+    /// The terminal has another size: drawn anew, nothing to remember.
+    Resize,
     /// Time has passed.
     Tick(Millis),
     /// A new picture of the mesh.
@@ -113,7 +111,6 @@ pub struct App {
     /// The filter of the view is being typed.
     pub filtering: Option<tui_input::Input>,
     pub toast: Option<Toast>,
-    pub size: (u16, u16),
     pub hits: HitMap,
     keymap: Keymap,
 }
@@ -136,14 +133,17 @@ impl App {
             picture: None,
             frozen: None,
             view: ViewId::Overview,
-            tables: VIEWS.iter().map(|view| view.list.map(Table::new).unwrap_or_default()).collect(),
+            tables: Self::fresh_tables(),
             overlay: None,
             filtering: None,
             toast: None,
-            size: (80, 24),
             hits: HitMap::default(),
             keymap: Keymap::default(),
         }
+    }
+
+    fn fresh_tables() -> Vec<Table> {
+        VIEWS.iter().map(|view| view.list.map(Table::new).unwrap_or_default()).collect()
     }
 
     /// The table of the current view.

@@ -16,7 +16,7 @@ use crate::config::settings::{Control, Database};
 use crate::config::{ConfigError, Layers, Settings, environment};
 use crate::demo::Demo;
 use crate::oneshot::{check, json, observe, table};
-use crate::time::Millis;
+use crate::time::millis;
 
 /// Exit codes of everything but `check`.
 pub mod exit {
@@ -103,7 +103,7 @@ fn demo(global: &Global, arguments: &DemoArgs) -> anyhow::Result<u8> {
         }];
         settings.controls = vec![Control { base: demo.control.clone(), token: None }];
         settings.registry = None;
-        let stale_ms = Millis::try_from(demo.stale.as_millis()).unwrap_or(Millis::MAX);
+        let stale_ms = millis(demo.stale);
         settings.thresholds.stale_ms = stale_ms;
         settings.thresholds.stuck_ms = stale_ms;
         settings.thresholds.expiring_ms =

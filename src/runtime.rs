@@ -29,7 +29,6 @@ pub type OpenMesh = Box<dyn Fn(&str) -> anyhow::Result<Settings> + Send>;
 /// Runs the dashboard until it is left. `engine` is started after the first frame is on screen.
 pub async fn run(mut app: App, settings: Settings, open_mesh: OpenMesh) -> anyhow::Result<()> {
     let mut screen = Screen::open(app.options.mouse, &settings)?;
-    app.size = screen.size()?;
     screen.draw(&mut app)?;
 
     let mut signals = Signals::listen()?;
@@ -120,7 +119,7 @@ fn translate(event: crossterm::event::Event) -> Option<Event> {
         Raw::Key(key) => Some(Event::Key(key)),
         Raw::Mouse(mouse) => Some(Event::Mouse(mouse)),
         Raw::Paste(text) => Some(Event::Paste(text)),
-        Raw::Resize(width, height) => Some(Event::Resize { width, height }),
+        Raw::Resize(..) => Some(Event::Resize),
         Raw::FocusGained | Raw::FocusLost => None,
     }
 }

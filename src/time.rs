@@ -1,5 +1,7 @@
 //! Instants and durations as the console shows and reads them. No clock is read here.
 
+use std::time::Duration;
+
 use chrono::{DateTime, NaiveDateTime, Utc};
 
 /// Unix time or a duration, in milliseconds.
@@ -12,6 +14,12 @@ pub const MINUTE: Millis = 60 * SECOND;
 
 /// The latest instant taken at its word (year 9999). Beyond it a value is "unknown".
 const LATEST: Millis = 253_402_300_799_999;
+
+/// A duration in whole milliseconds.
+#[must_use]
+pub fn millis(duration: Duration) -> Millis {
+    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
+}
 
 /// Whether a Unix-millisecond value can be an instant at all: from 1970 on, and before year 10 000.
 #[must_use]

@@ -129,6 +129,19 @@ async fn faults_are_explained_and_survived() {
     }
 }
 
+/// The client library panics on an error whose text is no UTF-8: still an answer, not a crash.
+#[tokio::test]
+async fn an_answer_that_the_client_panics_on_is_a_fault() {
+    let mut server = Server::start().await;
+    server.peer.tell("garbage");
+    server.peer.tell("status 500");
+    let token = server.token_file();
+    let output = support::run(&["check", "--db", &server.url, "--token-file", token.to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.starts_with("LOCKKEEPER UNKNOWN") && said.contains("could not be understood"), "{said}");
+}
+
 #[tokio::test]
 async fn a_renewed_token_is_picked_up() {
     let server = Server::start().await;

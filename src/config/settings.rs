@@ -8,7 +8,7 @@ use super::token::Token;
 use super::{ConfigError, Layers};
 use crate::data::derive::Thresholds;
 use crate::data::vox::queries::Limits;
-use crate::time::Millis;
+use crate::time::{self, Millis};
 
 /// Everything that the program goes by.
 #[derive(Debug, Clone)]
@@ -242,7 +242,7 @@ fn duration(layers: &Layers, name: &str) -> Duration {
 }
 
 fn millis(layers: &Layers, name: &str) -> Millis {
-    Millis::try_from(duration(layers, name).as_millis()).unwrap_or(Millis::MAX)
+    time::millis(duration(layers, name))
 }
 
 fn number(layers: &Layers, name: &str) -> u64 {

@@ -3,18 +3,17 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
-use tokio::time::timeout;
 
 use crate::clock::wall_clock;
 use crate::config::Settings;
 use crate::data::derive::{Picture, derive};
 use crate::data::mesh::Mesh;
-use crate::data::poller::Report;
 use crate::data::poller::breaker::State;
-use crate::data::source::{Fault, Known, Source};
+use crate::data::poller::{Report, attempt};
+use crate::data::source::{Known, Source};
 use crate::data::systems::assemble;
 use crate::text::Text;
-use crate::time::Millis;
+use crate::time::millis;
 
 /// Polls everything once, and what depends on it once more (inboxes of agents that became known).
 pub async fn observe(settings: &Settings) -> anyhow::Result<Picture> {
@@ -22,34 +21,18 @@ pub async fn observe(settings: &Settings) -> anyhow::Result<Picture> {
     let (identities, mut list): (Vec<_>, Vec<_>) = sources.list.into_iter().unzip();
     let mut mesh = Mesh::new(Text::new(&settings.mesh), identities);
     mesh = poll_all(mesh, &mut list, &Known::default(), settings).await;
-    let interval_ms = Millis::try_from(settings.interval.as_millis()).unwrap_or(Millis::MAX);
+    let interval_ms = millis(settings.interval);
     let judge = |mesh: Mesh| derive(Arc::new(mesh), wall_clock(), &settings.thresholds, interval_ms, None);
     let picture = judge(mesh.clone());
-    let known = known_agents(&picture);
+    let known = Known { agents: picture.agents() };
     if settings.controls.is_empty() || known.agents.is_empty() {
         return Ok(picture);
     }
     Ok(judge(poll_all(mesh, &mut list, &known, settings).await))
 }
 
-/// Agents whose inboxes can be asked for.
-#[must_use]
-pub fn known_agents(picture: &Picture) -> Known {
-    let mut agents: Vec<Text> = picture.nodes.iter().flat_map(|n| n.agents.iter().cloned()).collect();
-    agents.extend(picture.messages.iter().map(|m| m.message.receiver_agent.clone()));
-    agents.sort();
-    agents.dedup();
-    agents.retain(|agent| !agent.is_empty());
-    Known { agents: agents.into() }
-}
-
 async fn poll_all(mut mesh: Mesh, list: &mut [Box<dyn Source>], known: &Known, settings: &Settings) -> Mesh {
-    let polls = list.iter_mut().map(|source| async move {
-        match timeout(settings.timeout, source.poll(known)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Fault::transient(format!("no answer within {} s", settings.timeout.as_secs_f32()))),
-        }
-    });
+    let polls = list.iter_mut().map(|source| attempt(source.as_mut(), known, settings.timeout));
     for (source, outcome) in join_all(polls).await.into_iter().enumerate() {
         let at_ms = wall_clock();
         mesh = mesh.apply(match outcome {

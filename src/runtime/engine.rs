@@ -15,9 +15,8 @@ use crate::data::poller::{Pace, Poller, Report};
 use crate::data::source::Known;
 use crate::data::systems::assemble;
 use crate::data::vox::snapshot::store::Store;
-use crate::oneshot::observe::known_agents;
 use crate::text::Text;
-use crate::time::Millis;
+use crate::time::{Millis, millis};
 
 /// Reports that may wait to be applied; a source that is faster waits.
 const REPORTS: usize = 16;
@@ -123,7 +122,7 @@ impl Keeper {
                     self.mesh = Arc::new(mesh);
                 }
             }
-            let interval_ms = Millis::try_from(pace.borrow().interval.as_millis()).unwrap_or(Millis::MAX);
+            let interval_ms = millis(pace.borrow().interval);
             self.judge(interval_ms);
         }
     }
@@ -132,7 +131,7 @@ impl Keeper {
         let picture =
             derive(self.mesh.clone(), wall_clock(), &self.settings.thresholds, interval_ms, self.picture.as_deref());
         let picture = Arc::new(picture);
-        let known = known_agents(&picture);
+        let known = Known { agents: picture.agents() };
         self.tell_known.send_if_modified(|before| {
             let news = before.agents != known.agents;
             if news {

@@ -42,12 +42,6 @@ impl Screen {
         Ok(Self { terminal: Terminal::new(backend)?, mouse, look })
     }
 
-    /// Columns and rows.
-    pub fn size(&self) -> io::Result<(u16, u16)> {
-        let size = self.terminal.size()?;
-        Ok((size.width, size.height))
-    }
-
     /// Draws one frame; only what changed goes out, in one write.
     pub fn draw(&mut self, app: &mut App) -> io::Result<()> {
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;

@@ -38,7 +38,6 @@ fn press(app: &mut App, keys: &str) {
 
 fn render(app: &mut App, (width, height): (u16, u16), look: Look) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    app.size = (width, height);
     // Twice: the first frame tells the app how many rows fit.
     for _ in 0..2 {
         let mut layout = Layout::default();

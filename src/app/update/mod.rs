@@ -11,7 +11,6 @@ use tui_input::InputRequest;
 
 use super::overlay::Overlay;
 use super::role::Role;
-use super::table::Table;
 use super::views::{VIEWS, ViewId};
 use super::{App, Effect, Event, Toast};
 use crate::data::derive::Picture;
@@ -25,13 +24,9 @@ const TOAST_MS: i64 = 4_000;
 pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
     match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => app.key(key),
-        Event::Key(_) => Vec::new(),
+        Event::Key(_) | Event::Resize => Vec::new(),
         Event::Mouse(mouse) => app.pointer(mouse),
         Event::Paste(text) => app.paste(&text),
-        Event::Resize { width, height } => {
-            app.size = (width, height);
-            Vec::new()
-        }
         Event::Tick(now_ms) => {
             app.now_ms = now_ms;
             if app.toast.as_ref().is_some_and(|toast| toast.until_ms <= now_ms) {
@@ -46,7 +41,7 @@ pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
         Event::MeshOpened(mesh) => {
             app.options.mesh = mesh;
             (app.picture, app.frozen, app.overlay) = (None, None, None);
-            app.tables = VIEWS.iter().map(|view| view.list.map(Table::new).unwrap_or_default()).collect();
+            app.tables = App::fresh_tables();
             Vec::new()
         }
         Event::Said(why) => {

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use sha3::{Digest, Sha3_256};
 use strum::{Display, EnumIter, IntoStaticStr};
 
-use super::sources::SourceView;
 use crate::data::mesh::Mesh;
 use crate::data::mesh::facts::Log;
 use crate::data::model::{LogEntry, LogTable};
@@ -77,7 +76,7 @@ pub fn link(number: u64, timestamp_ms: Millis, predecessor_hash: Option<&str>) -
 }
 
 /// Judges all logs of all sources, newest first.
-pub(super) fn judge(mesh: &Mesh, _sources: &[SourceView]) -> Vec<LogView> {
+pub(super) fn judge(mesh: &Mesh) -> Vec<LogView> {
     let mut views = Vec::new();
     for source in &mesh.sources {
         for table in [LogTable::Agent, LogTable::Convergence] {

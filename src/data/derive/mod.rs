@@ -14,7 +14,7 @@ pub mod sources;
 pub mod staleness;
 pub mod tasks;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use self::chain::LogView;
@@ -75,6 +75,15 @@ pub struct Picture {
 }
 
 impl Picture {
+    /// Every agent seen, by name: their inboxes can be asked for.
+    #[must_use]
+    pub fn agents(&self) -> Arc<[Text]> {
+        let of_nodes = self.nodes.iter().flat_map(|n| n.agents.iter());
+        let of_messages = self.messages.iter().map(|m| &m.message.receiver_agent);
+        let agents: BTreeSet<&Text> = of_nodes.chain(of_messages).filter(|agent| !agent.is_empty()).collect();
+        agents.into_iter().cloned().collect()
+    }
+
     /// Whether another picture says anything that need not wait for the next tick of the clock.
     #[must_use]
     pub fn is_news_after(&self, before: &Self) -> bool {
@@ -96,7 +105,7 @@ pub fn derive(
     let sources = sources::judge(&mesh, now_ms, thresholds, interval_ms);
     let log = match before {
         Some(before) if chain::same_logs(&before.mesh, &mesh) => before.log.clone(),
-        _ => chain::judge(&mesh, &sources).into(),
+        _ => chain::judge(&mesh).into(),
     };
     let nodes = nodes::judge(&mesh, &sources, now_ms, thresholds);
     let index = Liveness::new(&nodes);
@@ -142,7 +151,7 @@ impl Liveness {
         for node in nodes {
             index.nodes.insert(node.node_id.clone(), node.staleness);
             for agent in &node.agents {
-                // An agent seen on two nodes is where it was seen last: nodes come freshest last here.
+                // An agent seen on two nodes is on the one that is more alive.
                 let entry = index.agents.entry(agent.clone()).or_insert_with(|| (node.node_id.clone(), node.staleness));
                 if node.staleness < entry.1 {
                     *entry = (node.node_id.clone(), node.staleness);

@@ -91,7 +91,7 @@ fn same_scope(a: &Text, b: &Text) -> bool {
 #[must_use]
 pub(super) fn waiters(messages: &[MessageView], log: &[LogView]) -> Waiters {
     let mut found = Waiters::default();
-    let answered = answered_requests(messages);
+    let answers = last_answers(messages);
     for view in messages.iter().filter(|m| m.state != MessageState::Acknowledged) {
         let message = &view.message;
         let kind = message.msg_type.raw();
@@ -99,7 +99,8 @@ pub(super) fn waiters(messages: &[MessageView], log: &[LogView]) -> Waiters {
             continue;
         }
         for resource in resources(&message.payload.head) {
-            if answered.contains(&(message.sender_agent.clone(), canonical(&resource).to_owned(), message.id)) {
+            let answer = answers.get(&(&message.sender_agent, canonical(&resource).to_owned()));
+            if answer.is_some_and(|&id| id > message.id) {
                 continue;
             }
             found.add(
@@ -147,38 +148,23 @@ impl Waiters {
     }
 }
 
-/// Requests that a later grant to the requester has answered.
-fn answered_requests(messages: &[MessageView]) -> std::collections::HashSet<(Text, String, i64)> {
-    let grants: Vec<_> = messages
-        .iter()
-        .filter(|m| matches!(m.message.msg_type.raw(), "resource_lock_grant" | "scope_grant" | "cancel_request"))
-        .collect();
-    let mut answered = std::collections::HashSet::new();
-    if grants.is_empty() {
-        return answered;
-    }
-    for request in messages {
-        for resource in resources(&request.message.payload.head) {
-            let is_answer = |grant: &&&MessageView| {
-                let party = if grant.message.msg_type == "cancel_request" {
-                    &grant.message.sender_agent
-                } else {
-                    &grant.message.receiver_agent
-                };
-                *party == request.message.sender_agent
-                    && grant.message.id > request.message.id
-                    && resources(&grant.message.payload.head).iter().any(|r| canonical(r) == canonical(&resource))
-            };
-            if grants.iter().any(|grant| is_answer(&grant)) {
-                answered.insert((
-                    request.message.sender_agent.clone(),
-                    canonical(&resource).to_owned(),
-                    request.message.id,
-                ));
-            }
+/// The last grant to an agent for a resource, or its last word that it needs it no more: by agent and
+/// resource, the message's id. It answers every request before it.
+fn last_answers(messages: &[MessageView]) -> HashMap<(&Text, String), i64> {
+    let mut last = HashMap::new();
+    for view in messages {
+        let message = &view.message;
+        let party = match message.msg_type.raw() {
+            "resource_lock_grant" | "scope_grant" => &message.receiver_agent,
+            "cancel_request" => &message.sender_agent,
+            _ => continue,
+        };
+        for resource in resources(&message.payload.head) {
+            let id = last.entry((party, canonical(&resource).to_owned())).or_insert(message.id);
+            *id = message.id.max(*id);
         }
     }
-    answered
+    last
 }
 
 /// The resources that a request's payload names.

@@ -119,6 +119,26 @@ fn unchanged_tables_are_shared_between_pictures() {
 }
 
 #[test]
+fn a_grant_answers_the_requests_before_it_and_none_after() {
+    let wanted = r#"{"resource_id":"file:a.rs"}"#;
+    let held = || Change::Locks(LockTable::Distributed, vec![lock("a.rs", "n", "9", 60_000)]);
+    for (kind, from, to, id, waits) in [
+        ("resource_lock_grant", "9", "1", 5, false),
+        ("resource_lock_grant", "9", "1", 3, true),
+        ("resource_lock_grant", "9", "2", 5, true),
+        ("cancel_request", "1", "9", 5, false),
+        ("cancel_request", "2", "9", 5, true),
+    ] {
+        let mut answer = message(id, to, kind, r#"{"lock_key":"a.rs"}"#, 0);
+        answer.sender_agent = from.into();
+        let rows = vec![message(4, "9", "resource_lock_request", wanted, 0), answer];
+        let judged =
+            picture(unheard().apply(observed(0, vec![held(), Change::LiveMessages(MessageTable::A2a, rows)], 0)), NOW);
+        assert_eq!(!judged.locks[0].waiters.is_empty(), waits, "{kind} {from} {to} {id}");
+    }
+}
+
+#[test]
 fn a_log_that_stands_still_while_tasks_go_on_is_a_finding() {
     let event = |at| crate::data::model::LineageEvent {
         id: 1,

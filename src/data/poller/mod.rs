@@ -29,6 +29,17 @@ pub struct Pace {
     pub nudge: u64,
 }
 
+/// One poll that takes no longer than it may.
+pub async fn attempt(source: &mut dyn Source, known: &Known, limit: Duration) -> Result<Observation, Fault> {
+    // A client library that panics on a malformed answer must not take the source down for good.
+    let guarded = AssertUnwindSafe(source.poll(known)).catch_unwind();
+    match tokio::time::timeout(limit, guarded).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_panic)) => Err(Fault::transient("the answer could not be understood at all")),
+        Err(_) => Err(Fault::transient(format!("no answer within {} s", limit.as_secs_f32()))),
+    }
+}
+
 /// What a poller is given.
 pub struct Poller {
     pub index: usize,
@@ -77,13 +88,7 @@ impl Poller {
 
     async fn poll_once(&mut self) -> Result<Observation, Fault> {
         let known = self.known.borrow_and_update().clone();
-        // A client library that panics on a malformed answer must not take the source down for good.
-        let guarded = AssertUnwindSafe(self.source.poll(&known)).catch_unwind();
-        match tokio::time::timeout(self.timeout, guarded).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_panic)) => Err(Fault::transient("the answer could not be understood at all")),
-            Err(_) => Err(Fault::transient(format!("no answer within {} s", self.timeout.as_secs_f32()))),
-        }
+        attempt(self.source.as_mut(), &known, self.timeout).await
     }
 
     /// Waits, but wakes for a nudge. Answers false when nobody listens any more.

@@ -8,7 +8,7 @@ use libsql::Value;
 use super::backend::{Backend, News, ReadError, Rows, Spent};
 use super::queries::{self, Cursor, History, Limits, Part, Query};
 use super::schema::Schema;
-use super::tables::{locks, log, messages, nodes};
+use super::tables::{Reading, locks, log, messages, nodes};
 use crate::data::model::{LockTable, LogTable, Message, MessageTable, Oddity};
 use crate::data::observation::{Change, ClockSample, Cost, LogStart, Observation};
 use crate::data::source::{Fault, Known, Polling, Source};
@@ -121,9 +121,7 @@ impl VoxDb {
             }
             return Err(ReadError::LookAgain(Fault::transient("a history was written anew while it was read")));
         }
-        for ids in &mut self.vanished {
-            ids.drain(..ids.len().min(LOOKUPS));
-        }
+        self.looked_up();
         let mut reader = Reader { seen, oddities: Vec::new(), notes: Vec::new(), limits: self.limits };
         for (query, rows) in plan.iter().zip(&answers) {
             self.take(query.part, rows, &mut reader, (sent_ms, received_ms));
@@ -164,13 +162,20 @@ impl VoxDb {
         let mut plan = Vec::new();
         for (slot, table) in [MessageTable::A2a, MessageTable::Mesh].into_iter().enumerate() {
             let ids = &self.vanished[slot];
-            let reading = if slot == 0 { &messages::A2A } else { &messages::MESH };
+            let reading = reading_of(table);
             if !ids.is_empty() && schema.readable(reading.table) {
                 let sql = queries::lookup(reading, schema, &ids[..ids.len().min(LOOKUPS)]);
                 plan.push(Query { part: Part::Settled(table), sql });
             }
         }
         plan
+    }
+
+    /// What [`Self::plan_lookups`] asked for was answered.
+    fn looked_up(&mut self) {
+        for ids in &mut self.vanished {
+            ids.drain(..ids.len().min(LOOKUPS));
+        }
     }
 
     /// Looks up the ends of vanished messages at once, where that costs no round trip.
@@ -184,14 +189,13 @@ impl VoxDb {
         let plan = self.plan_lookups(schema);
         let sql: Vec<&str> = plan.iter().map(|query| query.sql.as_str()).collect();
         let answers = self.backend.run(&sql, spent).await?;
-        for ids in &mut self.vanished {
-            ids.drain(..ids.len().min(LOOKUPS));
-        }
+        self.looked_up();
         for (query, rows) in plan.iter().zip(&answers) {
             *rows_read += rows.len() as u64;
-            let mut oddities = Vec::new();
-            let settled = read_messages(query.part, rows, &mut oddities);
-            seen.changes.push(Change::SettledMessages(settled));
+            if let Part::Settled(table) = query.part {
+                let settled = reading_of(table).read(rows, &mut Vec::new());
+                seen.changes.push(Change::SettledMessages(settled));
+            }
         }
         Ok(())
     }
@@ -221,12 +225,12 @@ impl VoxDb {
                 reader.push("mesh_exec_leases", rows, Change::Leases(facts));
             }
             Part::Live(table) => {
-                let facts = read_messages(part, rows, &mut reader.oddities);
+                let facts = reading_of(table).read(rows, &mut reader.oddities);
                 self.note_vanished(table, &facts);
                 reader.push("messages", rows, Change::LiveMessages(table, facts));
             }
-            Part::Settled(_) => {
-                let facts = read_messages(part, rows, &mut reader.oddities);
+            Part::Settled(table) => {
+                let facts = reading_of(table).read(rows, &mut reader.oddities);
                 reader.seen.changes.push(Change::SettledMessages(facts));
             }
             Part::New(history) => self.take_log(history, rows, reader),
@@ -336,11 +340,8 @@ fn heads(plan: &[Query], answers: &[Rows]) -> Vec<(History, i64)> {
         .collect()
 }
 
-fn read_messages(part: Part, rows: &Rows, oddities: &mut Vec<Oddity>) -> Vec<Message> {
-    match part {
-        Part::Live(MessageTable::A2a) | Part::Settled(MessageTable::A2a) => messages::A2A.read(rows, oddities),
-        _ => messages::MESH.read(rows, oddities),
-    }
+fn reading_of(table: MessageTable) -> &'static Reading<Message> {
+    if table == MessageTable::A2a { &messages::A2A } else { &messages::MESH }
 }
 
 fn as_int(value: &Value) -> Option<i64> {

@@ -58,6 +58,9 @@ async fn answer(manners: Arc<Mutex<Manners>>, request: Request, next: Next) -> R
     };
     tokio::time::sleep(now.delay).await;
     match now {
+        Manners { status: Some(code), garbage: true, .. } => {
+            (StatusCode::from_u16(code).expect("a status"), Body::from(vec![0xff, 0xfe])).into_response()
+        }
         Manners { status: Some(code), .. } => {
             (StatusCode::from_u16(code).expect("a status"), "as told").into_response()
         }
