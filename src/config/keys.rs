@@ -170,6 +170,18 @@ pub const KEYS: &[Key] = &[
         help: "a lock this close to its end is expiring",
     },
     Key {
+        name: "thresholds.starved",
+        kind: Kind::Duration,
+        default: "5m",
+        help: "an agent that waits longer than this for a lock is starved",
+    },
+    Key {
+        name: "thresholds.renewals",
+        kind: Kind::Number,
+        default: "50",
+        help: "a lock renewed more often than this by one holder is held for long",
+    },
+    Key {
         name: "thresholds.old",
         kind: Kind::Duration,
         default: "5s",

@@ -114,6 +114,8 @@ impl Settings {
                 poison_attempts: i64::try_from(number(layers, "thresholds.poison")).unwrap_or(i64::MAX),
                 expiring_ms: millis(layers, "thresholds.expiring"),
                 old_ms: millis(layers, "thresholds.old"),
+                starved_ms: millis(layers, "thresholds.starved"),
+                renewals: i64::try_from(number(layers, "thresholds.renewals")).unwrap_or(i64::MAX),
             },
         }
     }

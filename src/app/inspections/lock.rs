@@ -7,7 +7,6 @@ use crate::data::derive::Picture;
 use crate::data::derive::findings::Subject;
 use crate::data::derive::locks::LockView;
 use crate::data::derive::messages::MessageState;
-use crate::data::derive::resource::canonical;
 use crate::data::model::LockTable;
 use crate::time::{Millis, short};
 
@@ -32,20 +31,58 @@ pub fn inspect(view: &LockView, picture: &Picture, now: Millis) -> Inspection {
     if let Some(lease) = &lock.lease_id {
         page.field("lease", lease);
     }
+    queue(&mut page, view, picture, now);
+    findings(&mut page, picture, |subject| matches!(subject, Subject::Lock(key) if *key == view.key()));
+    history(&mut page, view, picture, now);
+    let name = view.resource.raw();
+    messages(&mut page, picture, "Messages that name it", now, |m| {
+        m.state != MessageState::Acknowledged && m.message.payload.head.contains(name)
+    });
+    page
+}
+
+/// Who waits, in order, and who is next.
+fn queue(page: &mut Inspection, view: &LockView, picture: &Picture, now: Millis) {
     page.heading(format!("Queue, inferred ({})", view.waiters.len()));
     if view.waiters.is_empty() {
         page.text("no waiters known", Role::Dim);
+        return;
     }
     for (place, waiter) in view.waiters.iter().enumerate() {
         let waits = waiter.since_ms.map_or_else(|| "since unknown".into(), |at| format!("{} so far", short(now - at)));
         let evidence: Vec<_> = waiter.evidence.iter().map(ToString::to_string).collect();
-        page.text(format!("{}. agent {}, {waits} ({})", place + 1, waiter.agent, evidence.join("; ")), Role::Warn);
+        let line = format!(
+            "{}. agent {}, {waits}, confidence {} ({})",
+            place + 1,
+            waiter.agent,
+            waiter.confidence,
+            evidence.join("; ")
+        );
+        page.text(line, Role::Warn);
     }
-    findings(&mut page, picture, |subject| matches!(subject, Subject::Lock(key) if *key == view.key()));
-    let name = canonical(lock.lock_key.raw());
-    messages(&mut page, picture, "Messages that name it", now, |m| {
-        m.state != MessageState::Acknowledged && m.message.payload.head.contains(name)
-    });
-    log_entries(&mut page, picture, "Op-log entries that name it", now, |l| l.entry.kind_json.contains(name));
-    page
+    let next = view.next_in_line(picture);
+    let next = match next {
+        Some(waiter) => format!("if it is freed now: agent {} is next in line", waiter.agent),
+        None => "if it is freed now: nobody who waits is alive".into(),
+    };
+    page.text(next, Role::Accent);
+    page.text("nothing enforces the order: whoever asks first after the release gets it", Role::Dim);
+}
+
+/// What the op-log and this console saw of it.
+fn history(page: &mut Inspection, view: &LockView, picture: &Picture, now: Millis) {
+    if let Some(fences) = &view.fences {
+        page.heading("Holders seen by this console");
+        for held in fences.changes.iter().rev() {
+            let fence = held.fence.map_or_else(|| "no fence".into(), |n| format!("fence {n}"));
+            let line = format!("{}, agent {}, {fence}, {} ago", held.node, held.agent, short(now - held.at_ms));
+            page.text(line, Role::Normal);
+        }
+        page.field("renewals seen", fences.renewals);
+        if let Some((from, to, at)) = fences.back {
+            page.text(format!("the fence went back from {from} to {to}, {} ago", short(now - at)), Role::Dead);
+        }
+    }
+    let name = view.resource.raw();
+    log_entries(page, picture, "Op-log", now, |l| l.is_about(name, &picture.names));
 }

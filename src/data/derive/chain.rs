@@ -6,9 +6,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde_json::Value;
 use sha3::{Digest, Sha3_256};
 use strum::{Display, EnumIter, IntoStaticStr};
 
+use super::resource::Names;
 use crate::data::mesh::Mesh;
 use crate::data::mesh::facts::Log;
 use crate::data::model::{LogEntry, LogTable};
@@ -45,6 +47,20 @@ impl LogView {
     pub fn key(&self) -> String {
         // Padded, so that entries of one instant stand in the order of their ids.
         format!("{}\u{1}{}\u{1}{:020}", self.source.raw(), self.entry.table, self.entry.id)
+    }
+
+    /// Whether it is about a resource, under any spelling of its name.
+    #[must_use]
+    pub fn is_about(&self, resource: &str, names: &Names) -> bool {
+        if !self.entry.kind_json.contains(resource) {
+            return false;
+        }
+        let Ok(Value::Object(kind)) = serde_json::from_str(&self.entry.kind_json) else { return false };
+        let mut paths = kind.values().flat_map(|fields| {
+            let many = fields["paths"].as_array().into_iter().flatten();
+            many.chain([&fields["path"]]).filter_map(Value::as_str)
+        });
+        paths.any(|path| names.canonical(path) == resource)
     }
 }
 

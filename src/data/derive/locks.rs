@@ -1,5 +1,7 @@
 //! Locks: held, expiring, expired or orphaned, with who waits.
 
+use std::collections::HashMap;
+
 use strum::{Display, EnumIter, IntoStaticStr};
 
 use super::queues::{Waiter, Waiters};
@@ -7,6 +9,7 @@ use super::sources::SourceView;
 use super::staleness::Staleness;
 use super::{Liveness, Thresholds};
 use crate::data::mesh::Mesh;
+use crate::data::mesh::fences::Fences;
 use crate::data::model::Lock;
 use crate::text::Text;
 use crate::time::Millis;
@@ -39,6 +42,10 @@ pub struct LockView {
     /// On the console's clock.
     pub expires_ms: Option<Millis>,
     pub waiters: Vec<Waiter>,
+    /// The name that all spellings of the resource share.
+    pub resource: Text,
+    /// What was seen of its fence token since the console watches.
+    pub fences: Option<Fences>,
     /// Set where the source is old.
     pub as_of_ms: Option<Millis>,
 }
@@ -54,6 +61,12 @@ impl LockView {
     #[must_use]
     pub fn held_ms(&self, now_ms: Millis) -> Option<Millis> {
         self.acquired_ms.map(|at| self.as_of_ms.unwrap_or(now_ms) - at)
+    }
+
+    /// The first in the queue that is not on a node that is gone.
+    #[must_use]
+    pub fn next_in_line(&self, picture: &super::Picture) -> Option<&Waiter> {
+        self.waiters.iter().find(|w| !picture.agent_staleness(&w.agent).is_gone())
     }
 
     /// A name that stays while the lock does: table, repository and key.
@@ -101,6 +114,13 @@ pub(super) fn judge(
     liveness: &Liveness,
     waiters: &Waiters,
 ) -> Vec<LockView> {
+    let mut repositories: HashMap<&str, (&Text, bool)> = HashMap::new();
+    for lock in mesh.sources.iter().flat_map(|s| s.facts.locks.iter()).flat_map(|table| table.iter()) {
+        let (first, alone) =
+            repositories.entry(waiters.canonical(lock.lock_key.raw())).or_insert((&lock.repository_id, true));
+        *alone &= *first == &lock.repository_id;
+    }
+    let alone = |lock: &Lock| repositories.get(waiters.canonical(lock.lock_key.raw())).is_none_or(|(_, alone)| *alone);
     let mut views = Vec::new();
     for (source, view) in mesh.sources.iter().zip(sources) {
         for lock in source.facts.locks.iter().flat_map(|table| table.iter()) {
@@ -109,7 +129,9 @@ pub(super) fn judge(
             let expires_ms = lock.expires_at_ms.map(|ms| source.to_console(ms));
             views.push(LockView {
                 state: state(acquired_ms, expires_ms, view.at(now_ms), holder, thresholds.expiring_ms),
-                waiters: waiters.of(lock, acquired_ms),
+                waiters: waiters.of(lock, acquired_ms, alone(lock)),
+                resource: waiters.canonical(lock.lock_key.raw()).into(),
+                fences: source.facts.fences.of(lock).cloned(),
                 lock: lock.clone(),
                 source: source.identity.name.clone(),
                 holder_staleness: holder,

@@ -24,6 +24,7 @@ use self::leases::{LeaderView, LeaseView};
 use self::locks::LockView;
 use self::messages::MessageView;
 use self::nodes::NodeView;
+use self::resource::Names;
 use self::sources::SourceView;
 use self::staleness::Staleness;
 use self::tasks::TaskView;
@@ -44,11 +45,23 @@ pub struct Thresholds {
     pub expiring_ms: Millis,
     /// A source not heard for this long, beyond three of its intervals, is old.
     pub old_ms: Millis,
+    /// An agent that waits longer than this is starved.
+    pub starved_ms: Millis,
+    /// A lock renewed more often than this by one holder is held for long.
+    pub renewals: i64,
 }
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { stale_ms: MINUTE, stuck_ms: MINUTE, poison_attempts: 5, expiring_ms: 5 * SECOND, old_ms: 5 * SECOND }
+        Self {
+            stale_ms: MINUTE,
+            stuck_ms: MINUTE,
+            poison_attempts: 5,
+            expiring_ms: 5 * SECOND,
+            old_ms: 5 * SECOND,
+            starved_ms: 5 * MINUTE,
+            renewals: 50,
+        }
     }
 }
 
@@ -58,6 +71,8 @@ pub struct Picture {
     pub mesh: Arc<Mesh>,
     /// When it was judged, on the console's clock.
     pub at_ms: Millis,
+    /// How resources are named here.
+    pub names: Names,
     pub sources: Arc<[SourceView]>,
     pub nodes: Arc<[NodeView]>,
     pub locks: Arc<[LockView]>,
@@ -82,6 +97,13 @@ impl Picture {
         let of_messages = self.messages.iter().map(|m| &m.message.receiver_agent);
         let agents: BTreeSet<&Text> = of_nodes.chain(of_messages).filter(|agent| !agent.is_empty()).collect();
         agents.into_iter().cloned().collect()
+    }
+
+    /// How alive the node is that an agent was last seen on.
+    #[must_use]
+    pub fn agent_staleness(&self, agent: &Text) -> Staleness {
+        let on = self.nodes.iter().filter(|node| node.agents.contains(agent));
+        on.map(|node| node.staleness).min().unwrap_or(Staleness::Unknown)
     }
 
     /// Whether another picture says anything that need not wait for the next tick of the clock.
@@ -110,7 +132,8 @@ pub fn derive(
     let nodes = nodes::judge(&mesh, &sources, now_ms, thresholds);
     let index = Liveness::new(&nodes);
     let messages = messages::judge(&mesh, &sources, now_ms, thresholds);
-    let waiters = queues::waiters(&messages, &log);
+    let names = Names::of(&messages);
+    let waiters = queues::waiters(&messages, &log, names.clone());
     let locks = locks::judge(&mesh, &sources, now_ms, thresholds, &index, &waiters);
     let leases = leases::judge(&mesh, &sources, now_ms, &index);
     let leaders = leases::leaders(&mesh, &sources, now_ms, &index);
@@ -122,6 +145,7 @@ pub fn derive(
     let mut picture = Picture {
         mesh,
         at_ms: now_ms,
+        names,
         sources: sources.into(),
         nodes: nodes.into(),
         locks: locks.into(),

@@ -1,13 +1,18 @@
 //! Who waits for a lock. Nothing publishes its waiters, so each one is inferred, and says from what.
+//!
+//! A piece of evidence belongs to a lock if both name the same resource (see [`super::resource`]) in the same
+//! repository. Messages written by tools carry a path or `default` where tables carry a hash: such a vague name
+//! is taken for the lock's repository only while no other repository has a lock of that name.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 
 use serde_json::Value;
+use strum::{Display, IntoStaticStr};
 
 use super::chain::LogView;
 use super::messages::{MessageState, MessageView};
-use super::resource::canonical;
+use super::resource::Names;
 use crate::data::model::Lock;
 use crate::text::Text;
 use crate::time::Millis;
@@ -21,21 +26,39 @@ pub struct Waiter {
     pub priority: i64,
     /// Where it is known from, e.g. `resource_lock_request 41`.
     pub evidence: Vec<Text>,
+    /// Of the strongest piece of evidence.
+    pub confidence: Confidence,
     /// Orders equals.
     order: i64,
 }
 
-#[cfg(test)]
+/// How sure it is that an agent waits, weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Display, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
+pub enum Confidence {
+    /// It deferred to another agent once.
+    Low,
+    /// A conflict over the resource was noticed.
+    Medium,
+    /// It asked for the resource, and was not answered.
+    High,
+}
+
 impl Waiter {
     /// A waiter of normal priority.
+    #[must_use]
     pub fn inferred(agent: Text, since_ms: Option<Millis>, evidence: &str) -> Self {
-        Self { agent, since_ms, priority: 1, evidence: vec![evidence.into()], order: 0 }
+        let evidence = vec![evidence.into()];
+        Self { agent, since_ms, priority: 1, evidence, confidence: Confidence::High, order: 0 }
     }
 }
 
 /// Waiters by resource.
 #[derive(Debug, Default)]
-pub struct Waiters(HashMap<String, Vec<Claim>>);
+pub struct Waiters {
+    claims: HashMap<String, Vec<Claim>>,
+    names: Names,
+}
 
 #[derive(Debug, Clone)]
 struct Claim {
@@ -43,20 +66,30 @@ struct Claim {
     repository_id: Text,
     /// Log evidence counts only if it is newer than the holder's acquisition.
     from_log: bool,
+    /// It would share the resource with other readers.
+    shared: bool,
 }
 
 impl Waiters {
-    /// The queue for a lock: by priority, then time, then id; one entry an agent; never its holder.
+    /// The name of a resource that all its spellings share.
     #[must_use]
-    pub fn of(&self, lock: &Lock, acquired_ms: Option<Millis>) -> Vec<Waiter> {
-        let Some(claims) = self.0.get(canonical(lock.lock_key.raw())) else { return Vec::new() };
+    pub fn canonical<'a>(&self, name: &'a str) -> &'a str {
+        self.names.canonical(name)
+    }
+
+    /// The queue for a lock: by priority, then time, then id; one entry an agent; never its holder.
+    /// `alone` says that no other repository has a lock of this name.
+    #[must_use]
+    pub fn of(&self, lock: &Lock, acquired_ms: Option<Millis>, alone: bool) -> Vec<Waiter> {
+        let Some(claims) = self.claims.get(self.canonical(lock.lock_key.raw())) else { return Vec::new() };
         let mut merged: BTreeMap<&Text, Waiter> = BTreeMap::new();
         for claim in claims {
             let outdated =
                 claim.from_log && acquired_ms.is_some_and(|at| claim.waiter.since_ms.is_some_and(|s| s < at));
             if claim.waiter.agent == lock.holder_agent
                 || outdated
-                || !same_scope(&claim.repository_id, &lock.repository_id)
+                || (lock.shared && claim.shared)
+                || !same_scope(&claim.repository_id, &lock.repository_id, alone)
             {
                 continue;
             }
@@ -67,6 +100,7 @@ impl Waiters {
                 Some(known) => {
                     known.evidence.extend(claim.waiter.evidence.iter().cloned());
                     known.priority = known.priority.max(claim.waiter.priority);
+                    known.confidence = known.confidence.max(claim.waiter.confidence);
                     known.since_ms = match (known.since_ms, claim.waiter.since_ms) {
                         (Some(a), Some(b)) => Some(a.min(b)),
                         (a, b) => a.or(b),
@@ -80,62 +114,72 @@ impl Waiters {
     }
 }
 
-/// Whether two repository names may mean the same one. Messages written by tools carry a path or
-/// `default` where the tables carry a hash, so only two hashes, or two equal names, can differ for sure.
-fn same_scope(a: &Text, b: &Text) -> bool {
-    let vague = |id: &Text| id.is_empty() || *id == "default" || id.raw().contains('/');
-    a == b || vague(a) || vague(b)
+/// Whether evidence belongs to a lock's repository: by the same name, or by a vague one that can mean no other.
+fn same_scope(evidence: &Text, lock: &Text, alone: bool) -> bool {
+    let vague = |id: &Text| id.is_empty() || *id == "default" || id.raw().contains(['/', '\\']);
+    evidence == lock || (alone && (vague(evidence) || vague(lock)))
 }
 
 /// Collects all evidence of waiting.
 #[must_use]
-pub(super) fn waiters(messages: &[MessageView], log: &[LogView]) -> Waiters {
-    let mut found = Waiters::default();
-    let answers = last_answers(messages);
+pub(super) fn waiters(messages: &[MessageView], log: &[LogView], names: Names) -> Waiters {
+    let mut found = Waiters { claims: HashMap::new(), names };
+    let answers = last_answers(messages, &found.names);
     for view in messages.iter().filter(|m| m.state != MessageState::Acknowledged) {
         let message = &view.message;
         let kind = message.msg_type.raw();
-        if !matches!(kind, "resource_lock_request" | "scope_request") {
-            continue;
-        }
-        for resource in resources(&message.payload.head) {
-            let answer = answers.get(&(&message.sender_agent, canonical(&resource).to_owned()));
-            if answer.is_some_and(|&id| id > message.id) {
-                continue;
+        let waiter = |agent: Text, confidence| Waiter {
+            agent,
+            since_ms: view.created_ms,
+            priority: message.priority.unwrap_or(1),
+            evidence: vec![format!("{kind} {}", message.id).into()],
+            confidence,
+            order: message.id,
+        };
+        let claim = |waiter, shared| Claim {
+            waiter,
+            repository_id: message.repository_id.clone(),
+            from_log: kind == "conflict_detected",
+            shared,
+        };
+        match kind {
+            "resource_lock_request" | "scope_request" => {
+                for resource in resources(&message.payload.head) {
+                    let answer =
+                        answers.get(&(&message.sender_agent, found.names.canonical(&resource).to_owned()));
+                    if answer.is_none_or(|&id| id <= message.id) {
+                        let shared = wants_to_share(&message.payload.head);
+                        let waiter = waiter(message.sender_agent.clone(), Confidence::High);
+                        found.add(&resource, claim(waiter, shared));
+                    }
+                }
             }
-            found.add(
-                &resource,
-                Claim {
-                    waiter: Waiter {
-                        agent: message.sender_agent.clone(),
-                        since_ms: view.created_ms,
-                        priority: message.priority.unwrap_or(1),
-                        evidence: vec![format!("{kind} {}", message.id).into()],
-                        order: message.id,
-                    },
-                    repository_id: message.repository_id.clone(),
-                    from_log: false,
-                },
-            );
+            "conflict_detected" => {
+                let sides = sides(&message.payload.head);
+                for resource in resources(&message.payload.head) {
+                    for agent in &sides {
+                        found.add(&resource, claim(waiter(agent.clone(), Confidence::Medium), false));
+                    }
+                }
+            }
+            _ => {}
         }
     }
     for view in log {
+        let deferred = view.entry.kind == "ConflictDeferred";
+        let confidence = if deferred { Confidence::Low } else { Confidence::Medium };
         for (resource, agents) in conflict(&view.entry.kind_json, &view.entry.agent_id) {
             for agent in agents {
-                found.add(
-                    &resource,
-                    Claim {
-                        waiter: Waiter {
-                            agent,
-                            since_ms: view.at_ms,
-                            priority: 1,
-                            evidence: vec![format!("{} {}", view.entry.kind, view.entry.operation_id).into()],
-                            order: i64::MAX,
-                        },
-                        repository_id: view.entry.repository_id.clone(),
-                        from_log: true,
-                    },
-                );
+                let waiter = Waiter {
+                    agent,
+                    since_ms: view.at_ms,
+                    priority: 1,
+                    evidence: vec![format!("{} {}", view.entry.kind, view.entry.operation_id).into()],
+                    confidence,
+                    order: i64::MAX,
+                };
+                let repository_id = view.entry.repository_id.clone();
+                found.add(&resource, Claim { waiter, repository_id, from_log: true, shared: false });
             }
         }
     }
@@ -144,13 +188,14 @@ pub(super) fn waiters(messages: &[MessageView], log: &[LogView]) -> Waiters {
 
 impl Waiters {
     fn add(&mut self, resource: &str, claim: Claim) {
-        self.0.entry(canonical(resource).to_owned()).or_default().push(claim);
+        let name = self.names.canonical(resource).to_owned();
+        self.claims.entry(name).or_default().push(claim);
     }
 }
 
 /// The last grant to an agent for a resource, or its last word that it needs it no more: by agent and
 /// resource, the message's id. It answers every request before it.
-fn last_answers(messages: &[MessageView]) -> HashMap<(&Text, String), i64> {
+fn last_answers<'a>(messages: &'a [MessageView], names: &Names) -> HashMap<(&'a Text, String), i64> {
     let mut last = HashMap::new();
     for view in messages {
         let message = &view.message;
@@ -160,7 +205,7 @@ fn last_answers(messages: &[MessageView]) -> HashMap<(&Text, String), i64> {
             _ => continue,
         };
         for resource in resources(&message.payload.head) {
-            let id = last.entry((party, canonical(&resource).to_owned())).or_insert(message.id);
+            let id = last.entry((party, names.canonical(&resource).to_owned())).or_insert(message.id);
             *id = message.id.max(*id);
         }
     }
@@ -178,23 +223,39 @@ fn resources(payload: &str) -> Vec<String> {
     names
 }
 
+/// Whether a request asks to read beside other readers.
+fn wants_to_share(payload: &str) -> bool {
+    let Ok(Value::Object(map)) = serde_json::from_str(payload) else { return false };
+    ["kind", "mode"].iter().any(|key| map.get(*key).and_then(Value::as_str) == Some("shared_read"))
+}
+
+/// An agent's id, written as a number or as text.
+fn agent_id(value: &Value) -> Option<Text> {
+    value.as_i64().map(|n| Text::from(n.to_string())).or_else(|| value.as_str().map(Text::new))
+}
+
+/// The agents that a conflict message names as its sides.
+fn sides(payload: &str) -> Vec<Text> {
+    let Ok(Value::Object(map)) = serde_json::from_str(payload) else { return Vec::new() };
+    map.get("sides").and_then(Value::as_array).into_iter().flatten().take(64).filter_map(agent_id).collect()
+}
+
 /// What a conflict in the op-log says: the resource, and the agents that do not have it.
 fn conflict(kind_json: &str, logged_by: &Text) -> Vec<(String, Vec<Text>)> {
     if !kind_json.contains("Conflict") {
         return Vec::new();
     }
     let Ok(Value::Object(kind)) = serde_json::from_str::<Value>(kind_json) else { return Vec::new() };
-    let agent = |v: &Value| v.as_i64().map(|n| Text::from(n.to_string())).or_else(|| v.as_str().map(Text::new));
     let mut found = Vec::new();
     if let Some(detected) = kind.get("ConflictDetected")
         && let (Some(path), Some(sides)) = (detected["path"].as_str(), detected["sides"].as_array())
     {
-        found.push((path.to_owned(), sides.iter().take(64).filter_map(agent).collect()));
+        found.push((path.to_owned(), sides.iter().take(64).filter_map(agent_id).collect()));
     }
     // Whoever defers waits for the one it defers to.
     if let Some(deferred) = kind.get("ConflictDeferred")
         && let Some(path) = deferred["path"].as_str()
-        && agent(&deferred["defer_to_agent"]).as_ref() != Some(logged_by)
+        && agent_id(&deferred["defer_to_agent"]).as_ref() != Some(logged_by)
     {
         found.push((path.to_owned(), vec![logged_by.clone()]));
     }
@@ -222,5 +283,57 @@ mod tests {
         let payload = r#"{"resource_id":"a","lock_key":"b","path":"c","paths":["d",5,"e"]}"#;
         assert_eq!(resources(payload), ["a", "b", "c", "d", "e"]);
         assert_eq!(resources("not json"), Vec::<String>::new());
+    }
+
+    fn request(from: &str, repository: &str, payload: &str) -> MessageView {
+        let mut message = crate::testing::message(1, "9", "resource_lock_request", payload, 0);
+        (message.sender_agent, message.repository_id) = (from.into(), repository.into());
+        let (state, created_ms) = (MessageState::Pending, Some(1));
+        MessageView { message, source: "s".into(), state, created_ms, claim_until_ms: None, as_of_ms: None }
+    }
+
+    fn queue(messages: &[MessageView], lock: &Lock, alone: bool) -> Vec<String> {
+        let waiters = waiters(messages, &[], Names::of(messages));
+        waiters.of(lock, Some(0), alone).iter().map(|w| w.agent.to_string()).collect()
+    }
+
+    #[test]
+    fn a_vague_repository_is_taken_for_the_locks_own_only_where_it_can_mean_no_other() {
+        let lock = crate::testing::lock("file:a.rs", "n", "1", 0);
+        let vague = [request("2", "default", r#"{"path":"a.rs"}"#)];
+        assert_eq!(queue(&vague, &lock, true), ["2"]);
+        assert!(queue(&vague, &lock, false).is_empty(), "two repositories have a lock of that name");
+        let named = [request("3", lock.repository_id.raw(), r#"{"path":"a.rs"}"#)];
+        assert_eq!(queue(&named, &lock, false), ["3"]);
+        let other = [request("4", "0123456789abcdef", r#"{"path":"a.rs"}"#)];
+        assert!(queue(&other, &lock, true).is_empty());
+    }
+
+    #[test]
+    fn an_absolute_path_meets_its_relative_name_in_the_one_work_tree() {
+        let mut lock = crate::testing::lock("/w/a.rs", "n", "1", 0);
+        let relative = request("2", "/w", r#"{"path":"a.rs"}"#);
+        assert_eq!(queue(std::slice::from_ref(&relative), &lock, true), ["2"]);
+        let second = request("3", "/v", r#"{"path":"b.rs"}"#);
+        assert!(queue(&[relative, second], &lock, true).is_empty(), "two work trees are known");
+        lock.lock_key = "/w/a.rs".into();
+        assert_eq!(queue(&[request("4", "default", r#"{"path":"/w/a.rs"}"#)], &lock, true), ["4"]);
+    }
+
+    #[test]
+    fn a_reader_does_not_wait_for_readers() {
+        let mut lock = crate::testing::lock("a.rs", "n", "1", 0);
+        let reader = [request("2", lock.repository_id.raw(), r#"{"path":"a.rs","kind":"shared_read"}"#)];
+        assert_eq!(queue(&reader, &lock, true), ["2"]);
+        lock.shared = true;
+        assert!(queue(&reader, &lock, true).is_empty());
+    }
+
+    #[test]
+    fn a_conflict_message_names_its_sides() {
+        let lock = crate::testing::lock("a.rs", "n", "1", 0);
+        let mut conflict = request("9", lock.repository_id.raw(), r#"{"path":"a.rs","sides":[1,"2",3]}"#);
+        conflict.message.msg_type = "conflict_detected".into();
+        assert_eq!(queue(&[conflict], &lock, true), ["2", "3"], "all but the holder");
     }
 }

@@ -224,3 +224,75 @@ proptest! {
         prop_assert_eq!(&*again.findings, &*judged.findings, "the same facts are judged the same");
     }
 }
+
+fn locks(rows: Vec<(LockTable, crate::data::model::Lock)>) -> Vec<Change> {
+    let of = |table| rows.iter().filter(|(t, _)| *t == table).map(|(_, lock)| lock.clone()).collect();
+    vec![
+        Change::Locks(LockTable::Distributed, of(LockTable::Distributed)),
+        Change::Locks(LockTable::Vcs, of(LockTable::Vcs)),
+    ]
+}
+
+#[test]
+fn a_fence_that_goes_back_is_found_whoever_did_it() {
+    let mut row = lock("k", "a", "1", MINUTE);
+    row.fence_token = Some(41);
+    let held = locks(vec![(LockTable::Distributed, row.clone())]);
+    row.fence_token = Some(1);
+    row.holder_node = "b".into();
+    let anew = locks(vec![(LockTable::Distributed, row)]);
+    let mesh = unheard().apply(observed(0, held, 0)).apply(observed(0, locks(Vec::new()), 0));
+    let judged = picture(mesh.apply(observed(0, anew, 0)), NOW);
+    let found = judged.findings.iter().find(|f| f.rule == "fence-back").expect("a finding");
+    assert!(found.sentence.as_str().contains("from 41 to 1"), "{}", found.sentence);
+}
+
+#[test]
+fn one_resource_in_two_tables_is_a_finding_unless_one_holds_both() {
+    let first = lock("file:src/a.rs", "a", "1", MINUTE);
+    let mut second = lock("src/a.rs", "b", "2", MINUTE);
+    second.table = LockTable::Vcs;
+    let both = |other| locks(vec![(LockTable::Distributed, first.clone()), (LockTable::Vcs, other)]);
+    let judged = picture(unheard().apply(observed(0, both(second.clone()), 0)), NOW);
+    assert!(rules(&judged).contains(&"lock-twice"));
+    (second.holder_node, second.holder_agent) = ("a".into(), "1".into());
+    let judged = picture(unheard().apply(observed(0, both(second), 0)), NOW);
+    assert!(!rules(&judged).contains(&"lock-twice"));
+}
+
+#[test]
+fn two_databases_with_a_leader_each_are_a_finding() {
+    let leader = |node: &str| {
+        Change::Leaders(vec![crate::data::model::Leader {
+            repository_id: "r".into(),
+            leader_node_id: node.into(),
+            elected_at_ms: None,
+            heartbeat_at_ms: Some(NOW),
+            expires_at_ms: Some(NOW + 9_000),
+            epoch: Some(3),
+        }])
+    };
+    let mesh = |other: &str| {
+        picture(unheard().apply(observed(0, vec![leader("a")], 0)).apply(observed(1, vec![leader(other)], 0)), NOW)
+    };
+    assert!(rules(&mesh("b")).contains(&"leader-twice"));
+    assert!(!rules(&mesh("a")).contains(&"leader-twice"));
+}
+
+#[test]
+fn a_waiter_starves_and_a_renewer_is_noticed_by_the_configured_thresholds() {
+    let ask = message(1, "3", "resource_lock_request", r#"{"resource_id":"k"}"#, 6 * MINUTE);
+    let mut row = lock("k", "a", "3", MINUTE);
+    let mut mesh = unheard().apply(observed(0, vec![Change::LiveMessages(MessageTable::A2a, vec![ask])], 0));
+    for renewal in 0..3 {
+        row.fence_token = Some(renewal);
+        mesh = mesh.apply(observed(0, locks(vec![(LockTable::Distributed, row.clone())]), 0));
+    }
+    let mesh = Arc::new(mesh);
+    let judged = |t: &Thresholds| derive(mesh.clone(), NOW, t, 1_000, None);
+    assert!(rules(&judged(&Thresholds::default())).contains(&"waiter-starved"));
+    assert!(!rules(&judged(&Thresholds::default())).contains(&"lock-held-long"));
+    let lax = Thresholds { starved_ms: HOUR, renewals: 1, ..Thresholds::default() };
+    assert!(!rules(&judged(&lax)).contains(&"waiter-starved"));
+    assert!(rules(&judged(&lax)).contains(&"lock-held-long"));
+}

@@ -3,11 +3,13 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
+use super::fences::FenceBook;
 use super::rates::Tally;
 use crate::data::model::{
     Heartbeat, Leader, Lease, LineageEvent, Lock, LogEntry, LogTable, Message, QueueStats, RegistryNode,
 };
 use crate::data::observation::{Change, LogStart};
+use crate::time::Millis;
 
 /// How much history is kept of one source, in rows of each kind.
 pub const WINDOW: usize = 5_000;
@@ -19,6 +21,7 @@ pub struct Facts {
     pub registry: Arc<[RegistryNode]>,
     /// By [`crate::data::model::LockTable`].
     pub locks: [Arc<[Lock]>; 2],
+    pub fences: FenceBook,
     /// Messages that wait, by [`crate::data::model::MessageTable`].
     pub live: [Arc<[Message]>; 3],
     /// Messages seen settled, oldest first.
@@ -47,19 +50,19 @@ pub struct Log {
 
 impl Facts {
     /// Takes one poll's changes, and counts what happened.
-    pub fn apply(&mut self, changes: Vec<Change>, tally: &mut Tally) {
+    pub fn apply(&mut self, changes: Vec<Change>, tally: &mut Tally, at_ms: Millis) {
         let counting = self.begun;
         self.begun |= !changes.is_empty();
         let mut counted = Tally::default();
         for change in changes {
-            self.take(change, &mut counted);
+            self.take(change, &mut counted, at_ms);
         }
         if counting {
             tally.add(&counted);
         }
     }
 
-    fn take(&mut self, change: Change, tally: &mut Tally) {
+    fn take(&mut self, change: Change, tally: &mut Tally, at_ms: Millis) {
         match change {
             Change::Reset => *self = Self { revision: self.revision + 1, ..Self::default() },
             Change::Heartbeats(rows) => self.revision += replace(&mut self.heartbeats, rows),
@@ -76,6 +79,7 @@ impl Facts {
                 let slot = &mut self.locks[table as usize];
                 if **slot != *rows {
                     count_locks(slot, &rows, tally);
+                    self.fences.note(slot, &rows, at_ms);
                 }
                 self.revision += replace(slot, rows);
             }

@@ -3,6 +3,7 @@
 
 pub mod clocks;
 pub mod facts;
+pub mod fences;
 pub mod rates;
 
 use std::collections::HashMap;
@@ -109,7 +110,7 @@ impl Mesh {
         }
         let before = source.facts.heartbeats.clone();
         let mut tally = Tally::default();
-        source.facts.apply(changes, &mut tally);
+        source.facts.apply(changes, &mut tally, at_ms);
         let after = source.facts.heartbeats.clone();
         let last_look = source.health.previous_ok_ms;
         self.rates.count(at_ms, &tally);

@@ -1,4 +1,4 @@
-//! Locks whose holders are gone, and repositories without a leader.
+//! Locks whose holders are gone, and agents that wait for them.
 
 use super::super::findings::{Finding, Severity, Subject};
 use super::super::locks::LockState;
@@ -47,19 +47,33 @@ pub(super) fn expired(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding
     }
 }
 
-pub(super) fn leaderless(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
-    for view in picture.leaders.iter().filter(|l| l.expired || l.staleness.is_gone()) {
-        let leader = &view.leader;
-        let why = if view.staleness.is_gone() { format!("is {}", view.staleness) } else { "stopped leading".into() };
-        let sentence = format!("{}, lock leader of {}, {why}", leader.leader_node_id, leader.repository_id);
-        let evidence =
-            view.expires_ms.map(|at| format!("leadership ran out {}", time::utc(at)).into()).into_iter().collect();
+pub(super) fn starved(picture: &Picture, thresholds: &Thresholds, found: &mut Vec<Finding>) {
+    for view in picture.locks.iter() {
+        let now = view.as_of_ms.unwrap_or(picture.at_ms);
+        let starved = |w: &&super::super::queues::Waiter| w.since_ms.is_some_and(|at| now - at > thresholds.starved_ms);
+        let starving: Vec<_> = view.waiters.iter().filter(starved).collect();
+        let Some(first) = starving.first() else { continue };
+        let who = match starving.len() {
+            1 => format!("agent {} waits", first.agent),
+            n => format!("agent {} and {} more wait", first.agent, n - 1),
+        };
+        let sentence = format!(
+            "{who} for {} of {} for more than {}",
+            view.lock.lock_key,
+            view.lock.holder_node,
+            time::short(thresholds.starved_ms)
+        );
+        let evidence = starving.iter().map(|w| {
+            let since = w.since_ms.map_or_else(|| "unknown".into(), time::utc);
+            let why: Vec<_> = w.evidence.iter().map(ToString::to_string).collect();
+            format!("agent {} since {since} ({}, inferred)", w.agent, why.join("; ")).into()
+        });
         found.push(finding(
             Severity::Warning,
-            Subject::Node(leader.leader_node_id.clone()),
-            &leader.repository_id,
+            Subject::Lock(view.key()),
+            &view.lock.lock_key,
             sentence,
-            evidence,
+            evidence.collect(),
         ));
     }
 }

@@ -1,5 +1,7 @@
 //! The rules of findings, one small family a file, and their registry.
 
+mod fences;
+mod leaders;
 mod locks;
 mod log;
 mod nodes;
@@ -22,13 +24,22 @@ pub const RULES: &[Rule] = &[
     Rule { name: "chain-broken", summary: "the op-log's hash chain is broken", check: log::broken },
     Rule { name: "node-dead", summary: "nodes have fallen silent", check: nodes::silent },
     Rule { name: "deadlock", summary: "agents wait for each other", check: locks::deadlocked },
+    Rule { name: "fence-back", summary: "a fence token went backwards", check: fences::back },
+    Rule {
+        name: "lock-twice",
+        summary: "one resource is held in two tables by different holders",
+        check: fences::held_twice,
+    },
+    Rule { name: "leader-twice", summary: "a repository has two lock leaders", check: leaders::two },
     Rule { name: "lock-orphaned", summary: "locks are held by nodes that are gone", check: locks::orphaned },
     Rule {
         name: "lock-expired",
         summary: "expired locks were not swept and may block older clients",
         check: locks::expired,
     },
-    Rule { name: "leader-gone", summary: "a repository has no living lock leader", check: locks::leaderless },
+    Rule { name: "leader-gone", summary: "a repository has no living lock leader", check: leaders::gone },
+    Rule { name: "waiter-starved", summary: "agents wait for long", check: locks::starved },
+    Rule { name: "lock-held-long", summary: "locks are renewed again and again", check: fences::held_long },
     Rule { name: "message-poison", summary: "messages are delivered again and again", check: work::poison },
     Rule { name: "message-stuck", summary: "messages wait for an acknowledgement", check: work::stuck },
     Rule { name: "task-orphaned", summary: "tasks sit with workers that are gone", check: work::orphaned },

@@ -1,0 +1,60 @@
+//! What the wait-for graph costs: 10 000 agents, 100 000 edges. `cargo bench --bench graph` prints the figure.
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use lockkeeper::data::derive::graph;
+use lockkeeper::data::derive::locks::{LockState, LockView};
+use lockkeeper::data::derive::queues::Waiter;
+use lockkeeper::data::derive::staleness::Staleness;
+use lockkeeper::data::model::{Lock, LockTable};
+
+const AGENTS: usize = 10_000;
+const EDGES: usize = 100_000;
+
+/// Locks with queues of ten; a few that wait backwards make circles.
+fn locks() -> Vec<LockView> {
+    let mut chance = fastrand::Rng::with_seed(7);
+    (0..EDGES / 10)
+        .map(|i| {
+            let holder = chance.usize(0..AGENTS);
+            let waiters = (0..10).map(|_| {
+                // Mostly those who came later wait for those who came before.
+                let behind = if chance.u32(0..100_000) == 0 { 0..AGENTS } else { holder..AGENTS };
+                Waiter::inferred(chance.usize(behind).to_string().into(), Some(1), "bench")
+            });
+            let key: lockkeeper::text::Text = format!("file:src/{i}.rs").into();
+            LockView {
+                lock: Lock {
+                    table: LockTable::Distributed,
+                    lock_key: key.clone(),
+                    repository_id: "r".into(),
+                    holder_node: "n".into(),
+                    holder_agent: holder.to_string().into(),
+                    fence_token: Some(1),
+                    acquired_at_ms: Some(0),
+                    expires_at_ms: Some(60_000),
+                    shared: false,
+                    lease_id: None,
+                },
+                source: "s".into(),
+                state: LockState::Held,
+                holder_staleness: Staleness::Healthy,
+                acquired_ms: Some(0),
+                expires_ms: Some(60_000),
+                waiters: waiters.collect(),
+                resource: key,
+                fences: None,
+                as_of_ms: None,
+            }
+        })
+        .collect()
+}
+
+fn graph_of_many(c: &mut Criterion) {
+    let locks = locks();
+    let built = graph::build(&locks);
+    println!("{} rows, {} deadlocks", built.rows.len(), built.deadlocks.len());
+    c.bench_function("graph 10k agents 100k edges", |b| b.iter(|| graph::build(&locks)));
+}
+
+criterion_group!(benches, graph_of_many);
+criterion_main!(benches);

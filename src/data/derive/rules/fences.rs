@@ -1,0 +1,71 @@
+//! Fence tokens that went backwards, one resource held twice, and locks that are never let go.
+
+use std::collections::BTreeMap;
+
+use super::super::findings::{Finding, Severity, Subject};
+use super::super::locks::{LockState, LockView};
+use super::super::{Picture, Thresholds};
+use super::finding;
+use crate::text::Text;
+use crate::time;
+
+pub(super) fn back(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
+    for view in picture.locks.iter() {
+        let Some((from, to, at)) = view.fences.as_ref().and_then(|f| f.back) else { continue };
+        let name = &view.lock.lock_key;
+        let sentence = format!(
+            "the fence of {name} went back from {from} to {to}: a holder with an older token may outrank {}",
+            view.lock.holder_node
+        );
+        let evidence = vec![
+            format!("seen at {}", time::utc(at)).into(),
+            format!("{} in {}", view.lock.table, view.source).into(),
+            "a row that was deleted and written anew restarts the count".into(),
+        ];
+        found.push(finding(Severity::Critical, Subject::Lock(view.key()), name, sentence, evidence));
+    }
+}
+
+/// Readers may share; anything else that two hold in two places, one of them holds in vain.
+pub(super) fn held_twice(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
+    let mut holders: BTreeMap<(&str, &Text), Vec<&LockView>> = BTreeMap::new();
+    let standing = |l: &&LockView| !matches!(l.state, LockState::Expired | LockState::Unknown);
+    for view in picture.locks.iter().filter(standing) {
+        holders.entry((view.resource.raw(), &view.lock.repository_id)).or_default().push(view);
+    }
+    for locks in holders.values().filter(|locks| locks.len() > 1 && !locks.iter().all(|l| l.lock.shared)) {
+        let first = locks[0];
+        let other = locks
+            .iter()
+            .find(|l| (&l.lock.holder_node, &l.lock.holder_agent) != (&first.lock.holder_node, &first.lock.holder_agent));
+        let Some(other) = other else { continue };
+        let sentence = format!(
+            "{} is held by {} in {} and by {} in {}",
+            first.resource, first.lock.holder_node, first.lock.table, other.lock.holder_node, other.lock.table
+        );
+        let evidence = locks.iter().map(|l| {
+            let fence = l.lock.fence_token.map_or_else(|| "none".into(), |n| n.to_string());
+            let (key, node, agent) = (&l.lock.lock_key, &l.lock.holder_node, &l.lock.holder_agent);
+            format!("{key} of {node}, agent {agent}, fence {fence}, {} in {}", l.lock.table, l.source).into()
+        });
+        let (subject, name) = (Subject::Lock(first.key()), &first.lock.lock_key);
+        found.push(finding(Severity::Critical, subject, name, sentence, evidence.collect()));
+    }
+}
+
+pub(super) fn held_long(picture: &Picture, thresholds: &Thresholds, found: &mut Vec<Finding>) {
+    for view in picture.locks.iter() {
+        let renewals = view.fences.as_ref().map_or(0, |f| f.renewals);
+        if renewals <= thresholds.renewals {
+            continue;
+        }
+        let lock = &view.lock;
+        let severity = if view.waiters.is_empty() { Severity::Info } else { Severity::Warning };
+        let sentence = format!(
+            "{} was renewed more than {} times by {} and is still held",
+            lock.lock_key, thresholds.renewals, lock.holder_node
+        );
+        let evidence = vec![format!("{renewals} renewals seen by this console").into()];
+        found.push(finding(severity, Subject::Lock(view.key()), &lock.lock_key, sentence, evidence));
+    }
+}
