@@ -44,6 +44,7 @@ fn app(picture: Picture) -> App {
         repo: None,
         mesh: "bench".into(),
         meshes: Vec::new(),
+        policy: lockkeeper::data::action::plan::Policy::default(),
         banner: None,
     };
     let mut app = App::new(options, picture.at_ms);

@@ -1,6 +1,7 @@
 //! The app: everything an operator can do, as a pure machine. `update` takes an event and answers effects;
 //! it knows no terminal, no clock and no network.
 
+pub mod acts;
 pub mod command;
 pub mod filter;
 pub mod inspect;
@@ -10,6 +11,7 @@ pub mod list;
 pub mod mouse;
 pub mod overlay;
 pub mod palette;
+pub mod preview;
 pub mod role;
 pub mod table;
 mod update;
@@ -23,9 +25,12 @@ use crossterm::event::{KeyEvent, MouseEvent};
 use self::keymap::Keymap;
 use self::mouse::HitMap;
 use self::overlay::Overlay;
+use self::preview::Running;
 use self::role::Role;
 use self::table::Table;
 use self::views::{VIEWS, ViewId};
+use crate::data::action::outcome::Progress;
+use crate::data::action::plan::{Plan, Policy};
 use crate::data::derive::Picture;
 use crate::time::Millis;
 
@@ -47,6 +52,8 @@ pub enum Event {
     Said(String),
     /// Another mesh is open now.
     MeshOpened(String),
+    /// What the running plan tells.
+    Progress(Progress),
 }
 
 /// What the app wants done.
@@ -61,6 +68,13 @@ pub enum Effect {
     Copy(String),
     Mouse(bool),
     Mesh(String),
+    /// Carry a plan out.
+    Run {
+        plan: Box<Plan>,
+        reason: String,
+    },
+    /// End the running plan before its next step.
+    Stop,
 }
 
 /// A short message to the operator.
@@ -80,6 +94,8 @@ pub struct Options {
     pub repo: Option<String>,
     pub mesh: String,
     pub meshes: Vec<String>,
+    /// What plans are made by.
+    pub policy: Policy,
     /// Said in the header, e.g. that the mesh is simulated.
     pub banner: Option<String>,
 }
@@ -111,6 +127,8 @@ pub struct App {
     /// The filter of the view is being typed.
     pub filtering: Option<tui_input::Input>,
     pub toast: Option<Toast>,
+    /// The plan that runs, or ran last.
+    pub running: Option<Running>,
     pub hits: HitMap,
     keymap: Keymap,
 }
@@ -137,6 +155,7 @@ impl App {
             overlay: None,
             filtering: None,
             toast: None,
+            running: None,
             hits: HitMap::default(),
             keymap: Keymap::default(),
         }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{ConfigError, Layers, Origin};
+use crate::data::action::Mode;
 
 /// The operator's terminal for a mesh of coding agents.
 ///
@@ -101,6 +102,65 @@ pub enum Command {
     Snapshot(SnapshotArgs),
     /// Poll once and answer as a monitoring plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
     Check,
+    /// Force-release a lock, if its fence token is still the one you saw
+    Release {
+        /// The lock's key, e.g. file:src/lib.rs
+        key: String,
+        /// The fence token you saw (`none` where the lock has none)
+        #[arg(long, value_name = "N", value_parser = fence)]
+        fence: Fence,
+        /// How: fence-off, expire or delete; by what is known of the holder and the clients if not given
+        #[arg(long, value_name = "MODE")]
+        mode: Option<Mode>,
+        /// Write a cancel_request to the holder's agent
+        #[arg(long)]
+        tell_holder: bool,
+        #[command(flatten)]
+        act: ActArgs,
+    },
+    /// Give a message, or the task it carries, to another agent
+    Reroute {
+        /// The message's id, or SOURCE/ID where several sources have it
+        message: String,
+        /// The agent that gets it
+        #[arg(long, value_name = "AGENT")]
+        to: String,
+        #[command(flatten)]
+        act: ActArgs,
+    },
+    /// Run one plan for everything that a dead node holds
+    Evacuate {
+        node: String,
+        #[command(flatten)]
+        act: ActArgs,
+    },
+    /// Let a node take no new work
+    Drain {
+        node: String,
+        /// End it by itself after this time, e.g. 30m
+        #[arg(long = "for", value_name = "SPAN", value_parser = humantime::parse_duration)]
+        span: Option<std::time::Duration>,
+        #[command(flatten)]
+        act: ActArgs,
+    },
+    /// Let a drained node take work again
+    Undrain {
+        node: String,
+        #[command(flatten)]
+        act: ActArgs,
+    },
+    /// Shut a node out
+    Quarantine {
+        node: String,
+        #[command(flatten)]
+        act: ActArgs,
+    },
+    /// Let a quarantined node in again
+    Unquarantine {
+        node: String,
+        #[command(flatten)]
+        act: ActArgs,
+    },
     /// Print every key and the command it stands for
     Keys,
     /// Print the effective configuration and where each value comes from
@@ -112,6 +172,34 @@ pub enum Command {
     },
     /// Print the man page
     Man,
+}
+
+/// Options of every action.
+#[derive(Debug, Clone, Args)]
+pub struct ActArgs {
+    /// Why, for the journal and the op-log
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub reason: String,
+    /// Print the plan and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Run it without asking
+    #[arg(long)]
+    pub yes: bool,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+/// A fence token, or that there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fence(pub Option<i64>);
+
+fn fence(text: &str) -> Result<Fence, String> {
+    match text {
+        "none" => Ok(Fence(None)),
+        _ => text.parse().map(|n| Fence(Some(n))).map_err(|_| "a number, or none".into()),
+    }
 }
 
 /// Options of the demo.

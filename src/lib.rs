@@ -11,6 +11,7 @@ pub mod config;
 pub mod data;
 pub mod demo;
 pub mod oneshot;
+pub mod operate;
 pub mod run;
 pub mod runtime;
 #[cfg(test)]

@@ -8,14 +8,15 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::app::{App, Options, Theme};
-use crate::cli::{Cli, Command, DemoArgs, Format, Global, SnapshotArgs};
+use crate::cli::{ActArgs, Cli, Command, DemoArgs, Format, Global, SnapshotArgs};
 use crate::clock::wall_clock;
 use crate::config::file::File;
 use crate::config::locate::Surroundings;
 use crate::config::settings::{Control, Database};
 use crate::config::{ConfigError, Layers, Settings, environment};
 use crate::demo::Demo;
-use crate::oneshot::{check, json, observe, table};
+use crate::oneshot::act::{Ask, End};
+use crate::oneshot::{act, check, json, observe, table};
 use crate::time::millis;
 
 /// Exit codes of everything but `check`.
@@ -60,6 +61,19 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             print(&crate::config::show::show(&configured.layers, &configured.settings))
         }
         Some(Command::Snapshot(arguments)) => snapshot(&cli.global, &arguments),
+        Some(Command::Release { key, fence, mode, tell_holder, act }) => {
+            perform(&cli.global, &Ask::Release { key, fence: fence.0, mode, tell_holder }, &act)
+        }
+        Some(Command::Reroute { message, to, act }) => perform(&cli.global, &Ask::Reroute { message, to }, &act),
+        Some(Command::Evacuate { node, act }) => perform(&cli.global, &Ask::Evacuate { node }, &act),
+        Some(Command::Drain { node, span, act }) => {
+            perform(&cli.global, &Ask::Drain { node, on: true, for_ms: span.map(millis) }, &act)
+        }
+        Some(Command::Undrain { node, act }) => {
+            perform(&cli.global, &Ask::Drain { node, on: false, for_ms: None }, &act)
+        }
+        Some(Command::Quarantine { node, act }) => perform(&cli.global, &Ask::Quarantine { node, on: true }, &act),
+        Some(Command::Unquarantine { node, act }) => perform(&cli.global, &Ask::Quarantine { node, on: false }, &act),
         Some(Command::Check) => Ok(run_check(&cli.global)),
         Some(Command::Keys) => print(&crate::app::command::listing()),
         Some(Command::Demo(arguments)) => demo(&cli.global, &arguments),
@@ -103,6 +117,7 @@ fn demo(global: &Global, arguments: &DemoArgs) -> anyhow::Result<u8> {
         }];
         settings.controls = vec![Control { base: demo.control.clone(), token: None }];
         settings.registry = None;
+        settings.journal = folder.path().join("journal.jsonl");
         let stale_ms = millis(demo.stale);
         settings.thresholds.stale_ms = stale_ms;
         settings.thresholds.stuck_ms = stale_ms;
@@ -139,6 +154,7 @@ fn options(configured: &Configured, mesh: String) -> Options {
         repo: settings.repo.clone(),
         mesh,
         meshes: configured.meshes.clone(),
+        policy: settings.policy(),
         banner: None,
     }
 }
@@ -254,6 +270,17 @@ fn snapshot(global: &Global, arguments: &SnapshotArgs) -> anyhow::Result<u8> {
         }
     }
     Ok(if heard { exit::DONE } else { exit::FAILED })
+}
+
+/// An action from the command line.
+fn perform(global: &Global, ask: &Ask, arguments: &ActArgs) -> anyhow::Result<u8> {
+    let settings = Configured::load_places(global)?.settings;
+    start_log(&settings)?;
+    let end = wait_for(act::act(&settings, ask, arguments))?;
+    if let End::Usage(why) | End::Refused(why) | End::ReadOnly(why) = &end {
+        eprintln!("lockkeeper: {}", crate::text::scrub(why));
+    }
+    Ok(end.code())
 }
 
 /// A plugin's every failure is UNKNOWN, said on standard output.

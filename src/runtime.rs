@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use self::engine::Engine;
+use self::engine::{Engine, News};
 use self::input::Input;
 use self::screen::Screen;
 use self::signals::{Signal, Signals};
@@ -60,7 +60,10 @@ pub async fn run(mut app: App, settings: Settings, open_mesh: OpenMesh) -> anyho
                 // The terminal is gone.
                 None => break,
             },
-            picture = engine.next_picture() => arrived.push(Event::Picture(picture)),
+            news = engine.news() => arrived.push(match news {
+                News::Picture(picture) => Event::Picture(picture),
+                News::Progress(progress) => Event::Progress(progress),
+            }),
             () = next_second() => arrived.push(Event::Tick(wall_clock())),
         }
         for event in arrived {
@@ -87,6 +90,12 @@ pub async fn run(mut app: App, settings: Settings, open_mesh: OpenMesh) -> anyho
                     Effect::Refresh => engine.nudge(),
                     Effect::Interval(interval) => engine.pace(interval),
                     Effect::Copy(text) => screen.copy(&text)?,
+                    Effect::Run { plan, reason } => {
+                        if !engine.run(plan, reason) {
+                            update(&mut app, Event::Said("another plan is still running".into()));
+                        }
+                    }
+                    Effect::Stop => engine.stop_plan(),
                     Effect::Mouse(on) => screen.mouse(on)?,
                     Effect::Mesh(name) => {
                         let outcome = open_mesh(&name).and_then(|settings| Engine::start(&settings));

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::data::action::Kind;
+use crate::data::action::hand::Abilities;
 use crate::data::derive::chain::link;
 use crate::data::derive::{Picture, Thresholds, derive};
 use crate::data::mesh::Mesh;
@@ -100,9 +102,25 @@ fn log() -> Vec<LogEntry> {
         .collect()
 }
 
+fn abilities(kind: &str) -> Abilities {
+    let kinds: &[Kind] = match kind {
+        "database" => &[Kind::Release, Kind::Restore, Kind::Reroute, Kind::Unclaim, Kind::Acknowledge, Kind::Tell],
+        _ => &[Kind::Deliver, Kind::Retire, Kind::Acknowledge, Kind::Tell, Kind::Revoke, Kind::Drain, Kind::Quarantine],
+    };
+    Abilities { kinds, records: kind == "database" }
+}
+
 fn identity(name: &str, kind: &'static str, how: &'static str) -> Identity {
     let why_empty: &[(&str, &str)] = &[("vcs_lock", "today's Vox takes no locks here")];
-    Identity { name: name.into(), kind, place: format!("/var/{name}").into(), how, why_empty }
+    Identity {
+        name: name.into(),
+        kind,
+        place: format!("/var/{name}").into(),
+        how,
+        why_empty,
+        can: abilities(kind),
+        cannot: None,
+    }
 }
 
 /// A mesh of two sources that have not been heard yet.

@@ -1,14 +1,38 @@
-//! What may lie over a view: help, palette, sort menu, inspector.
+//! What may lie over a view: help, palette, sort menu, inspector, and the dialogs of a plan.
 
+use super::preview::Preview;
 use super::views::ViewId;
 
 /// One of them.
 #[derive(Debug, Clone)]
 pub enum Overlay {
-    Help { scroll: usize },
-    Palette { input: tui_input::Input, selected: usize },
-    Sort { selected: usize },
+    Help {
+        scroll: usize,
+    },
+    Palette {
+        input: tui_input::Input,
+        selected: usize,
+    },
+    Sort {
+        selected: usize,
+    },
     Inspector(Inspector),
+    /// Who gets what is re-routed.
+    Picker(Picker),
+    /// What would run.
+    Preview(Box<Preview>),
+    /// What runs, or ran.
+    Run {
+        offset: usize,
+    },
+}
+
+/// The choice of a receiver. The first row leaves it to the ranking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picker {
+    /// Keys of messages: a frozen list.
+    pub messages: Vec<String>,
+    pub selected: usize,
 }
 
 /// The inspector: a thing in a view, and where one is in its page.

@@ -32,8 +32,10 @@ pub fn entries(app: &App, typed: &str) -> Vec<Entry> {
     if let Some(entry) = spoken(typed) {
         return vec![entry];
     }
+    let hidden = |command| app.options.policy.read_only && super::acts::ACTS.contains(&command);
     let mut all: Vec<Entry> = COMMANDS
         .iter()
+        .filter(|info| !hidden(info.command))
         .map(|info| Entry {
             name: info.name.into(),
             help: info.help.into(),

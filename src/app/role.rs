@@ -1,5 +1,6 @@
 //! What a piece of text means. The screen decides how a meaning looks; nothing here knows a colour.
 
+use crate::data::action::outcome::Verdict;
 use crate::data::derive::chain::ChainState;
 use crate::data::derive::findings::Severity;
 use crate::data::derive::locks::LockState;
@@ -156,6 +157,28 @@ impl State for Severity {
             Self::Info => Role::Accent,
             Self::Warning => Role::Alert,
             Self::Critical => Role::Dead,
+        }
+    }
+}
+
+impl State for Verdict {
+    fn glyph(&self) -> char {
+        match self {
+            Self::Done => '✓',
+            Self::Refused => '▲',
+            Self::ReadOnly => '○',
+            Self::Failed => '✖',
+            Self::Unknown => '?',
+            Self::Skipped => '·',
+        }
+    }
+    fn role(&self) -> Role {
+        match self {
+            Self::Done => Role::Healthy,
+            Self::Refused | Self::ReadOnly => Role::Alert,
+            Self::Failed => Role::Dead,
+            Self::Unknown => Role::Unknown,
+            Self::Skipped => Role::Dim,
         }
     }
 }

@@ -20,6 +20,7 @@ pub fn app_on(picture: Option<Arc<Picture>>) -> App {
         repo: None,
         mesh: "prod".into(),
         meshes: vec!["prod".into(), "staging".into()],
+        policy: crate::data::action::plan::Policy::default(),
         banner: None,
     };
     let mut app = App::new(options, NOW);

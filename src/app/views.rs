@@ -1,6 +1,6 @@
 //! The registry of views, in the order of their tabs.
 
-use super::list::{List, findings, locks, messages, nodes, oplog, tasks, waits};
+use super::list::{List, findings, journal, locks, messages, nodes, oplog, tasks, waits};
 
 /// A view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumIter)]
@@ -13,6 +13,7 @@ pub enum ViewId {
     Oplog,
     Findings,
     Waits,
+    Journal,
 }
 
 /// What the app needs to know of a view.
@@ -35,6 +36,7 @@ pub static VIEWS: &[View] = &[
     View { id: ViewId::Oplog, title: "Op-log", short: "Log", list: Some(&oplog::OPLOG) },
     View { id: ViewId::Findings, title: "Findings", short: "Find", list: Some(&findings::FINDINGS) },
     View { id: ViewId::Waits, title: "Waits", short: "Wait", list: Some(&waits::WAITS) },
+    View { id: ViewId::Journal, title: "Journal", short: "Jour", list: Some(&journal::JOURNAL) },
 ];
 
 impl ViewId {

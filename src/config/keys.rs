@@ -115,6 +115,18 @@ pub const KEYS: &[Key] = &[
     Key { name: "mouse", kind: Kind::Bool, default: "true", help: "false leaves selecting text to the terminal" },
     Key { name: "log_file", kind: Kind::Text, default: "", help: "where the program's own log goes; none by default" },
     Key {
+        name: "journal",
+        kind: Kind::Text,
+        default: "",
+        help: "where every action is written down; in the user's state folder by default",
+    },
+    Key {
+        name: "actions.hold",
+        kind: Kind::Duration,
+        default: "5s",
+        help: "how long the operator holds a lock that is fenced off",
+    },
+    Key {
         name: "snapshot.dir",
         kind: Kind::Text,
         default: "",

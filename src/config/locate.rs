@@ -50,6 +50,16 @@ impl Surroundings {
         self.home.as_ref().map(|home| home.join(".vox/cache/mens/local-registry.json"))
     }
 
+    /// The journal, if nobody names another.
+    #[must_use]
+    pub fn journal_file(&self) -> PathBuf {
+        let base = match self.env.get("XDG_STATE_HOME").filter(|dir| !dir.is_empty()) {
+            Some(dir) => PathBuf::from(dir),
+            None => self.home.as_ref().map_or_else(|| self.current_dir.clone(), |home| home.join(".local/state")),
+        };
+        base.join("lockkeeper").join("journal.jsonl")
+    }
+
     /// The configuration file, if nobody names another.
     #[must_use]
     pub fn config_file(&self) -> Option<PathBuf> {

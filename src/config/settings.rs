@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::locate::Surroundings;
 use super::token::Token;
 use super::{ConfigError, Layers};
+use crate::data::action::plan::Policy;
 use crate::data::derive::Thresholds;
 use crate::data::vox::queries::Limits;
 use crate::time::{self, Millis};
@@ -30,6 +31,10 @@ pub struct Settings {
     pub unicode: String,
     pub mouse: bool,
     pub log_file: Option<PathBuf>,
+    /// Where every action is written down.
+    pub journal: PathBuf,
+    /// How long the operator holds a lock that is fenced off.
+    pub hold: Duration,
     pub snapshot_dir: Option<PathBuf>,
     pub snapshot_max_bytes: u64,
     pub remote_max_answer: u64,
@@ -103,6 +108,8 @@ impl Settings {
             unicode: layers.text("unicode").unwrap_or("auto").to_owned(),
             mouse: layers.text("mouse") == Some("true"),
             log_file: path("log_file"),
+            journal: path("journal").unwrap_or_else(|| around.journal_file()),
+            hold: duration(layers, "actions.hold"),
             snapshot_dir: path("snapshot.dir"),
             snapshot_max_bytes: number(layers, "snapshot.max_bytes"),
             remote_max_answer: number(layers, "limits.remote_answer_bytes"),
@@ -133,6 +140,23 @@ impl Settings {
             Some(path) if path.is_file() => self.registry = Some(path),
             other => self.looked_at.extend(other),
         }
+    }
+
+    /// What plans are made by.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        Policy {
+            hold_ms: time::millis(self.hold),
+            stale_ms: self.thresholds.stale_ms,
+            operator: self.operator_name(),
+            read_only: self.read_only,
+        }
+    }
+
+    /// Who is named in the journal.
+    #[must_use]
+    pub fn operator_name(&self) -> String {
+        self.operator.clone().unwrap_or_else(|| "unknown".into())
     }
 
     /// Whether there is anything to watch.

@@ -1,5 +1,6 @@
 //! What is known about a mesh: the facts, the judgements drawn from them, and the systems they come from.
 
+pub mod action;
 pub mod derive;
 pub mod mesh;
 pub mod model;

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use super::action::hand::Abilities;
 use super::observation::Observation;
 use crate::text::Text;
 
@@ -39,6 +40,10 @@ pub struct Identity {
     pub how: &'static str,
     /// What each empty table means to this system: (part, sentence).
     pub why_empty: &'static [(&'static str, &'static str)],
+    /// What an operator can do there from this console.
+    pub can: Abilities,
+    /// Why nothing, where that needs a word.
+    pub cannot: Option<Text>,
 }
 
 /// Why a poll brought nothing.

@@ -3,7 +3,12 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use super::action::hand::{Abilities, Hand, WriteAccess};
 use super::source::{Identity, Source};
+use super::vox::act::database::DatabaseHand;
+use super::vox::act::plane::PlaneHand;
+use super::vox::act::reach::Reach;
+use super::vox::act::{self, holders};
 use super::vox::backend::{Backend, local, remote, replica};
 use super::vox::db::VoxDb;
 use super::vox::http::client::Client;
@@ -15,43 +20,60 @@ use super::vox::snapshot::store::Store;
 use crate::clock::wall_clock;
 use crate::config::Settings;
 use crate::config::settings::Database;
+use crate::config::token::Token;
 use crate::text::Text;
 
 /// The sources of one mesh, and the folder their private copies live in.
 pub struct Sources {
     pub list: Vec<(Identity, Box<dyn Source>)>,
+    /// What acts on them, by name; none where this console may not write.
+    pub hands: Vec<(Text, Box<dyn Hand>)>,
     /// Dropping it removes the copies.
     pub store: Option<Store>,
 }
 
 /// Makes every source that the settings name.
 pub fn assemble(settings: &Settings) -> anyhow::Result<Sources> {
-    let mut builder = Builder { settings, names: HashSet::new(), list: Vec::new(), store: None };
+    let access = WriteAccess::unless(settings.read_only);
+    let mut builder =
+        Builder { settings, access, names: HashSet::new(), list: Vec::new(), hands: Vec::new(), store: None };
     for database in &settings.databases {
         builder.database(database)?;
     }
     for control in &settings.controls {
         let name = control.base.split("://").last().unwrap_or(&control.base);
-        let client = Client::new(
-            control.base.clone(),
-            control.token.clone(),
-            settings.control_max_answer,
-            settings.timeout,
-            wall_clock,
-        );
-        builder.add(name, "control plane", &control.base, "HTTP", http::WHY_EMPTY, Box::new(ControlPlane::new(client)));
+        // A connection of its own for each: a poll that hangs does not hold an action up.
+        let client = || {
+            let (base, token) = (control.base.clone(), control.token.clone());
+            Client::new(base, token, settings.control_max_answer, settings.timeout, wall_clock)
+        };
+        let hand = access.map(|access| Box::new(PlaneHand::new(client(), access)) as Box<dyn Hand>);
+        let source = Box::new(ControlPlane::new(client()));
+        let how = How { kind: "control plane", place: &control.base, read_by: "HTTP", why_empty: http::WHY_EMPTY };
+        builder.add(name, how, source, hand.map(|hand| (hand, act::CONTROL_PLANE)), None);
     }
     if let Some(path) = &settings.registry {
         let place = path.display().to_string();
-        builder.add("registry", "registry file", &place, "plain reads", &[], Box::new(RegistryFile::new(path.clone())));
+        let how = How { kind: "registry file", place: &place, read_by: "plain reads", why_empty: &[] };
+        builder.add("registry", how, Box::new(RegistryFile::new(path.clone())), None, None);
     }
-    Ok(Sources { list: builder.list, store: builder.store })
+    Ok(Sources { list: builder.list, hands: builder.hands, store: builder.store })
+}
+
+/// What a source is, for people.
+struct How<'a> {
+    kind: &'static str,
+    place: &'a str,
+    read_by: &'static str,
+    why_empty: &'static [(&'static str, &'static str)],
 }
 
 struct Builder<'a> {
     settings: &'a Settings,
+    access: Option<WriteAccess>,
     names: HashSet<String>,
     list: Vec<(Identity, Box<dyn Source>)>,
+    hands: Vec<(Text, Box<dyn Hand>)>,
     store: Option<Store>,
 }
 
@@ -61,17 +83,12 @@ impl Builder<'_> {
         let (name, place, how, backend) = match database {
             Database::File { path, direct: true } => {
                 let backend = Backend::Owned(local::Owned::new(path.clone()));
-                (file_name(path), path.display().to_string(), "direct", backend)
+                (file_name(path), absolute(path), "direct", backend)
             }
             Database::File { path, direct: false } => {
                 let folder = self.folder()?;
                 let copier = Copier::new(path.clone(), &folder, settings.snapshot_max_bytes);
-                (
-                    file_name(path),
-                    path.display().to_string(),
-                    "snapshot copy",
-                    Backend::Copy(local::CopyOf::new(copier)),
-                )
+                (file_name(path), absolute(path), "snapshot copy", Backend::Copy(local::CopyOf::new(copier)))
             }
             Database::Remote { url, token } => {
                 let backend = remote::Remote::new(url.clone(), token.clone(), settings.remote_max_answer);
@@ -84,8 +101,29 @@ impl Builder<'_> {
             }
         };
         let source = VoxDb::new(backend, settings.limits, wall_clock);
-        self.add(&name, "database", &place, how, schema::WHY_EMPTY, Box::new(source));
+        let how = How { kind: "database", place: &place, read_by: how, why_empty: schema::WHY_EMPTY };
+        let (hand, cannot) = self.database_hand(database);
+        self.add(&name, how, Box::new(source), hand.map(|hand| (hand, act::DATABASE)), cannot);
         Ok(())
+    }
+
+    /// What writes to a database, on a connection of its own; or why nothing does.
+    fn database_hand(&self, database: &Database) -> (Option<Box<dyn Hand>>, Option<String>) {
+        let Some(access) = self.access else { return (None, None) };
+        let remote = |url: &str, token: &Option<Token>| Reach::Remote {
+            remote: remote::Remote::new(url.to_owned(), token.clone(), self.settings.remote_max_answer),
+            timeout: self.settings.timeout,
+        };
+        let reach = match database {
+            Database::File { path, .. } if path.exists() && !holders::may_write(path) => {
+                let why = format!("{} may not be written to by this user", path.display());
+                return (None, Some(why));
+            }
+            Database::File { path, direct } => Reach::File { path: path.clone(), direct: *direct },
+            // A replica is read here and written where it comes from.
+            Database::Remote { url, token } | Database::Replica { url, token, .. } => remote(url, token),
+        };
+        (Some(Box::new(DatabaseHand::new(reach, wall_clock, access))), None)
     }
 
     fn folder(&mut self) -> anyhow::Result<std::path::PathBuf> {
@@ -102,11 +140,10 @@ impl Builder<'_> {
     fn add(
         &mut self,
         name: &str,
-        kind: &'static str,
-        place: &str,
-        how: &'static str,
-        why_empty: &'static [(&'static str, &'static str)],
+        how: How<'_>,
         source: Box<dyn Source>,
+        hand: Option<(Box<dyn Hand>, Abilities)>,
+        cannot: Option<String>,
     ) {
         let mut unique = name.to_owned();
         let mut n = 2;
@@ -114,13 +151,32 @@ impl Builder<'_> {
             unique = format!("{name}#{n}");
             n += 1;
         }
-        let identity = Identity { name: Text::new(&unique), kind, place: Text::new(place), how, why_empty };
+        let name = Text::new(&unique);
+        let mut can = Abilities::default();
+        if let Some((hand, abilities)) = hand {
+            can = abilities;
+            self.hands.push((name.clone(), hand));
+        }
+        let identity = Identity {
+            name,
+            kind: how.kind,
+            place: Text::new(how.place),
+            how: how.read_by,
+            why_empty: how.why_empty,
+            can,
+            cannot: cannot.map(Text::from),
+        };
         self.list.push((identity, source));
     }
 }
 
 fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Where a file is, wherever the console was started.
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
 fn host(url: &str) -> String {

@@ -43,6 +43,8 @@ pub struct Plane {
     pub nodes: Vec<Value>,
     pub leases: Vec<Value>,
     pub messages: Vec<Value>,
+    /// Leases that an operator ended since anybody asked.
+    revoked: Vec<String>,
     next_lease: u64,
     next_message: u64,
 }
@@ -84,6 +86,12 @@ fn lock(plane: &Shared) -> MutexGuard<'_, Plane> {
     plane.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The leases that were revoked since the last time.
+#[must_use]
+pub fn take_revoked(plane: &Shared) -> Vec<String> {
+    std::mem::take(&mut lock(plane).revoked)
+}
+
 /// Shows the simulated world on the control plane.
 pub fn mirror(plane: &Shared, world: &World, now_ms: Millis) {
     let mut plane = lock(plane);
@@ -103,9 +111,11 @@ pub fn mirror(plane: &Shared, world: &World, now_ms: Millis) {
             }
         }
     }
+    let revoked = plane.revoked.clone();
     plane.leases = world
         .leases
         .iter()
+        .filter(|lease| !revoked.contains(&lease.id.to_string()))
         .map(|l| json!({"lease_id": l.id.to_string(), "scope_key": format!("task:{}", l.task), "holder_node_id": l.node, "expires_unix_ms": l.expires}))
         .collect();
 }
@@ -379,7 +389,11 @@ async fn revoke(State(plane): State<Shared>, headers: HeaderMap, bytes: Bytes) -
     let given = body(&headers, &bytes, &["lease_id"])?;
     let before = plane.leases.len();
     plane.leases.retain(|l| l["lease_id"] != given["lease_id"]);
-    Ok(found(plane.leases.len() < before))
+    let known = plane.leases.len() < before;
+    if let Some(id) = given["lease_id"].as_str().filter(|_| known) {
+        plane.revoked.push(id.to_owned());
+    }
+    Ok(found(known))
 }
 
 async fn quarantine(State(plane): State<Shared>, headers: HeaderMap, bytes: Bytes) -> Reply {

@@ -61,6 +61,8 @@ impl Demo {
         let control = serve(control::router(plane.clone()), &tasks, &stop).await?;
         let hrana = serve(hrana::router(&database, None), &tasks, &stop).await?;
         let quit = stop.clone();
+        // A large mesh is for looking at: its nodes do not notice what operators change.
+        let small = shape.locks <= 2_000 && shape.messages <= 20_000;
         tasks.spawn(async move {
             let mut ticks = tokio::time::interval(STEP);
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -70,7 +72,15 @@ impl Demo {
                     _ = ticks.tick() => {}
                 }
                 let now_ms = wall_clock();
-                if let Err(error) = writer.apply(world.step(now_ms)).await {
+                world.lose_leases(&control::take_revoked(&plane));
+                let turn = async {
+                    if small {
+                        writer.turn(|seen| world.step_after(seen, now_ms)).await
+                    } else {
+                        writer.apply(world.step(now_ms)).await
+                    }
+                };
+                if let Err(error) = turn.await {
                     tracing::warn!(%error, "the simulated mesh could not write");
                 }
                 control::mirror(&plane, &world, now_ms);

@@ -1,5 +1,6 @@
 //! The simulated mesh itself: what its nodes do at each step, as writes. Pure and deterministic by seed.
 
+pub mod notice;
 mod play;
 mod traffic;
 
@@ -98,6 +99,10 @@ pub struct World {
     acts_done: usize,
     chapter: i64,
     poison: Option<(i64, i64)>,
+    /// Locks that an operator took away, until somebody has them.
+    freed: BTreeMap<String, Held>,
+    /// When who lets go of what.
+    finishing: Vec<(Millis, u32, String)>,
     out: Vec<Write>,
 }
 
@@ -140,6 +145,8 @@ impl World {
             acts_done: 0,
             chapter: 0,
             poison: None,
+            freed: BTreeMap::new(),
+            finishing: Vec::new(),
             out: Vec::new(),
         }
     }
@@ -266,6 +273,17 @@ impl World {
     fn wait_for(&mut self, key: &str, agent: u32, now: Millis, priority: i64) {
         let holder = self.locks.get(key).map_or(1, |held| held.agent);
         self.send(agent, holder, "resource_lock_request", &format!(r#"{{"resource_id":"{key}"}}"#), priority, now);
+    }
+
+    /// Takes a lock over whose row may still be there.
+    fn acquire_over(&mut self, key: String, agent: u32, at: Millis, vcs: bool, fence: Option<i64>) {
+        self.acquire(key.clone(), agent, at, vcs, true);
+        if let (Some(fence), Some(held)) = (fence, self.locks.get_mut(&key)) {
+            held.fence = fence + 1;
+            if let Some(Write::Lock { fence, .. }) = self.out.last_mut() {
+                *fence = held.fence;
+            }
+        }
     }
 
     fn acquire(&mut self, key: String, agent: u32, at: Millis, vcs: bool, pinned: bool) {

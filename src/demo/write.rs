@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use libsql::{Builder, Connection, params};
+use libsql::{Builder, Connection, TransactionBehavior, params};
 
+use super::world::notice::{LockRow, Seen, bare};
 use super::world::{Lease, REPO};
 use crate::time::Millis;
 
@@ -116,6 +117,16 @@ impl Writer {
         self.connection
     }
 
+    /// Looks at what is there, and applies what follows from it, with nothing between the two.
+    pub async fn turn(&mut self, next: impl FnOnce(&Seen) -> Vec<Write>) -> libsql::Result<()> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).await?;
+        let seen = look(&transaction).await?;
+        for write in next(&seen) {
+            apply_one(&transaction, write).await?;
+        }
+        transaction.commit().await
+    }
+
     /// Applies one step, all or nothing.
     pub async fn apply(&mut self, writes: Vec<Write>) -> libsql::Result<()> {
         if writes.is_empty() {
@@ -127,6 +138,39 @@ impl Writer {
         }
         transaction.commit().await
     }
+}
+
+async fn look(c: &Connection) -> libsql::Result<Seen> {
+    let mut seen = Seen::default();
+    let mut rows = c
+        .query(
+            "SELECT lock_key, holder_node, holder_agent, fence_token, expires_at <= datetime('now') FROM distributed_locks \
+             UNION ALL SELECT path, holder_node_id, holder, fence_token, expires_at <= unixepoch('subsec') * 1000 FROM vcs_lock",
+            (),
+        )
+        .await?;
+    while let Some(row) = rows.next().await? {
+        let lock = LockRow { node: row.get(1)?, agent: row.get(2)?, fence: row.get(3)?, over: row.get::<i64>(4)? != 0 };
+        seen.locks.insert(bare(&row.get::<String>(0)?).to_owned(), lock);
+    }
+    let mut rows = c
+        .query(
+            "SELECT id, receiver_agent, sender_agent, msg_type, payload FROM a2a_messages WHERE acknowledged = 0 \
+             ORDER BY priority DESC, id",
+            (),
+        )
+        .await?;
+    while let Some(row) = rows.next().await? {
+        let id: i64 = row.get(0)?;
+        let number = |text: String| text.parse::<u32>().unwrap_or(0);
+        seen.waiting.insert(id, number(row.get(1)?));
+        if row.get::<String>(3)? == "resource_lock_request" {
+            let payload: serde_json::Value = serde_json::from_str(&row.get::<String>(4)?).unwrap_or_default();
+            let key = payload["resource_id"].as_str().unwrap_or_default().to_owned();
+            seen.requests.push((id, number(row.get(2)?), key));
+        }
+    }
+    Ok(seen)
 }
 
 async fn apply_one(c: &Connection, write: Write) -> libsql::Result<()> {

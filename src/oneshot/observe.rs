@@ -6,29 +6,66 @@ use futures::future::join_all;
 
 use crate::clock::wall_clock;
 use crate::config::Settings;
+use crate::data::action::hand::Hand;
 use crate::data::derive::{Picture, derive};
 use crate::data::mesh::Mesh;
 use crate::data::poller::breaker::State;
 use crate::data::poller::{Report, attempt};
-use crate::data::source::{Known, Source};
+use crate::data::source::{Identity, Known, Source};
 use crate::data::systems::assemble;
+use crate::data::vox::http::INBOXES_A_POLL;
+use crate::data::vox::snapshot::store::Store;
+use crate::operate::journal::JournalFile;
 use crate::text::Text;
 use crate::time::millis;
+
+/// Rounds through the inboxes of known agents that an action waits for at most.
+const ROUNDS: usize = 64;
 
 /// Polls everything once, and what depends on it once more (inboxes of agents that became known).
 pub async fn observe(settings: &Settings) -> anyhow::Result<Picture> {
     let sources = assemble(settings)?;
     let (identities, mut list): (Vec<_>, Vec<_>) = sources.list.into_iter().unzip();
+    look(settings, identities, &mut list, 1).await
+}
+
+/// What an action is planned and carried out with: a whole picture, hands, and the folder that copies live in.
+pub type Prepared = (Picture, Vec<Identity>, Vec<(Text, Box<dyn Hand>)>, Option<Store>);
+
+/// The same with every inbox, and with what can act on it.
+pub async fn observe_with_hands(settings: &Settings) -> anyhow::Result<Prepared> {
+    let sources = assemble(settings)?;
+    let (identities, mut list): (Vec<_>, Vec<_>) = sources.list.into_iter().unzip();
+    let picture = look(settings, identities.clone(), &mut list, ROUNDS).await?;
+    Ok((picture, identities, sources.hands, sources.store))
+}
+
+async fn look(
+    settings: &Settings,
+    identities: Vec<Identity>,
+    list: &mut [Box<dyn Source>],
+    rounds: usize,
+) -> anyhow::Result<Picture> {
     let mut mesh = Mesh::new(Text::new(&settings.mesh), identities);
-    mesh = poll_all(mesh, &mut list, &Known::default(), settings).await;
+    if let Ok((entries, _)) = JournalFile::new(settings.journal.clone()).entries() {
+        mesh.journal = entries.into_iter().filter(|entry| entry.mesh == settings.mesh).collect();
+    }
+    mesh = poll_all(mesh, list, &Known::default(), settings).await;
     let interval_ms = millis(settings.interval);
     let judge = |mesh: Mesh| derive(Arc::new(mesh), wall_clock(), &settings.thresholds, interval_ms, None);
-    let picture = judge(mesh.clone());
-    let known = Known { agents: picture.agents() };
-    if settings.controls.is_empty() || known.agents.is_empty() {
+    let mut picture = judge(mesh.clone());
+    if settings.controls.is_empty() {
         return Ok(picture);
     }
-    Ok(judge(poll_all(mesh, &mut list, &known, settings).await))
+    // Inboxes are asked in turn, and new agents may turn up in them.
+    let mut done = 0;
+    while done < rounds.min(picture.agents().len().div_ceil(INBOXES_A_POLL)) {
+        let known = Known { agents: picture.agents() };
+        mesh = poll_all(mesh, list, &known, settings).await;
+        picture = judge(mesh.clone());
+        done += 1;
+    }
+    Ok(picture)
 }
 
 async fn poll_all(mut mesh: Mesh, list: &mut [Box<dyn Source>], known: &Known, settings: &Settings) -> Mesh {

@@ -9,23 +9,38 @@ use tokio::task::JoinSet;
 use super::Pictures;
 use crate::clock::wall_clock;
 use crate::config::Settings;
+use crate::data::action::outcome::Progress;
+use crate::data::action::plan::Plan;
 use crate::data::derive::{Picture, derive};
 use crate::data::mesh::Mesh;
 use crate::data::poller::{Pace, Poller, Report};
 use crate::data::source::Known;
 use crate::data::systems::assemble;
 use crate::data::vox::snapshot::store::Store;
+use crate::operate::journal::{JournalFile, Stamp};
+use crate::operate::{Operator, Stop};
 use crate::text::Text;
 use crate::time::{Millis, millis};
 
 /// Reports that may wait to be applied; a source that is faster waits.
 const REPORTS: usize = 16;
+/// Words of a running plan that may wait for the screen.
+const PROGRESS: usize = 4_096;
 /// Time alone changes judgements; they are drawn anew this often when nothing is reported.
 const JUDGE_EVERY: Duration = Duration::from_secs(1);
+
+/// What an engine tells.
+pub enum News {
+    Picture(Arc<Picture>),
+    Progress(Progress),
+}
 
 /// A running watch over one mesh.
 pub struct Engine {
     pictures: Pictures,
+    orders: mpsc::Sender<Run>,
+    progress: mpsc::Receiver<Progress>,
+    stop_plan: Stop,
     pace: watch::Sender<Pace>,
     tasks: JoinSet<()>,
     /// Private copies, removed when the engine is dropped.
@@ -37,6 +52,17 @@ impl Engine {
     pub fn start(settings: &Settings) -> anyhow::Result<Self> {
         let sources = assemble(settings)?;
         let (identities, list): (Vec<_>, Vec<_>) = sources.list.into_iter().unzip();
+        let journal = JournalFile::new(settings.journal.clone());
+        let operator = Operator::new(
+            sources.hands,
+            &identities,
+            journal.clone(),
+            settings.operator_name(),
+            settings.mesh.clone(),
+            wall_clock,
+        );
+        let (orders, ordered) = mpsc::channel(1);
+        let (tell, progress) = mpsc::channel(PROGRESS);
         let (report_to, reports) = mpsc::channel(REPORTS);
         let (pace, pace_of) = watch::channel(Pace { interval: settings.interval, nudge: 0 });
         let (tell_known, known) = watch::channel(Known::default());
@@ -54,7 +80,10 @@ impl Engine {
             };
             tasks.spawn(poller.run());
         }
+        tasks.spawn(work(operator, ordered, tell, pace.clone()));
         let keeper = Keeper {
+            journal,
+            stamp: Stamp::default(),
             mesh: Arc::new(Mesh::new(Text::new(&settings.mesh), identities)),
             settings: settings.clone(),
             picture: None,
@@ -62,21 +91,42 @@ impl Engine {
             tell_known,
         };
         tasks.spawn(keeper.run(reports, pace_of));
-        Ok(Self { pictures, pace, tasks, _store: sources.store })
+        Ok(Self { pictures, orders, progress, stop_plan: Stop::default(), pace, tasks, _store: sources.store })
     }
 
-    /// The next picture. Those that nobody waited for are skipped.
-    pub async fn next_picture(&mut self) -> Arc<Picture> {
+    /// The next picture, or what the running plan told. Pictures that nobody waited for are skipped.
+    pub async fn news(&mut self) -> News {
         loop {
-            if self.pictures.changed().await.is_err() {
-                // The keeper is gone; that is the end of pictures, not of the screen.
-                std::future::pending::<()>().await;
-            }
-            let newest = self.pictures.borrow_and_update().clone();
-            if let Some(picture) = newest {
-                return picture;
+            tokio::select! {
+                biased;
+                told = self.progress.recv(), if !self.progress.is_closed() => {
+                    if let Some(progress) = told {
+                        return News::Progress(progress);
+                    }
+                }
+                changed = self.pictures.changed() => {
+                    if changed.is_err() {
+                        // The keeper is gone; that is the end of pictures, not of the screen.
+                        std::future::pending::<()>().await;
+                    }
+                    let newest = self.pictures.borrow_and_update().clone();
+                    if let Some(picture) = newest {
+                        return News::Picture(picture);
+                    }
+                }
             }
         }
+    }
+
+    /// Carries a plan out. Answers whether it was taken: one runs at a time.
+    pub fn run(&mut self, plan: Box<Plan>, reason: String) -> bool {
+        self.stop_plan = Stop::default();
+        self.orders.try_send(Run { plan, reason, stop: self.stop_plan.clone() }).is_ok()
+    }
+
+    /// Lets the running plan end before its next step.
+    pub fn stop_plan(&self) {
+        self.stop_plan.store(true, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// Polls every source now.
@@ -95,7 +145,36 @@ impl Engine {
     }
 }
 
+/// A plan to be carried out.
+struct Run {
+    plan: Box<Plan>,
+    reason: String,
+    stop: Stop,
+}
+
+/// Carries plans out, one after another, and looks at the sources at once after each step.
+async fn work(
+    mut operator: Operator,
+    mut ordered: mpsc::Receiver<Run>,
+    tell: mpsc::Sender<Progress>,
+    pace: watch::Sender<Pace>,
+) {
+    operator.settle().await;
+    while let Some(run) = ordered.recv().await {
+        let report = |progress: Progress| {
+            if matches!(progress, Progress::Ended(..)) {
+                pace.send_modify(|pace| pace.nudge += 1);
+            }
+            // What finds no room is told by the journal and by the end.
+            let _ = tell.try_send(progress);
+        };
+        operator.run(&run.plan, &run.reason, &run.stop, report).await;
+    }
+}
+
 struct Keeper {
+    journal: JournalFile,
+    stamp: Stamp,
     mesh: Arc<Mesh>,
     settings: Settings,
     picture: Option<Arc<Picture>>,
@@ -119,11 +198,29 @@ impl Keeper {
                 _ = judge.tick() => {
                     let mut mesh = (*self.mesh).clone();
                     mesh.rates.advance(wall_clock());
+                    self.read_journal(&mut mesh).await;
                     self.mesh = Arc::new(mesh);
                 }
             }
             let interval_ms = millis(pace.borrow().interval);
             self.judge(interval_ms);
+        }
+    }
+
+    /// Reads the journal where it changed, whoever wrote it.
+    async fn read_journal(&mut self, mesh: &mut Mesh) {
+        let stamp = self.journal.stamp();
+        if stamp == self.stamp {
+            return;
+        }
+        let journal = self.journal.clone();
+        if let Ok(Ok((entries, odd))) = tokio::task::spawn_blocking(move || journal.entries()).await {
+            if odd > 0 {
+                tracing::warn!(odd, "lines of the journal that are none");
+            }
+            let mine = entries.into_iter().filter(|entry| entry.mesh == mesh.name.raw());
+            mesh.journal = mine.collect();
+            self.stamp = stamp;
         }
     }
 

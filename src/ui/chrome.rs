@@ -5,6 +5,7 @@ use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use super::Canvas;
+use crate::app::acts::ACTS;
 use crate::app::command::COMMANDS;
 use crate::app::mouse::Hit;
 use crate::app::overlay::Overlay;
@@ -120,9 +121,13 @@ pub fn footer(canvas: &mut Canvas<'_, '_>, area: Rect) {
                     .map(|(k, h)| (k.to_owned(), h)),
             );
         }
+        Some(Overlay::Preview(_) | Overlay::Run { .. } | Overlay::Picker(_)) => {}
         Some(_) => hints.extend([("enter", "choose"), ("esc", "close")].map(|(k, h)| (k.to_owned(), h))),
         None => {
-            for info in COMMANDS {
+            // What can be done here comes first; what cannot is not shown.
+            let acts = COMMANDS.iter().filter(|info| ACTS.contains(&info.command) && app.offers(info.command));
+            let others = COMMANDS.iter().filter(|info| !ACTS.contains(&info.command));
+            for info in acts.chain(others) {
                 if let (Some(hint), Some(key)) = (info.hint, info.keys.first()) {
                     hints.push(((*key).to_owned(), hint));
                 }

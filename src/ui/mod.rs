@@ -50,6 +50,8 @@ pub struct Layout {
     pub hits: HitMap,
     pub table_height: Option<usize>,
     pub inspector_height: Option<usize>,
+    /// Rows that a preview has room for, and rows that it has.
+    pub preview: Option<(usize, usize)>,
 }
 
 impl Layout {
@@ -65,6 +67,9 @@ impl Layout {
         }
         if let (Some(height), Some(Overlay::Inspector(inspector))) = (self.inspector_height, &mut app.overlay) {
             inspector.height = height;
+        }
+        if let (Some((height, rows)), Some(Overlay::Preview(preview))) = (self.preview, &mut app.overlay) {
+            (preview.height, preview.rows) = (height, rows);
         }
     }
 }
@@ -144,6 +149,7 @@ fn draw_all(canvas: &mut Canvas<'_, '_>, area: Rect) {
         Some(Overlay::Help { scroll }) => dialogs::help::draw(canvas, body, *scroll),
         Some(Overlay::Palette { .. }) => dialogs::palette::draw(canvas, body),
         Some(Overlay::Sort { selected }) => dialogs::sort::draw(canvas, body, *selected),
+        Some(Overlay::Picker(_) | Overlay::Preview(_) | Overlay::Run { .. }) => dialogs::plan::draw(canvas, body),
         Some(Overlay::Inspector(_)) | None => {}
     }
     chrome::footer(canvas, footer);

@@ -20,6 +20,7 @@ fn app_on(picture: Option<std::sync::Arc<crate::data::derive::Picture>>) -> App 
         repo: None,
         mesh: "prod".into(),
         meshes: vec!["prod".into()],
+        policy: crate::data::action::plan::Policy::default(),
         banner: None,
     };
     let mut app = App::new(options, NOW);

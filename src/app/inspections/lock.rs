@@ -79,8 +79,10 @@ fn history(page: &mut Inspection, view: &LockView, picture: &Picture, now: Milli
             page.text(line, Role::Normal);
         }
         page.field("renewals seen", fences.renewals);
-        if let Some((from, to, at)) = fences.back {
-            page.text(format!("the fence went back from {from} to {to}, {} ago", short(now - at)), Role::Dead);
+        if let Some(back) = &fences.back {
+            let ago = short(now - back.at_ms);
+            let line = format!("the fence went back from {} of {} to {}, {ago} ago", back.from, back.node, back.to);
+            page.text(line, Role::Dead);
         }
     }
     let name = view.resource.raw();

@@ -1,10 +1,12 @@
 //! What the inspector says of each kind of thing, one file a kind.
 
+pub mod attempt;
 pub mod finding;
 pub mod lock;
 pub mod log;
 pub mod message;
 pub mod node;
+pub mod plan;
 pub mod task;
 pub mod wait;
 

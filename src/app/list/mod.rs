@@ -1,6 +1,7 @@
 //! What the tables show: columns as data, one file a list. How they are drawn is the screen's business.
 
 pub mod findings;
+pub mod journal;
 pub mod locks;
 pub mod messages;
 pub mod nodes;
@@ -236,7 +237,9 @@ fn why_empty(picture: &Picture, parts: &[&str]) -> Vec<String> {
             lines.push(format!("{name}: {word}"));
         }
     }
-    if lines.is_empty() {
+    if lines.is_empty() && parts.is_empty() {
+        lines.push("nothing so far".into());
+    } else if lines.is_empty() {
         lines.push("no source here provides this".into());
     }
     lines

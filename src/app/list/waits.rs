@@ -9,7 +9,7 @@ use crate::time::short;
 /// Every blocker and every wait that is known.
 pub static WAITS: Rows<WaitRow> = Rows {
     items: |p| &p.waits.rows,
-    key: |w| format!("{}\u{1}{}\u{1}{}", w.agent.raw(), w.waits, w.lock),
+    key: WaitRow::key,
     repo: |_| None,
     inspect: inspections::wait::inspect,
     parts: &["distributed_locks", "vcs_lock", "a2a_messages", "agent_oplog"],

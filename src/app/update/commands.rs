@@ -72,6 +72,13 @@ impl App {
             Command::Slower => return self.change_interval(1),
             Command::Copy | Command::CopyAll => return self.copy(command == Command::CopyAll),
             Command::Unfold => {}
+            Command::Release
+            | Command::Reroute
+            | Command::Acknowledge
+            | Command::Drain
+            | Command::Quarantine
+            | Command::Evacuate
+            | Command::GiveBack => return self.act(command),
             Command::Repo => self.next_repo(),
             Command::Theme => {
                 let themes: Vec<Theme> = Theme::iter().collect();

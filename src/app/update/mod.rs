@@ -1,5 +1,6 @@
 //! One event after another: what it does to the app, and what the app wants done.
 
+mod acting;
 mod commands;
 mod overlays;
 mod pointer;
@@ -10,6 +11,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tui_input::InputRequest;
 
 use super::overlay::Overlay;
+use super::preview::Typing;
 use super::role::Role;
 use super::views::{VIEWS, ViewId};
 use super::{App, Effect, Event, Toast};
@@ -36,12 +38,17 @@ pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
         }
         Event::Picture(picture) => {
             app.take_picture(picture);
+            app.refresh_preview();
             Vec::new()
         }
         Event::MeshOpened(mesh) => {
             app.options.mesh = mesh;
-            (app.picture, app.frozen, app.overlay) = (None, None, None);
+            (app.picture, app.frozen, app.overlay, app.running) = (None, None, None, None);
             app.tables = App::fresh_tables();
+            Vec::new()
+        }
+        Event::Progress(progress) => {
+            app.progress(progress);
             Vec::new()
         }
         Event::Said(why) => {
@@ -92,6 +99,12 @@ impl App {
         if matches!(self.overlay, Some(Overlay::Palette { .. })) {
             return self.type_palette(key);
         }
+        match &self.overlay {
+            Some(Overlay::Preview(_)) => return self.key_in_preview(key),
+            Some(Overlay::Picker(_)) => return self.key_in_picker(key),
+            Some(Overlay::Run { .. }) => return self.key_in_run(key),
+            _ => {}
+        }
         match self.keymap.command(key) {
             Some(command) => self.run(command),
             None => Vec::new(),
@@ -114,6 +127,10 @@ impl App {
         } else if let Some(Overlay::Palette { input, selected }) = &mut self.overlay {
             insert(input);
             *selected = 0;
+        } else if let Some(Overlay::Preview(preview)) = &mut self.overlay
+            && let Some(Typing::Reason(input) | Typing::Name(input)) = &mut preview.typing
+        {
+            insert(input);
         }
         Vec::new()
     }

@@ -37,6 +37,8 @@ impl App {
                 }
             }
             Overlay::Palette { .. } => return None,
+            // These take their keys themselves.
+            Overlay::Picker(_) | Overlay::Preview(_) | Overlay::Run { .. } => {}
             Overlay::Inspector(_) => return self.run_in_inspector(command),
         }
         Some(Vec::new())
@@ -92,7 +94,14 @@ impl App {
                 let text = if command == Command::Copy { page.title.clone() } else { plain(&page) };
                 return Some(self.copied(text));
             }
-            Command::Help
+            Command::Release
+            | Command::Reroute
+            | Command::Acknowledge
+            | Command::Drain
+            | Command::Quarantine
+            | Command::Evacuate
+            | Command::GiveBack
+            | Command::Help
             | Command::Palette
             | Command::View(_)
             | Command::Pause

@@ -43,6 +43,14 @@ pub struct WaitRow {
     pub evidence: Vec<Text>,
 }
 
+impl WaitRow {
+    /// A name that stays while the wait does.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}\u{1}{}\u{1}{}", self.agent.raw(), self.waits, self.lock)
+    }
+}
+
 /// Agents that wait for each other.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Deadlock {

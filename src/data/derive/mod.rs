@@ -111,7 +111,10 @@ impl Picture {
     pub fn is_news_after(&self, before: &Self) -> bool {
         let facts = |p: &Self| p.mesh.sources.iter().map(|s| s.facts.revision).collect::<Vec<_>>();
         let health = |p: &Self| p.sources.iter().map(|s| s.health).collect::<Vec<_>>();
-        facts(self) != facts(before) || health(self) != health(before) || self.findings != before.findings
+        facts(self) != facts(before)
+            || health(self) != health(before)
+            || self.findings != before.findings
+            || self.mesh.journal != before.mesh.journal
     }
 }
 

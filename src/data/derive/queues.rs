@@ -145,8 +145,7 @@ pub(super) fn waiters(messages: &[MessageView], log: &[LogView], names: Names) -
         match kind {
             "resource_lock_request" | "scope_request" => {
                 for resource in resources(&message.payload.head) {
-                    let answer =
-                        answers.get(&(&message.sender_agent, found.names.canonical(&resource).to_owned()));
+                    let answer = answers.get(&(&message.sender_agent, found.names.canonical(&resource).to_owned()));
                     if answer.is_none_or(|&id| id <= message.id) {
                         let shared = wants_to_share(&message.payload.head);
                         let waiter = waiter(message.sender_agent.clone(), Confidence::High);

@@ -16,13 +16,27 @@ const CHANGES: usize = 8;
 /// What was seen of one lock's fence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fences {
-    pub highest: i64,
-    /// The last time it went back: from, to, and when on the console's clock.
-    pub back: Option<(i64, i64, Millis)>,
+    /// As it is now.
+    pub fence: Option<i64>,
+    /// That it went back, until it is past where it was.
+    pub back: Option<Back>,
     /// How often the holder that is there now was seen to renew.
     pub renewals: i64,
+    /// When that was seen last, on the console's clock.
+    pub renewed_ms: Option<Millis>,
     /// Holders in turn, oldest first.
     pub changes: Vec<Held>,
+}
+
+/// A fence token that went backwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Back {
+    pub from: i64,
+    pub to: i64,
+    /// On the console's clock.
+    pub at_ms: Millis,
+    /// Who had the higher token.
+    pub node: Text,
 }
 
 /// One holder, as it was first seen.
@@ -77,31 +91,32 @@ fn held(lock: &Lock, at_ms: Millis) -> Held {
 }
 
 fn begin(lock: &Lock, at_ms: Millis) -> Fences {
-    Fences {
-        highest: lock.fence_token.unwrap_or(i64::MIN),
-        back: None,
-        renewals: 0,
-        changes: vec![held(lock, at_ms)],
-    }
+    Fences { fence: lock.fence_token, back: None, renewals: 0, renewed_ms: None, changes: vec![held(lock, at_ms)] }
 }
 
 fn note_one(fences: &mut Fences, lock: &Lock, old: Option<&Lock>, at_ms: Millis) {
-    if let Some(fence) = lock.fence_token {
-        if fence < fences.highest {
-            fences.back = Some((fences.highest, fence, at_ms));
+    if let (Some(to), Some(from)) = (lock.fence_token, fences.fence) {
+        if fences.back.as_ref().is_some_and(|back| to > back.from) {
+            fences.back = None;
         }
-        // What is there now is what counts from here on: one step back is told once.
-        fences.highest = fence;
+        let highest = fences.back.as_ref().map_or(from, |back| back.from.max(from));
+        if to < from {
+            let node = fences.changes.last().map(|held| held.node.clone()).unwrap_or_default();
+            fences.back = Some(Back { from: highest, to, at_ms, node });
+        }
     }
+    fences.fence = lock.fence_token.or(fences.fence);
     let same = fences.changes.last().is_some_and(|h| h.node == lock.holder_node && h.agent == lock.holder_agent);
     if same {
-        let renewed = old.is_some_and(|old| {
-            old.fence_token < lock.fence_token || old.expires_at_ms < lock.expires_at_ms
-        });
-        fences.renewals += i64::from(renewed);
+        let renewed =
+            old.is_some_and(|old| old.fence_token < lock.fence_token || old.expires_at_ms < lock.expires_at_ms);
+        if renewed {
+            fences.renewals += 1;
+            fences.renewed_ms = Some(at_ms);
+        }
         return;
     }
-    fences.renewals = 0;
+    (fences.renewals, fences.renewed_ms) = (0, None);
     fences.changes.push(held(lock, at_ms));
     let beyond = fences.changes.len().saturating_sub(CHANGES);
     fences.changes.drain(..beyond);
@@ -139,7 +154,8 @@ mod tests {
     #[test]
     fn a_count_that_restarts_after_a_deletion_is_noticed() {
         let fences = seen(&[("a", 41), ("", 0), ("b", 1)]);
-        assert_eq!(fences.back, Some((41, 1, 2)));
+        assert_eq!(fences.back, Some(Back { from: 41, to: 1, at_ms: 2, node: "a".into() }));
+        assert_eq!(seen(&[("a", 3), ("", 0), ("b", 1), ("b", 2), ("b", 4)]).back, None, "it caught up");
         assert_eq!(seen(&[("a", 41), ("", 0), ("b", 42)]).back, None);
     }
 

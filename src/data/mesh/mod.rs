@@ -12,6 +12,7 @@ use std::sync::Arc;
 use self::clocks::{NodeClock, SourceClock};
 use self::facts::Facts;
 use self::rates::{Rates, Tally};
+use super::action::journal::Entry;
 use super::model::{Heartbeat, Oddity};
 use super::observation::{Cost, Observation, Probe};
 use super::poller::Report;
@@ -28,6 +29,8 @@ pub struct Mesh {
     pub rates: Rates,
     /// Clocks of nodes, from their heartbeats.
     pub node_clocks: Arc<HashMap<Text, NodeClock>>,
+    /// What operators did from this console's journal, oldest first.
+    pub journal: Arc<[Entry]>,
 }
 
 /// One source: what it is, how it does, and what it holds.
@@ -70,7 +73,7 @@ impl Mesh {
     #[must_use]
     pub fn new(name: Text, sources: Vec<Identity>) -> Self {
         let sources = sources.into_iter().map(SourceState::new).collect();
-        Self { name, sources, rates: Rates::default(), node_clocks: Arc::default() }
+        Self { name, sources, rates: Rates::default(), node_clocks: Arc::default(), journal: Arc::default() }
     }
 
     /// The mesh after one report. What did not change is shared with the mesh before.

@@ -1,5 +1,6 @@
 //! Vox mens: its coordination tables in libSQL, and its control plane over HTTP.
 
+pub mod act;
 pub mod backend;
 pub mod connector;
 pub mod db;

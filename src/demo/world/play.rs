@@ -2,8 +2,9 @@
 
 use super::World;
 use crate::demo::story::{self, Act};
+use crate::demo::world::REPO;
 use crate::demo::write::Write;
-use crate::time::Millis;
+use crate::time::{MINUTE, Millis};
 
 impl World {
     pub(super) fn play(&mut self, now: Millis) {
@@ -21,6 +22,21 @@ impl World {
         }
     }
 
+    /// A task that was taken, and is not worked on any more.
+    fn hang_task(&mut self, node: usize, now: Millis) {
+        let (agent, owner, task) = (self.nodes[node].agents[0], self.nodes[node].id.clone(), self.next_task);
+        self.next_task += 1;
+        let needs = if self.nodes[node].gpu { r#"{\"labels\":[\"gpu\"]}"# } else { "{}" };
+        let payload = format!(
+            r#"{{"idempotency_key":"task-{task}","task_id":{task},"repository_id":"{REPO}","capability_requirements_json":"{needs}","payload":"run the scheduler's tests"}}"#
+        );
+        let from = self.nodes[0].agents[0];
+        self.log(from, &serde_json::json!({"TaskSubmit": {"task_id": task}}), "task submitted", now);
+        let id = self.send(from, agent, "remote_task_envelope", &payload, 2, now);
+        let until = now + self.span(2 * MINUTE);
+        self.out.push(Write::Claim { id, owner, until, error: None });
+    }
+
     pub(super) fn perform(&mut self, act: Act, now: Millis) {
         let quiet = 2 % self.nodes.len();
         match act {
@@ -29,6 +45,7 @@ impl World {
                     let agent = self.nodes[quiet].agents[0];
                     self.acquire((*key).to_owned(), agent, now, true, true);
                 }
+                self.hang_task(quiet, now);
                 self.nodes[quiet].quiet = true;
             }
             Act::Queues(n) => {

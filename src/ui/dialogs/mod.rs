@@ -3,6 +3,7 @@
 pub mod help;
 pub mod inspector;
 pub mod palette;
+pub mod plan;
 pub mod sort;
 
 use ratatui::layout::{Constraint, Rect};

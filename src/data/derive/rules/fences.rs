@@ -4,25 +4,44 @@ use std::collections::BTreeMap;
 
 use super::super::findings::{Finding, Severity, Subject};
 use super::super::locks::{LockState, LockView};
+use super::super::staleness::Staleness;
 use super::super::{Picture, Thresholds};
 use super::finding;
 use crate::text::Text;
 use crate::time;
 
+/// A release that deletes the row restarts the count, and releases are everyday business. It is dangerous where
+/// whoever had the higher token may still write with it: such a lock is named, the others are counted.
 pub(super) fn back(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
+    let mut everyday: BTreeMap<&Text, Vec<&Text>> = BTreeMap::new();
     for view in picture.locks.iter() {
-        let Some((from, to, at)) = view.fences.as_ref().and_then(|f| f.back) else { continue };
+        let Some(back) = view.fences.as_ref().and_then(|f| f.back.as_ref()) else { continue };
         let name = &view.lock.lock_key;
+        let node = picture.nodes.iter().find(|node| node.node_id == back.node);
+        let before = node.map_or(Staleness::Unknown, |node| node.staleness);
+        if before < Staleness::Critical {
+            everyday.entry(&view.source).or_default().push(name);
+            continue;
+        }
         let sentence = format!(
-            "the fence of {name} went back from {from} to {to}: a holder with an older token may outrank {}",
-            view.lock.holder_node
+            "the fence of {name} went back from {} to {}: {} ({before}) had the higher one and may outrank {}",
+            back.from, back.to, back.node, view.lock.holder_node
         );
         let evidence = vec![
-            format!("seen at {}", time::utc(at)).into(),
+            format!("seen at {}", time::utc(back.at_ms)).into(),
             format!("{} in {}", view.lock.table, view.source).into(),
             "a row that was deleted and written anew restarts the count".into(),
         ];
         found.push(finding(Severity::Critical, Subject::Lock(view.key()), name, sentence, evidence));
+    }
+    for (source, names) in everyday {
+        let n = names.len();
+        let sentence = match n {
+            1 => format!("the fence of {} in {source} started again after a release", names[0]),
+            _ => format!("{n} fences in {source} started again after releases"),
+        };
+        let evidence = names.iter().take(20).map(|name| (*name).clone()).collect();
+        found.push(finding(Severity::Info, Subject::Source(source.clone()), source, sentence, evidence));
     }
 }
 
@@ -35,9 +54,9 @@ pub(super) fn held_twice(picture: &Picture, _: &Thresholds, found: &mut Vec<Find
     }
     for locks in holders.values().filter(|locks| locks.len() > 1 && !locks.iter().all(|l| l.lock.shared)) {
         let first = locks[0];
-        let other = locks
-            .iter()
-            .find(|l| (&l.lock.holder_node, &l.lock.holder_agent) != (&first.lock.holder_node, &first.lock.holder_agent));
+        let other = locks.iter().find(|l| {
+            (&l.lock.holder_node, &l.lock.holder_agent) != (&first.lock.holder_node, &first.lock.holder_agent)
+        });
         let Some(other) = other else { continue };
         let sentence = format!(
             "{} is held by {} in {} and by {} in {}",

@@ -146,7 +146,7 @@ async fn run_local(connection: Arc<Connection>, statements: &[&str]) -> Result<V
     Ok(answers)
 }
 
-async fn collect(mut rows: libsql::Rows) -> Result<Rows, ReadError> {
+pub async fn collect(mut rows: libsql::Rows) -> Result<Rows, ReadError> {
     let mut all = Vec::new();
     while let Some(row) = rows.next().await.map_err(|e| ReadError::of_sql(&e.to_string()))? {
         let width = row.column_count();

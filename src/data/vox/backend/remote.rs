@@ -25,7 +25,7 @@ impl Remote {
         Self { url, token, max_answer, meter: Arc::default(), connection: None }
     }
 
-    pub(super) async fn run(&mut self, statements: &[&str], spent: &mut Spent) -> Result<Vec<Rows>, ReadError> {
+    pub async fn run(&mut self, statements: &[&str], spent: &mut Spent) -> Result<Vec<Rows>, ReadError> {
         let connection = self.connection().await?;
         self.meter.start(self.max_answer);
         let answer = connection.execute_batch(&statements.join(";\n")).await;

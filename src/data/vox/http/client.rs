@@ -23,6 +23,41 @@ pub enum Answer<T> {
     Denied(Text),
 }
 
+/// What a call was answered.
+#[derive(Debug)]
+pub struct Said {
+    pub status: u16,
+    /// The body, where it is JSON.
+    pub json: Option<serde_json::Value>,
+    text: Text,
+}
+
+impl Said {
+    /// A refusal, for people.
+    #[must_use]
+    pub fn explain(&self) -> String {
+        let text = if self.text.is_empty() { String::new() } else { format!(": {}", self.text) };
+        let todo = match self.status {
+            401 => "; give a mesh or admin token",
+            403 => "; it takes a mesh or admin token",
+            429 | 503 => "; it asks for patience, try again later",
+            _ => "",
+        };
+        format!("the control plane refused ({}{text}){todo}", self.status)
+    }
+}
+
+/// Why a call has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// It never left.
+    #[error("{0}")]
+    NotSent(String),
+    /// It may have arrived.
+    #[error("{0}")]
+    Unclear(String),
+}
+
 /// The server is up; what its Date header says.
 pub struct Health {
     pub clock: Option<ClockSample>,
@@ -100,6 +135,34 @@ impl Client {
         let body = serde_json::json!({ "receiver_agent_id": agent, "max_messages": rows });
         let request = self.http()?.post(format!("{}{path}", self.base)).json(&body);
         self.ask(path, request, cost).await
+    }
+
+    /// One call, answered with whatever the server says; with a body it is a `POST`.
+    pub async fn call(&mut self, path: &str, body: Option<serde_json::Value>) -> Result<Said, CallError> {
+        let not_sent = |fault: Fault| CallError::NotSent(fault.to_string());
+        let http = self.http().map_err(not_sent)?;
+        let address = format!("{}{path}", self.base);
+        let mut request = match body {
+            Some(body) => http.post(address).json(&body),
+            None => http.get(address),
+        };
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token.read().await.map_err(not_sent)?.expose_secret());
+        }
+        let response = request.send().await.map_err(|e| {
+            let why = format!("cannot reach {}: {}", self.base, root_cause(&e));
+            if e.is_connect() { CallError::NotSent(why) } else { CallError::Unclear(why) }
+        })?;
+        let status = response.status().as_u16();
+        let bytes = self::body(response, self.max_answer, &mut Cost::default())
+            .await
+            .map_err(|fault| CallError::Unclear(fault.to_string()))?;
+        let json = serde_json::from_slice(&bytes).ok();
+        if json.is_none() && status == 200 {
+            return Err(CallError::Unclear(format!("{path} answered something that is not JSON")));
+        }
+        let said = if json.is_some() { String::new() } else { String::from_utf8_lossy(&bytes).into_owned() };
+        Ok(Said { status, json, text: Text::new(truncate_bytes(said.trim(), 200)) })
     }
 
     async fn ask<T: DeserializeOwned>(

@@ -17,7 +17,7 @@ use crate::text::Text;
 /// Polls after which a call that was absent or denied is tried again: a server may have been upgraded.
 const ASK_AGAIN_AFTER: u32 = 300;
 /// Inboxes asked for in one poll; the others follow in turn.
-const INBOXES_A_POLL: usize = 16;
+pub const INBOXES_A_POLL: usize = 16;
 /// The most messages of one inbox; the server allows no more.
 const INBOX_ROWS: usize = 256;
 

@@ -1,0 +1,154 @@
+//! Which actions are offered where, and what an action command means for the things it is pressed on.
+
+use super::App;
+use super::command::Command;
+use super::overlay::Overlay;
+use super::views::ViewId;
+use crate::data::action::plan::Intent;
+use crate::data::derive::Picture;
+use crate::data::derive::findings::Subject;
+use crate::data::model::LockTable;
+use crate::text::Text;
+
+/// Action commands.
+pub const ACTS: &[Command] = &[
+    Command::Release,
+    Command::Reroute,
+    Command::Acknowledge,
+    Command::Drain,
+    Command::Quarantine,
+    Command::Evacuate,
+    Command::GiveBack,
+];
+
+/// What can be acted on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Thing {
+    /// Keys of the views.
+    Lock(String),
+    Lease(String),
+    Message(String),
+    Node(Text),
+}
+
+/// What a command would do to things.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Meant {
+    Intent(Intent),
+    /// First choose who gets them.
+    Choose(Vec<String>),
+}
+
+impl App {
+    /// Whether an action command does something where one is now.
+    #[must_use]
+    pub fn offers(&self, command: Command) -> bool {
+        if self.options.policy.read_only {
+            return false;
+        }
+        let Some(picture) = self.latest() else { return false };
+        let able = picture.mesh.sources.iter().any(|source| !source.identity.can.kinds.is_empty());
+        let things = self.things();
+        able && !things.is_empty() && self.meant(command, &things, picture).is_ok()
+    }
+
+    /// The things that a command is pressed on: the one inspected, else the marked ones, else the selected one.
+    #[must_use]
+    pub fn things(&self) -> Vec<Thing> {
+        let Some(picture) = self.latest() else { return Vec::new() };
+        if let Some(Overlay::Inspector(inspector)) = &self.overlay {
+            return things_of(picture, inspector.view, std::slice::from_ref(&inspector.key));
+        }
+        let table = self.table();
+        if table.marks.is_empty() {
+            let selected: Vec<String> = table.selected.iter().cloned().collect();
+            return things_of(picture, self.view, &selected);
+        }
+        let mut marked: Vec<String> = table.marks.iter().cloned().collect();
+        marked.sort();
+        things_of(picture, self.view, &marked)
+    }
+
+    /// What a command means for things, or why it means nothing.
+    pub fn meant(&self, command: Command, things: &[Thing], picture: &Picture) -> Result<Meant, String> {
+        let mut locks = Vec::new();
+        let mut leases = Vec::new();
+        let mut messages = Vec::new();
+        let mut nodes = Vec::new();
+        for thing in things.iter().cloned() {
+            match thing {
+                Thing::Lock(key) => locks.push(key),
+                Thing::Lease(key) => leases.push(key),
+                Thing::Message(key) => messages.push(key),
+                Thing::Node(name) => nodes.push(name),
+            }
+        }
+        let flag = |of: fn(&crate::data::model::RegistryNode) -> bool| {
+            let named = picture.nodes.iter().filter(|node| nodes.contains(&node.node_id));
+            named.filter_map(|node| node.registry.as_ref()).any(of)
+        };
+        let intent = match command {
+            Command::Release if !locks.is_empty() => {
+                Intent::Release { locks, mode: None, tell_holder: false, tell_next: true }
+            }
+            Command::Release if !leases.is_empty() => Intent::Revoke { leases },
+            Command::Release if !messages.is_empty() => Intent::Unclaim { messages },
+            Command::Release => return Err("select a lock, a lease or a claimed message to release".into()),
+            Command::GiveBack if !locks.is_empty() => Intent::Restore { locks },
+            Command::GiveBack => return Err("select a lock that the operator holds".into()),
+            Command::Reroute if !messages.is_empty() => return Ok(Meant::Choose(messages)),
+            Command::Reroute => return Err("select a message, or a task that a message carries".into()),
+            Command::Acknowledge if !messages.is_empty() => Intent::Acknowledge { messages },
+            Command::Acknowledge => return Err("select a message to acknowledge".into()),
+            Command::Drain if !nodes.is_empty() => {
+                let on = !flag(|node| node.maintenance);
+                Intent::Drain { nodes, on, for_ms: None }
+            }
+            Command::Quarantine if !nodes.is_empty() => {
+                let on = !flag(|node| node.quarantined);
+                Intent::Quarantine { nodes, on }
+            }
+            Command::Evacuate => match nodes.as_slice() {
+                [node] => Intent::Evacuate { node: node.clone() },
+                [] => return Err("select a node to evacuate".into()),
+                _ => return Err("evacuate one node after another".into()),
+            },
+            _ => return Err("select a node".into()),
+        };
+        Ok(Meant::Intent(intent))
+    }
+}
+
+fn things_of(picture: &Picture, view: ViewId, keys: &[String]) -> Vec<Thing> {
+    keys.iter().filter_map(|key| thing_of(picture, view, key)).collect()
+}
+
+fn thing_of(picture: &Picture, view: ViewId, key: &str) -> Option<Thing> {
+    let held = |key: &str| {
+        let view = picture.holds.iter().find(|lock| lock.key() == key)?;
+        let key = key.to_owned();
+        Some(if view.lock.table == LockTable::ExecLease { Thing::Lease(key) } else { Thing::Lock(key) })
+    };
+    let carried = |key: &str| {
+        let task = picture.tasks.iter().find(|task| task.key() == key)?;
+        task.message.clone().map(Thing::Message)
+    };
+    match view {
+        ViewId::Locks => held(key),
+        ViewId::Messages => Some(Thing::Message(key.to_owned())),
+        ViewId::Nodes => Some(Thing::Node(Text::new(key))),
+        ViewId::Tasks => carried(key),
+        ViewId::Waits => {
+            let row = picture.waits.rows.iter().find(|row| row.key() == key)?;
+            held(&row.lock)
+        }
+        ViewId::Findings => match &picture.findings.iter().find(|finding| finding.key() == key)?.subject {
+            Subject::Lock(key) => held(key),
+            Subject::Message(key) => Some(Thing::Message(key.clone())),
+            Subject::Node(name) => Some(Thing::Node(name.clone())),
+            Subject::Task(key) => carried(key),
+            Subject::Mesh | Subject::Source(_) | Subject::Log(_) => None,
+        },
+        ViewId::Overview | ViewId::Oplog | ViewId::Journal => None,
+    }
+}

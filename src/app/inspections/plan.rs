@@ -1,0 +1,127 @@
+//! A plan as lines of text: what would run, on what evidence, and what nobody can know.
+
+use crate::app::preview::{Preview, Running, Standing, StepState};
+use crate::app::role::{Role, State};
+use crate::data::action::plan::{Confirm, Intent, Plan};
+use crate::time::Millis;
+
+/// One line: text and meaning. It may be longer than the screen is wide.
+pub type PlanLine = (String, Role);
+
+/// A plan before it runs.
+#[must_use]
+pub fn preview(preview: &Preview, now: Millis) -> Vec<PlanLine> {
+    let plan = &preview.plan;
+    let mut lines = Vec::new();
+    standing(preview, &mut lines);
+    lines.extend(planned(plan, now));
+    heading(&mut lines, "To run it");
+    let confirm = match &plan.confirm {
+        Confirm::Key => "  press y".to_owned(),
+        Confirm::Typed(name) => format!("  something of it may be alive: press y, then type {name} and Enter"),
+    };
+    lines.push((confirm, Role::Normal));
+    if let Intent::Release { tell_holder, tell_next, .. } = &preview.intent {
+        let word = |on: &bool| if *on { "yes" } else { "no" };
+        let mode = plan.mode.map_or_else(String::new, |mode| format!("m mode: {mode}   "));
+        let line =
+            format!("  {mode}h tell the holder: {}   w tell the next waiter: {}", word(tell_holder), word(tell_next));
+        lines.push((line, Role::Accent));
+    }
+    let reason = if preview.reason.is_empty() { "none yet".into() } else { crate::text::scrub(&preview.reason) };
+    lines.push((format!("  e reason for the journal: {reason}"), Role::Accent));
+    lines
+}
+
+/// What would run, and on what evidence.
+#[must_use]
+pub fn planned(plan: &Plan, now: Millis) -> Vec<PlanLine> {
+    let mut lines = Vec::new();
+    steps(plan, None, &mut lines);
+    heading(&mut lines, "How");
+    lines.extend(plan.about.iter().map(|line| (format!("  {line}"), Role::Normal)));
+    if plan.about.is_empty() {
+        lines.pop();
+        lines.pop();
+    }
+    if !plan.evidence.is_empty() {
+        heading(&mut lines, "Signs of life");
+        for sign in &plan.evidence {
+            let (glyph, role) = match (sign.at_ms, sign.alive) {
+                (None, _) => ('?', Role::Unknown),
+                (_, true) => ('●', Role::Healthy),
+                (_, false) => ('✖', Role::Dead),
+            };
+            lines.push((format!("  {glyph} {}  {}: {}", sign.of, sign.what, sign.age(now)), role));
+        }
+    }
+    if !plan.unknowns.is_empty() {
+        heading(&mut lines, "Cannot be known");
+        lines.extend(plan.unknowns.iter().map(|line| (format!("  ? {line}"), Role::Unknown)));
+    }
+    if !plan.left_out.is_empty() {
+        heading(&mut lines, "Left alone");
+        lines.extend(plan.left_out.iter().map(|(name, why)| (format!("  · {name}: {why}"), Role::Dim)));
+    }
+    lines
+}
+
+fn standing(preview: &Preview, lines: &mut Vec<PlanLine>) {
+    let (text, role) = match &preview.standing {
+        Standing::Holds => return,
+        Standing::Renewed => (
+            "▲ it was renewed while you looked: its holder is alive. This is the plan for what is true now",
+            Role::Alert,
+        ),
+        Standing::Changed(_) => ("✖ this plan no longer holds: press u for the one that does", Role::Dead),
+        Standing::Void(refusal) => {
+            lines.push((format!("✖ this plan no longer holds: {}", refusal.why), Role::Dead));
+            lines.push((String::new(), Role::Normal));
+            return;
+        }
+    };
+    lines.push((text.to_owned(), role));
+    lines.push((String::new(), Role::Normal));
+}
+
+/// A plan that runs, or ran.
+#[must_use]
+pub fn running(running: &Running) -> Vec<PlanLine> {
+    let mut lines = Vec::new();
+    steps(&running.plan, Some(&running.steps), &mut lines);
+    lines
+}
+
+fn steps(plan: &Plan, states: Option<&[StepState]>, lines: &mut Vec<PlanLine>) {
+    let n = plan.steps.len();
+    lines.push((format!("{n} step{}", if n == 1 { "" } else { "s" }), Role::Title));
+    for (i, step) in plan.steps.iter().enumerate() {
+        let (glyph, role) = match states.and_then(|states| states.get(i)) {
+            None | Some(StepState::Waiting) => ('·', Role::Normal),
+            Some(StepState::Working) => ('◐', Role::Accent),
+            Some(StepState::Ended(outcome)) => (outcome.verdict.glyph(), outcome.verdict.role()),
+        };
+        lines.push((format!("  {glyph} {}. {}", i + 1, step.action.says()), role));
+        match states.and_then(|states| states.get(i)) {
+            Some(StepState::Ended(outcome)) => {
+                let log = if outcome.audited { "" } else { " (not in the op-log)" };
+                let log = if outcome.verdict == crate::data::action::outcome::Verdict::Done { log } else { "" };
+                lines.push((format!("       {}: {}{log}", outcome.verdict, outcome.says), role));
+            }
+            Some(_) => {}
+            None => {
+                for effect in &step.effect {
+                    lines.push((format!("       -> {effect}"), Role::Dim));
+                }
+                if let Some(after) = step.after {
+                    lines.push((format!("       only if step {} was done", after + 1), Role::Dim));
+                }
+            }
+        }
+    }
+}
+
+fn heading(lines: &mut Vec<PlanLine>, text: &str) {
+    lines.push((String::new(), Role::Normal));
+    lines.push((text.to_owned(), Role::Title));
+}

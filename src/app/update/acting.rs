@@ -1,0 +1,253 @@
+//! From a key to a plan, from a plan to its run.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use tui_input::Input;
+
+use super::super::acts::Meant;
+use super::super::command::Command;
+use super::super::overlay::{Overlay, Picker};
+use super::super::preview::{Preview, Running, Standing, StepState, Typing};
+use super::super::role::Role;
+use super::super::{App, Effect};
+use crate::data::action::outcome::{Progress, Verdict};
+use crate::data::action::plan::Intent;
+
+impl App {
+    /// Runs an action command: a preview, or why there is none.
+    pub(super) fn act(&mut self, command: Command) -> Vec<Effect> {
+        if self.options.policy.read_only {
+            self.say("this console is read-only", Role::Alert);
+            return Vec::new();
+        }
+        if self.running.as_ref().is_some_and(|running| !running.finished) {
+            self.overlay = Some(Overlay::Run { offset: 0 });
+            return Vec::new();
+        }
+        let Some(picture) = self.latest().cloned() else { return Vec::new() };
+        let things = self.things();
+        match self.meant(command, &things, &picture) {
+            Err(why) => self.say(why, Role::Alert),
+            Ok(Meant::Choose(messages)) => {
+                let mut picker = Picker { messages, selected: 0 };
+                picker.selected = usize::from(picker.messages.len() == 1);
+                self.overlay = Some(Overlay::Picker(picker));
+            }
+            Ok(Meant::Intent(intent)) => self.open_preview(intent),
+        }
+        Vec::new()
+    }
+
+    /// Shows what an intent would do.
+    pub fn open_preview(&mut self, intent: Intent) {
+        let Some(picture) = self.latest().cloned() else { return };
+        match Preview::of(intent, &picture, &self.options.policy, self.now_ms) {
+            Ok(preview) => self.overlay = Some(Overlay::Preview(Box::new(preview))),
+            Err(refusal) => {
+                self.overlay = None;
+                self.say(format!("cannot: {refusal}"), Role::Alert);
+            }
+        }
+    }
+
+    /// A new picture came: whatever is previewed is compared with it.
+    pub(super) fn refresh_preview(&mut self) {
+        let (Some(picture), now) = (self.latest().cloned(), self.now_ms) else { return };
+        if let Some(Overlay::Preview(preview)) = &mut self.overlay {
+            preview.look_again(&picture, &self.options.policy, now);
+        }
+    }
+
+    /// Keys in a picker of agents.
+    pub(super) fn key_in_picker(&mut self, key: KeyEvent) -> Vec<Effect> {
+        let choices = self.receivers();
+        let Some(Overlay::Picker(picker)) = &mut self.overlay else { return Vec::new() };
+        let last = choices.len();
+        match key.code {
+            KeyCode::Esc | KeyCode::Char('q') => self.overlay = None,
+            KeyCode::Down | KeyCode::Char('j') => picker.selected = (picker.selected + 1).min(last),
+            KeyCode::Up | KeyCode::Char('k') => picker.selected = picker.selected.saturating_sub(1),
+            KeyCode::Enter => {
+                let to = picker.selected.checked_sub(1).and_then(|i| choices.get(i)).map(|r| r.agent.clone());
+                let messages = picker.messages.clone();
+                self.open_preview(Intent::Reroute { messages, to });
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    /// Keys in a preview. Enter cancels: it never confirms.
+    pub(super) fn key_in_preview(&mut self, key: KeyEvent) -> Vec<Effect> {
+        let (Some(picture), now) = (self.latest().cloned(), self.now_ms) else { return Vec::new() };
+        let policy = self.options.policy.clone();
+        let Some(Overlay::Preview(preview)) = &mut self.overlay else { return Vec::new() };
+        if preview.typing.is_some() {
+            return self.type_in_preview(key);
+        }
+        if key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) {
+            return Vec::new();
+        }
+        let most = preview.rows.saturating_sub(preview.height);
+        match key.code {
+            KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | 'n') => self.overlay = None,
+            KeyCode::Down | KeyCode::Char('j') => preview.offset = (preview.offset + 1).min(most),
+            KeyCode::Up | KeyCode::Char('k') => preview.offset = preview.offset.saturating_sub(1),
+            KeyCode::PageDown => preview.offset = (preview.offset + preview.height).min(most),
+            KeyCode::PageUp => preview.offset = preview.offset.saturating_sub(preview.height),
+            KeyCode::Char('e') => preview.typing = Some(Typing::Reason(Input::new(preview.reason.clone()))),
+            KeyCode::Char('u') => preview.take_change(now),
+            KeyCode::Char('m') => {
+                if let Some(intent) = preview.with_next_mode() {
+                    preview.intend(intent, &picture, &policy, now);
+                }
+            }
+            KeyCode::Char(option @ ('h' | 'w')) => {
+                if let Some(intent) = preview.with_option(option) {
+                    preview.intend(intent, &picture, &policy, now);
+                }
+            }
+            KeyCode::Char('y') => return self.confirm(),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn confirm(&mut self) -> Vec<Effect> {
+        let now = self.now_ms;
+        let Some(Overlay::Preview(preview)) = &mut self.overlay else { return Vec::new() };
+        if !preview.may_run(now) {
+            let why = match &preview.standing {
+                Standing::Holds | Standing::Renewed => "the plan just changed: read it, then press y again",
+                Standing::Changed(_) => "the plan no longer holds: press u for the one that does",
+                Standing::Void(_) => "the plan no longer holds",
+            };
+            self.say(why, Role::Alert);
+            return Vec::new();
+        }
+        if preview.name_to_type().is_some() {
+            preview.typing = Some(Typing::Name(Input::default()));
+            return Vec::new();
+        }
+        self.run_plan()
+    }
+
+    fn type_in_preview(&mut self, key: KeyEvent) -> Vec<Effect> {
+        let now = self.now_ms;
+        let Some(Overlay::Preview(preview)) = &mut self.overlay else { return Vec::new() };
+        match (&mut preview.typing, key.code) {
+            (Some(_), KeyCode::Esc) => preview.typing = None,
+            (Some(Typing::Reason(input)), KeyCode::Enter) => {
+                input.value().clone_into(&mut preview.reason);
+                preview.typing = None;
+            }
+            (Some(Typing::Name(input)), KeyCode::Enter) => {
+                let typed = input.value().trim().to_owned();
+                if preview.name_to_type() != Some(typed.as_str()) {
+                    self.say("that is not its name: nothing was done", Role::Alert);
+                } else if preview.may_run(now) {
+                    return self.run_plan();
+                }
+            }
+            (Some(Typing::Reason(input) | Typing::Name(input)), _) => super::edit(input, key),
+            (None, _) => {}
+        }
+        Vec::new()
+    }
+
+    fn run_plan(&mut self) -> Vec<Effect> {
+        let Some(Overlay::Preview(preview)) = self.overlay.take() else { return Vec::new() };
+        self.running = Some(Running::begin(preview.plan.clone()));
+        self.overlay = Some(Overlay::Run { offset: 0 });
+        // What was acted on is not acted on again by accident.
+        self.tables[self.view.index()].marks.clear();
+        vec![Effect::Run { plan: Box::new(preview.plan), reason: preview.reason }]
+    }
+
+    /// Keys while a plan runs, and after.
+    pub(super) fn key_in_run(&mut self, key: KeyEvent) -> Vec<Effect> {
+        let Some(Overlay::Run { offset }) = &mut self.overlay else { return Vec::new() };
+        let finished = self.running.as_ref().is_none_or(|running| running.finished);
+        match key.code {
+            KeyCode::Down | KeyCode::Char('j') => *offset += 1,
+            KeyCode::Up | KeyCode::Char('k') => *offset = offset.saturating_sub(1),
+            KeyCode::Char('c') if finished => return self.give_back(),
+            KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q') if finished => self.overlay = None,
+            // It goes on without being looked at.
+            KeyCode::Enter | KeyCode::Char('q') => self.overlay = None,
+            KeyCode::Esc | KeyCode::Char('s') => {
+                if let Some(running) = &mut self.running {
+                    running.stopping = true;
+                }
+                return vec![Effect::Stop];
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    /// The locks that the last plan fenced off, while the holds last.
+    fn give_back(&mut self) -> Vec<Effect> {
+        use crate::data::action::{Action, Mode};
+        let (Some(picture), Some(running)) = (self.latest().cloned(), &self.running) else { return Vec::new() };
+        let fenced: Vec<&str> = running
+            .plan
+            .steps
+            .iter()
+            .filter_map(|step| match &step.action {
+                Action::Release { lock, mode: Mode::FenceOff, .. } => Some(lock.lock_key.as_str()),
+                _ => None,
+            })
+            .collect();
+        let held = picture.locks.iter().filter(|l| {
+            fenced.contains(&l.lock.lock_key.raw())
+                && l.lock.holder_node.raw().starts_with(crate::data::action::OPERATOR_NODE)
+        });
+        let locks: Vec<String> = held.map(crate::data::derive::locks::LockView::key).collect();
+        if locks.is_empty() {
+            self.say("nothing of it is held any more", Role::Alert);
+        } else {
+            self.open_preview(Intent::Restore { locks });
+        }
+        Vec::new()
+    }
+
+    /// What the running plan tells.
+    pub(super) fn progress(&mut self, progress: Progress) {
+        let Some(running) = &mut self.running else { return };
+        match progress {
+            Progress::Started(step) => {
+                if let Some(state) = running.steps.get_mut(step) {
+                    *state = StepState::Working;
+                }
+            }
+            Progress::Ended(step, outcome) => {
+                if let Some(state) = running.steps.get_mut(step) {
+                    *state = StepState::Ended(outcome);
+                }
+            }
+            Progress::Finished => {
+                running.finished = true;
+                let all = running.count(Verdict::Done) == running.steps.len();
+                let summary = running.summary();
+                if !matches!(self.overlay, Some(Overlay::Run { .. })) {
+                    self.say(summary, if all { Role::Healthy } else { Role::Alert });
+                }
+            }
+        }
+    }
+
+    /// Who could take over what the picker is about, best first.
+    #[must_use]
+    pub fn receivers(&self) -> Vec<crate::data::action::plan::Receiver> {
+        let (Some(picture), Some(Overlay::Picker(picker))) = (self.latest(), &self.overlay) else {
+            return Vec::new();
+        };
+        let about: Vec<_> = picture.messages.iter().filter(|m| picker.messages.contains(&m.key())).collect();
+        let labels: Vec<String> = about.first().map(|view| crate::data::action::plan::labels(view)).unwrap_or_default();
+        let without: Vec<_> = match about.as_slice() {
+            [only] => vec![only.message.receiver_agent.clone()],
+            _ => Vec::new(),
+        };
+        crate::data::action::plan::rank_receivers(picture, &labels, &without)
+    }
+}

@@ -1,0 +1,150 @@
+//! Evacuating a node: one plan for everything that a dead node holds, each step guarded on its own.
+//!
+//! It is made from what is true now, so a second run finds what a first one left, and nothing after that.
+
+use super::evidence::may_be_alive;
+use super::messages;
+use super::receivers::{fit, rank};
+use super::{Confirm, Plan, Planner, Refusal};
+use crate::data::action::{Action, Kind, LeaseGuard};
+use crate::data::derive::messages::{MessageState, MessageView};
+use crate::data::derive::staleness::Staleness;
+use crate::data::model::MessageTable;
+use crate::text::Text;
+
+impl Planner<'_> {
+    pub(super) fn evacuate(&self, node_id: &Text) -> Result<Plan, Refusal> {
+        let picture = self.picture;
+        let Some(node) = picture.nodes.iter().find(|n| n.node_id == *node_id) else {
+            return Err(Refusal::because(format!("there is no node {node_id}")));
+        };
+        let alive = matches!(node.staleness, Staleness::Healthy | Staleness::Warn | Staleness::Alert);
+        if alive {
+            let why = format!("{node_id} is {}: drain it, or quarantine it first and wait", node.staleness);
+            return Err(Refusal::because(why));
+        }
+        let mut plan = Plan::new(format!("Evacuate {node_id}"));
+        plan.about
+            .push("shuts it out, ends its leases, frees its locks and claims, and gives its work to others".into());
+
+        match self.keeper(node_id, Kind::Quarantine) {
+            Ok((_, guard)) if guard.quarantined => {}
+            Ok((source, node)) => {
+                plan.step(&source, Action::Quarantine { node, on: true }, "it cannot come back unnoticed");
+            }
+            Err(why) => plan.leave(format!("quarantine of {node_id}"), why),
+        }
+
+        for view in picture.leases.iter().filter(|l| l.in_force && l.lease.holder_node_id == *node_id) {
+            let lease = LeaseGuard {
+                lease_id: view.lease.lease_id.raw().to_owned(),
+                scope_key: view.lease.scope_key.raw().to_owned(),
+                holder_node: view.lease.holder_node_id.raw().to_owned(),
+            };
+            if let Err(why) = self.revoke_one(&mut plan, &view.source, lease) {
+                plan.leave(format!("lease {}", view.lease.lease_id), why);
+            }
+        }
+
+        let mut may_live = false;
+        for view in picture.locks.iter().filter(|l| l.lock.holder_node == *node_id) {
+            match self.release_one(&mut plan, view, None, false, true) {
+                Ok(live) => may_live |= live,
+                Err(why) => plan.leave(view.lock.lock_key.clone(), why),
+            }
+        }
+
+        // A message claimed by the node goes back to its receiver; one that waits for the node's own agents goes on.
+        let claimed_here = |m: &MessageView| {
+            let owner = m.message.claim_owner.as_ref();
+            owner.is_some_and(|o| o.raw().split(':').next() == Some(node_id.raw()))
+        };
+        let waiting = || picture.messages.iter().filter(|m| m.state != MessageState::Acknowledged);
+        let only_here: Vec<Text> = node
+            .agents
+            .iter()
+            .filter(|agent| !picture.nodes.iter().any(|n| n.node_id != *node_id && n.agents.contains(agent)))
+            .cloned()
+            .collect();
+        let moves = |m: &MessageView| only_here.contains(&m.message.receiver_agent) && is_work(m);
+        for view in waiting().filter(|m| claimed_here(m) && !moves(m) && m.message.table == MessageTable::A2a) {
+            match self.able(&view.source, Kind::Unclaim) {
+                Ok(()) => {
+                    let action = Action::Unclaim { message: messages::guard(view) };
+                    let effect = format!("agent {} can claim it again", view.message.receiver_agent);
+                    plan.step(&view.source, action, effect);
+                }
+                Err(why) => plan.leave(format!("message {}", view.message.id), why),
+            }
+        }
+
+        let mut given: Vec<Text> = Vec::new();
+        let mut left = 0;
+        for view in waiting().filter(|m| moves(m)) {
+            let mut able = fit(rank(picture, &messages::labels(view), &only_here));
+            for receiver in &mut able {
+                receiver.inbox += given.iter().filter(|agent| **agent == receiver.agent).count();
+            }
+            let Some(best) = able.into_iter().min_by_key(|r| (r.asked - r.fits, r.staleness, r.inbox)) else {
+                plan.leave(format!("message {}", view.message.id), "no living agent can take it");
+                continue;
+            };
+            match self.reroute_one(&mut plan, view, &best.agent) {
+                Ok(live) => {
+                    may_live |= live;
+                    given.push(best.agent);
+                }
+                Err(why) => plan.leave(format!("message {}", view.message.id), why),
+            }
+        }
+        for view in waiting().filter(|m| only_here.contains(&m.message.receiver_agent) && !is_work(m)) {
+            left += usize::from(!claimed_here(view));
+        }
+        if left > 0 {
+            let what = format!("{left} other messages to its agents");
+            plan.leave(what, "they are no work: they stay for when it comes back");
+        }
+
+        let signs = self.signs(node_id.raw(), "");
+        may_live |= may_be_alive(&signs);
+        plan.evidence = signs;
+        plan.about.truncate(3);
+        plan.mode = None;
+        if may_live {
+            plan.confirm = Confirm::Typed(node_id.clone());
+            plan.unknown(format!("whether something of {node_id} is still at work"));
+        }
+        plan.unknown("what the dead node did last: files it was writing may be half done");
+        plan.dedup_revokes();
+        plan.settled()
+    }
+}
+
+/// Whether a message carries work that somebody else can do.
+fn is_work(view: &MessageView) -> bool {
+    matches!(view.message.msg_type.raw(), "remote_task_envelope" | "plan_handoff" | "help_request")
+}
+
+impl Plan {
+    /// A task's lease may be found by the node and by the task: it is revoked once.
+    fn dedup_revokes(&mut self) {
+        let mut i = 0;
+        while i < self.steps.len() {
+            let is_revoke = matches!(self.steps[i].action, Action::Revoke { .. });
+            let first = self.steps[..i].iter().position(|step| step.action == self.steps[i].action);
+            match first.filter(|_| is_revoke) {
+                None => i += 1,
+                Some(first) => {
+                    self.steps.remove(i);
+                    for step in &mut self.steps {
+                        step.after = step.after.map(|at| match at.cmp(&i) {
+                            std::cmp::Ordering::Less => at,
+                            std::cmp::Ordering::Equal => first,
+                            std::cmp::Ordering::Greater => at - 1,
+                        });
+                    }
+                }
+            }
+        }
+    }
+}

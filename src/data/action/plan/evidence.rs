@@ -1,0 +1,71 @@
+//! Signs of life: who would lose something, and whether any signal says that they are alive.
+
+use super::Planner;
+use crate::data::derive::staleness::{Staleness, misses};
+use crate::text::Text;
+use crate::time::{Millis, short};
+
+/// One signal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sign {
+    pub of: Text,
+    /// What kind of signal, and where it was read.
+    pub what: Text,
+    /// On the console's clock; nothing where there is no such signal.
+    pub at_ms: Option<Millis>,
+    /// Whether it says that its sender is alive.
+    pub alive: bool,
+}
+
+impl Sign {
+    /// How long ago it was, for people.
+    #[must_use]
+    pub fn age(&self, now: Millis) -> String {
+        self.at_ms.map_or_else(|| "never seen".into(), |at| format!("{} ago", short(now - at)))
+    }
+}
+
+impl Planner<'_> {
+    /// Every signal of the holder of a lock; `renewed` is when it was last seen renewed.
+    pub(super) fn signs_of_holder(&self, node_id: &str, agent: &str, renewed: Option<Millis>) -> Vec<Sign> {
+        let mut signs = self.signs(node_id, agent);
+        let what = "renewal seen by this console".into();
+        signs.push(Sign { of: Text::new(node_id), what, at_ms: renewed, alive: self.is_recent(renewed) });
+        signs
+    }
+
+    fn is_recent(&self, at: Option<Millis>) -> bool {
+        let now = self.picture.at_ms;
+        at.is_some_and(|at| !Staleness::of_misses(misses(now - at, self.policy.stale_ms)).is_gone())
+    }
+
+    /// Every signal of a node and an agent on it.
+    pub(super) fn signs(&self, node_id: &str, agent: &str) -> Vec<Sign> {
+        let picture = self.picture;
+        let mut signs = Vec::new();
+        let mut add = |of: String, what: String, at_ms: Option<Millis>| {
+            signs.push(Sign { of: of.into(), what: what.into(), at_ms, alive: self.is_recent(at_ms) });
+        };
+        match picture.nodes.iter().find(|n| n.node_id == *node_id) {
+            Some(node) => {
+                for signal in &node.signals {
+                    add(node_id.to_owned(), signal.from.to_string(), Some(signal.seen_ms));
+                }
+            }
+            None => add(node_id.to_owned(), "heartbeat or registry".into(), None),
+        }
+        if !agent.is_empty() {
+            let acked = picture.messages.iter().filter(|m| m.message.receiver_agent == *agent);
+            let acked = acked.filter_map(|m| m.message.processed_at_ms).max();
+            add(format!("agent {agent}"), "acknowledgement".into(), acked);
+            let logged = picture.log.iter().filter(|l| l.entry.agent_id == *agent).filter_map(|l| l.at_ms).max();
+            add(format!("agent {agent}"), "op-log entry".into(), logged);
+        }
+        signs
+    }
+}
+
+/// Whether any signal says so. No signal at all proves no death.
+pub(super) fn may_be_alive(signs: &[Sign]) -> bool {
+    signs.iter().any(|sign| sign.alive) || signs.iter().all(|sign| sign.at_ms.is_none())
+}

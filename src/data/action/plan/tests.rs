@@ -1,0 +1,332 @@
+//! Plans, made from pictures of meshes.
+
+use super::*;
+use crate::data::action::outcome::Verdict;
+use crate::data::action::{LockGuard, MessageGuard};
+use crate::data::mesh::Mesh;
+use crate::data::model::{Lease, Lock, LockTable, Message, MessageTable, RegistryNode};
+use crate::data::observation::{Change, ClockSample, Observation, Presence, Probe};
+use crate::data::poller::Report;
+use crate::testing::{NOW, heartbeat, lock, message, picture, unheard};
+use crate::time::MINUTE;
+
+const REPO: &str = "9f2c41d07ab8e635";
+
+fn observed(source: usize, changes: Vec<Change>, tables: &[&'static str]) -> Report {
+    let parts = tables.iter().map(|table| (*table, Presence::Present)).collect();
+    let observation = Observation {
+        changes,
+        clock: Some(ClockSample { offset_ms: 0, uncertainty_ms: 1 }),
+        probe: Some(std::sync::Arc::new(Probe { parts })),
+        ..Observation::default()
+    };
+    Report::Observed { source, at_ms: NOW, observation: Box::new(observation) }
+}
+
+fn registered(id: &str, age: Millis, labels: &[&str]) -> RegistryNode {
+    RegistryNode {
+        node_id: id.into(),
+        last_seen_ms: Some(NOW - age),
+        version: "1".into(),
+        listen_addr: None,
+        scope_id: None,
+        labels: labels.iter().map(|label| Text::new(label)).collect(),
+        maintenance: false,
+        maintenance_until_ms: None,
+        quarantined: false,
+    }
+}
+
+fn envelope(id: i64, to: &str, task: i64) -> Message {
+    let payload = format!(
+        r#"{{"idempotency_key":"k{task}","task_id":{task},"repository_id":"{REPO}","capability_requirements_json":"{{\"labels\":[\"gpu\"]}}"}}"#
+    );
+    message(id, to, "remote_task_envelope", &payload, MINUTE)
+}
+
+/// `dead` (agents 3 and 33) is gone, `quick` (1) and `busy` (2) are alive, `gpu` (4) too and has the label.
+fn mesh(locks: Vec<Lock>, messages: Vec<Message>, inbox: Vec<Message>) -> Mesh {
+    let beats = vec![
+        heartbeat("quick", "1", 1_000),
+        heartbeat("busy", "2", 1_000),
+        heartbeat("dead", "3", 20 * MINUTE),
+        heartbeat("gpu", "4", 1_000),
+    ];
+    let of = |table| locks.iter().filter(|l: &&Lock| l.table == table).cloned().collect();
+    let lease = Lease {
+        lease_id: "7".into(),
+        task_id: Some("42".into()),
+        scope_key: "task:42".into(),
+        holder_node_id: "dead".into(),
+        granted_at_ms: None,
+        expires_at_ms: Some(NOW + MINUTE),
+        state: "granted".into(),
+        authoritative: true,
+    };
+    let nodes = vec![
+        registered("quick", 1_000, &[]),
+        registered("busy", 1_000, &[]),
+        registered("dead", 20 * MINUTE, &[]),
+        registered("gpu", 1_000, &["gpu"]),
+    ];
+    let database = vec![
+        Change::Heartbeats(beats),
+        Change::Locks(LockTable::Distributed, of(LockTable::Distributed)),
+        Change::Locks(LockTable::Vcs, of(LockTable::Vcs)),
+        Change::LiveMessages(MessageTable::A2a, messages),
+    ];
+    let plane = vec![
+        Change::Registry(nodes),
+        Change::Leases(vec![lease]),
+        Change::LiveMessages(MessageTable::Inbox, inbox),
+    ];
+    unheard()
+        .apply(observed(0, database, &["distributed_locks", "vcs_lock", "a2a_messages"]))
+        .apply(observed(1, plane, &["nodes", "exec leases", "inbox"]))
+}
+
+fn made(intent: &Intent, mesh: Mesh) -> Result<Plan, Refusal> {
+    plan(intent, &picture(mesh, NOW), &Policy::default())
+}
+
+fn release(picture: &Picture, mode: Option<Mode>) -> Intent {
+    let locks = picture.locks.iter().map(LockView::key).collect();
+    Intent::Release { locks, mode, tell_holder: false, tell_next: false }
+}
+
+fn says(plan: &Plan) -> Vec<String> {
+    plan.steps.iter().map(|step| step.action.says().to_string()).collect()
+}
+
+#[test]
+fn a_dead_holder_takes_one_key_and_a_living_one_its_name() {
+    let dead = mesh(vec![lock("k", "dead", "3", MINUTE)], Vec::new(), Vec::new());
+    let seen = picture(dead, NOW);
+    let plan_of = |picture: &Picture, mode| plan(&release(picture, mode), picture, &Policy::default()).unwrap();
+    let judged = plan_of(&seen, None);
+    assert_eq!((judged.confirm.clone(), judged.mode), (Confirm::Key, Some(Mode::Expire)));
+    assert!(judged.evidence.iter().all(|sign| !sign.alive));
+
+    let alive = picture(mesh(vec![lock("k", "quick", "1", MINUTE)], Vec::new(), Vec::new()), NOW);
+    let judged = plan_of(&alive, None);
+    assert_eq!((judged.confirm.clone(), judged.mode), (Confirm::Typed("k".into()), Some(Mode::FenceOff)));
+    let guard = LockGuard {
+        table: LockTable::Distributed,
+        lock_key: "k".into(),
+        repository_id: REPO.into(),
+        holder_node: "quick".into(),
+        holder_agent: "1".into(),
+        fence_token: Some(7),
+        acquired_at_ms: Some(NOW - 40_000),
+        expires_at_ms: Some(NOW + MINUTE),
+    };
+    assert_eq!(judged.steps[0].action, Action::Release { lock: guard, mode: Mode::FenceOff, hold_ms: 5_000 });
+    let deleted = plan_of(&alive, Some(Mode::Delete));
+    assert!(deleted.unknowns.iter().any(|line| line.as_str().contains("restart at 1")), "the fence trap is told");
+}
+
+#[test]
+fn one_signal_of_life_is_enough_and_none_at_all_proves_no_death() {
+    // Its heartbeats stopped, but its agent acknowledged something a moment ago.
+    let mut acked = message(9, "3", "free_form", "x", MINUTE);
+    (acked.acknowledged, acked.processed_at_ms) = (true, Some(NOW - 2_000));
+    let base = mesh(vec![lock("k", "dead", "3", MINUTE)], Vec::new(), Vec::new());
+    let mesh = base.apply(observed(0, vec![Change::SettledMessages(vec![acked])], &["distributed_locks", "vcs_lock"]));
+    let seen = picture(mesh, NOW);
+    let judged = plan(&release(&seen, None), &seen, &Policy::default()).unwrap();
+    assert_eq!((judged.confirm, judged.mode), (Confirm::Typed("k".into()), Some(Mode::FenceOff)));
+
+    let nobody = picture(self::mesh(vec![lock("k", "ghost", "99", MINUTE)], Vec::new(), Vec::new()), NOW);
+    let judged = plan(&release(&nobody, None), &nobody, &Policy::default()).unwrap();
+    assert_eq!(judged.confirm, Confirm::Typed("k".into()));
+}
+
+#[test]
+fn deleting_is_the_default_only_where_older_clients_are_alone() {
+    let older = mesh(vec![lock("k", "dead", "3", MINUTE)], Vec::new(), Vec::new());
+    let older = older.apply(observed(0, Vec::new(), &["distributed_locks"]));
+    let seen = picture(older, NOW);
+    assert_eq!(plan(&release(&seen, None), &seen, &Policy::default()).unwrap().mode, Some(Mode::Delete));
+}
+
+#[test]
+fn a_read_only_console_plans_nothing() {
+    let seen = picture(mesh(vec![lock("k", "dead", "3", MINUTE)], Vec::new(), Vec::new()), NOW);
+    let policy = Policy { read_only: true, ..Policy::default() };
+    for intent in [
+        release(&seen, None),
+        Intent::Evacuate { node: "dead".into() },
+        Intent::Drain { nodes: vec!["quick".into()], on: true, for_ms: None },
+    ] {
+        assert!(plan(&intent, &seen, &policy).unwrap_err().read_only);
+    }
+}
+
+#[test]
+fn an_old_source_is_not_acted_on() {
+    let (mesh, later) = crate::testing::silent_mesh();
+    let seen = picture(mesh, later);
+    let refusal = plan(&release(&seen, None), &seen, &Policy::default()).unwrap_err();
+    assert!(refusal.why.as_str().contains("does not answer"), "{refusal}");
+}
+
+#[test]
+fn a_bulk_is_the_list_that_was_marked_and_says_what_it_leaves() {
+    let locks = vec![lock("a", "dead", "3", MINUTE), lock("b", "quick", "1", MINUTE), lock("c", "quick", "1", MINUTE)];
+    let seen = picture(mesh(locks, Vec::new(), Vec::new()), NOW);
+    let mut marked: Vec<String> = seen.locks.iter().take(2).map(LockView::key).collect();
+    marked.push("gone".into());
+    let intent = Intent::Release { locks: marked, mode: None, tell_holder: false, tell_next: false };
+    let judged = plan(&intent, &seen, &Policy::default()).unwrap();
+    assert_eq!(judged.steps.len(), 2, "{:?}", says(&judged));
+    assert_eq!(judged.left_out.len(), 1);
+    assert_eq!(judged.confirm, Confirm::Typed("1 lock".into()), "as many as may be alive");
+}
+
+#[test]
+fn a_renewal_is_the_same_plan_renewed_and_another_holder_is_not() {
+    let with = |node: &str, agent: &str, fence| {
+        let mut row = lock("k", node, agent, MINUTE);
+        row.fence_token = Some(fence);
+        let seen = picture(mesh(vec![row], Vec::new(), Vec::new()), NOW);
+        plan(&release(&seen, Some(Mode::FenceOff)), &seen, &Policy::default()).unwrap()
+    };
+    let first = with("quick", "1", 4);
+    assert!(first.does_the_same(&with("quick", "1", 4)));
+    let renewed = with("quick", "1", 5);
+    assert!(!first.does_the_same(&renewed) && first.is_renewed_by(&renewed));
+    let other = with("busy", "2", 5);
+    assert!(!first.does_the_same(&other) && !first.is_renewed_by(&other));
+}
+
+#[test]
+fn work_goes_to_a_living_agent_that_has_the_labels() {
+    let seen = picture(mesh(Vec::new(), vec![envelope(5, "3", 41)], Vec::new()), NOW);
+    let keys = vec![seen.messages[0].key()];
+    let judged = plan(&Intent::Reroute { messages: keys.clone(), to: None }, &seen, &Policy::default()).unwrap();
+    assert_eq!(says(&judged), ["give message 5 from agent 3 to agent 4"]);
+    let ranked = rank_receivers(&seen, &["gpu".into()], &[]);
+    let order: Vec<&str> = ranked.iter().map(|r| r.agent.as_str()).collect();
+    assert_eq!(order, ["4", "1", "2", "3"], "labels, then the inbox, then the number; the dead last");
+    let nobody = Intent::Reroute { messages: keys, to: Some("777".into()) };
+    assert!(plan(&nobody, &seen, &Policy::default()).unwrap_err().why.as_str().contains("no agent 777"));
+}
+
+#[test]
+fn a_live_claim_is_typed_for_and_its_worker_told() {
+    let mut claimed = envelope(5, "1", 42);
+    (claimed.claim_owner, claimed.claim_until_ms) = (Some("quick:77".into()), Some(NOW + MINUTE));
+    let seen = picture(mesh(Vec::new(), vec![claimed], Vec::new()), NOW);
+    let intent = Intent::Reroute { messages: vec![seen.messages[0].key()], to: Some("4".into()) };
+    let judged = plan(&intent, &seen, &Policy::default()).unwrap();
+    assert_eq!(judged.confirm, Confirm::Typed("message 5".into()));
+    assert_eq!(
+        says(&judged),
+        [
+            "revoke lease 7 of task:42, held by dead",
+            "tell agent 1 (remote_task_cancel)",
+            "give message 5 from agent 1 to agent 4"
+        ],
+        "the lease goes first"
+    );
+    assert_eq!(judged.steps[2].after, Some(0));
+}
+
+#[test]
+fn a_sent_message_is_delivered_before_its_original_is_retired_and_taken_up_where_it_stopped() {
+    let mut sent = envelope(8, "3", 43);
+    sent.table = MessageTable::Inbox;
+    let mut base = mesh(Vec::new(), Vec::new(), vec![sent]);
+    let seen = picture(base.clone(), NOW);
+    let intent = Intent::Reroute { messages: vec![seen.messages[0].key()], to: Some("4".into()) };
+    let judged = plan(&intent, &seen, &Policy::default()).unwrap();
+    let kinds: Vec<Kind> = judged.steps.iter().map(|step| step.action.kind()).collect();
+    assert_eq!(kinds, [Kind::Deliver, Kind::Retire]);
+    assert_eq!((judged.steps[1].after, judged.confirm.clone()), (Some(0), Confirm::Key));
+
+    let entry = |verdict| Entry {
+        id: "a".into(),
+        plan: "p".into(),
+        at_ms: NOW,
+        mesh: "prod".into(),
+        source: "10.0.0.5:9847".into(),
+        place: "/var/10.0.0.5:9847".into(),
+        operator: "ada".into(),
+        reason: String::new(),
+        action: judged.steps[0].action.clone(),
+        verdict,
+        says: String::new(),
+        before: None,
+        after: None,
+        audited: false,
+    };
+    base.journal = vec![entry(Some(Verdict::Done))].into();
+    let after_done = made(&intent, base.clone()).unwrap();
+    assert_eq!(after_done.steps.len(), 1, "what was delivered is not delivered again");
+    base.journal = vec![entry(Some(Verdict::Unknown))].into();
+    let after_unclear = made(&intent, base).unwrap();
+    assert_eq!(after_unclear.steps.len(), 2);
+    assert_eq!(after_unclear.confirm, Confirm::Typed("message 8".into()), "it might run twice");
+}
+
+#[test]
+fn poison_is_retired_by_one_key_and_anything_else_by_name() {
+    let mut poison = message(3, "1", "plan_handoff", "{}", MINUTE);
+    poison.delivery_attempts = Some(6);
+    let seen = picture(mesh(Vec::new(), vec![poison, message(4, "1", "free_form", "x", 1_000)], Vec::new()), NOW);
+    let of = |id: i64| {
+        let view = seen.messages.iter().find(|m| m.message.id == id).unwrap();
+        plan(&Intent::Acknowledge { messages: vec![view.key()] }, &seen, &Policy::default()).unwrap().confirm
+    };
+    assert_eq!(of(3), Confirm::Key);
+    assert_eq!(of(4), Confirm::Typed("message 4".into()));
+}
+
+#[test]
+fn an_evacuation_is_one_plan_in_order_and_leaves_the_living_alone() {
+    let mut claimed = message(6, "1", "plan_handoff", "{}", MINUTE);
+    (claimed.claim_owner, claimed.claim_until_ms) = (Some("dead:1".into()), Some(NOW - 1_000));
+    let locks = vec![lock("a", "dead", "3", MINUTE), lock("b", "quick", "1", MINUTE)];
+    let messages = vec![envelope(5, "3", 42), claimed, message(7, "3", "progress_update", "x", MINUTE)];
+    let base = mesh(locks, messages, Vec::new());
+    let judged = made(&Intent::Evacuate { node: "dead".into() }, base.clone()).unwrap();
+    assert_eq!(
+        says(&judged),
+        [
+            "quarantine dead: it is shut out",
+            "revoke lease 7 of task:42, held by dead",
+            "expire a, held by dead (fence 7)",
+            "take the claim of dead:1 off message 6",
+            "give message 5 from agent 3 to agent 4",
+        ]
+    );
+    assert_eq!(judged.steps[4].after, Some(1), "the task's lease was found twice and is revoked once");
+    assert_eq!(judged.confirm, Confirm::Key);
+    assert!(judged.left_out.iter().any(|(name, _)| name.as_str().starts_with("1 other")));
+    let refusal = made(&Intent::Evacuate { node: "quick".into() }, base).unwrap_err();
+    assert!(refusal.why.as_str().contains("healthy: drain it"), "{refusal}");
+}
+
+#[test]
+fn flags_are_set_once_and_by_who_keeps_them() {
+    let base = mesh(Vec::new(), Vec::new(), Vec::new());
+    let drain = |node: &str, on| Intent::Drain { nodes: vec![node.into()], on, for_ms: Some(MINUTE) };
+    let judged = made(&drain("quick", true), base.clone()).unwrap();
+    assert_eq!(judged.steps[0].source, "10.0.0.5:9847");
+    assert!(made(&drain("quick", false), base.clone()).unwrap_err().why.as_str().contains("not drained"));
+    assert!(made(&drain("ghost", true), base).unwrap_err().why.as_str().contains("does not know it"));
+}
+
+#[test]
+fn a_guard_keeps_what_was_really_there() {
+    let mut hostile = message(5, "3", "free_form", "x", MINUTE);
+    hostile.sender_agent = crate::testing::HOSTILE.into();
+    let seen = picture(mesh(Vec::new(), vec![hostile], Vec::new()), NOW);
+    let intent = Intent::Reroute { messages: vec![seen.messages[0].key()], to: Some("1".into()) };
+    let judged = plan(&intent, &seen, &Policy::default()).unwrap();
+    let Action::Reroute { message: MessageGuard { sender, .. }, .. } = &judged.steps[0].action else {
+        panic!("{:?}", judged.steps)
+    };
+    assert_eq!(sender, crate::testing::HOSTILE);
+    assert!(!says(&judged).concat().contains('\u{1b}'));
+}

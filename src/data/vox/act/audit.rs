@@ -1,0 +1,107 @@
+//! The op-log's entry of an action, as Vox itself can load it, with a chain that verifies.
+//!
+//! Upstream refuses its whole log if one kind does not parse, so the kind is `Custom`, the agent's id decimal and
+//! the operation's id `OP-` and a number. Upstream counts its own operations from one, and a number that is taken
+//! makes its later inserts fail: the console's numbers are Unix milliseconds, far above any count.
+
+use libsql::Value;
+
+use super::script::quote;
+use crate::data::action::OPERATOR_AGENT;
+use crate::data::action::hand::Order;
+use crate::data::derive::chain::{link, operation_number};
+use crate::data::vox::schema::Schema;
+use crate::text::{scrub, truncate_bytes};
+use crate::time::Millis;
+
+const LOG: &str = "agent_oplog";
+/// The most bytes of what an operator writes that an entry takes.
+const MOST: usize = 300;
+
+/// Whether entries can be added to this op-log at all.
+#[must_use]
+pub fn possible(schema: &Schema) -> bool {
+    ["agent_id", "operation_id", "kind", "description", "timestamp_ms", "predecessor_hash"]
+        .into_iter()
+        .all(|column| schema.has(LOG, column))
+}
+
+/// The console's own last entry: each one is chained to it.
+#[must_use]
+pub fn last_sql() -> String {
+    format!(
+        "SELECT operation_id, timestamp_ms, predecessor_hash FROM {LOG} WHERE agent_id = '{OPERATOR_AGENT}' \
+         AND description LIKE 'lockkeeper %' ORDER BY id DESC LIMIT 1"
+    )
+}
+
+/// Whether an attempt has its entry.
+#[must_use]
+pub fn is_there_sql(order: &Order) -> String {
+    format!(
+        "SELECT count(*) FROM {LOG} WHERE agent_id = '{OPERATOR_AGENT}' AND description LIKE {}",
+        quote(&format!("lockkeeper {} %", order.id))
+    )
+}
+
+/// What follows the console's last entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Next {
+    number: u64,
+    predecessor_hash: Option<String>,
+}
+
+impl Next {
+    /// Reads the answer to [`last_sql`].
+    #[must_use]
+    pub fn after(row: Option<&Vec<Value>>, now_ms: Millis) -> Self {
+        let now = now_ms.unsigned_abs();
+        let Some([Value::Text(id), Value::Integer(at), hash]) = row.map(Vec::as_slice) else {
+            return Self { number: now, predecessor_hash: None };
+        };
+        let Some(number) = operation_number(id) else { return Self { number: now, predecessor_hash: None } };
+        let hash = if let Value::Text(hash) = hash { Some(hash.as_str()) } else { None };
+        Self { number: now.max(number + 1), predecessor_hash: Some(link(number, *at, hash)) }
+    }
+
+    /// The same, should the number be taken by another console.
+    #[must_use]
+    pub fn another(&self, by: u64) -> Self {
+        Self { number: self.number + by, ..self.clone() }
+    }
+
+    /// Adds the entry, unless the attempt has one; with `if_changed`, only if the statement before changed a row.
+    #[must_use]
+    pub fn insert(&self, order: &Order, schema: &Schema, if_changed: bool) -> String {
+        let says = order.action.says();
+        let reason = scrub(truncate_bytes(&order.reason, MOST)).into_owned();
+        let operator = scrub(truncate_bytes(&order.operator, MOST)).into_owned();
+        let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+        let label = format!("lockkeeper: {operator}: {says}{why}");
+        let kind = serde_json::json!({ "Custom": { "label": label } }).to_string();
+        let description = format!("lockkeeper {} {says}, by {operator}{why}", order.id);
+        let mut row = vec![
+            ("agent_id", quote(OPERATOR_AGENT)),
+            ("operation_id", quote(&format!("OP-{}", self.number))),
+            ("kind", quote(&kind)),
+            ("description", quote(&description)),
+            ("predecessor_hash", self.predecessor_hash.as_deref().map_or_else(|| "NULL".into(), quote)),
+            ("timestamp_ms", order.at_ms.to_string()),
+        ];
+        if schema.has(LOG, "repository_id") {
+            row.push(("repository_id", quote(order.action.repository())));
+        }
+        if schema.has(LOG, "undone") {
+            row.push(("undone", "0".into()));
+        }
+        let (names, values): (Vec<&str>, Vec<String>) = row.into_iter().unzip();
+        format!(
+            "INSERT INTO {LOG} ({}) SELECT {} WHERE {}NOT EXISTS (SELECT 1 FROM {LOG} WHERE \
+             agent_id = '{OPERATOR_AGENT}' AND description LIKE {})",
+            names.join(", "),
+            values.join(", "),
+            if if_changed { "changes() = 1 AND " } else { "" },
+            quote(&format!("lockkeeper {} %", order.id))
+        )
+    }
+}

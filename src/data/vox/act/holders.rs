@@ -1,0 +1,89 @@
+//! Who else has a database file in hand. Looking takes no lock and leaves none.
+//!
+//! Some engines ignore the locks that SQLite takes, so a file that anybody has open is not written to: on Linux
+//! the open files of other processes tell.
+
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::process::{Flock, FlockType, fcntl_getlk};
+
+use crate::data::vox::snapshot::fingerprint::beside;
+
+/// Magic numbers of file systems whose other users are on other machines.
+const NETWORK: [u64; 4] = [0x6969, 0xff53_4d42, 0xfe53_4d42, 0x517b];
+
+/// Why a file must not be written to now; `Ok` if nothing speaks against it. Must not be called while this process
+/// has the file open: closing a file gives every lock of the process on it back.
+pub fn nobody_holds(path: &Path) -> Result<(), String> {
+    for file in [path.to_owned(), beside(path, "-wal")] {
+        let Ok(open) = File::options().read(true).write(true).open(&file) else {
+            if file == path {
+                return Err(format!("{} cannot be opened for writing", path.display()));
+            }
+            continue;
+        };
+        let kind = rustix::fs::fstatfs(&open).map(|fs| fs.f_type);
+        if kind.is_ok_and(|kind| NETWORK.contains(&(kind.cast_unsigned() & 0xffff_ffff))) {
+            return Err(format!("{} is on a network mount: who else has it open cannot be seen", path.display()));
+        }
+        let wanted = Flock::from(FlockType::WriteLock);
+        if let Ok(Some(lock)) = fcntl_getlk(&open, &wanted) {
+            let who = lock.pid.map_or_else(|| "another process".to_owned(), |pid| process(pid.as_raw_pid()));
+            return Err(format!("{} is locked by {who}", path.display()));
+        }
+    }
+    nobody_has_open(path)
+}
+
+/// The same by open files alone; may be called at any time.
+#[cfg(target_os = "linux")]
+pub fn nobody_has_open(path: &Path) -> Result<(), String> {
+    let identity = |file: &Path| fs::metadata(file).ok().map(|meta| (meta.dev(), meta.ino()));
+    let files: Vec<(u64, u64)> =
+        [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")].iter().filter_map(|f| identity(f)).collect();
+    let meta = fs::metadata(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let others_may_write = meta.mode() & 0o022 != 0 || meta.uid() != rustix::process::geteuid().as_raw();
+    let me = std::process::id();
+    let processes = fs::read_dir("/proc").map_err(|e| format!("the processes cannot be listed: {e}"))?;
+    let pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    for pid in pids.filter(|pid| *pid != me) {
+        match fs::read_dir(format!("/proc/{pid}/fd")) {
+            Ok(open) => {
+                let mut open = open.filter_map(|fd| fs::metadata(fd.ok()?.path()).ok());
+                if open.any(|meta| files.contains(&(meta.dev(), meta.ino()))) {
+                    return Err(format!("{} is open in {}", path.display(), process(pid.cast_signed())));
+                }
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied && others_may_write => {
+                let who = process(pid.cast_signed());
+                return Err(format!(
+                    "{} may be open in processes of other users, such as {who}, whose files cannot be seen",
+                    path.display()
+                ));
+            }
+            // It ended meanwhile, or could not write to the file anyway.
+            Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Elsewhere nothing tells.
+#[cfg(not(target_os = "linux"))]
+pub fn nobody_has_open(path: &Path) -> Result<(), String> {
+    Err(format!("who else has {} open cannot be seen on this system", path.display()))
+}
+
+fn process(pid: i32) -> String {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let name = crate::text::scrub(name.trim()).into_owned();
+    if name.is_empty() { format!("process {pid}") } else { format!("process {pid} ({name})") }
+}
+
+/// Whether this user may write to a file at all.
+#[must_use]
+pub fn may_write(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+}

@@ -1,0 +1,24 @@
+//! Actions on Vox: guarded writes to a database, and calls to a control plane.
+
+pub mod audit;
+pub mod database;
+pub mod file;
+pub mod holders;
+pub mod plane;
+pub mod reach;
+pub mod script;
+
+use crate::data::action::Kind;
+use crate::data::action::hand::Abilities;
+
+/// What can be done to a database.
+pub const DATABASE: Abilities = Abilities {
+    kinds: &[Kind::Release, Kind::Restore, Kind::Reroute, Kind::Unclaim, Kind::Acknowledge, Kind::Tell],
+    records: true,
+};
+
+/// What can be done through a control plane.
+pub const CONTROL_PLANE: Abilities = Abilities {
+    kinds: &[Kind::Deliver, Kind::Retire, Kind::Acknowledge, Kind::Tell, Kind::Revoke, Kind::Drain, Kind::Quarantine],
+    records: false,
+};

@@ -1,0 +1,278 @@
+//! Actions from the command line: the same plans and guards, printed instead of previewed.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use serde_json::{Value, json};
+
+use super::observe::observe_with_hands;
+use crate::app::preview::{Running, StepState};
+use crate::app::role::State as _;
+use crate::cli::{ActArgs, Format};
+use crate::clock::wall_clock;
+use crate::config::Settings;
+use crate::data::action::outcome::{Outcome, Verdict};
+use crate::data::action::plan::{Confirm, Intent, Plan, Refusal, plan};
+use crate::data::derive::Picture;
+use crate::data::derive::messages::MessageState;
+use crate::data::model::LockTable;
+use crate::operate::journal::JournalFile;
+use crate::operate::{Operator, Stop};
+use crate::text::{Text, escape_json, scrub};
+
+/// The name and version of the form.
+pub const SCHEMA: &str = "lockkeeper.plan.v1";
+
+/// What is asked for on the command line.
+#[derive(Debug, Clone)]
+pub enum Ask {
+    Release { key: String, fence: Option<i64>, mode: Option<crate::data::action::Mode>, tell_holder: bool },
+    Reroute { message: String, to: String },
+    Evacuate { node: String },
+    Drain { node: String, on: bool, for_ms: Option<i64> },
+    Quarantine { node: String, on: bool },
+}
+
+/// How it ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum End {
+    Done,
+    Failed,
+    Usage(String),
+    Refused(String),
+    ReadOnly(String),
+}
+
+impl End {
+    /// The process's exit code.
+    #[must_use]
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage(_) => 2,
+            Self::Refused(_) => 4,
+            Self::ReadOnly(_) => 5,
+        }
+    }
+}
+
+impl From<Refusal> for End {
+    fn from(refusal: Refusal) -> Self {
+        let why = refusal.why.to_string();
+        if refusal.read_only { Self::ReadOnly(why) } else { Self::Refused(why) }
+    }
+}
+
+/// Plans, asks, runs and prints.
+pub async fn act(settings: &Settings, ask: &Ask, arguments: &ActArgs) -> anyhow::Result<End> {
+    let policy = settings.policy();
+    if policy.read_only {
+        let why = "this console is read-only: it was started with --read-only, or its configuration says so";
+        return Ok(End::ReadOnly(why.into()));
+    }
+    let (picture, identities, hands, store) = observe_with_hands(settings).await?;
+    let intent = match intent(ask, &picture, settings.repo.as_deref()) {
+        Ok(intent) => intent,
+        Err(end) => return Ok(end),
+    };
+    let plan = match plan(&intent, &picture, &policy) {
+        Ok(plan) => plan,
+        Err(refusal) => return Ok(refusal.into()),
+    };
+    if arguments.dry_run {
+        print_plan(&plan, None, &picture, arguments.format, true)?;
+        return Ok(End::Done);
+    }
+    if !arguments.yes {
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            let why = "without a terminal nothing is run unasked: add --yes, or --dry-run to see the plan";
+            return Ok(End::Usage(why.into()));
+        }
+        eprint!("{}", table(&plan, None, &picture));
+        if !confirmed(&plan)? {
+            return Ok(End::Refused("it was not confirmed: nothing was done".into()));
+        }
+    }
+    let journal = JournalFile::new(settings.journal.clone());
+    let mut operator =
+        Operator::new(hands, &identities, journal, policy.operator.clone(), settings.mesh.clone(), wall_clock);
+    let outcomes = operator.run(&plan, &arguments.reason, &Stop::default(), |_| {}).await;
+    print_plan(&plan, Some(&outcomes), &picture, arguments.format, false)?;
+    drop(store);
+    Ok(end_of(&outcomes))
+}
+
+fn end_of(outcomes: &[Outcome]) -> End {
+    let any = |verdict| outcomes.iter().find(|outcome: &&Outcome| outcome.verdict == verdict);
+    if any(Verdict::Failed).or(any(Verdict::Unknown)).is_some() {
+        End::Failed
+    } else if let Some(outcome) = any(Verdict::ReadOnly) {
+        End::ReadOnly(outcome.says.to_string())
+    } else if let Some(outcome) = any(Verdict::Refused) {
+        End::Refused(outcome.says.to_string())
+    } else {
+        End::Done
+    }
+}
+
+/// Finds what was named.
+fn intent(ask: &Ask, picture: &Picture, repo: Option<&str>) -> Result<Intent, End> {
+    Ok(match ask {
+        Ask::Release { key, fence, mode, tell_holder } => {
+            let locks = vec![find_lock(picture, key, *fence, repo)?];
+            Intent::Release { locks, mode: *mode, tell_holder: *tell_holder, tell_next: false }
+        }
+        Ask::Reroute { message, to } => {
+            Intent::Reroute { messages: vec![find_message(picture, message)?], to: Some(Text::new(to)) }
+        }
+        Ask::Evacuate { node } => Intent::Evacuate { node: Text::new(node) },
+        Ask::Drain { node, on, for_ms } => Intent::Drain { nodes: vec![Text::new(node)], on: *on, for_ms: *for_ms },
+        Ask::Quarantine { node, on } => Intent::Quarantine { nodes: vec![Text::new(node)], on: *on },
+    })
+}
+
+fn find_lock(picture: &Picture, key: &str, fence: Option<i64>, repo: Option<&str>) -> Result<String, End> {
+    let named = picture.locks.iter().filter(|view| {
+        view.lock.table != LockTable::ExecLease
+            && (view.lock.lock_key == *key || view.resource == *picture.names.canonical(key))
+            && repo.is_none_or(|repo| view.lock.repository_id == *repo)
+    });
+    let found: Vec<_> = named.collect();
+    match found.as_slice() {
+        [] => Err(End::Refused(format!("there is no lock {}: it may have been released", scrub(key)))),
+        [only] if only.lock.fence_token == fence => Ok(only.key()),
+        [only] => Err(End::Refused(format!(
+            "{} has {} now, held by {}, agent {}: it is not the lock you saw",
+            only.lock.lock_key,
+            crate::data::action::fence(only.lock.fence_token),
+            only.lock.holder_node,
+            only.lock.holder_agent
+        ))),
+        many => {
+            let places: Vec<String> = many
+                .iter()
+                .map(|l| format!("{} of {} in {} of {}", l.lock.lock_key, l.lock.repository_id, l.lock.table, l.source))
+                .collect();
+            let exact: Vec<_> =
+                many.iter().filter(|l| l.lock.lock_key == *key && l.lock.fence_token == fence).collect();
+            match exact.as_slice() {
+                [only] => Ok(only.key()),
+                _ => Err(End::Usage(format!("several locks are meant: {}; add --repo", places.join(", ")))),
+            }
+        }
+    }
+}
+
+/// By id, or by `SOURCE/ID` where several sources have that id.
+fn find_message(picture: &Picture, name: &str) -> Result<String, End> {
+    let (source, id) = match name.rsplit_once('/') {
+        Some((source, id)) => (Some(source), id),
+        None => (None, name),
+    };
+    let Ok(id) = id.parse::<i64>() else {
+        return Err(End::Usage(format!("{} is no message id; write a number, or SOURCE/NUMBER", scrub(name))));
+    };
+    let waiting = picture.messages.iter().filter(|view| {
+        view.message.id == id
+            && view.state != MessageState::Acknowledged
+            && source.is_none_or(|source| view.source == *source)
+    });
+    let found: Vec<_> = waiting.collect();
+    match found.as_slice() {
+        [] => Err(End::Refused(format!("no message {id} waits: it may have been acknowledged"))),
+        [only] => Ok(only.key()),
+        many => {
+            let places: Vec<String> = many.iter().map(|view| format!("{}/{id}", view.source)).collect();
+            Err(End::Usage(format!("several messages are meant: {}", places.join(", "))))
+        }
+    }
+}
+
+fn confirmed(plan: &Plan) -> anyhow::Result<bool> {
+    let wanted = match &plan.confirm {
+        Confirm::Key => "y",
+        Confirm::Typed(name) => name.as_str(),
+    };
+    eprint!("\nType {wanted} to run it: ");
+    std::io::stderr().flush()?;
+    let mut typed = String::new();
+    std::io::stdin().read_line(&mut typed)?;
+    Ok(typed.trim() == wanted)
+}
+
+fn print_plan(
+    plan: &Plan,
+    outcomes: Option<&[Outcome]>,
+    picture: &Picture,
+    format: Format,
+    dry_run: bool,
+) -> anyhow::Result<()> {
+    let text = match format {
+        Format::Json => escape_json(&serde_json::to_string_pretty(&as_json(plan, outcomes, picture, dry_run))?) + "\n",
+        Format::Table => table(plan, outcomes, picture),
+    };
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e.into()),
+        _ => Ok(()),
+    }
+}
+
+fn as_json(plan: &Plan, outcomes: Option<&[Outcome]>, picture: &Picture, dry_run: bool) -> Value {
+    let steps = plan.steps.iter().enumerate().map(|(i, step)| {
+        let outcome = outcomes.and_then(|outcomes| outcomes.get(i));
+        json!({
+            "step": i + 1,
+            "says": step.action.says(),
+            "source": step.source,
+            "decided_on": step.action,
+            "effect": step.effect,
+            "only_after": step.after.map(|at| at + 1),
+            "outcome": outcome.map(|o| o.verdict.to_string()),
+            "outcome_says": outcome.map(|o| o.says.clone()),
+            "audited": outcome.map(|o| o.audited),
+            "before": outcome.and_then(|o| o.before.clone()),
+            "after": outcome.and_then(|o| o.after.clone()),
+        })
+    });
+    json!({
+        "schema": SCHEMA,
+        "planned_at_ms": picture.at_ms,
+        "mesh": picture.mesh.name,
+        "title": plan.title,
+        "dry_run": dry_run,
+        "mode": plan.mode.map(|mode| mode.to_string()),
+        "confirm": match &plan.confirm {
+            Confirm::Key => Value::Null,
+            Confirm::Typed(name) => json!(name),
+        },
+        "steps": steps.collect::<Vec<_>>(),
+        "evidence": plan.evidence.iter().map(|sign| json!({
+            "of": sign.of, "signal": sign.what, "at_ms": sign.at_ms, "alive": sign.alive,
+        })).collect::<Vec<_>>(),
+        "cannot_be_known": plan.unknowns,
+        "left_alone": plan.left_out.iter().map(|(name, why)| json!({ "name": name, "why": why })).collect::<Vec<_>>(),
+    })
+}
+
+fn table(plan: &Plan, outcomes: Option<&[Outcome]>, picture: &Picture) -> String {
+    let mut out = format!("{}\n", plan.title);
+    let lines = match outcomes {
+        Some(outcomes) => {
+            let steps = outcomes.iter().cloned().map(StepState::Ended).collect();
+            let running = Running { plan: plan.clone(), steps, stopping: false, finished: true };
+            crate::app::inspections::plan::running(&running)
+        }
+        None => crate::app::inspections::plan::planned(plan, picture.at_ms),
+    };
+    for (line, _) in lines {
+        out.push_str(scrub(&line).trim_end());
+        out.push('\n');
+    }
+    if let Some(outcomes) = outcomes {
+        let worst = outcomes.iter().map(|o| o.verdict).max_by_key(|verdict| *verdict as u8);
+        if let Some(worst) = worst {
+            out.push_str(&format!("{} {worst}\n", worst.glyph()));
+        }
+    }
+    out
+}
