@@ -83,6 +83,10 @@ pub async fn act(settings: &Settings, ask: &Ask, arguments: &ActArgs) -> anyhow:
         print_plan(&plan, None, &picture, arguments.format, true)?;
         return Ok(End::Done);
     }
+    if arguments.yes && plan.may_repeat {
+        let why: Vec<String> = plan.unknowns.iter().map(ToString::to_string).collect();
+        return Ok(End::Refused(format!("not without asking: {}; run it without --yes", why.join("; "))));
+    }
     if !arguments.yes {
         if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
             let why = "without a terminal nothing is run unasked: add --yes, or --dry-run to see the plan";

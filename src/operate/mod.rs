@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::FutureExt;
 
-use self::journal::JournalFile;
+use self::journal::{JournalFile, Stamp};
 use crate::data::action::hand::{Hand, Order};
 use crate::data::action::journal::{Entry, Event, Line, SCHEMA};
 use crate::data::action::outcome::{Outcome, Progress, Verdict};
@@ -31,6 +31,10 @@ pub struct Operator {
     /// Where each place is.
     places: Vec<(Text, Text)>,
     journal: JournalFile,
+    /// The journal as it was when nothing was left to take up.
+    settled: Option<Stamp>,
+    /// An outcome could not be written.
+    torn: bool,
     name: String,
     mesh: String,
     clock: fn() -> Millis,
@@ -49,7 +53,7 @@ impl Operator {
     ) -> Self {
         let recorders = identities.iter().filter(|i| i.can.records).map(|i| i.name.clone()).collect();
         let places = identities.iter().map(|i| (i.name.clone(), i.place.clone())).collect();
-        Self { hands, recorders, places, journal, name, mesh, clock }
+        Self { hands, recorders, places, journal, settled: None, torn: false, name, mesh, clock }
     }
 
     /// Runs a plan to its end, or until it is stopped. A step that failed does not keep those that do not need it.
@@ -76,6 +80,9 @@ impl Operator {
             tell(Progress::Ended(index, outcome.clone()));
             outcomes.push(outcome);
         }
+        // What was written since is this run's own, and complete unless an outcome says otherwise.
+        let whole = outcomes.iter().all(|o| o.audited || o.verdict != Verdict::Done) && !self.torn;
+        self.settled = self.settled.filter(|_| whole).map(|_| self.journal.stamp());
         tell(Progress::Finished);
         outcomes
     }
@@ -118,6 +125,7 @@ impl Operator {
             audited: outcome.audited,
         };
         if let Err(error) = self.write(&order.id, plan_id, told).await {
+            self.torn = true;
             outcome.says = format!("{}; the journal could not take the outcome: {error}", outcome.says).into();
         }
         outcome
@@ -152,12 +160,18 @@ impl Operator {
 
     /// Takes up what earlier runs left: entries that the op-log lacks, and attempts without an outcome.
     pub async fn settle(&mut self) {
+        let stamp = self.journal.stamp();
+        if self.settled == Some(stamp) {
+            return;
+        }
         let journal = self.journal.clone();
         let read = tokio::task::spawn_blocking(move || journal.entries()).await;
         let Ok(Ok((entries, _))) = read else { return };
         let here = |entry: &Entry| entry.mesh == self.mesh && self.place_of(&Text::new(&entry.source)) == entry.place;
         let mine = entries.into_iter().filter(here).collect::<Vec<_>>();
-        for entry in mine {
+        let open = |entry: &Entry| entry.verdict.is_none() || entry.lacks_audit();
+        self.settled = (!mine.iter().any(open)).then_some(stamp);
+        for entry in mine.into_iter().filter(open) {
             if entry.lacks_audit() {
                 if self.record(&Text::new(&entry.source), &order_of(&entry)).await {
                     let _ = self.write(&entry.id, &entry.plan, Event::Audited).await;

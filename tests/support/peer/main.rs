@@ -6,7 +6,11 @@
 //! `vox_peer shell PROGRAM ARGUMENTS...`: runs a job in the foreground as a shell does; continues it when it stops.
 //! `vox_peer panic`: takes the terminal as the console does, and panics.
 //! `vox_peer hrana DB TOKEN`: a Hrana server that can be slowed and made to fail from standard input.
+//! `vox_peer holder DB NODE SEED`: takes, renews, releases and leaves locks at random.
+//! `vox_peer consumer DB AGENT SEED`: claims and acknowledges messages at random.
+//! `vox_peer open DB`: has the files open without any lock.
 
+mod agents;
 mod hrana;
 mod locks;
 mod panics;
@@ -22,6 +26,13 @@ async fn main() {
     match words.as_slice() {
         ["hold", database] => locks::hold(Path::new(database)).await,
         ["try-lock", database] => locks::try_lock(Path::new(database)),
+        ["holder", database, node, seed] => {
+            agents::holder(Path::new(database), node, seed.parse().expect("a seed")).await;
+        }
+        ["consumer", database, agent, seed] => {
+            agents::consumer(Path::new(database), agent, seed.parse().expect("a seed")).await;
+        }
+        ["open", database] => agents::open_files(Path::new(database)),
         ["storm", database, seed] => storm::storm(Path::new(database), seed.parse().expect("a seed")).await,
         ["hrana", database, token] => hrana::serve(Path::new(database), token).await,
         ["shell", program, rest @ ..] => shell::shell(program, rest),

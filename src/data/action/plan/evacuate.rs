@@ -7,6 +7,7 @@ use super::messages;
 use super::receivers::{fit, rank};
 use super::{Confirm, Plan, Planner, Refusal};
 use crate::data::action::{Action, Kind, LeaseGuard};
+use crate::data::derive::locks::LockState;
 use crate::data::derive::messages::{MessageState, MessageView};
 use crate::data::derive::staleness::Staleness;
 use crate::data::model::MessageTable;
@@ -48,7 +49,11 @@ impl Planner<'_> {
 
         let mut may_live = false;
         for view in picture.locks.iter().filter(|l| l.lock.holder_node == *node_id) {
-            match self.release_one(&mut plan, view, None, false, true) {
+            if view.state == LockState::Expired && self.has_newer_clients(&view.source) {
+                plan.leave(view.lock.lock_key.clone(), "it has run out: whoever asks next gets it");
+                continue;
+            }
+            match self.release_one(&mut plan, view, None, false, false) {
                 Ok(live) => may_live |= live,
                 Err(why) => plan.leave(view.lock.lock_key.clone(), why),
             }

@@ -253,7 +253,7 @@ impl Planner<'_> {
     }
 
     /// Whether clients about here take over expired locks by themselves, by what the probe saw.
-    fn has_newer_clients(&self, source: &Text) -> bool {
+    pub(super) fn has_newer_clients(&self, source: &Text) -> bool {
         let state = self.picture.mesh.sources.iter().find(|state| state.identity.name == *source);
         let Some(probe) = state.and_then(|state| state.probe.as_ref()) else { return true };
         let there = |part| !matches!(probe.of(part), None | Some(Presence::Absent));

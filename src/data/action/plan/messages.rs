@@ -212,6 +212,7 @@ impl Planner<'_> {
         let step = plan.step(source, action, "the original is acknowledged");
         plan.steps[step].after = before_retire;
         plan.unknown("between the two steps both agents have it: if the old one takes it in that moment, both run it");
+        plan.may_repeat |= unclear;
         if unclear && let Some(entry) = earlier {
             plan.unknown(format!(
                 "an earlier delivery at {} ended unclear: if agent {to} took and acknowledged it meanwhile, \

@@ -91,6 +91,8 @@ pub struct Plan {
     /// Things that were asked for and are left alone: name and reason.
     pub left_out: Vec<(Text, Text)>,
     pub confirm: Confirm,
+    /// It may repeat what an earlier try did: only a person who read that may run it.
+    pub may_repeat: bool,
     /// The mode in which locks are taken, where there are any.
     pub mode: Option<Mode>,
 }
@@ -142,6 +144,7 @@ impl Plan {
             unknowns: Vec::new(),
             left_out: Vec::new(),
             confirm: Confirm::Key,
+            may_repeat: false,
             mode: None,
         }
     }

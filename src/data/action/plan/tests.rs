@@ -75,14 +75,13 @@ fn mesh(locks: Vec<Lock>, messages: Vec<Message>, inbox: Vec<Message>) -> Mesh {
         Change::Locks(LockTable::Vcs, of(LockTable::Vcs)),
         Change::LiveMessages(MessageTable::A2a, messages),
     ];
-    let plane = vec![
-        Change::Registry(nodes),
-        Change::Leases(vec![lease]),
-        Change::LiveMessages(MessageTable::Inbox, inbox),
-    ];
-    unheard()
-        .apply(observed(0, database, &["distributed_locks", "vcs_lock", "a2a_messages"]))
-        .apply(observed(1, plane, &["nodes", "exec leases", "inbox"]))
+    let plane =
+        vec![Change::Registry(nodes), Change::Leases(vec![lease]), Change::LiveMessages(MessageTable::Inbox, inbox)];
+    unheard().apply(observed(0, database, &["distributed_locks", "vcs_lock", "a2a_messages"])).apply(observed(
+        1,
+        plane,
+        &["nodes", "exec leases", "inbox"],
+    ))
 }
 
 fn made(intent: &Intent, mesh: Mesh) -> Result<Plan, Refusal> {
