@@ -56,6 +56,11 @@ impl Plane {
         Self { tokens, next_lease: 1, next_message: 1, ..Self::default() }
     }
 
+    /// The id of the next message, where some were put in by hand.
+    pub fn set_next_message(&mut self, id: u64) {
+        self.next_message = id;
+    }
+
     fn role(&self, headers: &HeaderMap) -> Result<Role, Response> {
         let t = &self.tokens;
         if t.mesh.is_none() && t.worker.is_none() && t.submitter.is_none() {

@@ -4,19 +4,17 @@ use std::io::{IsTerminal as _, Write as _};
 
 use serde_json::{Value, json};
 
-use super::observe::observe_with_hands;
+use super::observe::{Prepared, prepare};
 use crate::app::preview::{Running, StepState};
 use crate::app::role::State as _;
 use crate::cli::{ActArgs, Format};
-use crate::clock::wall_clock;
 use crate::config::Settings;
 use crate::data::action::outcome::{Outcome, Verdict};
 use crate::data::action::plan::{Confirm, Intent, Plan, Refusal, plan};
 use crate::data::derive::Picture;
 use crate::data::derive::messages::MessageState;
 use crate::data::model::LockTable;
-use crate::operate::journal::JournalFile;
-use crate::operate::{Operator, Stop};
+use crate::operate::Stop;
 use crate::text::{Text, escape_json, scrub};
 
 /// The name and version of the form.
@@ -70,13 +68,17 @@ pub async fn act(settings: &Settings, ask: &Ask, arguments: &ActArgs) -> anyhow:
         let why = "this console is read-only: it was started with --read-only, or its configuration says so";
         return Ok(End::ReadOnly(why.into()));
     }
-    let (picture, identities, hands, store) = observe_with_hands(settings).await?;
+    let Prepared { picture, mut operator, store } = prepare(settings).await?;
     let intent = match intent(ask, &picture, settings.repo.as_deref()) {
         Ok(intent) => intent,
         Err(end) => return Ok(end),
     };
     let plan = match plan(&intent, &picture, &policy) {
         Ok(plan) => plan,
+        Err(refusal) if refusal.nothing_left => {
+            eprintln!("lockkeeper: {}", scrub(refusal.why.as_str()));
+            return Ok(End::Done);
+        }
         Err(refusal) => return Ok(refusal.into()),
     };
     if arguments.dry_run {
@@ -97,9 +99,6 @@ pub async fn act(settings: &Settings, ask: &Ask, arguments: &ActArgs) -> anyhow:
             return Ok(End::Refused("it was not confirmed: nothing was done".into()));
         }
     }
-    let journal = JournalFile::new(settings.journal.clone());
-    let mut operator =
-        Operator::new(hands, &identities, journal, policy.operator.clone(), settings.mesh.clone(), wall_clock);
     let outcomes = operator.run(&plan, &arguments.reason, &Stop::default(), |_| {}).await;
     print_plan(&plan, Some(&outcomes), &picture, arguments.format, false)?;
     drop(store);

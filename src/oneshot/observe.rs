@@ -6,7 +6,6 @@ use futures::future::join_all;
 
 use crate::clock::wall_clock;
 use crate::config::Settings;
-use crate::data::action::hand::Hand;
 use crate::data::derive::{Picture, derive};
 use crate::data::mesh::Mesh;
 use crate::data::poller::breaker::State;
@@ -15,6 +14,7 @@ use crate::data::source::{Identity, Known, Source};
 use crate::data::systems::assemble;
 use crate::data::vox::http::INBOXES_A_POLL;
 use crate::data::vox::snapshot::store::Store;
+use crate::operate::Operator;
 use crate::operate::journal::JournalFile;
 use crate::text::Text;
 use crate::time::millis;
@@ -29,15 +29,23 @@ pub async fn observe(settings: &Settings) -> anyhow::Result<Picture> {
     look(settings, identities, &mut list, 1).await
 }
 
-/// What an action is planned and carried out with: a whole picture, hands, and the folder that copies live in.
-pub type Prepared = (Picture, Vec<Identity>, Vec<(Text, Box<dyn Hand>)>, Option<Store>);
+/// What an action is planned and carried out with: a whole picture, who acts, and the folder that copies live in.
+pub struct Prepared {
+    pub picture: Picture,
+    pub operator: Operator,
+    pub store: Option<Store>,
+}
 
-/// The same with every inbox, and with what can act on it.
-pub async fn observe_with_hands(settings: &Settings) -> anyhow::Result<Prepared> {
+/// The same with every inbox, after what earlier runs left was taken up.
+pub async fn prepare(settings: &Settings) -> anyhow::Result<Prepared> {
     let sources = assemble(settings)?;
     let (identities, mut list): (Vec<_>, Vec<_>) = sources.list.into_iter().unzip();
-    let picture = look(settings, identities.clone(), &mut list, ROUNDS).await?;
-    Ok((picture, identities, sources.hands, sources.store))
+    let journal = JournalFile::new(settings.journal.clone());
+    let (name, mesh) = (settings.operator_name(), settings.mesh.clone());
+    let mut operator = Operator::new(sources.hands, &identities, journal, name, mesh, wall_clock);
+    operator.settle().await;
+    let picture = look(settings, identities, &mut list, ROUNDS).await?;
+    Ok(Prepared { picture, operator, store: sources.store })
 }
 
 async fn look(

@@ -112,8 +112,16 @@ mod tests {
     fn line(id: &str) -> Line {
         let lease = LeaseGuard { lease_id: "1".into(), scope_key: "s".into(), holder_node: "n".into() };
         let (mesh, source, place, operator) = ("m".into(), "s".into(), "/s".into(), "o".into());
-        let event =
-            Event::Intent { mesh, source, place, operator, reason: String::new(), action: Action::Revoke { lease } };
+        let process = crate::data::action::journal::Process::default();
+        let event = Event::Intent {
+            mesh,
+            source,
+            place,
+            process,
+            operator,
+            reason: String::new(),
+            action: Action::Revoke { lease },
+        };
         Line { schema: SCHEMA.into(), id: id.into(), plan: "p".into(), at_ms: 1, event }
     }
 

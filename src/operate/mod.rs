@@ -10,7 +10,7 @@ use futures::FutureExt;
 
 use self::journal::{JournalFile, Stamp};
 use crate::data::action::hand::{Hand, Order};
-use crate::data::action::journal::{Entry, Event, Line, SCHEMA};
+use crate::data::action::journal::{Entry, Event, Line, Process, SCHEMA};
 use crate::data::action::outcome::{Outcome, Progress, Verdict};
 use crate::data::action::plan::{Plan, Step};
 use crate::data::source::Identity;
@@ -35,6 +35,7 @@ pub struct Operator {
     settled: Option<Stamp>,
     /// An outcome could not be written.
     torn: bool,
+    host: String,
     name: String,
     mesh: String,
     clock: fn() -> Millis,
@@ -52,8 +53,9 @@ impl Operator {
         clock: fn() -> Millis,
     ) -> Self {
         let recorders = identities.iter().filter(|i| i.can.records).map(|i| i.name.clone()).collect();
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let places = identities.iter().map(|i| (i.name.clone(), i.place.clone())).collect();
-        Self { hands, recorders, places, journal, settled: None, torn: false, name, mesh, clock }
+        Self { hands, recorders, places, journal, settled: None, torn: false, host, name, mesh, clock }
     }
 
     /// Runs a plan to its end, or until it is stopped. A step that failed does not keep those that do not need it.
@@ -105,6 +107,7 @@ impl Operator {
             mesh: self.mesh.clone(),
             source: step.source.raw().to_owned(),
             place: self.place_of(&step.source),
+            process: Process { host: self.host.clone(), pid: std::process::id() },
             operator: order.operator.clone(),
             reason: order.reason.clone(),
             action: step.action.clone(),
@@ -176,20 +179,30 @@ impl Operator {
                 if self.record(&Text::new(&entry.source), &order_of(&entry)).await {
                     let _ = self.write(&entry.id, &entry.plan, Event::Audited).await;
                 }
-            } else if entry.verdict.is_none() && (self.clock)() - entry.at_ms > ABANDONED {
+            } else if entry.verdict.is_none() && self.is_abandoned(&entry) {
                 self.take_up(&entry).await;
             }
         }
     }
 
-    /// An attempt whose console ended at it: the op-log tells whether it was done.
+    /// Whether nobody is at an attempt any more.
+    fn is_abandoned(&self, entry: &Entry) -> bool {
+        let pid = rustix::process::Pid::from_raw(entry.process.pid.cast_signed());
+        let here = entry.process.host == self.host && !self.host.is_empty();
+        let ended = pid.is_some_and(|pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH));
+        (here && ended) || (self.clock)() - entry.at_ms > ABANDONED
+    }
+
+    /// An attempt whose console ended at it: the place itself tells whether it was done.
     async fn take_up(&mut self, entry: &Entry) {
         let Some((_, hand)) = self.hands.iter_mut().find(|(name, _)| *name == *entry.source.as_str()) else { return };
-        let (verdict, says, audited) = match hand.recall(&order_of(entry)).await {
-            Some(true) => (Verdict::Done, "its console ended at it; the op-log shows that it was done", true),
-            Some(false) => (Verdict::Failed, "its console ended at it; the op-log shows that it was not done", false),
+        let order = order_of(entry);
+        let (verdict, says) = match hand.recall(&order).await {
+            Some(true) => (Verdict::Done, "its console ended at it; it was found done"),
+            Some(false) => (Verdict::Failed, "its console ended at it; it was found not done"),
             None => return,
         };
+        let audited = verdict == Verdict::Done && self.record(&Text::new(&entry.source), &order).await;
         let told = Event::Outcome { verdict, says: says.into(), before: None, after: None, audited };
         let _ = self.write(&entry.id, &entry.plan, told).await;
     }

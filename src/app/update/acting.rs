@@ -44,7 +44,11 @@ impl App {
             Ok(preview) => self.overlay = Some(Overlay::Preview(Box::new(preview))),
             Err(refusal) => {
                 self.overlay = None;
-                self.say(format!("cannot: {refusal}"), Role::Alert);
+                let (text, role) = match refusal.nothing_left {
+                    true => (refusal.to_string(), Role::Healthy),
+                    false => (format!("cannot: {refusal}"), Role::Alert),
+                };
+                self.say(text, role);
             }
         }
     }

@@ -22,6 +22,13 @@ pub struct Line {
     pub event: Event,
 }
 
+/// A process on a machine.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Process {
+    pub host: String,
+    pub pid: u32,
+}
+
 /// What a line tells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -33,6 +40,8 @@ pub enum Event {
         source: String,
         /// Where that is: names of sources are short, and two meshes may use the same.
         place: String,
+        /// The process that tries, and the machine that it runs on.
+        process: Process,
         operator: String,
         reason: String,
         #[serde(flatten)]
@@ -61,6 +70,7 @@ pub struct Entry {
     pub mesh: String,
     pub source: String,
     pub place: String,
+    pub process: Process,
     pub operator: String,
     pub reason: String,
     pub action: Action,
@@ -91,13 +101,14 @@ pub fn read<'a>(lines: impl Iterator<Item = &'a str>) -> (Vec<Entry>, usize) {
         };
         let known = entries.iter_mut().rev().find(|entry| entry.id == line.id);
         match (line.event, known) {
-            (Event::Intent { mesh, source, place, operator, reason, action }, None) => entries.push(Entry {
+            (Event::Intent { mesh, source, place, process, operator, reason, action }, None) => entries.push(Entry {
                 id: line.id,
                 plan: line.plan,
                 at_ms: line.at_ms,
                 mesh,
                 source,
                 place,
+                process,
                 operator,
                 reason,
                 action,
@@ -135,7 +146,8 @@ mod tests {
         let lease = LeaseGuard { lease_id: "2".into(), scope_key: "task:4".into(), holder_node: "n".into() };
         let action = Action::Revoke { lease };
         let (mesh, source, place) = ("m".into(), "s".into(), "/s".into());
-        Event::Intent { mesh, source, place, operator: "ada".into(), reason: "stuck".into(), action }
+        let process = Process::default();
+        Event::Intent { mesh, source, place, process, operator: "ada".into(), reason: "stuck".into(), action }
     }
 
     #[test]
@@ -156,7 +168,8 @@ mod tests {
             Letter { to: "1".into(), msg_type: "x".into(), payload: "\u{1b}".into(), repository_id: "r".into() };
         let (mesh, source, place) = ("m".into(), "s".into(), "/s".into());
         let (operator, reason) = ("o".into(), "r".into());
-        let event = Event::Intent { mesh, source, place, operator, reason, action: Action::Tell { letter } };
+        let process = Process { host: "h".into(), pid: 7 };
+        let event = Event::Intent { mesh, source, place, process, operator, reason, action: Action::Tell { letter } };
         let text = line("a", event.clone());
         assert!(!text.contains('\u{1b}'));
         assert_eq!(serde_json::from_str::<Line>(&text).expect("a line").event, event);

@@ -22,6 +22,8 @@ fn open(database: &Path) -> Vec<File> {
 pub async fn hold(database: &Path) {
     let connection = lockkeeper::demo::write::Writer::create(database).await.expect("a database").into_connection();
     beat(&connection, 0).await;
+    let lock = "INSERT INTO distributed_locks VALUES ('k', 'node-0', '1', 3, datetime('now'), datetime('now', '+1 hour'), 'r')";
+    connection.execute(lock, ()).await.expect("a lock");
     // Opened once and kept: closing any of them would drop every lock of this process.
     let files = open(database);
     assert!(lock_all(&files), "the lock is free");

@@ -25,6 +25,8 @@ impl Planner<'_> {
             return Err(Refusal::because(why));
         }
         let mut plan = Plan::new(format!("Evacuate {node_id}"));
+        // Something that ought to be done cannot be.
+        let mut blocked = false;
         plan.about
             .push("shuts it out, ends its leases, frees its locks and claims, and gives its work to others".into());
 
@@ -33,7 +35,10 @@ impl Planner<'_> {
             Ok((source, node)) => {
                 plan.step(&source, Action::Quarantine { node, on: true }, "it cannot come back unnoticed");
             }
-            Err(why) => plan.leave(format!("quarantine of {node_id}"), why),
+            Err(why) => {
+                blocked = true;
+                plan.leave(format!("quarantine of {node_id}"), why);
+            }
         }
 
         for view in picture.leases.iter().filter(|l| l.in_force && l.lease.holder_node_id == *node_id) {
@@ -43,6 +48,7 @@ impl Planner<'_> {
                 holder_node: view.lease.holder_node_id.raw().to_owned(),
             };
             if let Err(why) = self.revoke_one(&mut plan, &view.source, lease) {
+                blocked = true;
                 plan.leave(format!("lease {}", view.lease.lease_id), why);
             }
         }
@@ -55,7 +61,10 @@ impl Planner<'_> {
             }
             match self.release_one(&mut plan, view, None, false, false) {
                 Ok(live) => may_live |= live,
-                Err(why) => plan.leave(view.lock.lock_key.clone(), why),
+                Err(why) => {
+                    blocked = true;
+                    plan.leave(view.lock.lock_key.clone(), why);
+                }
             }
         }
 
@@ -79,7 +88,10 @@ impl Planner<'_> {
                     let effect = format!("agent {} can claim it again", view.message.receiver_agent);
                     plan.step(&view.source, action, effect);
                 }
-                Err(why) => plan.leave(format!("message {}", view.message.id), why),
+                Err(why) => {
+                    blocked = true;
+                    plan.leave(format!("message {}", view.message.id), why);
+                }
             }
         }
 
@@ -91,6 +103,7 @@ impl Planner<'_> {
                 receiver.inbox += given.iter().filter(|agent| **agent == receiver.agent).count();
             }
             let Some(best) = able.into_iter().min_by_key(|r| (r.asked - r.fits, r.staleness, r.inbox)) else {
+                blocked = true;
                 plan.leave(format!("message {}", view.message.id), "no living agent can take it");
                 continue;
             };
@@ -99,7 +112,10 @@ impl Planner<'_> {
                     may_live |= live;
                     given.push(best.agent);
                 }
-                Err(why) => plan.leave(format!("message {}", view.message.id), why),
+                Err(why) => {
+                    blocked = true;
+                    plan.leave(format!("message {}", view.message.id), why);
+                }
             }
         }
         for view in waiting().filter(|m| only_here.contains(&m.message.receiver_agent) && !is_work(m)) {
@@ -121,6 +137,10 @@ impl Planner<'_> {
         }
         plan.unknown("what the dead node did last: files it was writing may be half done");
         plan.dedup_revokes();
+        if plan.steps.is_empty() && !blocked {
+            let why = format!("nothing of {node_id} is left to move").into();
+            return Err(Refusal { why, read_only: false, nothing_left: true });
+        }
         plan.settled()
     }
 }

@@ -124,13 +124,15 @@ pub struct Step {
 pub struct Refusal {
     pub why: Text,
     pub read_only: bool,
+    /// Everything is already as it was asked for.
+    pub nothing_left: bool,
 }
 
 impl Refusal {
     /// The world is not such that it can be done.
     #[must_use]
     pub fn because(why: impl Into<String>) -> Self {
-        Self { why: why.into().into(), read_only: false }
+        Self { why: why.into().into(), read_only: false, nothing_left: false }
     }
 }
 
@@ -215,7 +217,7 @@ struct Planner<'a> {
 pub fn plan(intent: &Intent, picture: &Picture, policy: &Policy) -> Result<Plan, Refusal> {
     if policy.read_only {
         let why = "this console is read-only: it was started with --read-only, or its configuration says so";
-        return Err(Refusal { why: why.into(), read_only: true });
+        return Err(Refusal { why: why.into(), read_only: true, nothing_left: false });
     }
     let planner = Planner { picture, policy };
     match intent {

@@ -250,6 +250,7 @@ fn a_sent_message_is_delivered_before_its_original_is_retired_and_taken_up_where
         mesh: "prod".into(),
         source: "10.0.0.5:9847".into(),
         place: "/var/10.0.0.5:9847".into(),
+        process: crate::data::action::journal::Process::default(),
         operator: "ada".into(),
         reason: String::new(),
         action: judged.steps[0].action.clone(),

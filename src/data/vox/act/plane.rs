@@ -60,6 +60,26 @@ impl PlaneHand {
         ended.unwrap_or_else(|early| *early)
     }
 
+    /// Whether things are as the action would have left them. A copy that is not there may have been taken.
+    async fn recall_now(&mut self, order: &Order) -> Option<bool> {
+        match &order.action {
+            Action::Revoke { lease } => {
+                let now = self.lease(&lease.lease_id).await.ok()?;
+                Some(now.is_none_or(|now| now["scope_key"] != *lease.scope_key))
+            }
+            Action::Quarantine { node, on } => Some(self.node(&node.node_id).await.ok()??["quarantined"] == *on),
+            Action::Drain { node, on, .. } => Some(self.node(&node.node_id).await.ok()??["maintenance"] == *on),
+            Action::Deliver { message, to, key } => {
+                let original = self.waiting(&message.receiver, message.id).await.ok()??;
+                self.copy(&original, to, key).await.ok()?.map(|_| true)
+            }
+            Action::Retire { message, .. } | Action::Acknowledge { message } => {
+                Some(self.waiting(&message.receiver, message.id).await.ok()?.is_none())
+            }
+            _ => None,
+        }
+    }
+
     /// Asks for something; nothing is changed by it.
     async fn look(&mut self, path: &str, body: Option<Value>) -> Ended<Value> {
         match self.client.call(path, body).await {
@@ -291,8 +311,8 @@ impl Hand for PlaneHand {
     fn record<'a>(&'a mut self, _: &'a Order) -> Working<'a, Result<(), String>> {
         Box::pin(std::future::ready(Err("a control plane keeps no op-log".into())))
     }
-    fn recall<'a>(&'a mut self, _: &'a Order) -> Working<'a, Option<bool>> {
-        Box::pin(std::future::ready(None))
+    fn recall<'a>(&'a mut self, order: &'a Order) -> Working<'a, Option<bool>> {
+        Box::pin(self.recall_now(order))
     }
 }
 
