@@ -280,3 +280,89 @@ async fn an_engine_that_comes_during_the_action_keeps_its_log() {
     assert!(said.ends_with(" 0 refused"), "no lock was kept: {said}");
     drop(late);
 }
+
+const TOKEN: &str = "s3cret-of-the-tests";
+
+/// The same place behind a Hrana server.
+async fn served(sql: &str) -> (Place, Peer, String) {
+    let place = Place::new(sql).await;
+    std::fs::write(place.folder.path().join("token"), TOKEN).unwrap();
+    let mut server = Peer::start(&["hrana", &place.database, TOKEN]);
+    let url = server.line();
+    (place, server, url)
+}
+
+fn run_remote(place: &Place, url: &str, arguments: &[&str]) -> Output {
+    let mut command = support::lockkeeper();
+    command.args(arguments).args(["--db", url, "--operator", "ada", "--token-file"]);
+    command.arg(place.folder.path().join("token")).env("LOCKKEEPER_JOURNAL", place.journal());
+    command.stdin(std::process::Stdio::null()).output().unwrap()
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_neither_done_nor_failed_until_it_is_read_back() {
+    // Polls take two requests, an action three: what is there, what is logged, the transaction itself.
+    let release = ["release", "file:a.rs", "--fence", "41", "--yes", "--format", "json"];
+    for (manners, exit, outcome, row, entries) in
+        [("lose 5", 0, "done", "gone 3 41 0", "1"), ("fail 5", 1, "failed", "gone 3 41 1", "0")]
+    {
+        let (place, mut server, url) = served(&rows()).await;
+        server.tell(manners);
+        let output = run_remote(&place, &url, &release);
+        assert_eq!(code(&output), exit, "{manners}: {}", said(&output));
+        let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(plan["steps"][0]["outcome"], outcome, "{manners}");
+        assert_eq!(place.one(LOCK).await, row, "{manners}");
+        assert_eq!(place.one("SELECT count(*) FROM agent_oplog").await, entries, "{manners}");
+        let everything = format!("{}{}", said(&output), std::fs::read_to_string(place.journal()).unwrap());
+        assert!(!everything.contains(TOKEN));
+    }
+}
+
+#[tokio::test]
+async fn without_an_op_log_a_lost_answer_is_unknown_and_said_so() {
+    let (place, mut server, url) = served(&rows().replace("agent_oplog", "another_log")).await;
+    server.tell("lose 4");
+    let output = run_remote(&place, &url, &["release", "file:a.rs", "--fence", "41", "--yes"]);
+    assert_eq!(code(&output), 1, "{}", said(&output));
+    assert!(said(&output).contains("unknown: ") && said(&output).contains("now: held by gone"), "{}", said(&output));
+}
+
+#[tokio::test]
+async fn a_token_that_may_not_write_ends_as_read_only() {
+    let (place, mut server, url) = served(&rows()).await;
+    server.tell("deny-writes");
+    let output = run_remote(&place, &url, &["release", "file:a.rs", "--fence", "41", "--yes"]);
+    assert_eq!(code(&output), 5, "{}", said(&output));
+    assert_eq!(place.one(LOCK).await, "gone 3 41 1");
+    let journal = std::fs::read_to_string(place.journal()).unwrap();
+    assert!(journal.contains("\"verdict\":\"read-only\""), "the attempt is on record: {journal}");
+}
+
+/// The op-log refuses the entry; the action does not wait for it, and the entry is written once it can be.
+#[tokio::test]
+async fn an_entry_that_the_op_log_refused_is_written_later_and_once() {
+    let place = Place::new(&format!(
+        "{} CREATE TRIGGER full BEFORE INSERT ON agent_oplog BEGIN SELECT RAISE(ABORT, 'the log is full'); END;",
+        rows()
+    ))
+    .await;
+    let release = ["release", "file:a.rs", "--fence", "41", "--yes", "--mode", "delete", "--format", "json"];
+    let output = place.run(&release);
+    assert_eq!(code(&output), 0, "{}", said(&output));
+    let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&plan["steps"][0]["outcome"], &plan["steps"][0]["audited"]), (&"done".into(), &false.into()));
+    assert_eq!(place.one("SELECT count(*) FROM distributed_locks WHERE lock_key = 'file:a.rs'").await, "0");
+    {
+        let database = libsql::Builder::new_local(&place.database).build().await.unwrap();
+        database.connect().unwrap().execute("DROP TRIGGER full", ()).await.unwrap();
+    }
+    for _ in 0..2 {
+        // Any action takes up what was left, even one that is refused.
+        let output = place.run(&["release", "file:zzz.rs", "--fence", "1", "--yes"]);
+        assert_eq!(code(&output), 4, "{}", said(&output));
+        assert_eq!(place.one("SELECT count(*) FROM agent_oplog WHERE description LIKE '%file:a.rs%'").await, "1");
+    }
+    let journal = std::fs::read_to_string(place.journal()).unwrap();
+    assert_eq!(journal.matches("\"event\":\"audited\"").count(), 1, "{journal}");
+}

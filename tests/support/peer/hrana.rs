@@ -1,5 +1,6 @@
 //! A Hrana server whose manners are told from standard input: `ok`, `delay MS`, `status N`, `garbage`,
-//! `huge N`, `count`.
+//! `huge N`, `count`, `lose N` (the N-th request from now is carried out and its answer lost), `fail N`
+//! (the N-th request from now is not carried out).
 
 use std::io::BufRead;
 use std::path::Path;
@@ -18,6 +19,9 @@ struct Manners {
     status: Option<u16>,
     garbage: bool,
     huge: usize,
+    lose: Option<u64>,
+    fail: Option<u64>,
+    deny_writes: bool,
     requests: u64,
 }
 
@@ -39,6 +43,9 @@ pub async fn serve(database: &Path, token: &str) {
                 "delay" => manners.delay = Duration::from_millis(number(1)),
                 "status" => manners.status = u16::try_from(number(1)).ok(),
                 "garbage" => manners.garbage = true,
+                "lose" => manners.lose = Some(requests + number(1)),
+                "deny-writes" => manners.deny_writes = true,
+                "fail" => manners.fail = Some(requests + number(1)),
                 "huge" => manners.huge = usize::try_from(number(1)).unwrap_or(0),
                 _ => *manners = Manners { requests, ..Manners::default() },
             }
@@ -57,6 +64,24 @@ async fn answer(manners: Arc<Mutex<Manners>>, request: Request, next: Next) -> R
         manners.clone()
     };
     tokio::time::sleep(now.delay).await;
+    let lost = || (StatusCode::BAD_GATEWAY, "as told").into_response();
+    if now.fail == Some(now.requests) {
+        return lost();
+    }
+    let request = if now.deny_writes {
+        let (parts, body) = request.into_parts();
+        let bytes = axum::body::to_bytes(body, 1 << 20).await.expect("a body");
+        if String::from_utf8_lossy(&bytes).contains("BEGIN IMMEDIATE") {
+            return (StatusCode::FORBIDDEN, "this token reads only").into_response();
+        }
+        Request::from_parts(parts, Body::from(bytes))
+    } else {
+        request
+    };
+    if now.lose == Some(now.requests) {
+        let _ = next.run(request).await;
+        return lost();
+    }
     match now {
         Manners { status: Some(code), garbage: true, .. } => {
             (StatusCode::from_u16(code).expect("a status"), Body::from(vec![0xff, 0xfe])).into_response()
