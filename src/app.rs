@@ -129,6 +129,8 @@ pub struct App {
     pub toast: Option<Toast>,
     /// The plan that runs, or ran last.
     pub running: Option<Running>,
+    /// The hold of the last plan is to be given back as soon as it is seen; until when that is tried.
+    pub giving_back: Option<Millis>,
     pub hits: HitMap,
     keymap: Keymap,
 }
@@ -156,6 +158,7 @@ impl App {
             filtering: None,
             toast: None,
             running: None,
+            giving_back: None,
             hits: HitMap::default(),
             keymap: Keymap::default(),
         }

@@ -128,7 +128,7 @@ fn lock(l: &LockView, now: i64) -> Value {
 fn waiters(l: &LockView) -> Vec<Value> {
     l.waiters
         .iter()
-        .map(|w| json!({ "agent": w.agent, "since_ms": w.since_ms, "evidence": w.evidence, "confidence": w.confidence.to_string(), "priority": w.priority, "inferred": true }))
+        .map(|w| json!({ "agent": w.agent, "since_ms": w.since_ms, "evidence": &*w.evidence, "confidence": w.confidence.to_string(), "priority": w.priority, "inferred": true }))
         .collect()
 }
 

@@ -194,12 +194,13 @@ impl Keeper {
                     while let Ok(report) = reports.try_recv() {
                         self.mesh = Arc::new(self.mesh.apply(report));
                     }
+                    self.read_journal().await;
                 }
                 _ = judge.tick() => {
                     let mut mesh = (*self.mesh).clone();
                     mesh.rates.advance(wall_clock());
-                    self.read_journal(&mut mesh).await;
                     self.mesh = Arc::new(mesh);
+                    self.read_journal().await;
                 }
             }
             let interval_ms = millis(pace.borrow().interval);
@@ -208,7 +209,7 @@ impl Keeper {
     }
 
     /// Reads the journal where it changed, whoever wrote it.
-    async fn read_journal(&mut self, mesh: &mut Mesh) {
+    async fn read_journal(&mut self) {
         let stamp = self.journal.stamp();
         if stamp == self.stamp {
             return;
@@ -218,8 +219,10 @@ impl Keeper {
             if odd > 0 {
                 tracing::warn!(odd, "lines of the journal that are none");
             }
+            let mut mesh = (*self.mesh).clone();
             let mine = entries.into_iter().filter(|entry| entry.mesh == mesh.name.raw());
             mesh.journal = mine.collect();
+            self.mesh = Arc::new(mesh);
             self.stamp = stamp;
         }
     }

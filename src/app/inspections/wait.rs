@@ -26,7 +26,7 @@ pub fn inspect(row: &WaitRow, picture: &Picture, now: Millis) -> Inspection {
     page.heading("Waits for, inferred");
     let mut waits = 0;
     for other in picture.waits.rows.iter().filter(|r| r.waits && r.agent == row.agent) {
-        if let Some(view) = picture.locks.iter().find(|l| l.key() == other.lock) {
+        if let Some(view) = picture.locks.iter().find(|l| l.key() == *other.lock) {
             lock(&mut page, view);
             page.instant("since", other.since_ms, now);
             other.evidence.iter().for_each(|line| page.text(line.to_string(), Role::Normal));

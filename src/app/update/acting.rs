@@ -12,6 +12,9 @@ use super::super::{App, Effect};
 use crate::data::action::outcome::{Progress, Verdict};
 use crate::data::action::plan::Intent;
 
+/// How long a hold may take to be seen before giving it back is given up, in ms.
+const SEEN_WITHIN: i64 = 3_000;
+
 impl App {
     /// Runs an action command: a preview, or why there is none.
     pub(super) fn act(&mut self, command: Command) -> Vec<Effect> {
@@ -56,6 +59,9 @@ impl App {
     /// A new picture came: whatever is previewed is compared with it.
     pub(super) fn refresh_preview(&mut self) {
         let (Some(picture), now) = (self.latest().cloned(), self.now_ms) else { return };
+        if self.giving_back.is_some() {
+            self.give_back();
+        }
         if let Some(Overlay::Preview(preview)) = &mut self.overlay {
             preview.look_again(&picture, &self.options.policy, now);
         }
@@ -207,10 +213,19 @@ impl App {
                 && l.lock.holder_node.raw().starts_with(crate::data::action::OPERATOR_NODE)
         });
         let locks: Vec<String> = held.map(crate::data::derive::locks::LockView::key).collect();
-        if locks.is_empty() {
-            self.say("nothing of it is held any more", Role::Alert);
-        } else {
-            self.open_preview(Intent::Restore { locks });
+        let preview = Preview::of(Intent::Restore { locks }, &picture, &self.options.policy, self.now_ms);
+        match (preview, self.giving_back) {
+            (Ok(preview), _) => {
+                self.giving_back = None;
+                self.overlay = Some(Overlay::Preview(Box::new(preview)));
+            }
+            // What was just done is seen with the next picture.
+            (Err(_), None) if !fenced.is_empty() => self.giving_back = Some(self.now_ms + SEEN_WITHIN),
+            (Err(_), Some(until)) if self.now_ms < until => {}
+            (Err(refusal), _) => {
+                self.giving_back = None;
+                self.say(format!("cannot: {refusal}"), Role::Alert);
+            }
         }
         Vec::new()
     }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 use strum::{Display, IntoStaticStr};
@@ -25,7 +26,7 @@ pub struct Waiter {
     pub since_ms: Option<Millis>,
     pub priority: i64,
     /// Where it is known from, e.g. `resource_lock_request 41`.
-    pub evidence: Vec<Text>,
+    pub evidence: Arc<[Text]>,
     /// Of the strongest piece of evidence.
     pub confidence: Confidence,
     /// Orders equals.
@@ -48,7 +49,7 @@ impl Waiter {
     /// A waiter of normal priority.
     #[must_use]
     pub fn inferred(agent: Text, since_ms: Option<Millis>, evidence: &str) -> Self {
-        let evidence = vec![evidence.into()];
+        let evidence = [evidence.into()].into();
         Self { agent, since_ms, priority: 1, evidence, confidence: Confidence::High, order: 0 }
     }
 }
@@ -98,7 +99,7 @@ impl Waiters {
                     merged.insert(&claim.waiter.agent, claim.waiter.clone());
                 }
                 Some(known) => {
-                    known.evidence.extend(claim.waiter.evidence.iter().cloned());
+                    known.evidence = known.evidence.iter().chain(claim.waiter.evidence.iter()).cloned().collect();
                     known.priority = known.priority.max(claim.waiter.priority);
                     known.confidence = known.confidence.max(claim.waiter.confidence);
                     known.since_ms = match (known.since_ms, claim.waiter.since_ms) {
@@ -132,7 +133,7 @@ pub(super) fn waiters(messages: &[MessageView], log: &[LogView], names: Names) -
             agent,
             since_ms: view.created_ms,
             priority: message.priority.unwrap_or(1),
-            evidence: vec![format!("{kind} {}", message.id).into()],
+            evidence: [format!("{kind} {}", message.id).into()].into(),
             confidence,
             order: message.id,
         };
@@ -173,7 +174,7 @@ pub(super) fn waiters(messages: &[MessageView], log: &[LogView], names: Names) -
                     agent,
                     since_ms: view.at_ms,
                     priority: 1,
-                    evidence: vec![format!("{} {}", view.entry.kind, view.entry.operation_id).into()],
+                    evidence: [format!("{} {}", view.entry.kind, view.entry.operation_id).into()].into(),
                     confidence,
                     order: i64::MAX,
                 };

@@ -138,7 +138,7 @@ fn empty(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List) {
                 "  nothing fits the filter"
             };
             lines.push(Line::from(canvas.span(what, Role::Normal)));
-            lines.push(Line::from(canvas.span("  Esc clears the filter, r goes to the next repository", Role::Dim)));
+            lines.push(Line::from(canvas.span("  Esc clears the filter, o goes to the next repository", Role::Dim)));
         }
         Some(picture) => {
             lines.push(Line::from(canvas.span("  nothing here", Role::Normal)));
