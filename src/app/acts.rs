@@ -5,8 +5,10 @@ use super::command::Command;
 use super::overlay::Overlay;
 use super::views::ViewId;
 use crate::data::action::plan::Intent;
+use crate::data::action::{OPERATOR_AGENT, OPERATOR_NODE};
 use crate::data::derive::Picture;
 use crate::data::derive::findings::Subject;
+use crate::data::derive::locks::LockView;
 use crate::data::model::LockTable;
 use crate::text::Text;
 
@@ -40,16 +42,20 @@ pub enum Meant {
 }
 
 impl App {
-    /// Whether an action command does something where one is now.
+    /// Whether an action command is worth a hint where one is now. Cheap, because every frame asks: it looks at the
+    /// selected row alone.
     #[must_use]
     pub fn offers(&self, command: Command) -> bool {
         if self.options.policy.read_only {
             return false;
         }
-        let Some(picture) = self.latest() else { return false };
+        let Some(picture) = &self.picture else { return false };
         let able = picture.mesh.sources.iter().any(|source| !source.identity.can.kinds.is_empty());
-        let things = self.things();
-        able && !things.is_empty() && self.meant(command, &things, picture).is_ok()
+        let (view, row) = match &self.overlay {
+            Some(Overlay::Inspector(inspector)) => (inspector.view, None),
+            _ => (self.view, self.table().rows.get(self.table().cursor).copied()),
+        };
+        able && (row.is_some() || self.overlay.is_some()) && suits(picture, view, row, command)
     }
 
     /// The things that a command is pressed on: the one inspected, else the marked ones, else the selected one.
@@ -117,6 +123,45 @@ impl App {
         };
         Ok(Meant::Intent(intent))
     }
+}
+
+/// Whether a command fits the kind of thing in a row; without a row, in the view.
+fn suits(picture: &Picture, view: ViewId, row: Option<usize>, command: Command) -> bool {
+    use Command::{Acknowledge, Drain, Evacuate, GiveBack, Quarantine, Release, Reroute};
+    let lock = |of: &LockView| if is_operators(of) { command == GiveBack } else { command == Release };
+    let message = || matches!(command, Reroute | Release | Acknowledge);
+    let gone = |name: Option<&Text>| {
+        let node = picture.nodes.iter().find(|node| Some(&node.node_id) == name);
+        node.is_none_or(|node| node.staleness.is_gone())
+    };
+    let node = |name: Option<&Text>| match command {
+        Evacuate => gone(name),
+        Drain | Quarantine => true,
+        _ => false,
+    };
+    match view {
+        ViewId::Locks => row.and_then(|row| picture.holds.get(row)).map_or(command == Release, lock),
+        ViewId::Messages => message(),
+        ViewId::Nodes => node(row.and_then(|row| picture.nodes.get(row)).map(|n| &n.node_id)),
+        ViewId::Tasks => {
+            let task = row.and_then(|row| picture.tasks.get(row));
+            command == Reroute && task.is_none_or(|task| task.message.is_some())
+        }
+        ViewId::Waits => command == Release,
+        ViewId::Findings => match row.and_then(|row| picture.findings.get(row)).map(|finding| &finding.subject) {
+            Some(Subject::Lock(_)) => command == Release,
+            Some(Subject::Message(_)) => message(),
+            Some(Subject::Node(name)) => node(Some(name)),
+            Some(Subject::Task(_)) => command == Reroute,
+            _ => false,
+        },
+        ViewId::Overview | ViewId::Oplog | ViewId::Journal => false,
+    }
+}
+
+/// Whether the operator holds a lock.
+fn is_operators(view: &LockView) -> bool {
+    view.lock.holder_node.raw().starts_with(OPERATOR_NODE) && view.lock.holder_agent == OPERATOR_AGENT
 }
 
 fn things_of(picture: &Picture, view: ViewId, keys: &[String]) -> Vec<Thing> {

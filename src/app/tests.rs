@@ -183,3 +183,118 @@ proptest! {
         }
     }
 }
+
+fn dead_and_living() -> App {
+    let beats = vec![heartbeat("dead", "3", 20 * crate::time::MINUTE), heartbeat("here", "1", 0)];
+    let locks = vec![lock("a", "dead", "3", 60_000), lock("b", "here", "1", 60_000)];
+    let changes = vec![Change::Heartbeats(beats), Change::Locks(LockTable::Distributed, locks)];
+    let observation = Observation { changes, ..Observation::default() };
+    let mesh = unheard().apply(Report::Observed { source: 0, at_ms: NOW, observation: Box::new(observation) });
+    app_on(Some(picture(mesh, NOW)))
+}
+
+fn select(app: &mut App, name: &str) {
+    press(app, "3/");
+    press(app, name);
+    press(app, "\r");
+}
+
+#[test]
+fn enter_never_confirms_and_escape_leaves() {
+    for name in ["a", "b"] {
+        for key in ["\r", "\x1b", "q", "n"] {
+            let mut app = dead_and_living();
+            select(&mut app, &format!("lock:{name}"));
+            assert!(press(&mut app, "x").is_empty());
+            assert!(matches!(app.overlay, Some(Overlay::Preview(_))), "{name}");
+            assert!(press(&mut app, key).is_empty(), "{key:?} ran something");
+            assert!(app.overlay.is_none());
+        }
+    }
+}
+
+#[test]
+fn a_dead_holder_takes_y_and_a_living_one_its_name() {
+    let mut app = dead_and_living();
+    select(&mut app, "lock:a");
+    press(&mut app, "x");
+    let effects = press(&mut app, "y");
+    assert!(matches!(effects.as_slice(), [Effect::Run { plan, .. }] if plan.steps.len() == 1));
+
+    let mut app = dead_and_living();
+    select(&mut app, "lock:b");
+    press(&mut app, "xy");
+    assert!(press(&mut app, "wrong\r").is_empty());
+    assert!(press(&mut app, "\x1by").is_empty(), "the name is asked for anew");
+    assert!(matches!(press(&mut app, "b\r").as_slice(), [Effect::Run { .. }]));
+}
+
+#[test]
+fn a_key_meant_for_another_plan_is_not_taken() {
+    let mut app = dead_and_living();
+    select(&mut app, "lock:a");
+    press(&mut app, "x");
+    // The holder renews: a new fence, a sign of life.
+    let mut renewed = lock("a", "dead", "3", 90_000);
+    renewed.fence_token = Some(8);
+    let beats = vec![heartbeat("dead", "3", 20 * crate::time::MINUTE), heartbeat("here", "1", 0)];
+    let changes = vec![Change::Heartbeats(beats), Change::Locks(LockTable::Distributed, vec![renewed])];
+    let observation = Observation { changes, ..Observation::default() };
+    let mesh = unheard().apply(Report::Observed { source: 0, at_ms: NOW, observation: Box::new(observation) });
+    update(&mut app, Event::Picture(picture(mesh, NOW)));
+    assert!(press(&mut app, "y").is_empty(), "the plan changed this very moment");
+    update(&mut app, Event::Tick(NOW + 1_000));
+    let effects = press(&mut app, "y");
+    let Some(Effect::Run { plan, .. }) = effects.first() else { panic!("{effects:?}") };
+    assert!(plan.steps[0].action.says().as_str().contains("fence 8"), "{}", plan.steps[0].action.says());
+}
+
+#[test]
+fn a_read_only_console_opens_no_preview_by_any_way() {
+    let mut app = dead_and_living();
+    app.options.policy.read_only = true;
+    select(&mut app, "lock:a");
+    for command in acts::ACTS {
+        assert!(!app.offers(*command));
+        assert!(app.run(*command).is_empty());
+        assert!(app.overlay.is_none(), "{command:?}");
+    }
+    app.open_preview(crate::data::action::plan::Intent::Evacuate { node: "dead".into() });
+    assert!(app.overlay.is_none());
+    assert!(palette::entries(&app, "release").iter().all(|entry| !entry.help.contains("force-release")));
+}
+
+#[test]
+fn actions_are_hinted_only_where_they_fit() {
+    let mut app = dead_and_living();
+    let offered = |app: &App| acts::ACTS.iter().copied().filter(|c| app.offers(*c)).collect::<Vec<_>>();
+    assert!(offered(&app).is_empty(), "the overview has no row");
+    press(&mut app, "3");
+    assert_eq!(offered(&app), [command::Command::Release]);
+    press(&mut app, "2/node:dead\r");
+    assert_eq!(offered(&app), [command::Command::Drain, command::Command::Quarantine, command::Command::Evacuate]);
+    press(&mut app, "/\x1b/node:here\r");
+    assert_eq!(offered(&app), [command::Command::Drain, command::Command::Quarantine], "the living are not evacuated");
+}
+
+#[test]
+fn a_running_plan_goes_on_without_being_looked_at_and_is_stopped_by_escape() {
+    use crate::data::action::outcome::{Outcome, Progress};
+    let mut app = dead_and_living();
+    select(&mut app, "lock:a");
+    press(&mut app, "xy");
+    assert!(matches!(app.overlay, Some(Overlay::Run { .. })));
+    assert_eq!(press(&mut app, "\x1b"), [Effect::Stop]);
+    press(&mut app, "\r");
+    assert!(app.overlay.is_none());
+    // Another plan waits for the first to end.
+    press(&mut app, "x");
+    assert!(matches!(app.overlay, Some(Overlay::Run { .. })));
+    press(&mut app, "\r");
+    update(&mut app, Event::Progress(Progress::Started(0)));
+    update(&mut app, Event::Progress(Progress::Ended(0, Outcome::refused("it is another's"))));
+    update(&mut app, Event::Progress(Progress::Finished));
+    assert!(app.toast.as_ref().is_some_and(|toast| toast.text.contains("0 of 1 done, 1 refused")), "{:?}", app.toast);
+    press(&mut app, "x");
+    assert!(matches!(app.overlay, Some(Overlay::Preview(_))));
+}

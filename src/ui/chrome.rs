@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Canvas;
 use crate::app::acts::ACTS;
-use crate::app::command::COMMANDS;
+use crate::app::command::{COMMANDS, CommandInfo};
 use crate::app::mouse::Hit;
 use crate::app::overlay::Overlay;
 use crate::app::role::{Role, State};
@@ -114,8 +114,12 @@ pub fn footer(canvas: &mut Canvas<'_, '_>, area: Rect) {
         return;
     }
     let mut hints: Vec<(String, &str)> = Vec::new();
+    let hint = |info: &'static CommandInfo| Some(((*info.keys.first()?).to_owned(), info.hint?));
+    // What can be done here comes first; what cannot is not shown.
+    let acts = COMMANDS.iter().filter(|info| ACTS.contains(&info.command) && app.offers(info.command));
     match &app.overlay {
         Some(Overlay::Inspector(_)) => {
+            hints.extend(acts.filter_map(hint));
             hints.extend(
                 [("enter", "follow"), ("tab", "next link"), ("z", "unfold"), ("Y", "copy all"), ("esc", "back")]
                     .map(|(k, h)| (k.to_owned(), h)),
@@ -124,14 +128,8 @@ pub fn footer(canvas: &mut Canvas<'_, '_>, area: Rect) {
         Some(Overlay::Preview(_) | Overlay::Run { .. } | Overlay::Picker(_)) => {}
         Some(_) => hints.extend([("enter", "choose"), ("esc", "close")].map(|(k, h)| (k.to_owned(), h))),
         None => {
-            // What can be done here comes first; what cannot is not shown.
-            let acts = COMMANDS.iter().filter(|info| ACTS.contains(&info.command) && app.offers(info.command));
             let others = COMMANDS.iter().filter(|info| !ACTS.contains(&info.command));
-            for info in acts.chain(others) {
-                if let (Some(hint), Some(key)) = (info.hint, info.keys.first()) {
-                    hints.push(((*key).to_owned(), hint));
-                }
-            }
+            hints.extend(acts.chain(others).filter_map(hint));
         }
     }
     let marks = app.table().marks.len();

@@ -47,9 +47,10 @@ impl App {
             Ok(preview) => self.overlay = Some(Overlay::Preview(Box::new(preview))),
             Err(refusal) => {
                 self.overlay = None;
-                let (text, role) = match refusal.nothing_left {
-                    true => (refusal.to_string(), Role::Healthy),
-                    false => (format!("cannot: {refusal}"), Role::Alert),
+                let (text, role) = if refusal.nothing_left {
+                    (refusal.to_string(), Role::Healthy)
+                } else {
+                    (format!("cannot: {refusal}"), Role::Alert)
                 };
                 self.say(text, role);
             }

@@ -8,7 +8,7 @@ use super::reach::{Open, Reach, WriteError};
 use super::script::{Script, script};
 use crate::data::action::hand::{Hand, Order, Working, WriteAccess};
 use crate::data::action::outcome::Outcome;
-use crate::data::action::{Action, OPERATOR_NODE, fence};
+use crate::data::action::{Action, Mode, OPERATOR_NODE, fence};
 use crate::data::vox::backend::Rows;
 use crate::data::vox::schema::Schema;
 use crate::text::Text;
@@ -171,7 +171,8 @@ impl Attempt<'_> {
         let after = describe(&self.order.action, answers.get(7));
         let now = sentence(&self.order.action, after.as_ref());
         let outcome = if first_number(answers.get(3)) == Some(1) {
-            Outcome::done(now)
+            let holds = holds_after(&self.order.action, after.as_ref());
+            Outcome::done(if holds { now } else { format!("done, but it was changed again at once: {now}") })
         } else if matches!(self.order.action, Action::Tell { .. }) && after.is_some() {
             Outcome::done("it was told before")
         } else {
@@ -199,6 +200,24 @@ impl Attempt<'_> {
             (false, _) => Outcome::unknown(format!("{why}; now: {now}")),
         };
         outcome.with(None, after)
+    }
+}
+
+/// Whether what was read back is what the action leaves behind.
+fn holds_after(action: &Action, row: Option<&Json>) -> bool {
+    let Some(row) = row else { return matches!(action, Action::Release { mode: Mode::Delete, .. }) };
+    match action {
+        Action::Release { lock, mode: Mode::FenceOff, .. } => {
+            row["holder_node"].as_str().is_some_and(|node| node.starts_with(OPERATOR_NODE))
+                && row["fence_token"].as_i64() == lock.fence_token.map(|n| n + 1)
+        }
+        Action::Release { lock, mode: Mode::Expire, .. } => row["fence_token"].as_i64() == lock.fence_token,
+        Action::Release { mode: Mode::Delete, .. } => false,
+        Action::Restore { former, .. } => row["holder_node"] == *former.holder_node,
+        Action::Reroute { to, .. } => row["receiver_agent"] == **to,
+        Action::Unclaim { .. } => row["claim_owner"].is_null(),
+        Action::Acknowledge { .. } => row["acknowledged"] == 1,
+        _ => true,
     }
 }
 
