@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::data::action::Kind;
 use crate::data::action::hand::Abilities;
+use crate::data::action::journal::{Entry, Process};
+use crate::data::action::outcome::Verdict;
+use crate::data::action::{Action, Kind, LeaseGuard};
 use crate::data::derive::chain::link;
 use crate::data::derive::{Picture, Thresholds, derive};
 use crate::data::mesh::Mesh;
@@ -227,7 +229,35 @@ pub fn mesh() -> Mesh {
         Change::Queue(Some(QueueStats { pending_count: 3, ..QueueStats::default() })),
     ];
     let answered = [("nodes", Presence::Present), ("exec leases", Presence::Present)];
-    unheard().apply(observed(0, NOW, database, &present)).apply(observed(1, NOW, plane, &answered))
+    let mut mesh = unheard().apply(observed(0, NOW, database, &present)).apply(observed(1, NOW, plane, &answered));
+    mesh.journal = journal().into();
+    mesh
+}
+
+/// An attempt that was done, and one whose console ended at it.
+fn journal() -> Vec<Entry> {
+    let lease = |id: &str| LeaseGuard { lease_id: id.into(), scope_key: "task:7".into(), holder_node: "ci-7".into() };
+    let entry = |id: &str, age: Millis, lease, verdict, says: &str| Entry {
+        id: id.into(),
+        plan: "p".into(),
+        at_ms: NOW - age,
+        mesh: "prod".into(),
+        source: "10.0.0.5:9847".into(),
+        place: "/var/10.0.0.5:9847".into(),
+        process: Process::default(),
+        operator: "ada".into(),
+        reason: HOSTILE.into(),
+        action: Action::Revoke { lease },
+        verdict,
+        says: says.into(),
+        before: None,
+        after: verdict.map(|_| serde_json::json!({ "lease_id": HOSTILE })),
+        audited: verdict.is_some(),
+    };
+    vec![
+        entry("a1", MINUTE, lease("1"), Some(Verdict::Done), "not in force any more"),
+        entry("a2", 2 * SECOND, lease(HOSTILE), None, ""),
+    ]
 }
 
 /// The mesh after its database fell silent a minute ago.

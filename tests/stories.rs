@@ -31,9 +31,9 @@ fn a_dead_nodes_lock_is_broken_and_the_waiter_gets_it() {
     // Orphaned, and somebody waits.
     find(&mut screen, "3", "scheduler/queue state:orphaned", "src/scheduler/queue.rs");
     screen.press("x");
-    let preview = screen.wait_text("To run it");
+    let preview = screen.wait_text("y run it");
     assert!(preview.contains("expire src/scheduler/queue.rs, held by loom"), "{preview}");
-    assert!(preview.contains("press y") && !preview.contains("may be alive"), "dead by every signal:\n{preview}");
+    assert!(preview.contains("y run it") && !preview.contains("may be alive"), "dead by every signal:\n{preview}");
     assert!(preview.contains("is next in line (inferred)"), "{preview}");
     screen.press("y");
     let done = screen.wait_text("Release src/scheduler/queue.rs: done");
@@ -61,12 +61,12 @@ fn a_stuck_task_is_rerouted() {
     let picker = screen.wait_text("Re-route to");
     assert!(picker.contains("● agent"), "{picker}");
     screen.press("\r");
-    let preview = screen.wait_text("To run it");
+    let preview = screen.wait_text("y run it");
     assert!(preview.contains("give message") && preview.contains("finds it unclaimed"), "{preview}");
     if preview.contains("may be alive") {
-        let name = preview.split("then type ").nth(1).unwrap().split(" and Enter").next().unwrap().to_owned();
         screen.press("y");
-        screen.wait_text("to run it:");
+        let prompt = screen.wait_text("to run it:");
+        let name = prompt.split("type ").nth(1).unwrap().split(" to run it:").next().unwrap().to_owned();
         screen.press(&name);
         screen.press("\r");
     } else {
@@ -160,7 +160,7 @@ async fn a_lock_that_changes_hands_under_the_preview_is_not_touched() {
     let mut desk = desk(&[]).await;
     find(&mut desk.screen, "3", "a.rs", "file:a.rs");
     desk.screen.press("x");
-    desk.screen.wait_text("press y");
+    desk.screen.wait_text("y run it");
     desk.execute("UPDATE distributed_locks SET holder_node = 'here', holder_agent = '4', fence_token = 42 WHERE lock_key = 'file:a.rs'").await;
     desk.screen.wait_text("this plan no longer holds");
     desk.screen.press("y");
@@ -171,7 +171,7 @@ async fn a_lock_that_changes_hands_under_the_preview_is_not_touched() {
     assert!(fresh.contains("may be alive"), "the new holder lives:\n{fresh}");
     // Enter cancels, whatever is shown.
     desk.screen.press("\r");
-    desk.screen.wait_for("closed", |text| !text.contains("To run it"));
+    desk.screen.wait_for("closed", |text| !text.contains("y run it"));
     assert_eq!(desk.holder().await, "here 42, here 7");
     assert!(!desk.folder.path().join("journal.jsonl").exists(), "nothing was tried");
 }

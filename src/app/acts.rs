@@ -185,7 +185,7 @@ fn thing_of(picture: &Picture, view: ViewId, key: &str) -> Option<Thing> {
         ViewId::Tasks => carried(key),
         ViewId::Waits => {
             let row = picture.waits.rows.iter().find(|row| row.key() == key)?;
-            held(&row.lock)
+            held(&row.lock().key())
         }
         ViewId::Findings => match &picture.findings.iter().find(|finding| finding.key() == key)?.subject {
             Subject::Lock(key) => held(key),

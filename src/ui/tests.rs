@@ -133,6 +133,14 @@ fn dialogs_and_inspectors() {
         ("sort", "3s"),
         ("filter", "3/state:orp"),
         ("filter_none", "3/zzzzqqq\r"),
+        ("release_dead", "3/lexer\rx"),
+        ("release_alive", "3/parser\rx"),
+        ("release_typing", "3/parser\rxy"),
+        ("reroute_choose", "4/id:5\rr"),
+        ("reroute", "4/id:5\rr\r"),
+        ("evacuate", "2/node:ci-7\re"),
+        ("running", "3/lexer\rxy"),
+        ("inspect_attempt", "9\r"),
     ];
     for (name, keys) in cases {
         for size in [(80, 24), (160, 40)] {
@@ -191,6 +199,33 @@ fn hostile_text_never_reaches_the_screen_raw() {
             }
         }
     }
+}
+
+/// Nor in what an action shows of it.
+#[test]
+fn hostile_text_never_reaches_a_plan_raw() {
+    let mut plans = 0;
+    for view in VIEWS {
+        for row in 0..7 {
+            for act in "xradue".chars() {
+                for size in [(40, 10), (100, 40)] {
+                    let mut app = app_on(Some(picture(mesh(), NOW)));
+                    press(&mut app, &(view.id.index() + 1).to_string());
+                    press(&mut app, &"j".repeat(row));
+                    press(&mut app, &act.to_string());
+                    plans += usize::from(app.overlay.is_some());
+                    for key in ["", "\r", "y"] {
+                        press(&mut app, key);
+                        for cell in &render(&mut app, size, PLAIN).content {
+                            let safe = cell.symbol().chars().all(|c| !c.is_control() && !crate::text::is_hidden(c));
+                            assert!(safe, "{:?} in {}", cell.symbol(), view.title);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(plans > 50, "{plans} plans were opened");
 }
 
 #[test]

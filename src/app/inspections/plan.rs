@@ -2,7 +2,7 @@
 
 use crate::app::preview::{Preview, Running, Standing, StepState};
 use crate::app::role::{Role, State};
-use crate::data::action::plan::{Confirm, Intent, Plan};
+use crate::data::action::plan::{Intent, Plan};
 use crate::time::Millis;
 
 /// One line: text and meaning. It may be longer than the screen is wide.
@@ -15,22 +15,22 @@ pub fn preview(preview: &Preview, now: Millis) -> Vec<PlanLine> {
     let mut lines = Vec::new();
     standing(preview, &mut lines);
     lines.extend(planned(plan, now));
-    heading(&mut lines, "To run it");
-    let confirm = match &plan.confirm {
-        Confirm::Key => "  press y".to_owned(),
-        Confirm::Typed(name) => format!("  something of it may be alive: press y, then type {name} and Enter"),
-    };
-    lines.push((confirm, Role::Normal));
+    lines
+}
+
+/// What can be chosen, and what it takes to run it: always in sight.
+#[must_use]
+pub fn choices(preview: &Preview) -> PlanLine {
+    let mut parts = Vec::new();
     if let Intent::Release { tell_holder, tell_next, .. } = &preview.intent {
         let word = |on: &bool| if *on { "yes" } else { "no" };
-        let mode = plan.mode.map_or_else(String::new, |mode| format!("m mode: {mode}   "));
-        let line =
-            format!("  {mode}h tell the holder: {}   w tell the next waiter: {}", word(tell_holder), word(tell_next));
-        lines.push((line, Role::Accent));
+        parts.extend(preview.plan.mode.map(|mode| format!("m mode: {mode}")));
+        parts.push(format!("h tell holder: {}", word(tell_holder)));
+        parts.push(format!("w tell next: {}", word(tell_next)));
     }
-    let reason = if preview.reason.is_empty() { "none yet".into() } else { crate::text::scrub(&preview.reason) };
-    lines.push((format!("  e reason for the journal: {reason}"), Role::Accent));
-    lines
+    let reason = if preview.reason.is_empty() { "none".into() } else { crate::text::scrub(&preview.reason) };
+    parts.push(format!("e reason: {reason}"));
+    (format!(" {}", parts.join("   ")), Role::Accent)
 }
 
 /// What would run, and on what evidence.

@@ -35,7 +35,7 @@ pub static WAITS: Rows<WaitRow> = Rows {
             rank: 0,
             descending: true,
             cell: |w, _| state(w),
-            sort: |w| Sort::Number(i64::from(w.deadlocked) * 2 + i64::from(w.waits)),
+            sort: |w| Sort::Number(i64::from(w.deadlocked) * 2 + i64::from(w.waits())),
         },
         Column {
             field: "for",
@@ -44,8 +44,8 @@ pub static WAITS: Rows<WaitRow> = Rows {
             right: false,
             rank: 0,
             descending: false,
-            cell: |w, _| if w.waits { Cell::plain(&w.lock_name) } else { Cell::dim("-") },
-            sort: |w| Sort::Text(w.lock_name.raw()),
+            cell: |w, _| if w.waits() { Cell::plain(&w.lock().lock.lock_key) } else { Cell::dim("-") },
+            sort: |w| Sort::Text(w.lock().lock.lock_key.raw()),
         },
         Column {
             field: "since",
@@ -54,8 +54,8 @@ pub static WAITS: Rows<WaitRow> = Rows {
             right: true,
             rank: 0,
             descending: true,
-            cell: |w, now| w.since_ms.map_or_else(|| Cell::dim("-"), |at| Cell::plain(short(now - at))),
-            sort: |w| Sort::opt(w.since_ms.map(|ms| -ms)),
+            cell: |w, now| w.since_ms().map_or_else(|| Cell::dim("-"), |at| Cell::plain(short(now - at))),
+            sort: |w| Sort::opt(w.since_ms().map(|ms| -ms)),
         },
         Column {
             field: "direct",
@@ -84,19 +84,19 @@ pub static WAITS: Rows<WaitRow> = Rows {
             right: false,
             rank: 2,
             descending: false,
-            cell: |w, _| Cell::dim(w.evidence.first().map(ToString::to_string).unwrap_or_default()),
-            sort: |w| w.evidence.first().map_or(Sort::Unknown, |e| Sort::Text(e.raw())),
+            cell: |w, _| Cell::dim(w.evidence().first().map(ToString::to_string).unwrap_or_default()),
+            sort: |w| w.evidence().first().map_or(Sort::Unknown, |e| Sort::Text(e.raw())),
         },
     ],
 };
 
 fn agent(w: &WaitRow) -> Cell {
     let branch = if w.depth == 0 { String::new() } else { format!("{}└ ", "  ".repeat((w.depth - 1).min(12))) };
-    Cell::plain(format!("{branch}agent {}", w.agent))
+    Cell::plain(format!("{branch}agent {}", w.agent()))
 }
 
 fn state(w: &WaitRow) -> Cell {
-    let (text, role) = match (w.deadlocked, w.waits) {
+    let (text, role) = match (w.deadlocked, w.waits()) {
         (true, _) => ("✖ deadlock", Role::Dead),
         (false, true) => ("◐ waits", Role::Warn),
         (false, false) => ("▲ blocks", Role::Alert),

@@ -10,46 +10,83 @@ mod tree;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::DiGraph;
 
 use super::locks::{LockState, LockView};
+use super::queues::Waiter;
 use crate::text::Text;
 use crate::time::Millis;
 
 /// The wait-for graph of a picture.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct WaitGraph {
     /// The tree of blockers, flattened: whoever blocks stands above those it blocks.
     pub rows: Vec<WaitRow>,
     pub deadlocks: Vec<Deadlock>,
 }
 
-/// One agent in the tree.
-#[derive(Debug, Clone, PartialEq)]
+/// One agent in the tree. What it waits for is looked up when it is shown: rows are many, and few are seen.
+#[derive(Debug, Clone)]
 pub struct WaitRow {
     /// Its place in the tree.
     pub order: usize,
     pub depth: usize,
-    pub agent: Text,
-    /// Where its lock is shown: the key of the lock it waits for, or of the first it blocks others with.
-    pub lock: Arc<str>,
-    pub lock_name: Text,
-    /// Since when it waits, on the console's clock; nothing where it waits for nobody.
-    pub since_ms: Option<Millis>,
-    pub waits: bool,
     /// Agents that wait for it, and all that are held up by it, through others too.
     pub direct: usize,
     pub total: usize,
     pub deadlocked: bool,
-    pub evidence: Arc<[Text]>,
+    agents: Arc<[Text]>,
+    locks: Arc<[LockView]>,
+    agent: usize,
+    /// The lock it waits for, or the first it blocks others with.
+    lock: usize,
+    /// Its place in that lock's queue; nothing where it waits for nobody.
+    place: Option<usize>,
 }
 
 impl WaitRow {
+    /// The agent.
+    #[must_use]
+    pub fn agent(&self) -> &Text {
+        &self.agents[self.agent]
+    }
+
+    /// The lock it waits for, or the first it blocks others with.
+    #[must_use]
+    pub fn lock(&self) -> &LockView {
+        &self.locks[self.lock]
+    }
+
+    /// Its entry in that lock's queue; nothing where it waits for nobody.
+    #[must_use]
+    pub fn waiter(&self) -> Option<&Waiter> {
+        self.lock().waiters.get(self.place?)
+    }
+
+    /// Whether it waits for somebody.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.place.is_some()
+    }
+
+    /// Since when it waits, on the console's clock.
+    #[must_use]
+    pub fn since_ms(&self) -> Option<Millis> {
+        self.waiter()?.since_ms
+    }
+
+    /// What its wait is inferred from.
+    #[must_use]
+    pub fn evidence(&self) -> &[Text] {
+        self.waiter().map_or(&[], |waiter| &waiter.evidence)
+    }
+
     /// A name that stays while the wait does.
     #[must_use]
     pub fn key(&self) -> String {
-        format!("{}\u{1}{}\u{1}{}", self.agent.raw(), self.waits, self.lock)
+        format!("{}\u{1}{}\u{1}{}", self.agent().raw(), self.waits(), self.lock().key())
     }
 }
 
@@ -74,7 +111,7 @@ struct Wait {
 /// Who waits for whom, agents in the order of their names.
 struct Waits<'a> {
     locks: &'a [LockView],
-    agents: Vec<Text>,
+    agents: Arc<[Text]>,
     list: Vec<Wait>,
     /// The waits for each agent, as places in `list`: those of agent `i` from `starts[i]` on.
     behind: Vec<usize>,
@@ -83,7 +120,7 @@ struct Waits<'a> {
 
 /// Builds the graph.
 #[must_use]
-pub fn build(locks: &[LockView]) -> WaitGraph {
+pub fn build(locks: &Arc<[LockView]>) -> WaitGraph {
     let waits = Waits::collect(locks);
     let mut graph: DiGraph<(), (), u32> = DiGraph::with_capacity(waits.agents.len(), waits.list.len());
     let nodes: Vec<_> = waits.agents.iter().map(|_| graph.add_node(())).collect();
@@ -102,13 +139,13 @@ pub fn build(locks: &[LockView]) -> WaitGraph {
     let totals = reach::held_up(&waits, &components, &component_of);
     let deadlocks = deadlock::find(&waits, &components, &component_of);
     let deadlocked: Vec<bool> = component_of.iter().map(|&c| components[c].len() > 1).collect();
-    let rows = tree::Tree { waits: &waits, totals: &totals, deadlocked: &deadlocked }.flatten();
+    let rows = tree::Tree { locks, waits: &waits, totals: &totals, deadlocked: &deadlocked }.flatten();
     WaitGraph { rows, deadlocks }
 }
 
 impl<'a> Waits<'a> {
     fn collect(locks: &'a [LockView]) -> Self {
-        let mut seen: HashMap<&Text, usize> = HashMap::new();
+        let mut seen: HashMap<&Text, usize, RandomState> = HashMap::default();
         let mut list = Vec::new();
         let waited = locks.iter().enumerate().filter(|(_, l)| !l.waiters.is_empty() && l.state != LockState::Expired);
         for (lock, view) in waited {
@@ -126,7 +163,7 @@ impl<'a> Waits<'a> {
         for (place, (_, was)) in names.iter().enumerate() {
             place_of[*was] = place;
         }
-        let agents: Vec<Text> = names.into_iter().map(|(name, _)| name.clone()).collect();
+        let agents: Arc<[Text]> = names.into_iter().map(|(name, _)| name.clone()).collect();
         let mut starts = vec![0; agents.len() + 1];
         for wait in &mut list {
             (wait.waiter, wait.holder) = (place_of[wait.waiter], place_of[wait.holder]);

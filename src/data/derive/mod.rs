@@ -144,6 +144,7 @@ pub fn derive(
     let nodes = nodes::count_holdings(nodes, &locks, &leases, &messages, &tasks);
     let beside = leases::as_locks(&leases, now_ms, thresholds.expiring_ms);
     let holds: Vec<LockView> = locks.iter().cloned().chain(beside).collect();
+    let locks: Arc<[LockView]> = locks.into();
     let waits = graph::build(&locks);
     let mut picture = Picture {
         mesh,
@@ -151,7 +152,7 @@ pub fn derive(
         names,
         sources: sources.into(),
         nodes: nodes.into(),
-        locks: locks.into(),
+        locks,
         holds: holds.into(),
         messages: messages.into(),
         tasks: tasks.into(),

@@ -30,18 +30,29 @@ pub fn preview(canvas: &mut Canvas<'_, '_>, area: Rect, preview: &Preview) {
             let prompt = format!("type {} to run it: ", preview.name_to_type().unwrap_or_default());
             typed(canvas, foot, &prompt, input, "Esc goes back")
         }
-        None => Line::from(vec![
-            canvas.span(" Enter ", Role::Selected),
-            canvas.span(" cancel   ", Role::Title),
-            canvas.span("y", Role::Accent),
-            canvas.span(" run it   ", Role::Dim),
-            canvas.span("e", Role::Accent),
-            canvas.span(" reason   ", Role::Dim),
-            canvas.span("j k", Role::Accent),
-            canvas.span(" scroll", Role::Dim),
-        ]),
+        None => {
+            // Something that may be alive takes more than a key.
+            let run = if preview.name_to_type().is_some() {
+                " run it (may be alive: takes its name)   "
+            } else {
+                " run it   "
+            };
+            Line::from(vec![
+                canvas.span(" Enter ", Role::Selected),
+                canvas.span(" cancel   ", Role::Title),
+                canvas.span("y", Role::Accent),
+                canvas.span(run, Role::Dim),
+                canvas.span("j k", Role::Accent),
+                canvas.span(" scroll", Role::Dim),
+            ])
+        }
     };
     canvas.text(foot, vec![line]);
+    let (text, role) = plan::choices(preview);
+    let text = fit(&text, usize::from(foot.width)).into_owned();
+    let above = Rect { y: foot.y.saturating_sub(1), ..foot };
+    let line = Line::from(canvas.span(text, role));
+    canvas.text(above, vec![line]);
 }
 
 /// A plan that runs, or ran.

@@ -98,6 +98,12 @@ impl Planner<'_> {
         let mut given: Vec<Text> = Vec::new();
         let mut left = 0;
         for view in waiting().filter(|m| moves(m)) {
+            if view.state == MessageState::Poison {
+                let n = view.message.delivery_attempts.unwrap_or_default();
+                let why = format!("poison, delivered {n} times: it would only move on; look at it first");
+                plan.leave(format!("message {}", view.message.id), why);
+                continue;
+            }
             let mut able = fit(rank(picture, &messages::labels(view), &only_here));
             for receiver in &mut able {
                 receiver.inbox += given.iter().filter(|agent| **agent == receiver.agent).count();

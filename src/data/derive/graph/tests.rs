@@ -25,12 +25,12 @@ fn view(key: &str, holder: &str, waiters: &[&str]) -> LockView {
 }
 
 fn shape(graph: &WaitGraph) -> Vec<(usize, String, usize, usize)> {
-    graph.rows.iter().map(|r| (r.depth, r.agent.to_string(), r.direct, r.total)).collect()
+    graph.rows.iter().map(|r| (r.depth, r.agent().to_string(), r.direct, r.total)).collect()
 }
 
 #[test]
 fn a_queue_behind_a_queue_is_a_tree() {
-    let graph = build(&[view("x", "1", &["2", "3"]), view("y", "2", &["4"])]);
+    let graph = build(&[view("x", "1", &["2", "3"]), view("y", "2", &["4"])].into());
     let row = |depth, agent: &str, direct, total| (depth, agent.to_owned(), direct, total);
     assert_eq!(shape(&graph), [row(0, "1", 2, 3), row(1, "2", 1, 1), row(2, "4", 0, 0), row(1, "3", 0, 0)]);
     assert!(graph.deadlocks.is_empty());
@@ -38,24 +38,24 @@ fn a_queue_behind_a_queue_is_a_tree() {
 
 #[test]
 fn two_that_lock_each_other_out_are_named_and_one_lock_frees_them() {
-    let graph = build(&[view("x", "1", &["2"]), view("y", "2", &["1"]), view("z", "1", &["5"])]);
+    let graph = build(&[view("x", "1", &["2"]), view("y", "2", &["1"]), view("z", "1", &["5"])].into());
     assert_eq!(graph.deadlocks.len(), 1);
     assert_eq!(graph.deadlocks[0].agents, ["1", "2"]);
     assert_eq!(graph.deadlocks[0].breaks.len(), 1);
-    assert!(graph.rows.iter().any(|r| r.agent == "5" && !r.deadlocked));
+    assert!(graph.rows.iter().any(|r| *r.agent() == "5" && !r.deadlocked));
 }
 
 #[test]
 fn a_lock_that_ran_out_blocks_nobody() {
     let mut expired = view("x", "1", &["2"]);
     expired.state = LockState::Expired;
-    assert_eq!(build(&[expired]), WaitGraph::default());
+    assert!(build(&[expired].into()).rows.is_empty());
 }
 
 #[test]
 fn a_long_chain_needs_no_deep_stack() {
     let names: Vec<String> = (0..10_000).map(|i| format!("{i:05}")).collect();
-    let locks: Vec<LockView> = names.windows(2).map(|pair| view(&pair[0], &pair[0], &[&pair[1]])).collect();
+    let locks: Arc<[LockView]> = names.windows(2).map(|pair| view(&pair[0], &pair[0], &[&pair[1]])).collect();
     let graph = build(&locks);
     assert_eq!(graph.rows.len(), 10_000);
     assert_eq!(graph.rows[0].total, 9_999);
@@ -64,7 +64,7 @@ fn a_long_chain_needs_no_deep_stack() {
 proptest! {
     #[test]
     fn it_agrees_with_brute_force(rows in prop::collection::vec((0u8..8, prop::collection::btree_set(0u8..8, 0..4)), 0..10)) {
-        let locks: Vec<LockView> = rows.iter().enumerate().map(|(i, (holder, waiters))| {
+        let locks: Arc<[LockView]> = rows.iter().enumerate().map(|(i, (holder, waiters))| {
             let waiters: Vec<String> = waiters.iter().filter(|w| *w != holder).map(ToString::to_string).collect();
             let waiters: Vec<&str> = waiters.iter().map(String::as_str).collect();
             view(&format!("k{i}"), &holder.to_string(), &waiters)
@@ -95,7 +95,7 @@ proptest! {
         };
         let all = reach(&BTreeSet::new());
         for row in &graph.rows {
-            let agent = row.agent.to_string();
+            let agent = row.agent().to_string();
             let held = all.get(&agent).cloned().unwrap_or_default();
             prop_assert_eq!(row.total, held.iter().filter(|a| **a != agent).count(), "{}", agent);
             prop_assert_eq!(row.deadlocked, held.contains(&agent));
@@ -103,7 +103,7 @@ proptest! {
         let named: BTreeSet<String> = graph.deadlocks.iter().flat_map(|d| d.agents.iter().map(ToString::to_string)).collect();
         prop_assert_eq!(&named, &circles(&BTreeSet::new()));
         // Every wait stands in the tree once.
-        prop_assert_eq!(graph.rows.iter().filter(|r| r.waits).count(), waits.len());
+        prop_assert_eq!(graph.rows.iter().filter(|r| r.waits()).count(), waits.len());
         // What is said to break the deadlocks does, and nothing smaller would.
         let keys: HashMap<String, usize> = locks.iter().enumerate().map(|(i, l)| (l.key(), i)).collect();
         let broken: BTreeSet<usize> = graph.deadlocks.iter().flat_map(|d| d.breaks.iter().map(|(key, _)| keys[key])).collect();

@@ -7,6 +7,7 @@ use crate::data::derive::locks::LockView;
 
 /// What a tree is made from.
 pub(super) struct Tree<'a> {
+    pub locks: &'a Arc<[LockView]>,
     pub waits: &'a Waits<'a>,
     pub totals: &'a [usize],
     pub deadlocked: &'a [bool],
@@ -45,13 +46,11 @@ impl Tree<'_> {
     }
 }
 
-/// The rows so far, and what they share.
+/// The rows so far.
 struct Rows<'a> {
     tree: &'a Tree<'a>,
     all: Vec<WaitRow>,
-    keys: Vec<Option<Arc<str>>>,
     direct: Vec<usize>,
-    none: Arc<[crate::text::Text]>,
 }
 
 impl<'a> Rows<'a> {
@@ -64,33 +63,23 @@ impl<'a> Rows<'a> {
             waiters.filter(|&waiter| std::mem::replace(&mut seen[waiter], agent) != agent).count()
         };
         let direct = (0..waits.agents.len()).map(count).collect();
-        let all = Vec::with_capacity(waits.list.len() + waits.agents.len());
-        Self { tree, all, keys: vec![None; waits.locks.len()], direct, none: Arc::default() }
+        Self { tree, all: Vec::with_capacity(waits.list.len() + waits.agents.len()), direct }
     }
 
     fn push(&mut self, agent: usize, depth: usize, wait: Option<Wait>) {
         let waits = self.tree.waits;
-        let shown = wait.or_else(|| waits.behind(agent).first().map(|&first| waits.list[first]));
-        let lock = shown.map(|wait| &waits.locks[wait.lock]);
-        let key = match shown {
-            Some(wait) => {
-                self.keys[wait.lock].get_or_insert_with(|| LockView::key(&waits.locks[wait.lock]).into()).clone()
-            }
-            None => "".into(),
-        };
-        let waiter = wait.and_then(|wait| waits.locks[wait.lock].waiters.get(wait.place));
+        let Some(shown) = wait.or_else(|| waits.behind(agent).first().map(|&first| waits.list[first])) else { return };
         self.all.push(WaitRow {
             order: self.all.len(),
             depth,
-            agent: waits.agents[agent].clone(),
-            lock: key,
-            lock_name: lock.map(|lock| lock.lock.lock_key.clone()).unwrap_or_default(),
-            since_ms: waiter.and_then(|w| w.since_ms),
-            waits: waiter.is_some(),
             direct: self.direct[agent],
             total: self.tree.totals[agent],
             deadlocked: self.tree.deadlocked[agent],
-            evidence: waiter.map_or_else(|| self.none.clone(), |w| w.evidence.clone()),
+            agents: waits.agents.clone(),
+            locks: self.tree.locks.clone(),
+            agent,
+            lock: shown.lock,
+            place: wait.map(|wait| wait.place),
         });
     }
 }

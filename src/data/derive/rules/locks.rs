@@ -29,10 +29,11 @@ pub(super) fn deadlocked(picture: &Picture, _: &Thresholds, found: &mut Vec<Find
         let sentence =
             format!("agents {} wait for each other; releasing {} breaks it", agents.join(", "), breaks.join(" and "));
         let Some((key, name)) = deadlock.breaks.first() else { continue };
-        let members = |row: &&super::super::graph::WaitRow| row.waits && deadlock.agents.contains(&row.agent);
+        let members = |row: &&super::super::graph::WaitRow| row.waits() && deadlock.agents.contains(row.agent());
         let evidence = picture.waits.rows.iter().filter(members).map(|row| {
-            let why: Vec<_> = row.evidence.iter().map(ToString::to_string).collect();
-            format!("agent {} waits for {} ({}, inferred)", row.agent, row.lock_name, why.join("; ")).into()
+            let why: Vec<_> = row.evidence().iter().map(ToString::to_string).collect();
+            format!("agent {} waits for {} ({}, inferred)", row.agent(), row.lock().lock.lock_key, why.join("; "))
+                .into()
         });
         found.push(finding(Severity::Critical, Subject::Lock(key.clone()), name, sentence, evidence.collect()));
     }
