@@ -56,7 +56,7 @@ fn graph_of_many(c: &mut Criterion) {
         let built = graph::build(&locks);
         println!("{} rows, {} deadlocks", built.rows.len(), built.deadlocks.len());
         c.bench_function(&format!("graph 10k agents 100k edges, {name}"), |b| {
-            b.iter_with_large_drop(|| graph::build(&locks))
+            b.iter_with_large_drop(|| graph::build(&locks));
         });
     }
 }

@@ -12,6 +12,7 @@ use std::time::SystemTime;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::data::action::journal::{Entry, Line, read};
+use crate::text::escape_json;
 
 /// How much of the file's end is read, in bytes.
 const TAIL: u64 = 4 << 20;
@@ -41,7 +42,8 @@ impl JournalFile {
 
     /// Appends one line, and returns when it is on the disk.
     pub fn append(&self, line: &Line) -> io::Result<()> {
-        let mut text = serde_json::to_string(line)?;
+        // Whatever prints the file prints text alone.
+        let mut text = escape_json(&serde_json::to_string(line)?);
         text.push('\n');
         let mut file = self.open()?;
         flock(&file, FlockOperation::LockExclusive)?;

@@ -66,7 +66,6 @@ impl Operator {
         stop: &Stop,
         mut tell: impl FnMut(Progress),
     ) -> Vec<Outcome> {
-        self.settle().await;
         let plan_id = new_id((self.clock)());
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(plan.steps.len());
         for (index, step) in plan.steps.iter().enumerate() {
@@ -86,6 +85,7 @@ impl Operator {
         let whole = outcomes.iter().all(|o| o.audited || o.verdict != Verdict::Done) && !self.torn;
         self.settled = self.settled.filter(|_| whole).map(|_| self.journal.stamp());
         tell(Progress::Finished);
+        self.settle().await;
         outcomes
     }
 
@@ -174,10 +174,17 @@ impl Operator {
         let mine = entries.into_iter().filter(here).collect::<Vec<_>>();
         let open = |entry: &Entry| entry.verdict.is_none() || entry.lacks_audit();
         self.settled = (!mine.iter().any(open)).then_some(stamp);
+        // A place that does not answer is not asked again for each entry.
+        let mut silent: Vec<String> = Vec::new();
         for entry in mine.into_iter().filter(open) {
+            if silent.contains(&entry.source) {
+                continue;
+            }
             if entry.lacks_audit() {
                 if self.record(&Text::new(&entry.source), &order_of(&entry)).await {
                     let _ = self.write(&entry.id, &entry.plan, Event::Audited).await;
+                } else {
+                    silent.push(entry.source.clone());
                 }
             } else if entry.verdict.is_none() && self.is_abandoned(&entry) {
                 self.take_up(&entry).await;

@@ -178,8 +178,10 @@ impl App {
     pub(super) fn key_in_run(&mut self, key: KeyEvent) -> Vec<Effect> {
         let Some(Overlay::Run { offset }) = &mut self.overlay else { return Vec::new() };
         let finished = self.running.as_ref().is_none_or(|running| running.finished);
+        // A step takes two lines or a few more.
+        let most = self.running.as_ref().map_or(0, |running| 4 * running.steps.len());
         match key.code {
-            KeyCode::Down | KeyCode::Char('j') => *offset += 1,
+            KeyCode::Down | KeyCode::Char('j') => *offset = (*offset + 1).min(most),
             KeyCode::Up | KeyCode::Char('k') => *offset = offset.saturating_sub(1),
             KeyCode::Char('c') if finished => return self.give_back(),
             KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q') if finished => self.overlay = None,

@@ -114,7 +114,7 @@ impl Picture {
         facts(self) != facts(before)
             || health(self) != health(before)
             || self.findings != before.findings
-            || self.mesh.journal != before.mesh.journal
+            || !Arc::ptr_eq(&self.mesh.journal, &before.mesh.journal)
     }
 }
 
