@@ -25,7 +25,7 @@ pub static WAITS: Rows<WaitRow> = Rows {
             rank: 0,
             descending: false,
             cell: |w, _| agent(w),
-            sort: |w| Sort::opt(i64::try_from(w.order).ok()),
+            sort: |w| Sort::opt(Some(i64::from(w.order))),
         },
         Column {
             field: "state",
@@ -64,8 +64,8 @@ pub static WAITS: Rows<WaitRow> = Rows {
             right: true,
             rank: 1,
             descending: true,
-            cell: |w, _| Cell::count(i64::try_from(w.direct).ok()),
-            sort: |w| Sort::opt(i64::try_from(w.direct).ok()),
+            cell: |w, _| Cell::count(i64::from(w.direct)),
+            sort: |w| Sort::Number(i64::from(w.direct)),
         },
         Column {
             field: "total",
@@ -74,8 +74,8 @@ pub static WAITS: Rows<WaitRow> = Rows {
             right: true,
             rank: 1,
             descending: true,
-            cell: |w, _| Cell::count(i64::try_from(w.total).ok()),
-            sort: |w| Sort::opt(i64::try_from(w.total).ok()),
+            cell: |w, _| Cell::count(i64::from(w.total)),
+            sort: |w| Sort::Number(i64::from(w.total)),
         },
         Column {
             field: "evidence",
@@ -91,7 +91,8 @@ pub static WAITS: Rows<WaitRow> = Rows {
 };
 
 fn agent(w: &WaitRow) -> Cell {
-    let branch = if w.depth == 0 { String::new() } else { format!("{}└ ", "  ".repeat((w.depth - 1).min(12))) };
+    let branch =
+        if w.depth == 0 { String::new() } else { format!("{}└ ", "  ".repeat((w.depth as usize - 1).min(12))) };
     Cell::plain(format!("{branch}agent {}", w.agent()))
 }
 

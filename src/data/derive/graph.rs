@@ -31,38 +31,44 @@ pub struct WaitGraph {
 #[derive(Debug, Clone)]
 pub struct WaitRow {
     /// Its place in the tree.
-    pub order: usize,
-    pub depth: usize,
+    pub order: u32,
+    pub depth: u32,
     /// Agents that wait for it, and all that are held up by it, through others too.
-    pub direct: usize,
-    pub total: usize,
+    pub direct: u32,
+    pub total: u32,
     pub deadlocked: bool,
-    agents: Arc<[Text]>,
-    locks: Arc<[LockView]>,
-    agent: usize,
+    shared: Arc<Shared>,
+    agent: u32,
     /// The lock it waits for, or the first it blocks others with.
-    lock: usize,
+    lock: u32,
     /// Its place in that lock's queue; nothing where it waits for nobody.
-    place: Option<usize>,
+    place: Option<u32>,
+}
+
+/// What all rows look things up in.
+#[derive(Debug)]
+struct Shared {
+    agents: Vec<Text>,
+    locks: Arc<[LockView]>,
 }
 
 impl WaitRow {
     /// The agent.
     #[must_use]
     pub fn agent(&self) -> &Text {
-        &self.agents[self.agent]
+        &self.shared.agents[self.agent as usize]
     }
 
     /// The lock it waits for, or the first it blocks others with.
     #[must_use]
     pub fn lock(&self) -> &LockView {
-        &self.locks[self.lock]
+        &self.shared.locks[self.lock as usize]
     }
 
     /// Its entry in that lock's queue; nothing where it waits for nobody.
     #[must_use]
     pub fn waiter(&self) -> Option<&Waiter> {
-        self.lock().waiters.get(self.place?)
+        self.lock().waiters.get(self.place? as usize)
     }
 
     /// Whether it waits for somebody.
@@ -101,21 +107,38 @@ pub struct Deadlock {
 /// One wait: who, for whom, through which lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Wait {
-    waiter: usize,
-    holder: usize,
-    lock: usize,
+    waiter: u32,
+    holder: u32,
+    lock: u32,
     /// In the queue of the lock.
-    place: usize,
+    place: u32,
+}
+
+impl Wait {
+    fn waiter(self) -> usize {
+        self.waiter as usize
+    }
+    fn holder(self) -> usize {
+        self.holder as usize
+    }
+    fn lock(self) -> usize {
+        self.lock as usize
+    }
+}
+
+/// Places are counted in 32 bits: rows are many.
+fn small(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
 }
 
 /// Who waits for whom, agents in the order of their names.
 struct Waits<'a> {
     locks: &'a [LockView],
-    agents: Arc<[Text]>,
+    agents: Vec<&'a Text>,
     list: Vec<Wait>,
     /// The waits for each agent, as places in `list`: those of agent `i` from `starts[i]` on.
-    behind: Vec<usize>,
-    starts: Vec<usize>,
+    behind: Vec<u32>,
+    starts: Vec<u32>,
 }
 
 /// Builds the graph.
@@ -125,7 +148,7 @@ pub fn build(locks: &Arc<[LockView]>) -> WaitGraph {
     let mut graph: DiGraph<(), (), u32> = DiGraph::with_capacity(waits.agents.len(), waits.list.len());
     let nodes: Vec<_> = waits.agents.iter().map(|_| graph.add_node(())).collect();
     for wait in &waits.list {
-        graph.add_edge(nodes[wait.waiter], nodes[wait.holder], ());
+        graph.add_edge(nodes[wait.waiter()], nodes[wait.holder()], ());
     }
     // Components come with holders before those who wait for them.
     let components: Vec<Vec<usize>> =
@@ -139,50 +162,55 @@ pub fn build(locks: &Arc<[LockView]>) -> WaitGraph {
     let totals = reach::held_up(&waits, &components, &component_of);
     let deadlocks = deadlock::find(&waits, &components, &component_of);
     let deadlocked: Vec<bool> = component_of.iter().map(|&c| components[c].len() > 1).collect();
-    let rows = tree::Tree { locks, waits: &waits, totals: &totals, deadlocked: &deadlocked }.flatten();
+    let agents = waits.agents.iter().map(|agent| (*agent).clone()).collect();
+    let shared = Arc::new(Shared { agents, locks: locks.clone() });
+    let rows = tree::Tree { shared, waits: &waits, totals: &totals, deadlocked: &deadlocked }.flatten();
     WaitGraph { rows, deadlocks }
 }
 
 impl<'a> Waits<'a> {
     fn collect(locks: &'a [LockView]) -> Self {
-        let mut seen: HashMap<&Text, usize, RandomState> = HashMap::default();
-        let mut list = Vec::new();
-        let waited = locks.iter().enumerate().filter(|(_, l)| !l.waiters.is_empty() && l.state != LockState::Expired);
-        for (lock, view) in waited {
-            let next = seen.len();
+        let waited =
+            || locks.iter().enumerate().filter(|(_, l)| !l.waiters.is_empty() && l.state != LockState::Expired);
+        let n = waited().map(|(_, view)| view.waiters.len()).sum();
+        let mut seen: HashMap<&Text, u32, RandomState> = HashMap::default();
+        let mut list: Vec<Wait> = Vec::with_capacity(n);
+        for (lock, view) in waited() {
+            let next = small(seen.len());
             let holder = *seen.entry(&view.lock.holder_agent).or_insert(next);
             for (place, waiter) in view.waiters.iter().enumerate() {
-                let next = seen.len();
+                let next = small(seen.len());
                 let waiter = *seen.entry(&waiter.agent).or_insert(next);
-                list.push(Wait { waiter, holder, lock, place });
+                list.push(Wait { waiter, holder, lock: small(lock), place: small(place) });
             }
         }
-        let mut names: Vec<(&Text, usize)> = seen.into_iter().collect();
+        let mut names: Vec<(&Text, u32)> = seen.into_iter().collect();
         names.sort_unstable();
         let mut place_of = vec![0; names.len()];
         for (place, (_, was)) in names.iter().enumerate() {
-            place_of[*was] = place;
+            place_of[*was as usize] = small(place);
         }
-        let agents: Arc<[Text]> = names.into_iter().map(|(name, _)| name.clone()).collect();
+        let agents: Vec<&Text> = names.into_iter().map(|(name, _)| name).collect();
         let mut starts = vec![0; agents.len() + 1];
         for wait in &mut list {
-            (wait.waiter, wait.holder) = (place_of[wait.waiter], place_of[wait.holder]);
-            starts[wait.holder + 1] += 1;
+            (wait.waiter, wait.holder) = (place_of[wait.waiter()], place_of[wait.holder()]);
+            starts[wait.holder() + 1] += 1;
         }
         for i in 1..starts.len() {
             starts[i] += starts[i - 1];
         }
         let (mut behind, mut filled) = (vec![0; list.len()], starts.clone());
         for (i, wait) in list.iter().enumerate() {
-            behind[filled[wait.holder]] = i;
-            filled[wait.holder] += 1;
+            let at = &mut filled[wait.holder()];
+            behind[*at as usize] = small(i);
+            *at += 1;
         }
         Self { locks, agents, list, behind, starts }
     }
 
     /// The waits for an agent, as places in the list.
-    fn behind(&self, agent: usize) -> &[usize] {
-        &self.behind[self.starts[agent]..self.starts[agent + 1]]
+    fn behind(&self, agent: usize) -> &[u32] {
+        &self.behind[self.starts[agent] as usize..self.starts[agent + 1] as usize]
     }
 }
 

@@ -19,8 +19,8 @@ const TRIED: usize = 64;
 pub(super) fn find(waits: &Waits<'_>, components: &[Vec<usize>], component_of: &[usize]) -> Vec<Deadlock> {
     let mut inside: HashMap<usize, Vec<Wait>> = HashMap::new();
     for wait in &waits.list {
-        let component = component_of[wait.waiter];
-        if component == component_of[wait.holder] && components[component].len() > 1 {
+        let component = component_of[wait.waiter()];
+        if component == component_of[wait.holder()] && components[component].len() > 1 {
             inside.entry(component).or_default().push(*wait);
         }
     }
@@ -40,7 +40,7 @@ pub(super) fn find(waits: &Waits<'_>, components: &[Vec<usize>], component_of: &
 
 /// The smallest set of locks without which no circle is left; the first in order among equals.
 fn smallest_break(waits: &[Wait]) -> Vec<usize> {
-    let mut locks: Vec<usize> = waits.iter().map(|w| w.lock).collect();
+    let mut locks: Vec<usize> = waits.iter().map(|w| w.lock()).collect();
     locks.sort_unstable();
     locks.dedup();
     if locks.len() <= SEARCHED {
@@ -58,7 +58,7 @@ fn smallest_break(waits: &[Wait]) -> Vec<usize> {
     // Too many to search: take the lock with the most waits, again and again, until no circle is left.
     let mut taken = Vec::new();
     while has_circle(waits, &taken) {
-        let count = |lock: usize| waits.iter().filter(|w| w.lock == lock).count();
+        let count = |lock: usize| waits.iter().filter(|w| w.lock() == lock).count();
         let Some(&next) = locks
             .iter()
             .filter(|lock| !taken.contains(*lock))
@@ -74,7 +74,7 @@ fn smallest_break(waits: &[Wait]) -> Vec<usize> {
 fn has_circle(waits: &[Wait], without: &[usize]) -> bool {
     let mut graph: DiGraph<(), ()> = DiGraph::new();
     let mut nodes = HashMap::new();
-    for wait in waits.iter().filter(|w| !without.contains(&w.lock)) {
+    for wait in waits.iter().filter(|w| !without.contains(&w.lock())) {
         let [from, to] =
             [wait.waiter, wait.holder].map(|agent| *nodes.entry(agent).or_insert_with(|| graph.add_node(())));
         graph.add_edge(from, to, ());
@@ -89,7 +89,7 @@ fn feedback(waits: &[Wait]) -> Vec<usize> {
     for wait in waits {
         let [from, to] =
             [wait.waiter, wait.holder].map(|agent| *nodes.entry(agent).or_insert_with(|| graph.add_node(())));
-        graph.add_edge(from, to, wait.lock);
+        graph.add_edge(from, to, wait.lock());
     }
     let mut locks: Vec<usize> = greedy_feedback_arc_set(&graph).map(|edge| graph[edge.id()]).collect();
     locks.sort_unstable();

@@ -3,7 +3,7 @@
 //! Sets of agents are rows of bits. They are worked out for a block of agents at a time, so that the rows of a
 //! block stay in the processor's cache however many agents there are.
 
-use super::Waits;
+use super::{Waits, small};
 
 /// Words of 64 agents that are worked out at a time.
 const BLOCK: usize = 16;
@@ -14,7 +14,7 @@ pub(super) fn held_up(waits: &Waits<'_>, components: &[Vec<usize>], component_of
     let mut edges: Vec<(u32, u32)> = waits
         .list
         .iter()
-        .map(|wait| (number(component_of[wait.holder]), number(component_of[wait.waiter])))
+        .map(|wait| (small(component_of[wait.holder()]), small(component_of[wait.waiter()])))
         .filter(|(holder, waiter)| holder != waiter)
         .collect();
     // Those who wait come last in the list of components: begin with them.
@@ -29,19 +29,20 @@ pub(super) fn held_up(waits: &Waits<'_>, components: &[Vec<usize>], component_of
             let bit = agent - first * 64;
             sets[component_of[agent]][bit / 64] |= 1 << (bit % 64);
         }
-        for &(holder, waiter) in &edges {
-            let from = sets[waiter as usize];
-            for (word, more) in sets[holder as usize].iter_mut().zip(from) {
-                *word |= more;
+        // The set of one holder is gathered before it is put back.
+        for of_one in edges.chunk_by(|a, b| a.0 == b.0) {
+            let holder = of_one[0].0 as usize;
+            let mut set = sets[holder];
+            for &(_, waiter) in of_one {
+                for (word, more) in set.iter_mut().zip(&sets[waiter as usize]) {
+                    *word |= more;
+                }
             }
+            sets[holder] = set;
         }
         for (count, set) in counts.iter_mut().zip(&sets) {
             *count += set.iter().map(|word| word.count_ones() as usize).sum::<usize>();
         }
     }
     component_of.iter().map(|&component| counts[component] - 1).collect()
-}
-
-fn number(index: usize) -> u32 {
-    u32::try_from(index).unwrap_or(u32::MAX)
 }

@@ -25,7 +25,7 @@ fn view(key: &str, holder: &str, waiters: &[&str]) -> LockView {
 }
 
 fn shape(graph: &WaitGraph) -> Vec<(usize, String, usize, usize)> {
-    graph.rows.iter().map(|r| (r.depth, r.agent().to_string(), r.direct, r.total)).collect()
+    graph.rows.iter().map(|r| (r.depth as usize, r.agent().to_string(), r.direct as usize, r.total as usize)).collect()
 }
 
 #[test]
@@ -97,7 +97,7 @@ proptest! {
         for row in &graph.rows {
             let agent = row.agent().to_string();
             let held = all.get(&agent).cloned().unwrap_or_default();
-            prop_assert_eq!(row.total, held.iter().filter(|a| **a != agent).count(), "{}", agent);
+            prop_assert_eq!(row.total as usize, held.iter().filter(|a| **a != agent).count(), "{}", agent);
             prop_assert_eq!(row.deadlocked, held.contains(&agent));
         }
         let named: BTreeSet<String> = graph.deadlocks.iter().flat_map(|d| d.agents.iter().map(ToString::to_string)).collect();

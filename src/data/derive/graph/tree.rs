@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Wait, WaitRow, Waits};
-use crate::data::derive::locks::LockView;
+use super::{Shared, Wait, WaitRow, Waits, small};
 
 /// What a tree is made from.
 pub(super) struct Tree<'a> {
-    pub locks: &'a Arc<[LockView]>,
+    pub shared: Arc<Shared>,
     pub waits: &'a Waits<'a>,
     pub totals: &'a [usize],
     pub deadlocked: &'a [bool],
@@ -19,67 +18,57 @@ impl Tree<'_> {
         let waits = self.waits;
         let agents = waits.agents.len();
         let mut waiting = vec![false; agents];
-        waits.list.iter().for_each(|wait| waiting[wait.waiter] = true);
+        waits.list.iter().for_each(|wait| waiting[wait.waiter()] = true);
         let mut roots: Vec<usize> = (0..agents).filter(|&agent| !waits.behind(agent).is_empty()).collect();
         roots.sort_by_key(|&agent| (waiting[agent], std::cmp::Reverse(self.totals[agent]), agent));
-        let mut rows = Rows::new(self);
+        let direct = self.direct();
+        let mut rows: Vec<WaitRow> = Vec::with_capacity(waits.list.len() + agents);
+        let mut push = |agent: usize, depth: u32, wait: Option<Wait>| {
+            let first = || waits.behind(agent).first().map(|&first| waits.list[first as usize]);
+            let Some(shown) = wait.or_else(first) else { return };
+            rows.push(WaitRow {
+                order: small(rows.len()),
+                depth,
+                direct: direct[agent],
+                total: small(self.totals[agent]),
+                deadlocked: self.deadlocked[agent],
+                shared: self.shared.clone(),
+                agent: small(agent),
+                lock: shown.lock,
+                place: wait.map(|wait| wait.place),
+            });
+        };
         let mut shown = vec![false; waits.list.len()];
         // (wait, depth) still to be shown, the next one last.
-        let mut open: Vec<(usize, usize)> = Vec::new();
+        let mut open: Vec<(u32, u32)> = Vec::new();
         for root in roots {
-            if waits.behind(root).iter().all(|&wait| shown[wait]) {
+            if waits.behind(root).iter().all(|&wait| shown[wait as usize]) {
                 continue;
             }
-            rows.push(root, 0, None);
+            push(root, 0, None);
             open.extend(waits.behind(root).iter().rev().map(|&wait| (wait, 1)));
-            while let Some((wait, depth)) = open.pop() {
-                if std::mem::replace(&mut shown[wait], true) {
+            while let Some((at, depth)) = open.pop() {
+                if std::mem::replace(&mut shown[at as usize], true) {
                     continue;
                 }
-                let waiter = waits.list[wait].waiter;
-                rows.push(waiter, depth, Some(waits.list[wait]));
-                let next = waits.behind(waiter).iter().rev().filter(|&&next| !shown[next]);
+                let wait = waits.list[at as usize];
+                push(wait.waiter(), depth, Some(wait));
+                let next = waits.behind(wait.waiter()).iter().rev().filter(|&&next| !shown[next as usize]);
                 open.extend(next.map(|&next| (next, depth + 1)));
             }
         }
-        rows.all
+        rows
     }
-}
 
-/// The rows so far.
-struct Rows<'a> {
-    tree: &'a Tree<'a>,
-    all: Vec<WaitRow>,
-    direct: Vec<usize>,
-}
-
-impl<'a> Rows<'a> {
-    fn new(tree: &'a Tree<'a>) -> Self {
-        let waits = tree.waits;
+    /// How many agents wait for each one.
+    fn direct(&self) -> Vec<u32> {
+        let waits = self.waits;
         let mut seen = vec![usize::MAX; waits.agents.len()];
         let count = |agent: usize| {
-            let waiters = waits.behind(agent).iter().map(|&wait| waits.list[wait].waiter);
+            let waiters = waits.behind(agent).iter().map(|&wait| waits.list[wait as usize].waiter());
             // A waiter that was counted for this agent carries its number.
-            waiters.filter(|&waiter| std::mem::replace(&mut seen[waiter], agent) != agent).count()
+            small(waiters.filter(|&waiter| std::mem::replace(&mut seen[waiter], agent) != agent).count())
         };
-        let direct = (0..waits.agents.len()).map(count).collect();
-        Self { tree, all: Vec::with_capacity(waits.list.len() + waits.agents.len()), direct }
-    }
-
-    fn push(&mut self, agent: usize, depth: usize, wait: Option<Wait>) {
-        let waits = self.tree.waits;
-        let Some(shown) = wait.or_else(|| waits.behind(agent).first().map(|&first| waits.list[first])) else { return };
-        self.all.push(WaitRow {
-            order: self.all.len(),
-            depth,
-            direct: self.direct[agent],
-            total: self.tree.totals[agent],
-            deadlocked: self.tree.deadlocked[agent],
-            agents: waits.agents.clone(),
-            locks: self.tree.locks.clone(),
-            agent,
-            lock: shown.lock,
-            place: wait.map(|wait| wait.place),
-        });
+        (0..waits.agents.len()).map(count).collect()
     }
 }
