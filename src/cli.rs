@@ -115,6 +115,9 @@ pub enum Command {
         /// Write a cancel_request to the holder's agent
         #[arg(long)]
         tell_holder: bool,
+        /// Write to the agent that is next in line
+        #[arg(long)]
+        tell_next: bool,
         #[command(flatten)]
         act: ActArgs,
     },

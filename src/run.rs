@@ -61,8 +61,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             print(&crate::config::show::show(&configured.layers, &configured.settings))
         }
         Some(Command::Snapshot(arguments)) => snapshot(&cli.global, &arguments),
-        Some(Command::Release { key, fence, mode, tell_holder, act }) => {
-            perform(&cli.global, &Ask::Release { key, fence: fence.0, mode, tell_holder }, &act)
+        Some(Command::Release { key, fence, mode, tell_holder, tell_next, act }) => {
+            perform(&cli.global, &Ask::Release { key, fence: fence.0, mode, tell_holder, tell_next }, &act)
         }
         Some(Command::Reroute { message, to, act }) => perform(&cli.global, &Ask::Reroute { message, to }, &act),
         Some(Command::Evacuate { node, act }) => perform(&cli.global, &Ask::Evacuate { node }, &act),

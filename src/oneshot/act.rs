@@ -23,11 +23,29 @@ pub const SCHEMA: &str = "lockkeeper.plan.v1";
 /// What is asked for on the command line.
 #[derive(Debug, Clone)]
 pub enum Ask {
-    Release { key: String, fence: Option<i64>, mode: Option<crate::data::action::Mode>, tell_holder: bool },
-    Reroute { message: String, to: String },
-    Evacuate { node: String },
-    Drain { node: String, on: bool, for_ms: Option<i64> },
-    Quarantine { node: String, on: bool },
+    Release {
+        key: String,
+        fence: Option<i64>,
+        mode: Option<crate::data::action::Mode>,
+        tell_holder: bool,
+        tell_next: bool,
+    },
+    Reroute {
+        message: String,
+        to: String,
+    },
+    Evacuate {
+        node: String,
+    },
+    Drain {
+        node: String,
+        on: bool,
+        for_ms: Option<i64>,
+    },
+    Quarantine {
+        node: String,
+        on: bool,
+    },
 }
 
 /// How it ended.
@@ -121,9 +139,9 @@ fn end_of(outcomes: &[Outcome]) -> End {
 /// Finds what was named.
 fn intent(ask: &Ask, picture: &Picture, repo: Option<&str>) -> Result<Intent, End> {
     Ok(match ask {
-        Ask::Release { key, fence, mode, tell_holder } => {
+        Ask::Release { key, fence, mode, tell_holder, tell_next } => {
             let locks = vec![find_lock(picture, key, *fence, repo)?];
-            Intent::Release { locks, mode: *mode, tell_holder: *tell_holder, tell_next: false }
+            Intent::Release { locks, mode: *mode, tell_holder: *tell_holder, tell_next: *tell_next }
         }
         Ask::Reroute { message, to } => {
             Intent::Reroute { messages: vec![find_message(picture, message)?], to: Some(Text::new(to)) }

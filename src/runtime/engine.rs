@@ -1,10 +1,11 @@
 //! Polls every source and keeps the mesh, off the drawing thread.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::Pictures;
 use crate::clock::wall_clock;
@@ -24,6 +25,8 @@ use crate::time::{Millis, millis};
 
 /// Reports that may wait to be applied; a source that is faster waits.
 const REPORTS: usize = 16;
+/// How long leaving waits for the step that a plan is at.
+const LAST_STEP: Duration = Duration::from_millis(700);
 /// Words of a running plan that may wait for the screen.
 const PROGRESS: usize = 4_096;
 /// Time alone changes judgements; they are drawn anew this often when nothing is reported.
@@ -41,6 +44,10 @@ pub struct Engine {
     orders: mpsc::Sender<Run>,
     progress: mpsc::Receiver<Progress>,
     stop_plan: Stop,
+    /// Carries plans out; ended after the step it is at.
+    worker: JoinHandle<()>,
+    /// Whether it is at one.
+    at_work: Arc<AtomicBool>,
     pace: watch::Sender<Pace>,
     tasks: JoinSet<()>,
     /// Private copies, removed when the engine is dropped.
@@ -80,7 +87,8 @@ impl Engine {
             };
             tasks.spawn(poller.run());
         }
-        tasks.spawn(work(operator, ordered, tell, pace.clone()));
+        let at_work = Arc::<AtomicBool>::default();
+        let worker = tokio::spawn(work(operator, ordered, tell, pace.clone(), at_work.clone()));
         let keeper = Keeper {
             journal,
             stamp: Stamp::default(),
@@ -91,7 +99,17 @@ impl Engine {
             tell_known,
         };
         tasks.spawn(keeper.run(reports, pace_of));
-        Ok(Self { pictures, orders, progress, stop_plan: Stop::default(), pace, tasks, _store: sources.store })
+        Ok(Self {
+            pictures,
+            orders,
+            progress,
+            stop_plan: Stop::default(),
+            worker,
+            at_work,
+            pace,
+            tasks,
+            _store: sources.store,
+        })
     }
 
     /// The next picture, or what the running plan told. Pictures that nobody waited for are skipped.
@@ -126,7 +144,7 @@ impl Engine {
 
     /// Lets the running plan end before its next step.
     pub fn stop_plan(&self) {
-        self.stop_plan.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.stop_plan.store(true, Ordering::Relaxed);
     }
 
     /// Polls every source now.
@@ -141,6 +159,15 @@ impl Engine {
 
     /// Ends every task.
     pub async fn stop(mut self) {
+        self.stop_plan();
+        // Nothing more is ordered, so the worker ends after what it is at.
+        let (nobody, _) = mpsc::channel(1);
+        drop(std::mem::replace(&mut self.orders, nobody));
+        if self.at_work.load(Ordering::Relaxed) {
+            // A step that is cut off is taken up at the next start; one that may end in time does.
+            let _ = tokio::time::timeout(LAST_STEP, &mut self.worker).await;
+        }
+        self.worker.abort();
         self.tasks.shutdown().await;
     }
 }
@@ -158,6 +185,7 @@ async fn work(
     mut ordered: mpsc::Receiver<Run>,
     tell: mpsc::Sender<Progress>,
     pace: watch::Sender<Pace>,
+    at_work: Arc<AtomicBool>,
 ) {
     operator.settle().await;
     while let Some(run) = ordered.recv().await {
@@ -168,7 +196,9 @@ async fn work(
             // What finds no room is told by the journal and by the end.
             let _ = tell.try_send(progress);
         };
+        at_work.store(true, Ordering::Relaxed);
         operator.run(&run.plan, &run.reason, &run.stop, report).await;
+        at_work.store(false, Ordering::Relaxed);
     }
 }
 

@@ -51,14 +51,9 @@ fn queue(page: &mut Inspection, view: &LockView, picture: &Picture, now: Millis)
     for (place, waiter) in view.waiters.iter().enumerate() {
         let waits = waiter.since_ms.map_or_else(|| "since unknown".into(), |at| format!("{} so far", short(now - at)));
         let evidence: Vec<_> = waiter.evidence.iter().map(ToString::to_string).collect();
-        let line = format!(
-            "{}. agent {}, {waits}, confidence {} ({})",
-            place + 1,
-            waiter.agent,
-            waiter.confidence,
-            evidence.join("; ")
-        );
+        let line = format!("{}. agent {}, {waits}, confidence {}", place + 1, waiter.agent, waiter.confidence);
         page.text(line, Role::Warn);
+        page.text(format!("     {}", evidence.join("; ")), Role::Dim);
     }
     let next = view.next_in_line(picture);
     let next = match next {
@@ -66,7 +61,7 @@ fn queue(page: &mut Inspection, view: &LockView, picture: &Picture, now: Millis)
         None => "if it is freed now: nobody who waits is alive".into(),
     };
     page.text(next, Role::Accent);
-    page.text("nothing enforces the order: whoever asks first after the release gets it", Role::Dim);
+    page.text("nobody enforces it: whoever asks first gets it", Role::Dim);
 }
 
 /// What the op-log and this console saw of it.

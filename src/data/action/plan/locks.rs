@@ -122,6 +122,9 @@ impl Planner<'_> {
         let hold_ms = self.policy.hold_ms;
         let step = plan.step(&view.source, Action::Release { lock: lock.clone(), mode, hold_ms }, what);
         plan.evidence.extend(signs.into_iter().filter(|sign| !plan.evidence.contains(sign)).collect::<Vec<_>>());
+        if view.lock.shared {
+            plan.unknown("who else reads under it: readers share one row, and only the last one is named");
+        }
         if mode == Mode::Delete {
             plan.unknown("whether an old holder with a higher fence token still writes: the count may restart at 1");
         }

@@ -194,7 +194,10 @@ impl<'a> LockSql<'a> {
         }
         Ok(match mode {
             Mode::Delete => format!("DELETE FROM {table} WHERE {guard}"),
-            Mode::Expire => format!("UPDATE {table} SET expires_at = {} WHERE {guard}", self.after_now(-1_000)),
+            // What ran out longer ago keeps its end.
+            Mode::Expire => {
+                format!("UPDATE {table} SET expires_at = min(expires_at, {}) WHERE {guard}", self.after_now(-1_000))
+            }
             Mode::FenceOff if !self.has("fence_token") => {
                 return Err(format!("{table} has no fence_token to raise: choose expire or delete"));
             }
