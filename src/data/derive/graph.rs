@@ -4,13 +4,12 @@
 //! follows the newer protocol, so they make no edge. Agents are told apart by id alone.
 
 mod deadlock;
+mod names;
 mod reach;
 mod tree;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::DiGraph;
 
@@ -173,18 +172,16 @@ impl<'a> Waits<'a> {
         let waited =
             || locks.iter().enumerate().filter(|(_, l)| !l.waiters.is_empty() && l.state != LockState::Expired);
         let n = waited().map(|(_, view)| view.waiters.len()).sum();
-        let mut seen: HashMap<&Text, u32, RandomState> = HashMap::default();
+        let mut seen = names::Names::default();
         let mut list: Vec<Wait> = Vec::with_capacity(n);
         for (lock, view) in waited() {
-            let next = small(seen.len());
-            let holder = *seen.entry(&view.lock.holder_agent).or_insert(next);
+            let holder = seen.number(&view.lock.holder_agent);
             for (place, waiter) in view.waiters.iter().enumerate() {
-                let next = small(seen.len());
-                let waiter = *seen.entry(&waiter.agent).or_insert(next);
+                let waiter = seen.number(&waiter.agent);
                 list.push(Wait { waiter, holder, lock: small(lock), place: small(place) });
             }
         }
-        let mut names: Vec<(&Text, u32)> = seen.into_iter().collect();
+        let mut names: Vec<(&Text, u32)> = seen.met.into_iter().zip(0..).collect();
         names.sort_unstable();
         let mut place_of = vec![0; names.len()];
         for (place, (_, was)) in names.iter().enumerate() {

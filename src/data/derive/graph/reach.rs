@@ -3,10 +3,14 @@
 //! Sets of agents are rows of bits. They are worked out for a block of agents at a time, so that the rows of a
 //! block stay in the processor's cache however many agents there are.
 
+use std::ops::Range;
+
 use super::{Waits, small};
 
 /// Words of 64 agents that are worked out at a time.
 const BLOCK: usize = 16;
+/// From so many words on it is worth a second thread.
+const SHARED: usize = 4 * BLOCK;
 
 /// How many agents each one holds up; itself not counted.
 pub(super) fn held_up(waits: &Waits<'_>, components: &[Vec<usize>], component_of: &[usize]) -> Vec<usize> {
@@ -20,12 +24,38 @@ pub(super) fn held_up(waits: &Waits<'_>, components: &[Vec<usize>], component_of
     // Those who wait come last in the list of components: begin with them.
     edges.sort_unstable_by(|a, b| b.cmp(a));
     edges.dedup();
-    let mut counts = vec![0usize; components.len()];
     let words = waits.agents.len().div_ceil(64);
-    let mut sets = vec![[0u64; BLOCK]; components.len()];
-    for first in (0..words).step_by(BLOCK) {
+    let part = |words: Range<usize>| count(words, waits.agents.len(), components.len(), component_of, &edges);
+    let counts = if words < SHARED {
+        part(0..words)
+    } else {
+        // Blocks do not touch one another: two threads take half of them each.
+        let half = words / 2 / BLOCK * BLOCK;
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| part(half..words));
+            let mut counts = part(0..half);
+            // A thread that panicked has told why already.
+            let more = other.join().unwrap_or_default();
+            counts.iter_mut().zip(more).for_each(|(count, more)| *count += more);
+            counts
+        })
+    };
+    component_of.iter().map(|&component| counts[component].saturating_sub(1)).collect()
+}
+
+/// How many agents of some words of the sets each component holds up.
+fn count(
+    words: Range<usize>,
+    agents: usize,
+    components: usize,
+    component_of: &[usize],
+    edges: &[(u32, u32)],
+) -> Vec<usize> {
+    let mut counts = vec![0usize; components];
+    let mut sets = vec![[0u64; BLOCK]; components];
+    for first in words.clone().step_by(BLOCK) {
         sets.fill([0; BLOCK]);
-        for agent in first * 64..((first + BLOCK) * 64).min(waits.agents.len()) {
+        for agent in first * 64..((first + BLOCK).min(words.end) * 64).min(agents) {
             let bit = agent - first * 64;
             sets[component_of[agent]][bit / 64] |= 1 << (bit % 64);
         }
@@ -44,5 +74,5 @@ pub(super) fn held_up(waits: &Waits<'_>, components: &[Vec<usize>], component_of
             *count += set.iter().map(|word| word.count_ones() as usize).sum::<usize>();
         }
     }
-    component_of.iter().map(|&component| counts[component] - 1).collect()
+    counts
 }
