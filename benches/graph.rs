@@ -22,11 +22,11 @@ fn locks(random: bool) -> Arc<[LockView]> {
                 let behind = if random { 0..AGENTS } else { holder..AGENTS };
                 Waiter::inferred(chance.usize(behind).to_string().into(), Some(1), "bench")
             });
-            let key: lockkeeper::text::Text = format!("file:src/{i}.rs").into();
+            let key = format!("file:src/{i}.rs");
             LockView {
                 lock: Lock {
                     table: LockTable::Distributed,
-                    lock_key: key.clone(),
+                    lock_key: key.into(),
                     repository_id: "r".into(),
                     holder_node: "n".into(),
                     holder_agent: holder.to_string().into(),
@@ -42,7 +42,6 @@ fn locks(random: bool) -> Arc<[LockView]> {
                 acquired_ms: Some(0),
                 expires_ms: Some(60_000),
                 waiters: waiters.collect(),
-                resource: key,
                 fences: None,
                 as_of_ms: None,
             }

@@ -155,7 +155,8 @@ fn intent(ask: &Ask, picture: &Picture, repo: Option<&str>) -> Result<Intent, En
 fn find_lock(picture: &Picture, key: &str, fence: Option<i64>, repo: Option<&str>) -> Result<String, End> {
     let named = picture.locks.iter().filter(|view| {
         view.lock.table != LockTable::ExecLease
-            && (view.lock.lock_key == *key || view.resource == *picture.names.canonical(key))
+            && (view.lock.lock_key == *key
+                || picture.names.canonical(view.lock.lock_key.raw()) == picture.names.canonical(key))
             && repo.is_none_or(|repo| view.lock.repository_id == *repo)
     });
     let found: Vec<_> = named.collect();

@@ -34,7 +34,7 @@ pub fn inspect(view: &LockView, picture: &Picture, now: Millis) -> Inspection {
     queue(&mut page, view, picture, now);
     findings(&mut page, picture, |subject| matches!(subject, Subject::Lock(key) if *key == view.key()));
     history(&mut page, view, picture, now);
-    let name = view.resource.raw();
+    let name = picture.names.canonical(view.lock.lock_key.raw());
     messages(&mut page, picture, "Messages that name it", now, |m| {
         m.state != MessageState::Acknowledged && m.message.payload.head.contains(name)
     });
@@ -80,6 +80,6 @@ fn history(page: &mut Inspection, view: &LockView, picture: &Picture, now: Milli
             page.text(line, Role::Dead);
         }
     }
-    let name = view.resource.raw();
+    let name = picture.names.canonical(view.lock.lock_key.raw());
     log_entries(page, picture, "Op-log", now, |l| l.is_about(name, &picture.names));
 }

@@ -101,7 +101,7 @@ fn outcome(entry: &Entry) -> Cell {
 fn logged(entry: &Entry) -> Cell {
     match (entry.audited, entry.lacks_audit()) {
         (true, _) => Cell { text: "✓ yes".into(), role: Role::Healthy },
-        (false, true) => Cell { text: "◐ not yet".chars().take(7).collect(), role: Role::Warn },
+        (false, true) => Cell { text: "◐ later".into(), role: Role::Warn },
         (false, false) => Cell::dim("-"),
     }
 }

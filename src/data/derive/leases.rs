@@ -86,7 +86,6 @@ pub(super) fn as_locks(leases: &[LeaseView], now_ms: Millis, margin: Millis) -> 
             acquired_ms: lease.granted_at_ms,
             expires_ms: view.expires_ms,
             waiters: Vec::new(),
-            resource: lease.scope_key.clone(),
             fences: None,
             as_of_ms: view.as_of_ms,
         }

@@ -1,6 +1,7 @@
 //! Locks: held, expiring, expired or orphaned, with who waits.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use strum::{Display, EnumIter, IntoStaticStr};
 
@@ -42,10 +43,8 @@ pub struct LockView {
     /// On the console's clock.
     pub expires_ms: Option<Millis>,
     pub waiters: Vec<Waiter>,
-    /// The name that all spellings of the resource share.
-    pub resource: Text,
     /// What was seen of its fence token since the console watches.
-    pub fences: Option<Fences>,
+    pub fences: Option<Arc<Fences>>,
     /// Set where the source is old.
     pub as_of_ms: Option<Millis>,
 }
@@ -115,7 +114,9 @@ pub(super) fn judge(
     waiters: &Waiters,
 ) -> Vec<LockView> {
     let mut repositories: HashMap<&str, (&Text, bool)> = HashMap::new();
-    for lock in mesh.sources.iter().flat_map(|s| s.facts.locks.iter()).flat_map(|table| table.iter()) {
+    // Only names that somebody waits for can be mistaken.
+    let all = mesh.sources.iter().flat_map(|s| s.facts.locks.iter()).flat_map(|table| table.iter());
+    for lock in all.filter(|lock| waiters.names_any(lock)) {
         let (first, alone) =
             repositories.entry(waiters.canonical(lock.lock_key.raw())).or_insert((&lock.repository_id, true));
         *alone &= *first == &lock.repository_id;
@@ -130,7 +131,6 @@ pub(super) fn judge(
             views.push(LockView {
                 state: state(acquired_ms, expires_ms, view.at(now_ms), holder, thresholds.expiring_ms),
                 waiters: waiters.of(lock, acquired_ms, alone(lock)),
-                resource: waiters.canonical(lock.lock_key.raw()).into(),
                 fences: source.facts.fences.of(lock).cloned(),
                 lock: lock.clone(),
                 source: source.identity.name.clone(),

@@ -78,6 +78,12 @@ impl Waiters {
         self.names.canonical(name)
     }
 
+    /// Whether anybody waits for something of this lock's name.
+    #[must_use]
+    pub fn names_any(&self, lock: &Lock) -> bool {
+        self.claims.contains_key(self.canonical(lock.lock_key.raw()))
+    }
+
     /// The queue for a lock: by priority, then time, then id; one entry an agent; never its holder.
     /// `alone` says that no other repository has a lock of this name.
     #[must_use]

@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use crate::data::model::{Lock, LockTable};
 use crate::text::Text;
 use crate::time::Millis;
@@ -52,18 +54,18 @@ type Key = (LockTable, Text, Text);
 
 /// The fences of one source.
 #[derive(Debug, Clone, Default)]
-pub struct FenceBook(Arc<HashMap<Key, Fences>>);
+pub struct FenceBook(Arc<HashMap<Key, Arc<Fences>, RandomState>>);
 
 impl FenceBook {
     /// What was seen of a lock's fence.
     #[must_use]
-    pub fn of(&self, lock: &Lock) -> Option<&Fences> {
+    pub fn of(&self, lock: &Lock) -> Option<&Arc<Fences>> {
         self.0.get(&key(lock))
     }
 
     /// Notes what changed between two looks at a table.
     pub fn note(&mut self, before: &[Lock], after: &[Lock], at_ms: Millis) {
-        let known: HashMap<Key, &Lock> = before.iter().map(|lock| (key(lock), lock)).collect();
+        let known: HashMap<Key, &Lock, RandomState> = before.iter().map(|lock| (key(lock), lock)).collect();
         let book = Arc::make_mut(&mut self.0);
         for lock in after {
             let key = key(lock);
@@ -71,10 +73,11 @@ impl FenceBook {
             if old.is_some_and(|old| *old == lock) && book.contains_key(&key) {
                 continue;
             }
-            note_one(book.entry(key).or_insert_with(|| begin(lock, at_ms)), lock, old.copied(), at_ms);
+            let fences = book.entry(key).or_insert_with(|| Arc::new(begin(lock, at_ms)));
+            note_one(Arc::make_mut(fences), lock, old.copied(), at_ms);
         }
         if book.len() > MOST {
-            let mut ages: Vec<Millis> = book.values().map(last_change).collect();
+            let mut ages: Vec<Millis> = book.values().map(|fences| last_change(fences)).collect();
             ages.sort_unstable();
             let oldest = ages[book.len() - MOST / 2];
             book.retain(|_, fences| last_change(fences) >= oldest);
@@ -141,7 +144,7 @@ mod tests {
             book.note(&before, &after, at);
             before = after;
         }
-        book.of(&lock("k", "", "", 0)).cloned().expect("a record")
+        book.of(&lock("k", "", "", 0)).expect("a record").as_ref().clone()
     }
 
     #[test]

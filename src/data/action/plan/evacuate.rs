@@ -134,7 +134,14 @@ impl Planner<'_> {
 
         let signs = self.signs(node_id.raw(), "");
         may_live |= may_be_alive(&signs);
+        // Of all that the steps rest on, what speaks for life is shown.
+        let alive: Vec<_> = plan.evidence.drain(..).filter(|sign| sign.alive && !signs.contains(sign)).collect();
         plan.evidence = signs;
+        for sign in alive {
+            if !plan.evidence.contains(&sign) {
+                plan.evidence.push(sign);
+            }
+        }
         plan.about.truncate(3);
         plan.mode = None;
         if may_live {

@@ -18,7 +18,6 @@ fn view(key: &str, holder: &str, waiters: &[&str]) -> LockView {
         acquired_ms: Some(NOW),
         expires_ms: Some(NOW + 60_000),
         waiters: waiters.iter().map(|agent| Waiter::inferred((*agent).into(), Some(NOW), "test")).collect(),
-        resource: key.into(),
         fences: None,
         as_of_ms: None,
     }

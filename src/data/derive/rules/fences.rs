@@ -1,12 +1,15 @@
 //! Fence tokens that went backwards, one resource held twice, and locks that are never let go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+use foldhash::fast::RandomState;
 
 use super::super::findings::{Finding, Severity, Subject};
 use super::super::locks::{LockState, LockView};
 use super::super::staleness::Staleness;
 use super::super::{Picture, Thresholds};
 use super::finding;
+use crate::data::model::LockTable;
 use crate::text::Text;
 use crate::time;
 
@@ -47,12 +50,21 @@ pub(super) fn back(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) 
 
 /// Readers may share; anything else that two hold in two places, one of them holds in vain.
 pub(super) fn held_twice(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
-    let mut holders: BTreeMap<(&str, &Text), Vec<&LockView>> = BTreeMap::new();
     let standing = |l: &&LockView| !matches!(l.state, LockState::Expired | LockState::Unknown);
-    for view in picture.locks.iter().filter(standing) {
-        holders.entry((view.resource.raw(), &view.lock.repository_id)).or_default().push(view);
+    let mut tables: Vec<(&Text, LockTable)> = picture.locks.iter().map(|l| (&l.source, l.lock.table)).collect();
+    tables.dedup();
+    if tables.len() < 2 {
+        // One table of one database has each resource once.
+        return;
     }
-    for locks in holders.values().filter(|locks| locks.len() > 1 && !locks.iter().all(|l| l.lock.shared)) {
+    let mut holders: HashMap<(&str, &Text), Vec<&LockView>, RandomState> = HashMap::default();
+    for view in picture.locks.iter().filter(standing) {
+        let resource = picture.names.canonical(view.lock.lock_key.raw());
+        holders.entry((resource, &view.lock.repository_id)).or_default().push(view);
+    }
+    let mut twice: Vec<_> = holders.into_iter().filter(|(_, locks)| locks.len() > 1).collect();
+    twice.sort_by_key(|(name, _)| *name);
+    for ((resource, _), locks) in twice.into_iter().filter(|(_, locks)| !locks.iter().all(|l| l.lock.shared)) {
         let first = locks[0];
         let other = locks.iter().find(|l| {
             (&l.lock.holder_node, &l.lock.holder_agent) != (&first.lock.holder_node, &first.lock.holder_agent)
@@ -60,7 +72,11 @@ pub(super) fn held_twice(picture: &Picture, _: &Thresholds, found: &mut Vec<Find
         let Some(other) = other else { continue };
         let sentence = format!(
             "{} is held by {} in {} and by {} in {}",
-            first.resource, first.lock.holder_node, first.lock.table, other.lock.holder_node, other.lock.table
+            Text::new(resource),
+            first.lock.holder_node,
+            first.lock.table,
+            other.lock.holder_node,
+            other.lock.table
         );
         let evidence = locks.iter().map(|l| {
             let fence = l.lock.fence_token.map_or_else(|| "none".into(), |n| n.to_string());
