@@ -101,6 +101,31 @@ fn a_dead_node_is_evacuated() {
     assert_eq!(screen.wait_end(), 0);
 }
 
+/// Only what the screen says is followed: the finding, the hint, the name that is asked for.
+#[test]
+fn a_deadlock_is_freed_from_its_finding() {
+    let mut screen = demo();
+    find(&mut screen, "7", "rule:deadlock", "wait for each other");
+    let hinted = screen.wait_text("x release");
+    assert!(hinted.contains("releasing file:src/router/table.rs"), "{hinted}");
+    screen.press("x");
+    screen.wait_text("y run it (may be alive");
+    screen.press("y");
+    let prompt = screen.wait_text("to run it:");
+    let name = prompt.split("type ").nth(1).unwrap().split(" to run it:").next().unwrap().to_owned();
+    screen.press(&name);
+    screen.press("\r");
+    screen.wait_text("Release file:src/router/table.rs: done");
+    screen.press("\r");
+    screen.wait_for("nobody waits for each other", |text| {
+        text.contains("Findings") && !text.contains("wait for each other") && !text.contains("Enter closes")
+    });
+    screen.press("8");
+    screen.wait_for("no deadlock is left", |text| text.contains("EVIDENCE") && !text.contains("deadlock"));
+    screen.press("\x03");
+    assert_eq!(screen.wait_end(), 0);
+}
+
 async fn fixture(folder: &std::path::Path) -> PathBuf {
     let sql = format!(
         "PRAGMA journal_mode = WAL; {}
