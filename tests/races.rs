@@ -199,7 +199,7 @@ async fn locks_race(remote: bool, rounds: usize) {
     for holder in &mut holders {
         assert!(holder.finish().ends_with("turns"));
     }
-    assert!(done > rounds / 10 && refused > 0, "{done} done, {refused} refused: both were met");
+    assert!(done >= 20 && refused > 0, "{done} done, {refused} refused: both were met");
     arena.check_journal(attempts, done).await;
 
     // What the console changed stands right before its op-log entry, and is what its preview said.

@@ -9,7 +9,7 @@ use support::screen::Screen;
 
 /// The demo, where nodes react to what is done.
 fn demo() -> Screen {
-    Screen::start(140, 40, &["demo", "--speed", "20", "--operator", "ada"], &[])
+    Screen::start(140, 40, &["demo", "--speed", "14", "--operator", "ada"], &[])
 }
 
 /// Filters the view, and waits until the row is there and selected.

@@ -181,13 +181,12 @@ impl<'a> Waits<'a> {
                 list.push(Wait { waiter, holder, lock: small(lock), place: small(place) });
             }
         }
-        let mut names: Vec<(&Text, u32)> = seen.met.into_iter().zip(0..).collect();
-        names.sort_unstable();
-        let mut place_of = vec![0; names.len()];
-        for (place, (_, was)) in names.iter().enumerate() {
-            place_of[*was as usize] = small(place);
+        let order = seen.sorted();
+        let mut place_of = vec![0; order.len()];
+        for (place, &was) in order.iter().enumerate() {
+            place_of[was as usize] = small(place);
         }
-        let agents: Vec<&Text> = names.into_iter().map(|(name, _)| name).collect();
+        let agents: Vec<&Text> = order.into_iter().map(|number| seen.met[number as usize]).collect();
         let mut starts = vec![0; agents.len() + 1];
         for wait in &mut list {
             (wait.waiter, wait.holder) = (place_of[wait.waiter()], place_of[wait.holder()]);

@@ -32,6 +32,27 @@ impl<'a> Names<'a> {
     }
 }
 
+impl Names<'_> {
+    /// The numbers given, in the order of the names.
+    pub(super) fn sorted(&self) -> Vec<u32> {
+        let mut all: Vec<(u128, u32)> = self
+            .met
+            .iter()
+            .zip(0..)
+            .map(|(name, number)| {
+                let mut head = [0; 16];
+                let bytes = name.raw().as_bytes();
+                let n = bytes.len().min(16);
+                head[..n].copy_from_slice(&bytes[..n]);
+                (u128::from_be_bytes(head), number)
+            })
+            .collect();
+        // The first bytes decide nearly always.
+        all.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| self.met[a.1 as usize].cmp(self.met[b.1 as usize])));
+        all.into_iter().map(|(_, number)| number).collect()
+    }
+}
+
 /// A short name and its length as one number.
 fn packed(name: &str) -> Option<u128> {
     let bytes = name.as_bytes();
@@ -54,5 +75,9 @@ mod tests {
         assert_eq!(first, [0, 1, 2, 3, 4, 5, 6]);
         assert_eq!(names.iter().map(|name| index.number(name)).collect::<Vec<_>>(), first);
         assert_eq!(index.met.len(), names.len());
+        let mut by_name: Vec<&Text> = names.iter().collect();
+        by_name.sort();
+        let sorted: Vec<&Text> = index.sorted().into_iter().map(|number| index.met[number as usize]).collect();
+        assert_eq!(sorted, by_name);
     }
 }

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::{Waits, small};
+use super::{Wait, Waits, small};
 
 /// Words of 64 agents that are worked out at a time.
 const BLOCK: usize = 16;
@@ -14,16 +14,7 @@ const SHARED: usize = 4 * BLOCK;
 
 /// How many agents each one holds up; itself not counted.
 pub(super) fn held_up(waits: &Waits<'_>, components: &[Vec<usize>], component_of: &[usize]) -> Vec<usize> {
-    // From the component that is waited for to the one that waits, in the order in which sets grow.
-    let mut edges: Vec<(u32, u32)> = waits
-        .list
-        .iter()
-        .map(|wait| (small(component_of[wait.holder()]), small(component_of[wait.waiter()])))
-        .filter(|(holder, waiter)| holder != waiter)
-        .collect();
-    // Those who wait come last in the list of components: begin with them.
-    edges.sort_unstable_by(|a, b| b.cmp(a));
-    edges.dedup();
+    let edges = Edges::between(waits, components.len(), component_of);
     let words = waits.agents.len().div_ceil(64);
     let part = |words: Range<usize>| count(words, waits.agents.len(), components.len(), component_of, &edges);
     let counts = if words < SHARED {
@@ -44,13 +35,7 @@ pub(super) fn held_up(waits: &Waits<'_>, components: &[Vec<usize>], component_of
 }
 
 /// How many agents of some words of the sets each component holds up.
-fn count(
-    words: Range<usize>,
-    agents: usize,
-    components: usize,
-    component_of: &[usize],
-    edges: &[(u32, u32)],
-) -> Vec<usize> {
+fn count(words: Range<usize>, agents: usize, components: usize, component_of: &[usize], edges: &Edges) -> Vec<usize> {
     let mut counts = vec![0usize; components];
     let mut sets = vec![[0u64; BLOCK]; components];
     for first in words.clone().step_by(BLOCK) {
@@ -59,11 +44,11 @@ fn count(
             let bit = agent - first * 64;
             sets[component_of[agent]][bit / 64] |= 1 << (bit % 64);
         }
-        // The set of one holder is gathered before it is put back.
-        for of_one in edges.chunk_by(|a, b| a.0 == b.0) {
-            let holder = of_one[0].0 as usize;
+        // Those who wait come last in the list of components: begin with them. The set of one holder is gathered
+        // before it is put back.
+        for holder in (0..components).rev() {
             let mut set = sets[holder];
-            for &(_, waiter) in of_one {
+            for &waiter in edges.waiters(holder) {
                 for (word, more) in set.iter_mut().zip(&sets[waiter as usize]) {
                     *word |= more;
                 }
@@ -75,4 +60,35 @@ fn count(
         }
     }
     counts
+}
+
+/// Which components wait for which: those that wait for component `i` stand from `starts[i]` on.
+struct Edges {
+    starts: Vec<u32>,
+    waiters: Vec<u32>,
+}
+
+impl Edges {
+    fn between(waits: &Waits<'_>, components: usize, component_of: &[usize]) -> Self {
+        let pairs = || {
+            let pair = |wait: &Wait| (component_of[wait.holder()], component_of[wait.waiter()]);
+            waits.list.iter().map(pair).filter(|(holder, waiter)| holder != waiter)
+        };
+        let mut starts = vec![0; components + 1];
+        pairs().for_each(|(holder, _)| starts[holder + 1] += 1);
+        for i in 1..starts.len() {
+            starts[i] += starts[i - 1];
+        }
+        let mut filled: Vec<u32> = starts.clone();
+        let mut waiters = vec![0; starts.last().map_or(0, |n| *n as usize)];
+        for (holder, waiter) in pairs() {
+            waiters[filled[holder] as usize] = small(waiter);
+            filled[holder] += 1;
+        }
+        Self { starts, waiters }
+    }
+
+    fn waiters(&self, holder: usize) -> &[u32] {
+        &self.waiters[self.starts[holder] as usize..self.starts[holder + 1] as usize]
+    }
 }
