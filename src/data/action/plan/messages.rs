@@ -149,7 +149,8 @@ impl Planner<'_> {
     pub(super) fn reroute_one(&self, plan: &mut Plan, view: &MessageView, to: &Text) -> Result<bool, String> {
         let way = self.way(view, Kind::Reroute, Kind::Deliver)?;
         let m = &view.message;
-        let live = self.note_claim(plan, view);
+        let mut live = self.note_claim(plan, view);
+        self.note_receiver(plan, to);
         let task = self.picture.tasks.iter().find(|task| task.message.as_ref() == Some(&view.key()));
         let mut after = None;
         if let Some(lease_id) = task.and_then(|task| task.lease_id.as_ref()) {
@@ -160,8 +161,15 @@ impl Planner<'_> {
                     scope_key: lease.lease.scope_key.raw().to_owned(),
                     holder_node: lease.lease.holder_node_id.raw().to_owned(),
                 };
+                // Whoever holds the lease of a task may be at work on it, claim or no claim.
+                let signs = self.signs(&guard.holder_node, "");
+                let holder_lives = may_be_alive(&signs);
                 match self.revoke_one(plan, &lease.source, guard) {
-                    Ok(step) => after = Some(step),
+                    Ok(step) => {
+                        after = Some(step);
+                        live |= holder_lives;
+                        plan.evidence.extend(signs);
+                    }
                     Err(why) => plan.leave(format!("lease {lease_id}"), why),
                 }
             }
@@ -185,6 +193,21 @@ impl Planner<'_> {
                 Ok(live)
             }
             Way::Sent(source, message) => Ok(self.deliver(plan, &source, message, to, after) || live),
+        }
+    }
+
+    /// Says where the chosen agent is no good choice.
+    fn note_receiver(&self, plan: &mut Plan, to: &Text) {
+        let all = rank(self.picture, &[], &[]);
+        match all.iter().find(|receiver| receiver.agent == *to) {
+            None => plan.unknown(format!("whether agent {to} is alive: no node names it")),
+            Some(one) if one.staleness.is_gone() => {
+                plan.unknown(format!("when agent {to} takes it: its node {} is {}", one.node, one.staleness));
+            }
+            Some(one) if one.closed => {
+                plan.unknown(format!("when agent {to} takes it: its node {} is closed for work", one.node));
+            }
+            Some(_) => {}
         }
     }
 

@@ -232,6 +232,35 @@ fn a_live_claim_is_typed_for_and_its_worker_told() {
 }
 
 #[test]
+fn the_lease_of_a_living_node_takes_the_name_and_a_dead_receiver_is_told() {
+    let leased = |holder: &str| {
+        let lease = Lease {
+            lease_id: "7".into(),
+            task_id: Some("42".into()),
+            scope_key: "task:42".into(),
+            holder_node_id: holder.into(),
+            granted_at_ms: None,
+            expires_at_ms: Some(NOW + MINUTE),
+            state: "granted".into(),
+            authoritative: true,
+        };
+        let base = mesh(Vec::new(), vec![envelope(5, "1", 42)], Vec::new());
+        let mesh = base.apply(observed(1, vec![Change::Leases(vec![lease])], &["nodes", "exec leases", "inbox"]));
+        let seen = picture(mesh, NOW);
+        let messages = vec![seen.messages[0].key()];
+        plan(&Intent::Reroute { messages, to: Some("3".into()) }, &seen, &Policy::default()).unwrap()
+    };
+    assert_eq!(leased("dead").confirm, Confirm::Key);
+    let judged = leased("quick");
+    assert_eq!(judged.confirm, Confirm::Typed("message 5".into()), "it may be at work on it without a claim");
+    assert!(
+        judged.unknowns.iter().any(|line| line.as_str().contains("its node dead is dead")),
+        "{:?}",
+        judged.unknowns
+    );
+}
+
+#[test]
 fn a_sent_message_is_delivered_before_its_original_is_retired_and_taken_up_where_it_stopped() {
     let mut sent = envelope(8, "3", 43);
     sent.table = MessageTable::Inbox;
