@@ -5,7 +5,6 @@ use super::command::Command;
 use super::overlay::Overlay;
 use super::views::ViewId;
 use crate::data::action::plan::Intent;
-use crate::data::action::{OPERATOR_AGENT, OPERATOR_NODE};
 use crate::data::derive::Picture;
 use crate::data::derive::findings::Subject;
 use crate::data::derive::locks::LockView;
@@ -128,7 +127,7 @@ impl App {
 /// Whether a command fits the kind of thing in a row; without a row, in the view.
 fn suits(picture: &Picture, view: ViewId, row: Option<usize>, command: Command) -> bool {
     use Command::{Acknowledge, Drain, Evacuate, GiveBack, Quarantine, Release, Reroute};
-    let lock = |of: &LockView| if is_operators(of) { command == GiveBack } else { command == Release };
+    let lock = |of: &LockView| if of.is_operators() { command == GiveBack } else { command == Release };
     let message = || matches!(command, Reroute | Release | Acknowledge);
     let gone = |name: Option<&Text>| {
         let node = picture.nodes.iter().find(|node| Some(&node.node_id) == name);
@@ -157,11 +156,6 @@ fn suits(picture: &Picture, view: ViewId, row: Option<usize>, command: Command) 
         },
         ViewId::Overview | ViewId::Oplog | ViewId::Journal => false,
     }
-}
-
-/// Whether the operator holds a lock.
-fn is_operators(view: &LockView) -> bool {
-    view.lock.holder_node.raw().starts_with(OPERATOR_NODE) && view.lock.holder_agent == OPERATOR_AGENT
 }
 
 fn things_of(picture: &Picture, view: ViewId, keys: &[String]) -> Vec<Thing> {

@@ -211,10 +211,7 @@ impl App {
                 _ => None,
             })
             .collect();
-        let held = picture.locks.iter().filter(|l| {
-            fenced.contains(&l.lock.lock_key.raw())
-                && l.lock.holder_node.raw().starts_with(crate::data::action::OPERATOR_NODE)
-        });
+        let held = picture.locks.iter().filter(|l| fenced.contains(&l.lock.lock_key.raw()) && l.is_operators());
         let locks: Vec<String> = held.map(crate::data::derive::locks::LockView::key).collect();
         let preview = Preview::of(Intent::Restore { locks }, &picture, &self.options.policy, self.now_ms);
         match (preview, self.giving_back) {

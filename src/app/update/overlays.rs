@@ -2,6 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use super::super::acts::ACTS;
 use super::super::command::{COMMANDS, Command};
 use super::super::inspect::{Inspection, Line, Row};
 use super::super::overlay::{Inspector, Overlay};
@@ -94,14 +95,8 @@ impl App {
                 let text = if command == Command::Copy { page.title.clone() } else { plain(&page) };
                 return Some(self.copied(text));
             }
-            Command::Release
-            | Command::Reroute
-            | Command::Acknowledge
-            | Command::Drain
-            | Command::Quarantine
-            | Command::Evacuate
-            | Command::GiveBack
-            | Command::Help
+            _ if ACTS.contains(&command) => return None,
+            Command::Help
             | Command::Palette
             | Command::View(_)
             | Command::Pause

@@ -9,6 +9,7 @@ use super::queues::{Waiter, Waiters};
 use super::sources::SourceView;
 use super::staleness::Staleness;
 use super::{Liveness, Thresholds};
+use crate::data::action::{OPERATOR_AGENT, OPERATOR_NODE};
 use crate::data::mesh::Mesh;
 use crate::data::mesh::fences::Fences;
 use crate::data::model::Lock;
@@ -66,6 +67,12 @@ impl LockView {
     #[must_use]
     pub fn next_in_line(&self, picture: &super::Picture) -> Option<&Waiter> {
         self.waiters.iter().find(|w| !picture.agent_staleness(&w.agent).is_gone())
+    }
+
+    /// Whether an operator holds it, after fencing it off.
+    #[must_use]
+    pub fn is_operators(&self) -> bool {
+        self.lock.holder_node.raw().starts_with(OPERATOR_NODE) && self.lock.holder_agent == OPERATOR_AGENT
     }
 
     /// A name that stays while the lock does: table, repository and key.

@@ -3,10 +3,10 @@
 //! It is made from what is true now, so a second run finds what a first one left, and nothing after that.
 
 use super::evidence::may_be_alive;
+use super::locks::lease_guard;
 use super::messages;
-use super::receivers::{fit, rank};
 use super::{Confirm, Plan, Planner, Refusal};
-use crate::data::action::{Action, Kind, LeaseGuard};
+use crate::data::action::{Action, Kind};
 use crate::data::derive::locks::LockState;
 use crate::data::derive::messages::{MessageState, MessageView};
 use crate::data::derive::staleness::Staleness;
@@ -42,11 +42,7 @@ impl Planner<'_> {
         }
 
         for view in picture.leases.iter().filter(|l| l.in_force && l.lease.holder_node_id == *node_id) {
-            let lease = LeaseGuard {
-                lease_id: view.lease.lease_id.raw().to_owned(),
-                scope_key: view.lease.scope_key.raw().to_owned(),
-                holder_node: view.lease.holder_node_id.raw().to_owned(),
-            };
+            let lease = lease_guard(&view.lease);
             if let Err(why) = self.revoke_one(&mut plan, &view.source, lease) {
                 blocked = true;
                 plan.leave(format!("lease {}", view.lease.lease_id), why);
@@ -104,19 +100,15 @@ impl Planner<'_> {
                 plan.leave(format!("message {}", view.message.id), why);
                 continue;
             }
-            let mut able = fit(rank(picture, &messages::labels(view), &only_here));
-            for receiver in &mut able {
-                receiver.inbox += given.iter().filter(|agent| **agent == receiver.agent).count();
-            }
-            let Some(best) = able.into_iter().min_by_key(|r| (r.asked - r.fits, r.staleness, r.inbox)) else {
+            let Some(best) = self.next_receiver(view, &only_here, &given) else {
                 blocked = true;
                 plan.leave(format!("message {}", view.message.id), "no living agent can take it");
                 continue;
             };
-            match self.reroute_one(&mut plan, view, &best.agent) {
+            match self.reroute_one(&mut plan, view, &best) {
                 Ok(live) => {
                     may_live |= live;
-                    given.push(best.agent);
+                    given.push(best);
                 }
                 Err(why) => {
                     blocked = true;

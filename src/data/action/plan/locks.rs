@@ -6,9 +6,9 @@
 
 use super::evidence::may_be_alive;
 use super::{Confirm, Plan, Planner, Refusal, count};
-use crate::data::action::{Action, Kind, LeaseGuard, Letter, LockGuard, Mode, OPERATOR_AGENT, OPERATOR_NODE, fence};
+use crate::data::action::{Action, Kind, LeaseGuard, Letter, LockGuard, Mode, OPERATOR_NODE, fence};
 use crate::data::derive::locks::{LockState, LockView};
-use crate::data::model::LockTable;
+use crate::data::model::{Lease, LockTable};
 use crate::data::observation::Presence;
 use crate::text::Text;
 use crate::time::short;
@@ -25,6 +25,15 @@ pub(super) fn guard(view: &LockView) -> LockGuard {
         fence_token: lock.fence_token,
         acquired_at_ms: lock.acquired_at_ms,
         expires_at_ms: lock.expires_at_ms,
+    }
+}
+
+/// A lease, as its guard needs it.
+pub(super) fn lease_guard(lease: &Lease) -> LeaseGuard {
+    LeaseGuard {
+        lease_id: lease.lease_id.raw().to_owned(),
+        scope_key: lease.scope_key.raw().to_owned(),
+        holder_node: lease.holder_node_id.raw().to_owned(),
     }
 }
 
@@ -48,7 +57,7 @@ impl Planner<'_> {
                 plan.leave(name.clone(), "an execution lease is revoked, not released");
                 continue;
             }
-            if is_operators(view) {
+            if view.is_operators() {
                 plan.leave(name.clone(), "the operator holds it already; it runs out by itself");
                 continue;
             }
@@ -168,7 +177,7 @@ impl Planner<'_> {
                 continue;
             };
             let name = &view.lock.lock_key;
-            if !is_operators(view) || view.state == LockState::Expired {
+            if !view.is_operators() || view.state == LockState::Expired {
                 plan.leave(name.clone(), "the operator does not hold it");
                 continue;
             }
@@ -271,10 +280,6 @@ fn usual_mode(may_live: bool, newer: bool, has_fence: bool) -> Mode {
         (_, true) | (true, false) => Mode::Expire,
         (false, false) => Mode::Delete,
     }
-}
-
-fn is_operators(view: &LockView) -> bool {
-    view.lock.holder_node.raw().starts_with(OPERATOR_NODE) && view.lock.holder_agent == OPERATOR_AGENT
 }
 
 pub(super) fn letter(to: &str, msg_type: &str, payload: &serde_json::Value, repository_id: &str) -> Letter {

@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::evidence::may_be_alive;
-use super::locks::letter;
+use super::locks::{lease_guard, letter};
 use super::receivers::{Receiver, fit, rank};
 use super::{Confirm, Plan, Planner, Refusal, count};
 use crate::data::action::outcome::Verdict;
-use crate::data::action::{Action, Kind, LeaseGuard, MessageGuard};
+use crate::data::action::{Action, Kind, MessageGuard};
 use crate::data::derive::messages::{MessageState, MessageView};
 use crate::data::model::MessageTable;
 use crate::text::Text;
@@ -102,7 +102,7 @@ impl Planner<'_> {
         for view in &views {
             let receiver = match to {
                 Some(to) => Some(to.clone()),
-                None => self.next_receiver(view, &given),
+                None => self.next_receiver(view, std::slice::from_ref(&view.message.receiver_agent), &given),
             };
             let name = format!("message {}", view.message.id);
             let Some(receiver) = receiver else {
@@ -135,9 +135,9 @@ impl Planner<'_> {
         plan.settled()
     }
 
-    /// The best agent, those that were just given something counted as busier.
-    fn next_receiver(&self, view: &MessageView, given: &[Text]) -> Option<Text> {
-        let mut all = fit(rank(self.picture, &labels(view), std::slice::from_ref(&view.message.receiver_agent)));
+    /// The best agent but for some, those that were just given something counted as busier.
+    pub(super) fn next_receiver(&self, view: &MessageView, without: &[Text], given: &[Text]) -> Option<Text> {
+        let mut all = fit(rank(self.picture, &labels(view), without));
         for receiver in &mut all {
             receiver.inbox += given.iter().filter(|agent| **agent == receiver.agent).count();
         }
@@ -156,11 +156,7 @@ impl Planner<'_> {
         if let Some(lease_id) = task.and_then(|task| task.lease_id.as_ref()) {
             let lease = self.picture.leases.iter().find(|l| l.in_force && l.lease.lease_id == *lease_id);
             if let Some(lease) = lease {
-                let guard = LeaseGuard {
-                    lease_id: lease_id.raw().to_owned(),
-                    scope_key: lease.lease.scope_key.raw().to_owned(),
-                    holder_node: lease.lease.holder_node_id.raw().to_owned(),
-                };
+                let guard = lease_guard(&lease.lease);
                 // Whoever holds the lease of a task may be at work on it, claim or no claim.
                 let signs = self.signs(&guard.holder_node, "");
                 let holder_lives = may_be_alive(&signs);
