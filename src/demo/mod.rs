@@ -4,6 +4,7 @@ pub mod control;
 pub mod hrana;
 pub mod serve;
 pub mod story;
+pub mod workload;
 pub mod world;
 pub mod write;
 
