@@ -13,7 +13,7 @@ const AGENTS: usize = 10_000;
 const EDGES: usize = 100_000;
 
 /// Locks with queues of ten. Where those who came later wait for those who came before, there is no circle.
-fn locks(random: bool) -> Arc<[LockView]> {
+fn locks(random: bool) -> Vec<Arc<LockView>> {
     let mut chance = fastrand::Rng::with_seed(7);
     (0..EDGES / 10)
         .map(|i| {
@@ -23,8 +23,8 @@ fn locks(random: bool) -> Arc<[LockView]> {
                 Waiter::inferred(chance.usize(behind).to_string().into(), Some(1), "bench")
             });
             let key = format!("file:src/{i}.rs");
-            LockView {
-                lock: Lock {
+            Arc::new(LockView {
+                lock: Arc::new(Lock {
                     table: LockTable::Distributed,
                     lock_key: key.into(),
                     repository_id: "r".into(),
@@ -35,7 +35,7 @@ fn locks(random: bool) -> Arc<[LockView]> {
                     expires_at_ms: Some(60_000),
                     shared: false,
                     lease_id: None,
-                },
+                }),
                 source: "s".into(),
                 state: LockState::Held,
                 holder_staleness: Staleness::Healthy,
@@ -44,7 +44,7 @@ fn locks(random: bool) -> Arc<[LockView]> {
                 waiters: waiters.collect(),
                 fences: None,
                 as_of_ms: None,
-            }
+            })
         })
         .collect()
 }

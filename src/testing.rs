@@ -8,7 +8,7 @@ use crate::data::action::outcome::Verdict;
 use crate::data::action::{Action, Kind, LeaseGuard};
 use crate::data::derive::chain::link;
 use crate::data::derive::{Picture, Thresholds, derive};
-use crate::data::mesh::Mesh;
+use crate::data::mesh::Watch;
 use crate::data::model::{
     Heartbeat, Leader, Lease, Lock, LockTable, LogEntry, LogTable, Message, MessageTable, Payload, QueueStats,
     RegistryNode,
@@ -47,6 +47,20 @@ pub fn lock(key: &str, node: &str, agent: &str, left: Millis) -> Lock {
         expires_at_ms: Some(NOW + left),
         shared: false,
         lease_id: None,
+    }
+}
+
+pub fn registered(id: &str, age: Millis) -> RegistryNode {
+    RegistryNode {
+        node_id: id.into(),
+        last_seen_ms: Some(NOW - age),
+        version: "1".into(),
+        listen_addr: None,
+        scope_id: None,
+        labels: Vec::new(),
+        maintenance: false,
+        maintenance_until_ms: None,
+        quarantined: false,
     }
 }
 
@@ -126,10 +140,11 @@ fn identity(name: &str, kind: &'static str, how: &'static str) -> Identity {
 }
 
 /// A mesh of two sources that have not been heard yet.
-pub fn unheard() -> Mesh {
-    Mesh::new(
+pub fn unheard() -> Watch {
+    Watch::new(
         "prod".into(),
         vec![identity("vox.db", "database", "snapshot copy"), identity("10.0.0.5:9847", "control plane", "HTTP")],
+        crate::data::mesh::facts::WINDOW,
     )
 }
 
@@ -146,7 +161,7 @@ fn observed(source: usize, at_ms: Millis, changes: Vec<Change>, parts: &[(&'stat
 }
 
 /// A little of everything.
-pub fn mesh() -> Mesh {
+pub fn mesh() -> Watch {
     let mut claimed = message(2, "2", "plan_handoff", r#"{"plan":"refactor","steps":[1,2,3]}"#, 20 * SECOND);
     (claimed.claim_owner, claimed.claim_until_ms) = (Some("laptop-192:pid9".into()), Some(NOW + MINUTE));
     let mut poison = message(3, "3", "plan_handoff", "{}", 90 * SECOND);
@@ -229,8 +244,8 @@ pub fn mesh() -> Mesh {
         Change::Queue(Some(QueueStats { pending_count: 3, ..QueueStats::default() })),
     ];
     let answered = [("nodes", Presence::Present), ("exec leases", Presence::Present)];
-    let mut mesh = unheard().apply(observed(0, NOW, database, &present)).apply(observed(1, NOW, plane, &answered));
-    mesh.journal = journal().into();
+    let mut mesh = unheard().after(observed(0, NOW, database, &present)).after(observed(1, NOW, plane, &answered));
+    mesh.mesh.journal = journal().into();
     mesh
 }
 
@@ -261,15 +276,15 @@ fn journal() -> Vec<Entry> {
 }
 
 /// The mesh after its database fell silent a minute ago.
-pub fn silent_mesh() -> (Mesh, Millis) {
+pub fn silent_mesh() -> (Watch, Millis) {
     let later = NOW + MINUTE;
     let fault = Fault::transient("cannot copy /var/vox.db: permission denied");
     let failed =
         Report::Failed { source: 0, at_ms: later, fault, state: State::Open { failures: 9 }, retry_at_ms: later };
-    (mesh().apply(observed(1, later, Vec::new(), &[("nodes", Presence::Present)])).apply(failed), later)
+    (mesh().after(observed(1, later, Vec::new(), &[("nodes", Presence::Present)])).after(failed), later)
 }
 
 /// A picture of a mesh.
-pub fn picture(mesh: Mesh, now: Millis) -> Arc<Picture> {
-    Arc::new(derive(Arc::new(mesh), now, &Thresholds::default(), SECOND, None))
+pub fn picture(mesh: Watch, now: Millis) -> Arc<Picture> {
+    Arc::new(derive(&mesh, now, &Thresholds::default(), SECOND))
 }

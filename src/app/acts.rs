@@ -130,7 +130,7 @@ fn suits(picture: &Picture, view: ViewId, row: Option<usize>, command: Command) 
     let lock = |of: &LockView| if of.is_operators() { command == GiveBack } else { command == Release };
     let message = || matches!(command, Reroute | Release | Acknowledge);
     let gone = |name: Option<&Text>| {
-        let node = picture.nodes.iter().find(|node| Some(&node.node_id) == name);
+        let node = name.and_then(|name| picture.node(name));
         node.is_none_or(|node| node.staleness.is_gone())
     };
     let node = |name: Option<&Text>| match command {
@@ -139,7 +139,7 @@ fn suits(picture: &Picture, view: ViewId, row: Option<usize>, command: Command) 
         _ => false,
     };
     match view {
-        ViewId::Locks => row.and_then(|row| picture.holds.get(row)).map_or(command == Release, lock),
+        ViewId::Locks => row.and_then(|row| held(picture, row)).map_or(command == Release, lock),
         ViewId::Messages => message(),
         ViewId::Nodes => node(row.and_then(|row| picture.nodes.get(row)).map(|n| &n.node_id)),
         ViewId::Tasks => {
@@ -158,13 +158,18 @@ fn suits(picture: &Picture, view: ViewId, row: Option<usize>, command: Command) 
     }
 }
 
+/// What is held, by its row in the list.
+fn held(picture: &Picture, row: usize) -> Option<&LockView> {
+    crate::app::list::locks::LOCKS.get(picture, row)
+}
+
 fn things_of(picture: &Picture, view: ViewId, keys: &[String]) -> Vec<Thing> {
     keys.iter().filter_map(|key| thing_of(picture, view, key)).collect()
 }
 
 fn thing_of(picture: &Picture, view: ViewId, key: &str) -> Option<Thing> {
     let held = |key: &str| {
-        let view = picture.holds.iter().find(|lock| lock.key() == key)?;
+        let view = picture.holds().find(|lock| lock.key() == key)?;
         let key = key.to_owned();
         Some(if view.lock.table == LockTable::ExecLease { Thing::Lease(key) } else { Thing::Lock(key) })
     };

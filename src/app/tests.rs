@@ -6,7 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use proptest::prelude::*;
 
 use super::*;
-use crate::data::mesh::Mesh;
+use crate::data::mesh::Watch;
 use crate::data::model::LockTable;
 use crate::data::observation::{Change, Observation};
 use crate::data::poller::Report;
@@ -52,12 +52,12 @@ fn press(app: &mut App, keys: &str) -> Vec<Effect> {
     effects
 }
 
-fn mesh_of_locks(locks: Vec<crate::data::model::Lock>) -> Mesh {
+fn mesh_of_locks(locks: Vec<crate::data::model::Lock>) -> Watch {
     let observation = Observation {
         changes: vec![Change::Heartbeats(vec![heartbeat("n", "1", 0)]), Change::Locks(LockTable::Distributed, locks)],
         ..Observation::default()
     };
-    unheard().apply(Report::Observed { source: 0, at_ms: NOW, observation: Box::new(observation) })
+    unheard().after(Report::Observed { source: 0, at_ms: NOW, observation: Box::new(observation) })
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn dead_and_living() -> App {
     let locks = vec![lock("a", "dead", "3", 60_000), lock("b", "here", "1", 60_000)];
     let changes = vec![Change::Heartbeats(beats), Change::Locks(LockTable::Distributed, locks)];
     let observation = Observation { changes, ..Observation::default() };
-    let mesh = unheard().apply(Report::Observed { source: 0, at_ms: NOW, observation: Box::new(observation) });
+    let mesh = unheard().after(Report::Observed { source: 0, at_ms: NOW, observation: Box::new(observation) });
     app_on(Some(picture(mesh, NOW)))
 }
 
@@ -240,7 +240,7 @@ fn a_key_meant_for_another_plan_is_not_taken() {
     let beats = vec![heartbeat("dead", "3", 20 * crate::time::MINUTE), heartbeat("here", "1", 0)];
     let changes = vec![Change::Heartbeats(beats), Change::Locks(LockTable::Distributed, vec![renewed])];
     let observation = Observation { changes, ..Observation::default() };
-    let mesh = unheard().apply(Report::Observed { source: 0, at_ms: NOW, observation: Box::new(observation) });
+    let mesh = unheard().after(Report::Observed { source: 0, at_ms: NOW, observation: Box::new(observation) });
     update(&mut app, Event::Picture(picture(mesh, NOW)));
     assert!(press(&mut app, "y").is_empty(), "the plan changed this very moment");
     update(&mut app, Event::Tick(NOW + 1_000));

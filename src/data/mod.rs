@@ -6,6 +6,7 @@ pub mod mesh;
 pub mod model;
 pub mod observation;
 pub mod poller;
+pub mod shelf;
 pub mod source;
 pub mod systems;
 pub mod vox;

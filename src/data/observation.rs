@@ -34,6 +34,10 @@ pub enum Change {
     Locks(LockTable, Vec<Lock>),
     /// All messages not yet acknowledged.
     LiveMessages(MessageTable, Vec<Message>),
+    /// Rows that changed since they were brought, or are new, and rows that are gone.
+    SomeHeartbeats(Delta<Heartbeat, (Text, Text)>),
+    SomeLocks(LockTable, Delta<Lock, (Text, Text)>),
+    SomeMessages(MessageTable, Delta<Message, i64>),
     /// Messages seen acknowledged for the first time.
     SettledMessages(Vec<Message>),
     Leases(Vec<Lease>),
@@ -42,6 +46,13 @@ pub enum Change {
     Log(LogTable, Vec<LogEntry>, LogStart),
     Lineage(Vec<LineageEvent>),
     Queue(Option<QueueStats>),
+}
+
+/// What changed in a table, by the keys of its rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delta<T, K> {
+    pub changed: Vec<T>,
+    pub gone: Vec<K>,
 }
 
 /// What stands before the first entry of a [`Change::Log`].

@@ -39,7 +39,7 @@ pub fn snapshot(picture: &Picture, view: Option<SnapshotView>) -> String {
     part("leases", SnapshotView::Leases, &|| leases(picture));
     part("leaders", SnapshotView::Leaders, &|| leaders(picture));
     part("oplog", SnapshotView::Oplog, &|| oplog(picture));
-    part("findings", SnapshotView::Findings, &|| picture.findings.iter().map(finding).collect());
+    part("findings", SnapshotView::Findings, &|| picture.findings.iter().map(|f| finding(f)).collect());
     escape_json(&serde_json::to_string_pretty(&Value::Object(out)).unwrap_or_default())
 }
 

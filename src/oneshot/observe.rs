@@ -1,13 +1,11 @@
 //! One look at a mesh: every source is polled once, at the same time.
 
-use std::sync::Arc;
-
 use futures::future::join_all;
 
 use crate::clock::wall_clock;
 use crate::config::Settings;
 use crate::data::derive::{Picture, derive};
-use crate::data::mesh::Mesh;
+use crate::data::mesh::Watch;
 use crate::data::poller::breaker::State;
 use crate::data::poller::{Report, attempt};
 use crate::data::source::{Identity, Known, Source};
@@ -54,14 +52,14 @@ async fn look(
     list: &mut [Box<dyn Source>],
     rounds: usize,
 ) -> anyhow::Result<Picture> {
-    let mut mesh = Mesh::new(Text::new(&settings.mesh), identities);
+    let mut watch = Watch::new(Text::new(&settings.mesh), identities, settings.limits.window);
     if let Ok((entries, _)) = JournalFile::new(settings.journal.clone()).entries() {
-        mesh.journal = entries.into_iter().filter(|entry| entry.mesh == settings.mesh).collect();
+        watch.mesh.journal = entries.into_iter().filter(|entry| entry.mesh == settings.mesh).collect();
     }
-    mesh = poll_all(mesh, list, &Known::default(), settings).await;
+    poll_all(&mut watch, list, &Known::default(), settings).await;
     let interval_ms = millis(settings.interval);
-    let judge = |mesh: Mesh| derive(Arc::new(mesh), wall_clock(), &settings.thresholds, interval_ms, None);
-    let mut picture = judge(mesh.clone());
+    let judge = |watch: &Watch| derive(watch, wall_clock(), &settings.thresholds, interval_ms);
+    let mut picture = judge(&watch);
     if settings.controls.is_empty() {
         return Ok(picture);
     }
@@ -69,23 +67,22 @@ async fn look(
     let mut done = 0;
     while done < rounds.min(picture.agents().len().div_ceil(INBOXES_A_POLL)) {
         let known = Known { agents: picture.agents() };
-        mesh = poll_all(mesh, list, &known, settings).await;
-        picture = judge(mesh.clone());
+        poll_all(&mut watch, list, &known, settings).await;
+        picture = judge(&watch);
         done += 1;
     }
     Ok(picture)
 }
 
-async fn poll_all(mut mesh: Mesh, list: &mut [Box<dyn Source>], known: &Known, settings: &Settings) -> Mesh {
+async fn poll_all(watch: &mut Watch, list: &mut [Box<dyn Source>], known: &Known, settings: &Settings) {
     let polls = list.iter_mut().map(|source| attempt(source.as_mut(), known, settings.timeout));
     for (source, outcome) in join_all(polls).await.into_iter().enumerate() {
         let at_ms = wall_clock();
-        mesh = mesh.apply(match outcome {
+        watch.apply(match outcome {
             Ok(observation) => Report::Observed { source, at_ms, observation: Box::new(observation) },
             Err(fault) => {
                 Report::Failed { source, at_ms, fault, state: State::BackingOff { failures: 1 }, retry_at_ms: at_ms }
             }
         });
     }
-    mesh
 }

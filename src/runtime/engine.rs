@@ -12,8 +12,8 @@ use crate::clock::wall_clock;
 use crate::config::Settings;
 use crate::data::action::outcome::Progress;
 use crate::data::action::plan::Plan;
-use crate::data::derive::{Picture, derive};
-use crate::data::mesh::Mesh;
+use crate::data::derive::{Judge, Picture};
+use crate::data::mesh::Watch;
 use crate::data::poller::{Pace, Poller, Report};
 use crate::data::source::Known;
 use crate::data::systems::assemble;
@@ -92,9 +92,9 @@ impl Engine {
         let keeper = Keeper {
             journal,
             stamp: Stamp::default(),
-            mesh: Arc::new(Mesh::new(Text::new(&settings.mesh), identities)),
+            watch: Watch::new(Text::new(&settings.mesh), identities, settings.limits.window),
+            judge: Judge::default(),
             settings: settings.clone(),
-            picture: None,
             show,
             tell_known,
         };
@@ -205,9 +205,9 @@ async fn work(
 struct Keeper {
     journal: JournalFile,
     stamp: Stamp,
-    mesh: Arc<Mesh>,
+    watch: Watch,
+    judge: Judge,
     settings: Settings,
-    picture: Option<Arc<Picture>>,
     show: watch::Sender<Option<Arc<Picture>>>,
     tell_known: watch::Sender<Known>,
 }
@@ -220,16 +220,14 @@ impl Keeper {
             tokio::select! {
                 report = reports.recv() => {
                     let Some(report) = report else { return };
-                    self.mesh = Arc::new(self.mesh.apply(report));
+                    self.watch.apply(report);
                     while let Ok(report) = reports.try_recv() {
-                        self.mesh = Arc::new(self.mesh.apply(report));
+                        self.watch.apply(report);
                     }
                     self.read_journal().await;
                 }
                 _ = judge.tick() => {
-                    let mut mesh = (*self.mesh).clone();
-                    mesh.rates.advance(wall_clock());
-                    self.mesh = Arc::new(mesh);
+                    self.watch.mesh.rates.advance(wall_clock());
                     self.read_journal().await;
                 }
             }
@@ -249,19 +247,19 @@ impl Keeper {
             if odd > 0 {
                 tracing::warn!(odd, "lines of the journal that are none");
             }
-            let mut mesh = (*self.mesh).clone();
-            let mine = entries.into_iter().filter(|entry| entry.mesh == mesh.name.raw());
-            mesh.journal = mine.collect();
-            self.mesh = Arc::new(mesh);
+            let mesh = &mut self.watch.mesh;
+            mesh.journal = entries.into_iter().filter(|entry| entry.mesh == mesh.name.raw()).collect();
             self.stamp = stamp;
         }
     }
 
     fn judge(&mut self, interval_ms: Millis) {
-        let picture =
-            derive(self.mesh.clone(), wall_clock(), &self.settings.thresholds, interval_ms, self.picture.as_deref());
+        let touched = self.watch.take_touched();
+        let picture = self.judge.judge(&self.watch, &touched, wall_clock(), &self.settings.thresholds, interval_ms);
         let picture = Arc::new(picture);
-        let known = Known { agents: picture.agents() };
+        // Only control planes have inboxes to be asked for.
+        let agents = if self.settings.controls.is_empty() { Arc::default() } else { picture.agents() };
+        let known = Known { agents };
         self.tell_known.send_if_modified(|before| {
             let news = before.agents != known.agents;
             if news {
@@ -269,7 +267,6 @@ impl Keeper {
             }
             news
         });
-        self.picture = Some(picture.clone());
         self.show.send_replace(Some(picture));
     }
 }

@@ -47,7 +47,8 @@ fn messages(
     now: Millis,
     fits: impl Fn(&crate::data::derive::messages::MessageView) -> bool,
 ) {
-    let found: Vec<_> = picture.messages.iter().filter(|m| fits(m)).collect();
+    let mut found: Vec<_> = picture.messages.iter().filter(|m| fits(m)).collect();
+    found.sort_by_key(|m| (m.message.id, m.message.table));
     if found.is_empty() {
         return;
     }

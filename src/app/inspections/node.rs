@@ -44,7 +44,7 @@ pub fn inspect(node: &NodeView, picture: &Picture, now: Millis) -> Inspection {
         }
     }
     findings(&mut page, picture, |subject| matches!(subject, Subject::Node(id) if *id == node.node_id));
-    let locks: Vec<_> = picture.holds.iter().filter(|l| l.lock.holder_node == node.node_id).collect();
+    let locks: Vec<_> = picture.holds().filter(|l| l.lock.holder_node == node.node_id).collect();
     if !locks.is_empty() {
         page.heading(format!("Locks and leases in hand ({})", locks.len()));
         for lock in locks.iter().take(MOST) {

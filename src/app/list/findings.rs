@@ -1,13 +1,14 @@
 //! Findings.
 
-use super::{Cell, Column, Rows, Sort};
+use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::data::derive::findings::Finding;
 
 /// Everything that is wrong.
 pub static FINDINGS: Rows<Finding> = Rows {
-    items: |p| &p.findings,
+    items: |p| Items::Shared(&p.findings),
     key: Finding::key,
+    tie: |a, b| a.key().cmp(&b.key()),
     repo: |_| None,
     inspect: inspections::finding::inspect,
     parts: &[],

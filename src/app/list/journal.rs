@@ -1,6 +1,6 @@
 //! The journal: what operators did from here, or tried to.
 
-use super::{Cell, Column, Rows, Sort};
+use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::Role;
 use crate::data::action::journal::Entry;
@@ -9,8 +9,9 @@ use crate::time::short;
 
 /// Every attempt of this mesh.
 pub static JOURNAL: Rows<Entry> = Rows {
-    items: |p| &p.mesh.journal,
+    items: |p| Items::Slice(&p.mesh.journal),
     key: |e| e.id.clone(),
+    tie: |a, b| a.id.cmp(&b.id),
     repo: |_| None,
     inspect: inspections::attempt::inspect,
     parts: &[],

@@ -1,6 +1,6 @@
 //! Everything that is held: locks of both tables, and execution leases beside them.
 
-use super::{Cell, Column, Rows, Sort};
+use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::{Role, State};
 use crate::data::derive::locks::LockView;
@@ -9,8 +9,13 @@ use crate::time::{Millis, short};
 
 /// Every lock and every lease in force, of every source.
 pub static LOCKS: Rows<LockView> = Rows {
-    items: |p| &p.holds,
+    items: |p| Items::Beside(&p.locks, &p.beside),
     key: LockView::key,
+    tie: |a, b| {
+        let place = |l: &LockView| (l.lock.table, l.source.clone());
+        let name = |l: &LockView| (l.lock.lock_key.clone(), l.lock.repository_id.clone());
+        a.lock.lock_key.cmp(&b.lock.lock_key).then_with(|| (name(a), place(a)).cmp(&(name(b), place(b))))
+    },
     repo: |l| (!l.lock.repository_id.is_empty()).then_some(&l.lock.repository_id),
     inspect: inspections::lock::inspect,
     parts: &["distributed_locks", "vcs_lock", "mesh_exec_leases", "exec leases"],

@@ -1,6 +1,6 @@
 //! Messages of both tables and of inboxes.
 
-use super::{Cell, Column, Rows, Sort};
+use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::Role;
 use crate::data::derive::messages::MessageView;
@@ -9,8 +9,9 @@ use crate::time::Millis;
 
 /// Every message known.
 pub static MESSAGES: Rows<MessageView> = Rows {
-    items: |p| &p.messages,
+    items: |p| Items::Shelf(&p.messages),
     key: MessageView::key,
+    tie: |a, b| (a.message.id, a.message.table, &a.source).cmp(&(b.message.id, b.message.table, &b.source)),
     repo: |m| (!m.message.repository_id.is_empty()).then_some(&m.message.repository_id),
     inspect: inspections::message::inspect,
     parts: &["a2a_messages", "mesh_a2a_messages", "inbox"],

@@ -10,11 +10,13 @@ pub mod tasks;
 pub mod waits;
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use super::inspect::Inspection;
 use super::role::{Role, State};
 use crate::data::derive::Picture;
 use crate::data::observation::Presence;
+use crate::data::shelf::Shelf;
 use crate::text::Text;
 use crate::time::{Millis, short};
 
@@ -122,14 +124,24 @@ pub struct ColumnInfo {
     pub descending: bool,
 }
 
-/// A list as the app uses it.
+/// A list as the app uses it. Rows are named by a number that stays while the thing does, and need not follow one
+/// another.
 pub trait List: Sync {
     fn len(&self, picture: &Picture) -> usize;
+    fn rows(&self, picture: &Picture) -> Vec<usize>;
+    /// Rows that differ between two pictures; nothing where that is not known.
+    fn changed(&self, before: &Picture, now: &Picture) -> Option<Vec<usize>>;
+    /// Whether there is such a row.
+    fn has(&self, picture: &Picture, row: usize) -> bool;
     fn columns(&self) -> Vec<ColumnInfo>;
     /// A name that stays with the thing.
     fn key(&self, picture: &Picture, row: usize) -> String;
     fn cell(&self, picture: &Picture, row: usize, column: usize, now: Millis) -> Cell;
     fn compare(&self, picture: &Picture, a: usize, b: usize, column: usize) -> Ordering;
+    /// The order of equals, so that they do not swap places.
+    fn tie(&self, picture: &Picture, a: usize, b: usize) -> Ordering;
+    /// What decides most comparisons by itself: see [`Head`].
+    fn head(&self, picture: &Picture, row: usize, column: usize) -> Head;
     /// Whether a row belongs to a repository, under any of its names, or to none.
     fn in_repo(&self, picture: &Picture, row: usize, repo: &str) -> bool;
     /// Why there is nothing: a table that is absent, one that is empty, a source that is silent.
@@ -143,11 +155,90 @@ pub trait List: Sync {
     fn follows(&self) -> bool;
 }
 
-/// A list over one slice of the picture.
+/// The beginning of what a row is sorted by. Two that differ stand as the rows do; two that are equal decide nothing.
+pub type Head = [u64; 4];
+
+fn head(sort: Sort<'_>) -> Head {
+    match sort {
+        // Numbers before texts, and texts before what is unknown.
+        Sort::Number(n) => [0, n.cast_unsigned() ^ (1 << 63), 0, 0],
+        Sort::Text(text) => {
+            let mut bytes = [0; 24];
+            let n = text.len().min(24);
+            bytes[..n].copy_from_slice(&text.as_bytes()[..n]);
+            let word = |i: usize| bytes[i * 8..i * 8 + 8].try_into().map_or(0, u64::from_be_bytes);
+            [1, word(0), word(1), word(2)]
+        }
+        Sort::Unknown => [2, 0, 0, 0],
+    }
+}
+
+/// Where the rows of a list are.
+#[derive(Debug)]
+pub enum Items<'a, T> {
+    Slice(&'a [T]),
+    Shared(&'a [Arc<T>]),
+    Shelf(&'a Shelf<T>),
+    /// Rows on a shelf, and a few beside it.
+    Beside(&'a Shelf<T>, &'a [Arc<T>]),
+}
+
+/// Rows beside a shelf are numbered from here on.
+const BESIDE: usize = 1 << 40;
+
+impl<T> Clone for Items<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Items<'_, T> {}
+
+impl<'a, T> Items<'a, T> {
+    fn len(self) -> usize {
+        match self {
+            Self::Slice(items) => items.len(),
+            Self::Shared(items) => items.len(),
+            Self::Shelf(shelf) => shelf.len(),
+            Self::Beside(shelf, items) => shelf.len() + items.len(),
+        }
+    }
+    fn get(self, row: usize) -> Option<&'a T> {
+        match self {
+            Self::Slice(items) => items.get(row),
+            Self::Shared(items) => items.get(row).map(|item| &**item),
+            Self::Shelf(shelf) => shelf.get(row).map(|item| &**item),
+            Self::Beside(_, items) if row >= BESIDE => items.get(row - BESIDE).map(|item| &**item),
+            Self::Beside(shelf, _) => shelf.get(row).map(|item| &**item),
+        }
+    }
+    fn rows(self) -> Vec<usize> {
+        match self {
+            Self::Slice(_) | Self::Shared(_) => (0..self.len()).collect(),
+            Self::Shelf(shelf) => shelf.taken().map(|(row, _)| row).collect(),
+            Self::Beside(shelf, items) => {
+                shelf.taken().map(|(row, _)| row).chain((0..items.len()).map(|i| BESIDE + i)).collect()
+            }
+        }
+    }
+    fn changed(self, before: Self) -> Option<Vec<usize>> {
+        match (before, self) {
+            (Self::Shelf(before), Self::Shelf(now)) => Some(now.changed_since(before).collect()),
+            (Self::Beside(before, few), Self::Beside(now, many)) => {
+                let beside = (0..few.len().max(many.len())).map(|i| BESIDE + i);
+                Some(now.changed_since(before).chain(beside).collect())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A list over one part of the picture.
 pub struct Rows<T: 'static> {
-    pub items: fn(&Picture) -> &[T],
+    pub items: fn(&Picture) -> Items<'_, T>,
     pub columns: &'static [Column<T>],
     pub key: fn(&T) -> String,
+    /// The order of two that are equal otherwise.
+    pub tie: fn(&T, &T) -> Ordering,
     pub repo: fn(&T) -> Option<&Text>,
     pub inspect: fn(&T, &Picture, Millis) -> Inspection,
     /// Parts of sources that it is made from.
@@ -157,9 +248,25 @@ pub struct Rows<T: 'static> {
     pub follows: bool,
 }
 
-impl<T: Sync> List for Rows<T> {
+impl<T> Rows<T> {
+    /// The thing of a row.
+    pub fn get<'a>(&self, picture: &'a Picture, row: usize) -> Option<&'a T> {
+        (self.items)(picture).get(row)
+    }
+}
+
+impl<T: Sync + Send> List for Rows<T> {
     fn len(&self, picture: &Picture) -> usize {
         (self.items)(picture).len()
+    }
+    fn rows(&self, picture: &Picture) -> Vec<usize> {
+        (self.items)(picture).rows()
+    }
+    fn changed(&self, before: &Picture, now: &Picture) -> Option<Vec<usize>> {
+        (self.items)(now).changed((self.items)(before))
+    }
+    fn has(&self, picture: &Picture, row: usize) -> bool {
+        (self.items)(picture).get(row).is_some()
     }
     fn columns(&self) -> Vec<ColumnInfo> {
         let info = |c: &Column<T>| ColumnInfo {
@@ -186,6 +293,19 @@ impl<T: Sync> List for Rows<T> {
         match (items.get(a), items.get(b), self.columns.get(column)) {
             (Some(a), Some(b), Some(column)) => (column.sort)(a).cmp(&(column.sort)(b)),
             _ => Ordering::Equal,
+        }
+    }
+    fn tie(&self, picture: &Picture, a: usize, b: usize) -> Ordering {
+        let items = (self.items)(picture);
+        match (items.get(a), items.get(b)) {
+            (Some(a), Some(b)) => (self.tie)(a, b),
+            _ => Ordering::Equal,
+        }
+    }
+    fn head(&self, picture: &Picture, row: usize, column: usize) -> Head {
+        match ((self.items)(picture).get(row), self.columns.get(column)) {
+            (Some(item), Some(column)) => head((column.sort)(item)),
+            _ => Head::default(),
         }
     }
     fn in_repo(&self, picture: &Picture, row: usize, repo: &str) -> bool {

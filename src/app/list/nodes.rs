@@ -1,14 +1,15 @@
 //! Nodes.
 
-use super::{Cell, Column, Rows, Sort};
+use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::Role;
 use crate::data::derive::nodes::NodeView;
 
 /// Every node of every source.
 pub static NODES: Rows<NodeView> = Rows {
-    items: |p| &p.nodes,
+    items: |p| Items::Shelf(&p.nodes),
     key: |n| n.node_id.raw().to_owned(),
+    tie: |a, b| a.node_id.cmp(&b.node_id),
     repo: |n| (!n.repository_id.is_empty()).then_some(&n.repository_id),
     inspect: inspections::node::inspect,
     parts: &["mesh_heartbeats", "nodes"],

@@ -1,6 +1,6 @@
 //! The op-log, oldest first, followed at its end.
 
-use super::{Cell, Column, Rows, Sort};
+use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::{Role, State};
 use crate::data::derive::chain::LogView;
@@ -8,8 +8,9 @@ use crate::time::{short, utc_clock};
 
 /// Every entry in the window.
 pub static OPLOG: Rows<LogView> = Rows {
-    items: |p| &p.log,
+    items: |p| Items::Slice(&p.log),
     key: LogView::key,
+    tie: |a, b| a.key().cmp(&b.key()),
     repo: |l| (!l.entry.repository_id.is_empty()).then_some(&l.entry.repository_id),
     inspect: inspections::log::inspect,
     parts: &["agent_oplog", "convergence_op_log"],

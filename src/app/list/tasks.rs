@@ -1,14 +1,15 @@
 //! Tasks.
 
-use super::{Cell, Column, Rows, Sort};
+use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::State;
 use crate::data::derive::tasks::TaskView;
 
 /// Every task that could be assembled.
 pub static TASKS: Rows<TaskView> = Rows {
-    items: |p| &p.tasks,
+    items: |p| Items::Shelf(&p.tasks),
     key: TaskView::key,
+    tie: |a, b| (&a.repository_id, &a.task).cmp(&(&b.repository_id, &b.task)),
     repo: |t| (!t.repository_id.is_empty()).then_some(&t.repository_id),
     inspect: inspections::task::inspect,
     parts: &["a2a_messages", "agent_oplog", "orchestration_lineage_events", "mesh_exec_leases", "exec leases"],

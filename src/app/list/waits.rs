@@ -1,6 +1,6 @@
 //! The wait-for graph as a tree: whoever blocks stands above those it blocks.
 
-use super::{Cell, Column, Rows, Sort};
+use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::Role;
 use crate::data::derive::graph::WaitRow;
@@ -8,8 +8,9 @@ use crate::time::short;
 
 /// Every blocker and every wait that is known.
 pub static WAITS: Rows<WaitRow> = Rows {
-    items: |p| &p.waits.rows,
+    items: |p| Items::Slice(&p.waits.rows),
     key: WaitRow::key,
+    tie: |a, b| a.order.cmp(&b.order),
     repo: |_| None,
     inspect: inspections::wait::inspect,
     parts: &["distributed_locks", "vcs_lock", "a2a_messages", "agent_oplog"],

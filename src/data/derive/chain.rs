@@ -3,9 +3,10 @@
 //! An entry carries the hash of its predecessor's number, time and own predecessor hash. It protects
 //! nothing else: not the kind, not the description, not the agent.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use serde_json::Value;
 use sha3::{Digest, Sha3_256};
 use strum::{Display, EnumIter, IntoStaticStr};
@@ -32,7 +33,7 @@ pub enum ChainState {
 /// One entry, judged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogView {
-    pub entry: LogEntry,
+    pub entry: Arc<LogEntry>,
     pub source: Text,
     pub chain: ChainState,
     /// Why it cannot be verified, or what is broken; empty when verified.
@@ -74,6 +75,50 @@ pub fn same_logs(a: &Mesh, b: &Mesh) -> bool {
         })
 }
 
+/// A hash.
+type Hash = [u8; 32];
+
+/// What ties an entry to others, worked out once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Links {
+    number: Option<u64>,
+    /// What its successor carries.
+    own: Option<Hash>,
+    /// What it carries; nothing where that is no hash as the log writes it.
+    before: Option<Hash>,
+}
+
+impl Links {
+    /// The links of an entry.
+    #[must_use]
+    pub fn of(entry: &LogEntry) -> Self {
+        let number = operation_number(entry.operation_id.raw());
+        let predecessor = entry.predecessor_hash.as_ref().map(Text::raw);
+        Self {
+            number,
+            own: number.zip(entry.timestamp_ms).map(|(number, at)| hash(number, at, predecessor)),
+            before: predecessor.and_then(bytes),
+        }
+    }
+}
+
+/// The bytes of a hash in lowercase hex.
+fn bytes(hex: &str) -> Option<Hash> {
+    let digit = |c: u8| match c {
+        b'0'..=b'9' => Some(c - b'0'),
+        b'a'..=b'f' => Some(c - b'a' + 10),
+        _ => None,
+    };
+    let mut all = [0; 32];
+    if hex.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in all.iter_mut().zip(hex.as_bytes().chunks(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(all)
+}
+
 /// The number in `OP-000007`.
 #[must_use]
 pub fn operation_number(operation_id: &str) -> Option<u64> {
@@ -84,11 +129,15 @@ pub fn operation_number(operation_id: &str) -> Option<u64> {
 /// time as little-endian u64, then the entry's own predecessor hash as text.
 #[must_use]
 pub fn link(number: u64, timestamp_ms: Millis, predecessor_hash: Option<&str>) -> String {
+    hash(number, timestamp_ms, predecessor_hash).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn hash(number: u64, timestamp_ms: Millis, predecessor_hash: Option<&str>) -> Hash {
     let mut hasher = Sha3_256::new();
     hasher.update(number.to_le_bytes());
     hasher.update(timestamp_ms.unsigned_abs().to_le_bytes());
     hasher.update(predecessor_hash.unwrap_or_default().as_bytes());
-    format!("{:x}", hasher.finalize())
+    hasher.finalize().into()
 }
 
 /// Judges all logs of all sources, newest first.
@@ -129,19 +178,18 @@ pub(super) fn judge(mesh: &Mesh) -> Vec<LogView> {
 #[must_use]
 pub fn verify(log: &Log) -> Vec<(ChainState, &'static str)> {
     let entries = &log.entries;
-    let numbers: Vec<Option<u64>> = entries.iter().map(|e| operation_number(e.operation_id.raw())).collect();
-    let mut by_link: HashMap<String, usize> = HashMap::new();
-    let mut by_number: HashMap<(u64, &Text), usize> = HashMap::new();
+    let links = &log.links;
+    let mut by_link: HashMap<Hash, usize, RandomState> = HashMap::default();
+    let mut by_number: HashMap<(u64, &Text), usize, RandomState> = HashMap::default();
     for (i, entry) in entries.iter().enumerate() {
-        if let (Some(number), Some(at)) = (numbers[i], entry.timestamp_ms) {
-            by_link.insert(link(number, at, entry.predecessor_hash.as_ref().map(Text::raw)), i);
+        if let Some(own) = links[i].own {
+            by_link.insert(own, i);
         }
-        if let Some(number) = numbers[i] {
+        if let Some(number) = links[i].number {
             by_number.insert((number, &entry.repository_id), i);
         }
     }
-    let parents: Vec<Option<usize>> =
-        entries.iter().map(|e| by_link.get(e.predecessor_hash.as_ref()?.raw()).copied()).collect();
+    let parents: Vec<Option<usize>> = links.iter().map(|link| by_link.get(&link.before?).copied()).collect();
     let runs = Runs::new(entries, &parents);
     (0..entries.len())
         .map(|i| {
@@ -152,7 +200,8 @@ pub fn verify(log: &Log) -> Vec<(ChainState, &'static str)> {
             if parents[i].is_some() {
                 return (ChainState::Verified, "");
             }
-            let before = numbers[i].and_then(|n| by_number.get(&(n.checked_sub(1)?, &entry.repository_id)).copied());
+            let before =
+                links[i].number.and_then(|n| by_number.get(&(n.checked_sub(1)?, &entry.repository_id)).copied());
             match before {
                 Some(before) if runs.same(before, i) => (
                     ChainState::Broken,
@@ -170,7 +219,7 @@ pub fn verify(log: &Log) -> Vec<(ChainState, &'static str)> {
 
 /// Entries tied together by hashes.
 struct Runs<'a> {
-    entries: &'a std::collections::VecDeque<LogEntry>,
+    entries: &'a VecDeque<Arc<LogEntry>>,
     /// The run of each entry: the index of its first entry.
     root: Vec<usize>,
     /// By run: the longest pause between linked entries, and the agents seen.
@@ -181,7 +230,7 @@ struct Runs<'a> {
 }
 
 impl<'a> Runs<'a> {
-    fn new(entries: &'a std::collections::VecDeque<LogEntry>, parents: &[Option<usize>]) -> Self {
+    fn new(entries: &'a VecDeque<Arc<LogEntry>>, parents: &[Option<usize>]) -> Self {
         let mut root: Vec<usize> = (0..entries.len()).collect();
         let (mut pause, mut agents): (HashMap<usize, Millis>, HashMap<usize, Vec<&Text>>) = Default::default();
         for i in 0..entries.len() {

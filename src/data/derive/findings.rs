@@ -1,10 +1,19 @@
 //! What is wrong: one rule a kind of trouble, one sentence a case, and the evidence it rests on.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
 use strum::{Display, EnumIter, IntoStaticStr};
 
+use super::locks::LockView;
+use super::messages::{MessageView, Turn};
+use super::nodes::NodeView;
 use super::rules::RULES;
+use super::tasks::TaskView;
 use super::{Picture, Thresholds};
 use crate::text::Text;
+use crate::time::Millis;
 
 /// How bad it is, mildest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr, EnumIter)]
@@ -84,28 +93,173 @@ pub struct Rule {
     /// What it means in general.
     pub summary: &'static str,
     /// Finds its cases.
-    pub check: fn(&Picture, &Thresholds, &mut Vec<Finding>),
+    pub check: Check,
 }
 
-/// Runs every rule; worst first, then by rule and name, so that nothing jumps.
-pub(super) fn find(picture: &Picture, thresholds: &Thresholds) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for rule in RULES {
-        let from = found.len();
-        (rule.check)(picture, thresholds, &mut found);
-        for finding in &mut found[from..] {
-            finding.rule = rule.name;
+/// What a rule looks at. Rules that look at one thing are asked again only when that thing is judged otherwise.
+pub enum Check {
+    /// The picture as a whole.
+    Mesh(fn(&Picture, &Thresholds, &mut Vec<Finding>)),
+    Node(fn(&NodeView) -> Option<Finding>),
+    Lock(fn(&LockView, &Thresholds, Millis) -> Option<Finding>),
+    Message(fn(&MessageView) -> Option<Finding>),
+    Task(fn(&TaskView) -> Option<Finding>),
+}
+
+/// A finding in its order: worst first, then by rule and name, so that nothing jumps.
+#[derive(Debug, Clone)]
+struct Ranked(Arc<Finding>, usize, u32);
+
+impl Ranked {
+    /// `place` tells apart two things of one name.
+    fn new(finding: Arc<Finding>, place: u32) -> Self {
+        let order = order(finding.rule);
+        Self(finding, order, place)
+    }
+
+    fn rank(&self) -> (Reverse<Severity>, usize, &str, &str, &str, u32) {
+        let f = &self.0;
+        (Reverse(f.severity), self.1, f.name.as_str(), f.subject.key(), f.sentence.raw(), self.2)
+    }
+}
+impl PartialEq for Ranked {
+    fn eq(&self, other: &Self) -> bool {
+        self.rank() == other.rank()
+    }
+}
+impl Eq for Ranked {}
+impl PartialOrd for Ranked {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Ranked {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}
+
+/// The findings about single things, kept as those change.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    ranked: BTreeSet<Ranked>,
+    of_nodes: HashMap<u32, Vec<Arc<Finding>>>,
+    of_locks: HashMap<u32, Vec<Arc<Finding>>>,
+    of_messages: HashMap<u32, Vec<Arc<Finding>>>,
+    of_tasks: HashMap<u32, Vec<Arc<Finding>>>,
+    of_mesh: Vec<Arc<Finding>>,
+    changed: bool,
+    shown: Arc<[Arc<Finding>]>,
+}
+
+impl Book {
+    pub(super) fn nodes(&mut self, turns: &[Turn<NodeView>]) {
+        let checks = RULES.iter().filter_map(|rule| match rule.check {
+            Check::Node(check) => Some((rule.name, check)),
+            _ => None,
+        });
+        let checks: Vec<_> = checks.collect();
+        take(&mut self.ranked, &mut self.of_nodes, &mut self.changed, turns, &checks, |check, view| check(view));
+    }
+
+    pub(super) fn locks(&mut self, turns: &[Turn<LockView>], thresholds: &Thresholds, now_ms: Millis) {
+        let checks = RULES.iter().filter_map(|rule| match rule.check {
+            Check::Lock(check) => Some((rule.name, check)),
+            _ => None,
+        });
+        let checks: Vec<_> = checks.collect();
+        let ask = |check: &fn(&LockView, &Thresholds, Millis) -> Option<Finding>, view: &LockView| {
+            check(view, thresholds, now_ms)
+        };
+        take(&mut self.ranked, &mut self.of_locks, &mut self.changed, turns, &checks, ask);
+    }
+
+    pub(super) fn messages(&mut self, turns: &[Turn<MessageView>]) {
+        let checks = RULES.iter().filter_map(|rule| match rule.check {
+            Check::Message(check) => Some((rule.name, check)),
+            _ => None,
+        });
+        let checks: Vec<_> = checks.collect();
+        take(&mut self.ranked, &mut self.of_messages, &mut self.changed, turns, &checks, |check, view| check(view));
+    }
+
+    pub(super) fn tasks(&mut self, turns: &[Turn<TaskView>]) {
+        let checks = RULES.iter().filter_map(|rule| match rule.check {
+            Check::Task(check) => Some((rule.name, check)),
+            _ => None,
+        });
+        let checks: Vec<_> = checks.collect();
+        take(&mut self.ranked, &mut self.of_tasks, &mut self.changed, turns, &checks, |check, view| check(view));
+    }
+
+    /// Asks the rules that look at the whole, and answers everything that was found. What is the same stays shared.
+    pub(super) fn all(&mut self, picture: &Picture, thresholds: &Thresholds) -> Arc<[Arc<Finding>]> {
+        let mut found = Vec::new();
+        for rule in RULES {
+            let from = found.len();
+            if let Check::Mesh(check) = rule.check {
+                check(picture, thresholds, &mut found);
+            }
+            for finding in &mut found[from..] {
+                finding.rule = rule.name;
+            }
+        }
+        let same = found.len() == self.of_mesh.len() && found.iter().zip(&self.of_mesh).all(|(a, b)| *a == **b);
+        if same && !self.changed {
+            return self.shown.clone();
+        }
+        self.changed = false;
+        if !same {
+            self.of_mesh = found.into_iter().map(Arc::new).collect();
+        }
+        let mut of_mesh: Vec<Ranked> = self.of_mesh.iter().cloned().map(|f| Ranked::new(f, 0)).collect();
+        of_mesh.sort();
+        let mut all = Vec::with_capacity(self.ranked.len() + of_mesh.len());
+        let mut of_mesh = of_mesh.into_iter().peekable();
+        for finding in &self.ranked {
+            while let Some(first) = of_mesh.next_if(|first| first < finding) {
+                all.push(first.0);
+            }
+            all.push(finding.0.clone());
+        }
+        all.extend(of_mesh.map(|finding| finding.0));
+        self.shown = all.into();
+        self.shown.clone()
+    }
+}
+
+/// Asks the rules again about the things that changed.
+fn take<V, C>(
+    ranked: &mut BTreeSet<Ranked>,
+    known: &mut HashMap<u32, Vec<Arc<Finding>>>,
+    changed: &mut bool,
+    turns: &[Turn<V>],
+    checks: &[(&'static str, C)],
+    ask: impl Fn(&C, &V) -> Option<Finding>,
+) {
+    for (place, _, now) in turns {
+        let named = |(rule, check): &(&'static str, C)| {
+            let finding = ask(check, now.as_ref()?)?;
+            Some(Finding { rule, ..finding })
+        };
+        let found: Vec<Finding> = checks.iter().filter_map(named).collect();
+        let before = known.remove(place).unwrap_or_default();
+        if before.len() == found.len() && before.iter().zip(&found).all(|(a, b)| **a == *b) {
+            if !before.is_empty() {
+                known.insert(*place, before);
+            }
+            continue;
+        }
+        *changed = true;
+        for finding in before {
+            ranked.remove(&Ranked::new(finding, *place));
+        }
+        let found: Vec<Arc<Finding>> = found.into_iter().map(Arc::new).collect();
+        ranked.extend(found.iter().cloned().map(|f| Ranked::new(f, *place)));
+        if !found.is_empty() {
+            known.insert(*place, found);
         }
     }
-    found.sort_by(|a, b| {
-        (b.severity, order(a.rule), a.name.as_str(), a.subject.key()).cmp(&(
-            a.severity,
-            order(b.rule),
-            b.name.as_str(),
-            b.subject.key(),
-        ))
-    });
-    found
 }
 
 fn order(rule: &str) -> usize {

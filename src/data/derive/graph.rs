@@ -48,7 +48,7 @@ pub struct WaitRow {
 #[derive(Debug)]
 struct Shared {
     agents: Vec<Text>,
-    locks: Arc<[LockView]>,
+    locks: Vec<Arc<LockView>>,
 }
 
 impl WaitRow {
@@ -132,7 +132,7 @@ fn small(index: usize) -> u32 {
 
 /// Who waits for whom, agents in the order of their names.
 struct Waits<'a> {
-    locks: &'a [LockView],
+    locks: &'a [Arc<LockView>],
     agents: Vec<&'a Text>,
     list: Vec<Wait>,
     /// The waits for each agent, as places in `list`: those of agent `i` from `starts[i]` on.
@@ -142,7 +142,7 @@ struct Waits<'a> {
 
 /// Builds the graph.
 #[must_use]
-pub fn build(locks: &Arc<[LockView]>) -> WaitGraph {
+pub fn build(locks: &[Arc<LockView>]) -> WaitGraph {
     let waits = Waits::collect(locks);
     let mut graph: DiGraph<(), (), u32> = DiGraph::with_capacity(waits.agents.len(), waits.list.len());
     let nodes: Vec<_> = waits.agents.iter().map(|_| graph.add_node(())).collect();
@@ -162,13 +162,13 @@ pub fn build(locks: &Arc<[LockView]>) -> WaitGraph {
     let deadlocks = deadlock::find(&waits, &components, &component_of);
     let deadlocked: Vec<bool> = component_of.iter().map(|&c| components[c].len() > 1).collect();
     let agents = waits.agents.iter().map(|agent| (*agent).clone()).collect();
-    let shared = Arc::new(Shared { agents, locks: locks.clone() });
+    let shared = Arc::new(Shared { agents, locks: locks.to_vec() });
     let rows = tree::Tree { shared, waits: &waits, totals: &totals, deadlocked: &deadlocked }.flatten();
     WaitGraph { rows, deadlocks }
 }
 
 impl<'a> Waits<'a> {
-    fn collect(locks: &'a [LockView]) -> Self {
+    fn collect(locks: &'a [Arc<LockView>]) -> Self {
         let waited =
             || locks.iter().enumerate().filter(|(_, l)| !l.waiters.is_empty() && l.state != LockState::Expired);
         let n = waited().map(|(_, view)| view.waiters.len()).sum();

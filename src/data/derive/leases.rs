@@ -1,7 +1,10 @@
 //! Execution leases and lock leaders.
 
-use super::Liveness;
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use super::locks::{self, LockView};
+use super::nodes::Nodes;
 use super::sources::SourceView;
 use super::staleness::Staleness;
 use crate::data::mesh::Mesh;
@@ -36,15 +39,13 @@ pub struct LeaderView {
 }
 
 /// Judges every lease. Where a control plane lists a lease, its database's row for it is not repeated.
-pub(super) fn judge(mesh: &Mesh, sources: &[SourceView], now_ms: Millis, liveness: &Liveness) -> Vec<LeaseView> {
+pub(super) fn judge(mesh: &Mesh, sources: &[SourceView], now_ms: Millis, nodes: &Nodes) -> Vec<LeaseView> {
     let all = || mesh.sources.iter().flat_map(|s| s.facts.leases.iter());
-    let listed: Vec<_> = all().filter(|l| l.authoritative).map(|l| (l.lease_id.clone(), l.scope_key.clone())).collect();
+    let listed: HashSet<_> = all().filter(|l| l.authoritative).map(|l| (&l.lease_id, &l.scope_key)).collect();
     let mut views = Vec::new();
     for (source, view) in mesh.sources.iter().zip(sources) {
         for lease in source.facts.leases.iter() {
-            let repeated = !lease.authoritative
-                && listed.iter().any(|(id, scope)| *id == lease.lease_id && *scope == lease.scope_key);
-            if repeated {
+            if !lease.authoritative && listed.contains(&(&lease.lease_id, &lease.scope_key)) {
                 continue;
             }
             let expires_ms = lease.expires_at_ms.map(|ms| source.to_console(ms));
@@ -53,7 +54,7 @@ pub(super) fn judge(mesh: &Mesh, sources: &[SourceView], now_ms: Millis, livenes
                 lease: lease.clone(),
                 source: source.identity.name.clone(),
                 expires_ms,
-                holder_staleness: liveness.node(&lease.holder_node_id),
+                holder_staleness: nodes.staleness(&lease.holder_node_id),
                 as_of_ms: view.as_of_ms,
             });
         }
@@ -69,7 +70,7 @@ pub(super) fn as_locks(leases: &[LeaseView], now_ms: Millis, margin: Millis) -> 
         let now = view.as_of_ms.unwrap_or(now_ms);
         LockView {
             state: locks::state(lease.granted_at_ms, view.expires_ms, now, view.holder_staleness, margin),
-            lock: Lock {
+            lock: Arc::new(Lock {
                 table: LockTable::ExecLease,
                 lock_key: lease.scope_key.clone(),
                 repository_id: Text::default(),
@@ -80,7 +81,7 @@ pub(super) fn as_locks(leases: &[LeaseView], now_ms: Millis, margin: Millis) -> 
                 expires_at_ms: lease.expires_at_ms,
                 shared: false,
                 lease_id: Some(lease.lease_id.clone()),
-            },
+            }),
             source: view.source.clone(),
             holder_staleness: view.holder_staleness,
             acquired_ms: lease.granted_at_ms,
@@ -94,7 +95,7 @@ pub(super) fn as_locks(leases: &[LeaseView], now_ms: Millis, margin: Millis) -> 
 }
 
 /// Judges every leader.
-pub(super) fn leaders(mesh: &Mesh, sources: &[SourceView], now_ms: Millis, liveness: &Liveness) -> Vec<LeaderView> {
+pub(super) fn leaders(mesh: &Mesh, sources: &[SourceView], now_ms: Millis, nodes: &Nodes) -> Vec<LeaderView> {
     let mut views = Vec::new();
     for (source, view) in mesh.sources.iter().zip(sources) {
         for leader in source.facts.leaders.iter() {
@@ -104,7 +105,7 @@ pub(super) fn leaders(mesh: &Mesh, sources: &[SourceView], now_ms: Millis, liven
                 leader: leader.clone(),
                 source: source.identity.name.clone(),
                 expires_ms,
-                staleness: liveness.node(&leader.leader_node_id),
+                staleness: nodes.staleness(&leader.leader_node_id),
                 as_of_ms: view.as_of_ms,
             });
         }

@@ -1,16 +1,13 @@
 //! Locks: held, expiring, expired or orphaned, with who waits.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use strum::{Display, EnumIter, IntoStaticStr};
 
-use super::queues::{Waiter, Waiters};
-use super::sources::SourceView;
+use super::Look;
+use super::queues::Waiter;
 use super::staleness::Staleness;
-use super::{Liveness, Thresholds};
 use crate::data::action::{OPERATOR_AGENT, OPERATOR_NODE};
-use crate::data::mesh::Mesh;
 use crate::data::mesh::fences::Fences;
 use crate::data::model::Lock;
 use crate::text::Text;
@@ -34,7 +31,7 @@ pub enum LockState {
 /// One lock, judged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LockView {
-    pub lock: Lock,
+    pub lock: Arc<Lock>,
     /// Where it was read.
     pub source: Text,
     pub state: LockState,
@@ -51,6 +48,30 @@ pub struct LockView {
 }
 
 impl LockView {
+    /// Whether another judgement says the same of the same row.
+    pub(super) fn same(&self, other: &Self) -> bool {
+        let fences = |view: &Self| view.fences.as_ref().map(Arc::as_ptr);
+        Arc::ptr_eq(&self.lock, &other.lock)
+            && fences(self) == fences(other)
+            && (self.state, self.holder_staleness, self.acquired_ms, self.expires_ms, self.as_of_ms)
+                == (other.state, other.holder_staleness, other.acquired_ms, other.expires_ms, other.as_of_ms)
+            && self.waiters == other.waiters
+    }
+
+    /// The oldest of those who wait longer than is good.
+    pub fn starving(&self, starved_ms: Millis, now_ms: Millis) -> impl Iterator<Item = &Waiter> {
+        let now_ms = self.as_of_ms.unwrap_or(now_ms);
+        self.waiters.iter().filter(move |w| w.since_ms.is_some_and(|at| now_ms - at > starved_ms))
+    }
+
+    /// Whether as many starve now as did at the last look.
+    pub(super) fn starves_between(&self, before: Option<&Self>, look: &Look<'_>) -> bool {
+        let starved_ms = look.thresholds.starved_ms;
+        let then = look.before_ms.unwrap_or(look.now_ms);
+        let n = |view: &Self, at| view.starving(starved_ms, at).count();
+        before.is_some_and(|before| !self.waiters.is_empty() && n(before, then) != n(self, look.now_ms))
+    }
+
     /// What is left of it, in ms; negative once it is over.
     #[must_use]
     pub fn ttl_ms(&self, now_ms: Millis) -> Option<Millis> {
@@ -109,46 +130,6 @@ pub fn state(
     }
     let ttl = acquired.map_or(0, |at| (expires - at).max(0));
     if left <= margin.max(ttl / 5) { LockState::Expiring } else { LockState::Held }
-}
-
-/// Judges every lock.
-pub(super) fn judge(
-    mesh: &Mesh,
-    sources: &[SourceView],
-    now_ms: Millis,
-    thresholds: &Thresholds,
-    liveness: &Liveness,
-    waiters: &Waiters,
-) -> Vec<LockView> {
-    let mut repositories: HashMap<&str, (&Text, bool)> = HashMap::new();
-    // Only names that somebody waits for can be mistaken.
-    let all = mesh.sources.iter().flat_map(|s| s.facts.locks.iter()).flat_map(|table| table.iter());
-    for lock in all.filter(|lock| waiters.names_any(lock)) {
-        let (first, alone) =
-            repositories.entry(waiters.canonical(lock.lock_key.raw())).or_insert((&lock.repository_id, true));
-        *alone &= *first == &lock.repository_id;
-    }
-    let alone = |lock: &Lock| repositories.get(waiters.canonical(lock.lock_key.raw())).is_none_or(|(_, alone)| *alone);
-    let mut views = Vec::new();
-    for (source, view) in mesh.sources.iter().zip(sources) {
-        for lock in source.facts.locks.iter().flat_map(|table| table.iter()) {
-            let holder = liveness.node(&lock.holder_node);
-            let acquired_ms = lock.acquired_at_ms.map(|ms| source.to_console(ms));
-            let expires_ms = lock.expires_at_ms.map(|ms| source.to_console(ms));
-            views.push(LockView {
-                state: state(acquired_ms, expires_ms, view.at(now_ms), holder, thresholds.expiring_ms),
-                waiters: waiters.of(lock, acquired_ms, alone(lock)),
-                fences: source.facts.fences.of(lock).cloned(),
-                lock: lock.clone(),
-                source: source.identity.name.clone(),
-                holder_staleness: holder,
-                acquired_ms,
-                expires_ms,
-                as_of_ms: view.as_of_ms,
-            });
-        }
-    }
-    views
 }
 
 #[cfg(test)]

@@ -1,13 +1,16 @@
 //! Messages: pending, claimed, lapsed, stuck, poison or acknowledged.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use strum::{Display, EnumIter, IntoStaticStr};
 
-use super::Thresholds;
-use super::sources::SourceView;
-use crate::data::mesh::Mesh;
+use super::agenda::Agenda;
+use super::{Look, Thresholds};
+use crate::data::mesh::Touched;
 use crate::data::model::{Message, MessageTable};
+use crate::data::shelf::Shelf;
 use crate::text::Text;
 use crate::time::Millis;
 
@@ -29,7 +32,7 @@ pub enum MessageState {
 /// One message, judged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MessageView {
-    pub message: Message,
+    pub message: Arc<Message>,
     pub source: Text,
     pub state: MessageState,
     /// On the console's clock.
@@ -40,6 +43,13 @@ pub struct MessageView {
 }
 
 impl MessageView {
+    /// Whether another judgement says the same of the same row.
+    fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.message, &other.message)
+            && (self.state, self.created_ms, self.claim_until_ms, self.as_of_ms)
+                == (other.state, other.created_ms, other.claim_until_ms, other.as_of_ms)
+    }
+
     /// How long ago it was written, in ms.
     #[must_use]
     pub fn age_ms(&self, now_ms: Millis) -> Option<Millis> {
@@ -84,39 +94,133 @@ pub fn state(
     }
 }
 
-/// Judges every message known. One that is seen through a control plane and in its database is one.
-pub(super) fn judge(mesh: &Mesh, sources: &[SourceView], now_ms: Millis, thresholds: &Thresholds) -> Vec<MessageView> {
-    let mut in_databases = HashSet::new();
-    for source in &mesh.sources {
-        let rows = source.facts.live[MessageTable::Mesh as usize].iter().chain(source.facts.settled.iter());
-        in_databases.extend(rows.filter(|m| m.table == MessageTable::Mesh).map(twin));
-    }
-    let mut views = Vec::new();
-    for (source, view) in mesh.sources.iter().zip(sources) {
-        let live = source.facts.live.iter().flat_map(|table| table.iter());
-        for message in source.facts.settled.iter().chain(live) {
-            if message.table == MessageTable::Inbox && in_databases.contains(&twin(message)) {
-                continue;
-            }
-            let created_ms = message.created_at_ms.map(|ms| source.to_console(ms));
-            let claim_until_ms = message.claim_until_ms.map(|ms| source.to_console(ms));
-            views.push(MessageView {
-                state: state(message, created_ms, claim_until_ms, view.at(now_ms), thresholds),
-                message: message.clone(),
-                source: source.identity.name.clone(),
-                created_ms,
-                claim_until_ms,
-                as_of_ms: view.as_of_ms,
-            });
-        }
-    }
-    views
+/// One view as it was and is.
+pub(super) type Turn<V> = (u32, Option<Arc<V>>, Option<Arc<V>>);
+
+/// Every message known, judged, and kept so. One that is seen through a control plane and in its database is one.
+#[derive(Debug, Default)]
+pub(super) struct Messages {
+    pub(super) shelf: Shelf<MessageView>,
+    /// Places on the shelf, by source and place in its table.
+    homes: HashMap<(usize, u32), u32, RandomState>,
+    /// The same the other way round.
+    rows: HashMap<u32, (usize, u32), RandomState>,
+    next: u32,
+    free: Vec<u32>,
+    agenda: Agenda,
+    /// How many rows of databases a control plane's message may be the twin of.
+    in_databases: HashMap<Twin, usize, RandomState>,
+    /// Messages of control planes, by what they would be twins of.
+    inboxes: HashMap<Twin, Vec<(usize, u32)>, RandomState>,
 }
 
 /// What a message keeps between a control plane's database and its HTTP answers.
-fn twin(m: &Message) -> (i64, &str, &str, Option<Millis>) {
-    (m.id, m.sender_agent.raw(), m.receiver_agent.raw(), m.created_at_ms)
+type Twin = (i64, Text, Text, Option<Millis>);
+
+fn twin(m: &Message) -> Twin {
+    (m.id, m.sender_agent.clone(), m.receiver_agent.clone(), m.created_at_ms)
 }
+
+impl Messages {
+    /// Judges what was touched and what is due. Answers which judgements changed.
+    pub(super) fn step(&mut self, look: &Look<'_>, touched: &Touched) -> Vec<Turn<MessageView>> {
+        let mut dirty: Vec<(usize, u32)> = Vec::new();
+        for (source, tables) in touched.sources.iter().enumerate() {
+            dirty.extend(tables.messages.iter().map(|place| (source, *place)));
+        }
+        let mut woken = Vec::new();
+        for at in &dirty {
+            self.pair(look, *at, &mut woken);
+        }
+        let due = self.agenda.due(look.now_ms);
+        dirty.extend(due.iter().filter_map(|place| self.rows.get(place)));
+        dirty.extend(woken);
+        dirty.sort_unstable();
+        dirty.dedup();
+        dirty.into_iter().filter_map(|at| self.judge(look, at)).collect()
+    }
+
+    /// Keeps count of rows that stand for a control plane's message; those whose twin came or went are woken.
+    fn pair(&mut self, look: &Look<'_>, at: (usize, u32), woken: &mut Vec<(usize, u32)>) {
+        let before = self.homes.get(&at).and_then(|home| self.shelf.get(*home as usize)).map(|view| &view.message);
+        let now = look.tables[at.0].messages.at(at.1);
+        let before = before.filter(|m| m.table == MessageTable::Mesh).map(|m| twin(m));
+        let after = now.filter(|m| m.table == MessageTable::Mesh).map(|m| twin(m));
+        if before != after {
+            if let Some(twin) = before {
+                if let Some(n) = self.in_databases.get_mut(&twin) {
+                    *n -= 1;
+                    if *n == 0 {
+                        self.in_databases.remove(&twin);
+                    }
+                }
+                woken.extend(self.inboxes.get(&twin).into_iter().flatten());
+            }
+            if let Some(twin) = after {
+                woken.extend(self.inboxes.get(&twin).into_iter().flatten());
+                *self.in_databases.entry(twin).or_default() += 1;
+            }
+        }
+        if let Some(message) = now.filter(|m| m.table == MessageTable::Inbox) {
+            let places = self.inboxes.entry(twin(message)).or_default();
+            if !places.contains(&at) {
+                places.push(at);
+            }
+        }
+        if self.inboxes.len() > 2 * MOST_INBOX {
+            self.inboxes.retain(|_, places| places.iter().any(|(s, p)| look.tables[*s].messages.at(*p).is_some()));
+        }
+    }
+
+    fn judge(&mut self, look: &Look<'_>, at: (usize, u32)) -> Option<Turn<MessageView>> {
+        let (source, view) = (&look.mesh.sources[at.0], &look.sources[at.0]);
+        let row = look.tables[at.0].messages.at(at.1);
+        let row = row.filter(|m| m.table != MessageTable::Inbox || !self.in_databases.contains_key(&twin(m)));
+        let home = self.homes.get(&at).copied();
+        let before = home.and_then(|home| self.shelf.get(home as usize).cloned());
+        let Some(message) = row else {
+            let home = home?;
+            self.homes.remove(&at);
+            self.rows.remove(&home);
+            self.free.push(home);
+            self.shelf.put(home as usize, None);
+            return Some((home, before, None));
+        };
+        let created_ms = message.created_at_ms.map(|ms| source.to_console(ms));
+        let claim_until_ms = message.claim_until_ms.map(|ms| source.to_console(ms));
+        let now_ms = view.at(look.now_ms);
+        let judged = MessageView {
+            state: state(message, created_ms, claim_until_ms, now_ms, look.thresholds),
+            message: message.clone(),
+            source: source.identity.name.clone(),
+            created_ms,
+            claim_until_ms,
+            as_of_ms: view.as_of_ms,
+        };
+        let home = home.unwrap_or_else(|| {
+            let home = self.free.pop().unwrap_or_else(|| {
+                self.next += 1;
+                self.next - 1
+            });
+            self.homes.insert(at, home);
+            self.rows.insert(home, at);
+            home
+        });
+        if view.as_of_ms.is_none() && !message.acknowledged {
+            let stuck = created_ms.map(|at| at + look.thresholds.stuck_ms + 1);
+            self.agenda.note(home, look.now_ms, stuck.into_iter().chain(claim_until_ms.map(|until| until + 1)));
+        }
+        if before.as_ref().is_some_and(|before| before.same(&judged)) {
+            return None;
+        }
+        let judged = Arc::new(judged);
+        self.shelf.put(home as usize, Some(judged.clone()));
+        Some((home, before, Some(judged)))
+    }
+}
+
+/// Inbox messages whose twins are remembered, beyond those that are there.
+const MOST_INBOX: usize = 10_000;
 
 #[cfg(test)]
 mod tests {

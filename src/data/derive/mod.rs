@@ -1,13 +1,18 @@
 //! Facts into judgements. Pure: no IO, no clock; the instant is an argument.
 
+mod agenda;
 pub mod chain;
 pub mod findings;
 pub mod graph;
+mod holds;
+mod judge;
 pub mod leases;
 pub mod locks;
 pub mod messages;
 pub mod nodes;
+mod notes;
 pub mod queues;
+mod requests;
 pub mod resource;
 pub mod rules;
 pub mod sources;
@@ -16,6 +21,8 @@ pub mod tasks;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+
+use foldhash::fast::RandomState;
 
 use self::chain::LogView;
 use self::findings::Finding;
@@ -28,9 +35,14 @@ use self::resource::Names;
 use self::sources::SourceView;
 use self::staleness::Staleness;
 use self::tasks::TaskView;
-use super::mesh::Mesh;
+use super::mesh::clocks::NodeClock;
+use super::mesh::facts::Tables;
+use super::mesh::{Mesh, Watch};
+use super::shelf::Shelf;
 use crate::text::Text;
 use crate::time::{MINUTE, Millis, SECOND};
+
+pub use self::judge::Judge;
 
 /// From when on something is worth a word. All of them can be configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +77,8 @@ impl Default for Thresholds {
     }
 }
 
-/// A mesh, judged at an instant. Instants in the views are on the console's clock.
+/// A mesh, judged at an instant. Instants in the views are on the console's clock. What is the same in two pictures
+/// of one mesh is shared by them.
 #[derive(Debug, Clone)]
 pub struct Picture {
     pub mesh: Arc<Mesh>,
@@ -74,36 +87,86 @@ pub struct Picture {
     /// How resources are named here.
     pub names: Names,
     pub sources: Arc<[SourceView]>,
-    pub nodes: Arc<[NodeView]>,
-    pub locks: Arc<[LockView]>,
-    /// The locks, and the execution leases in force beside them: everything that somebody holds.
-    pub holds: Arc<[LockView]>,
-    pub messages: Arc<[MessageView]>,
-    pub tasks: Arc<[TaskView]>,
+    pub nodes: Shelf<NodeView>,
+    pub locks: Shelf<LockView>,
+    /// Execution leases in force, as rows beside the locks.
+    pub beside: Arc<[Arc<LockView>]>,
+    pub messages: Shelf<MessageView>,
+    pub tasks: Shelf<TaskView>,
     pub log: Arc<[LogView]>,
     pub leases: Arc<[LeaseView]>,
     pub leaders: Arc<[LeaderView]>,
     /// Who waits for whom.
     pub waits: Arc<WaitGraph>,
     /// Worst first.
-    pub findings: Arc<[Finding]>,
+    pub findings: Arc<[Arc<Finding>]>,
+    pub counts: Counts,
+    pub marked: Marked,
+    node_places: Arc<HashMap<Text, u32, RandomState>>,
+    agent_places: Arc<HashMap<Text, Vec<u32>, RandomState>>,
+}
+
+/// How many there are of what the screen counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    pub critical: usize,
+    pub warnings: usize,
+    /// Tasks of which more is expected.
+    pub open_tasks: usize,
+    /// By [`Staleness`].
+    pub nodes: [usize; 6],
+}
+
+/// Rows that stand out, so that nobody has to look for them among all.
+#[derive(Debug, Clone, Default)]
+pub struct Marked {
+    /// Locks that somebody waits for, the longest queue first; no more than a screen holds.
+    pub contended: Vec<Arc<LockView>>,
+    /// Locks that have not ended, the next to end first; no more than a screen holds.
+    pub ending: Vec<Arc<LockView>>,
+    /// Messages that are stuck or poison, and tasks that are orphaned, the oldest first; no more than a screen holds.
+    pub stuck: Vec<Stuck>,
+    /// Nodes, the worst first; no more than a screen holds.
+    pub worst: Vec<Arc<NodeView>>,
+    /// Locks whose fence went back.
+    pub back: Vec<Arc<LockView>>,
+    /// Resources that have several locks, and these.
+    pub of_one_name: Vec<(Arc<str>, Vec<Arc<LockView>>)>,
+}
+
+/// A piece of work that does not move.
+#[derive(Debug, Clone)]
+pub enum Stuck {
+    Message(Arc<MessageView>),
+    Task(Arc<TaskView>),
 }
 
 impl Picture {
+    /// The locks, and the execution leases in force beside them: everything that somebody holds.
+    pub fn holds(&self) -> impl Iterator<Item = &LockView> {
+        self.locks.iter().chain(self.beside.iter().map(|view| &**view))
+    }
+
     /// Every agent seen, by name: their inboxes can be asked for.
     #[must_use]
     pub fn agents(&self) -> Arc<[Text]> {
-        let of_nodes = self.nodes.iter().flat_map(|n| n.agents.iter());
         let of_messages = self.messages.iter().map(|m| &m.message.receiver_agent);
-        let agents: BTreeSet<&Text> = of_nodes.chain(of_messages).filter(|agent| !agent.is_empty()).collect();
+        let agents: BTreeSet<&Text> = self.agent_places.keys().chain(of_messages).filter(|a| !a.is_empty()).collect();
         agents.into_iter().cloned().collect()
+    }
+
+    /// A node by its name.
+    #[must_use]
+    pub fn node(&self, name: &Text) -> Option<&NodeView> {
+        self.nodes.get(*self.node_places.get(name)? as usize).map(|node| &**node)
     }
 
     /// How alive the node is that an agent was last seen on.
     #[must_use]
     pub fn agent_staleness(&self, agent: &Text) -> Staleness {
-        let on = self.nodes.iter().filter(|node| node.agents.contains(agent));
-        on.map(|node| node.staleness).min().unwrap_or(Staleness::Unknown)
+        let places = self.agent_places.get(agent).into_iter().flatten();
+        let nodes = places.filter_map(|place| self.nodes.get(*place as usize));
+        nodes.map(|node| node.staleness).min().unwrap_or(Staleness::Unknown)
     }
 
     /// Whether another picture says anything that need not wait for the next tick of the clock.
@@ -113,93 +176,28 @@ impl Picture {
         let health = |p: &Self| p.sources.iter().map(|s| s.health).collect::<Vec<_>>();
         facts(self) != facts(before)
             || health(self) != health(before)
-            || self.findings != before.findings
+            || !Arc::ptr_eq(&self.findings, &before.findings)
             || !Arc::ptr_eq(&self.mesh.journal, &before.mesh.journal)
     }
 }
 
-/// Judges a mesh at an instant. `before` is the last picture: what it shares is not judged again.
-#[must_use]
-pub fn derive(
-    mesh: Arc<Mesh>,
+/// What every judgement looks at.
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    mesh: &'a Mesh,
+    tables: &'a [Tables],
+    clocks: &'a HashMap<Text, NodeClock>,
+    sources: &'a [SourceView],
+    thresholds: &'a Thresholds,
     now_ms: Millis,
-    thresholds: &Thresholds,
-    interval_ms: Millis,
-    before: Option<&Picture>,
-) -> Picture {
-    let sources = sources::judge(&mesh, now_ms, thresholds, interval_ms);
-    let log = match before {
-        Some(before) if chain::same_logs(&before.mesh, &mesh) => before.log.clone(),
-        _ => chain::judge(&mesh).into(),
-    };
-    let nodes = nodes::judge(&mesh, &sources, now_ms, thresholds);
-    let index = Liveness::new(&nodes);
-    let messages = messages::judge(&mesh, &sources, now_ms, thresholds);
-    let names = Names::of(&messages);
-    let waiters = queues::waiters(&messages, &log, names.clone());
-    let locks = locks::judge(&mesh, &sources, now_ms, thresholds, &index, &waiters);
-    let leases = leases::judge(&mesh, &sources, now_ms, &index);
-    let leaders = leases::leaders(&mesh, &sources, now_ms, &index);
-    let tasks = tasks::judge(&mesh, &messages, &leases, &log, &index);
-    let nodes = nodes::count_holdings(nodes, &locks, &leases, &messages, &tasks);
-    let beside = leases::as_locks(&leases, now_ms, thresholds.expiring_ms);
-    let holds: Vec<LockView> = locks.iter().cloned().chain(beside).collect();
-    let locks: Arc<[LockView]> = locks.into();
-    let waits = graph::build(&locks);
-    let mut picture = Picture {
-        mesh,
-        at_ms: now_ms,
-        names,
-        sources: sources.into(),
-        nodes: nodes.into(),
-        locks,
-        holds: holds.into(),
-        messages: messages.into(),
-        tasks: tasks.into(),
-        log,
-        leases: leases.into(),
-        leaders: leaders.into(),
-        waits: Arc::new(waits),
-        findings: Arc::default(),
-    };
-    picture.findings = findings::find(&picture, thresholds).into();
-    picture
+    /// When it was judged last.
+    before_ms: Option<Millis>,
 }
 
-/// How alive each node and agent is, by name.
-#[derive(Debug, Default)]
-pub struct Liveness {
-    nodes: HashMap<Text, Staleness>,
-    agents: HashMap<Text, (Text, Staleness)>,
-}
-
-impl Liveness {
-    fn new(nodes: &[NodeView]) -> Self {
-        let mut index = Self::default();
-        for node in nodes {
-            index.nodes.insert(node.node_id.clone(), node.staleness);
-            for agent in &node.agents {
-                // An agent seen on two nodes is on the one that is more alive.
-                let entry = index.agents.entry(agent.clone()).or_insert_with(|| (node.node_id.clone(), node.staleness));
-                if node.staleness < entry.1 {
-                    *entry = (node.node_id.clone(), node.staleness);
-                }
-            }
-        }
-        index
-    }
-
-    /// How alive a node is.
-    #[must_use]
-    pub fn node(&self, node_id: &Text) -> Staleness {
-        self.nodes.get(node_id).copied().unwrap_or(Staleness::Unknown)
-    }
-
-    /// The node an agent was last seen on, and how alive that is.
-    #[must_use]
-    pub fn agent(&self, agent_id: &Text) -> Option<&(Text, Staleness)> {
-        self.agents.get(agent_id)
-    }
+/// Judges a mesh at an instant, from scratch.
+#[must_use]
+pub fn derive(watch: &Watch, now_ms: Millis, thresholds: &Thresholds, interval_ms: Millis) -> Picture {
+    Judge::default().judge(watch, &watch.everything(), now_ms, thresholds, interval_ms)
 }
 
 #[cfg(test)]

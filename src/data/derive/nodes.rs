@@ -1,16 +1,18 @@
 //! Nodes: heartbeats and registries of all sources, joined by name, and judged by the freshest signal.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
-use super::Thresholds;
-use super::leases::LeaseView;
-use super::locks::LockView;
-use super::messages::{MessageState, MessageView};
+use foldhash::fast::RandomState;
+
+use super::Look;
+use super::agenda::Agenda;
+use super::messages::Turn;
 use super::sources::SourceView;
 use super::staleness::{Staleness, misses};
-use super::tasks::TaskView;
-use crate::data::mesh::Mesh;
+use crate::data::mesh::Touched;
 use crate::data::model::RegistryNode;
+use crate::data::shelf::Shelf;
 use crate::text::Text;
 use crate::time::Millis;
 
@@ -68,108 +70,265 @@ impl NodeView {
     }
 }
 
-struct Draft {
-    view: NodeView,
-    beats: bool,
-    registered: bool,
+/// Every node known, judged, and kept so.
+#[derive(Debug, Default)]
+pub(super) struct Nodes {
+    pub(super) shelf: Shelf<NodeView>,
+    /// Places of nodes by name, and of the nodes that an agent was seen on.
+    pub(super) by_name: Arc<HashMap<Text, u32, RandomState>>,
+    pub(super) by_agent: Arc<HashMap<Text, Vec<u32>, RandomState>>,
+    free: Vec<u32>,
+    next: u32,
+    /// Rows of heartbeats by node, and the node of each row.
+    beats: HashMap<Text, Vec<(usize, u32)>, RandomState>,
+    node_of: HashMap<(usize, u32), Text, RandomState>,
+    /// Registries as they were at the last look, by source, and the place of each node in them.
+    registries: Vec<(Arc<[RegistryNode]>, HashMap<Text, usize, RandomState>)>,
+    agenda: Agenda,
 }
 
-/// Joins and judges.
-pub(super) fn judge(mesh: &Mesh, sources: &[SourceView], now_ms: Millis, thresholds: &Thresholds) -> Vec<NodeView> {
-    let mut nodes: BTreeMap<Text, Draft> = BTreeMap::new();
-    for (source, view) in mesh.sources.iter().zip(sources) {
-        for beat in source.facts.heartbeats.iter() {
-            let draft = draft(&mut nodes, &beat.node_id);
-            draft.beats = true;
-            push_new(&mut draft.view.agents, &beat.agent_id);
-            push_new(&mut draft.view.repositories, &beat.repository_id);
-            let skew = mesh.node_clocks.get(&beat.node_id).and_then(|clock| clock.skew_ms());
-            draft.view.skew_ms = skew.or(draft.view.skew_ms);
-            let Some(last_seen) = beat.last_seen_ms else { continue };
-            // The node wrote it by its own clock, which is the console's unless shown otherwise.
-            let seen = last_seen - skew.unwrap_or(0);
-            let from = format!("mesh_heartbeats in {}", source.identity.name);
-            if signal(&mut draft.view, from, seen, last_seen, view, now_ms) {
-                draft.view.agent_id = beat.agent_id.clone();
-                draft.view.repository_id = beat.repository_id.clone();
-            }
-            if !beat.activity.is_empty() {
-                draft.view.activity = beat.activity.clone();
-            }
-        }
-        for node in source.facts.registry.iter() {
-            let draft = draft(&mut nodes, &node.node_id);
-            draft.registered = true;
-            draft.view.registry = Some(node.clone());
-            let Some(last_seen) = node.last_seen_ms else { continue };
-            let from = format!("registry of {}", source.identity.name);
-            signal(&mut draft.view, from, source.to_console(last_seen), last_seen, view, now_ms);
+/// What the nodes' signals are called, and who should know them; it changes rarely.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Places {
+    beats: Vec<Text>,
+    registries: Vec<Text>,
+    /// Sources that answer and have heartbeats, or a registry.
+    beats_from: Vec<Text>,
+    registries_from: Vec<Text>,
+}
+
+impl Places {
+    pub(super) fn of(look: &Look<'_>) -> Self {
+        let sources = &look.mesh.sources;
+        let all = |what: &str| sources.iter().map(|s| format!("{what} {}", s.identity.name).into()).collect();
+        // The silence of a source that is down says nothing.
+        let answering = |knows: &dyn Fn(usize) -> bool| {
+            let known = (0..sources.len()).filter(|&i| look.sources[i].as_of_ms.is_none() && knows(i));
+            known.map(|i| sources[i].identity.name.clone()).collect()
+        };
+        Self {
+            beats: all("mesh_heartbeats in"),
+            registries: all("registry of"),
+            beats_from: answering(&|i| !look.tables[i].heartbeats.is_empty()),
+            registries_from: answering(&|i| !sources[i].facts.registry.is_empty()),
         }
     }
-    let beats_from = names(mesh, sources, |facts| !facts.heartbeats.is_empty());
-    let registries = names(mesh, sources, |facts| !facts.registry.is_empty());
-    nodes
-        .into_values()
-        .map(|draft| {
-            let mut view = draft.view;
-            if !draft.beats {
-                view.missing_in.extend(beats_from.iter().cloned());
-            }
-            if !draft.registered {
-                view.missing_in.extend(registries.iter().cloned());
-            }
-            if let Some(age) = view.age_ms(now_ms) {
-                let n = misses(age, thresholds.stale_ms);
-                view.misses = Some(n);
-                view.staleness = Staleness::of_misses(n);
-            }
-            view
-        })
-        .collect()
 }
 
-/// Sources that answer and know nodes of this kind. The silence of one that is down says nothing.
-fn names(mesh: &Mesh, sources: &[SourceView], knows: impl Fn(&crate::data::mesh::facts::Facts) -> bool) -> Vec<Text> {
-    let answering =
-        mesh.sources.iter().zip(sources).filter(|(source, view)| view.as_of_ms.is_none() && knows(&source.facts));
-    answering.map(|(source, _)| source.identity.name.clone()).collect()
+impl Nodes {
+    /// Judges what was touched and what is due. Answers which judgements changed; what nodes hold is left as it was.
+    pub(super) fn step(&mut self, look: &Look<'_>, touched: &Touched, places: &Places) -> Vec<Turn<NodeView>> {
+        let mut dirty: BTreeSet<Text> = touched.clocks.iter().cloned().collect();
+        for (source, tables) in touched.sources.iter().enumerate() {
+            for &place in &tables.heartbeats {
+                self.move_beat(look, (source, place), &mut dirty);
+            }
+        }
+        self.compare_registries(look, &mut dirty);
+        for place in self.agenda.due(look.now_ms) {
+            dirty.extend(self.shelf.get(place as usize).map(|node| node.node_id.clone()));
+        }
+        dirty.into_iter().filter_map(|name| self.judge(look, places, &name)).collect()
+    }
+
+    fn move_beat(&mut self, look: &Look<'_>, at: (usize, u32), dirty: &mut BTreeSet<Text>) {
+        let now = look.tables[at.0].heartbeats.at(at.1).map(|beat| &beat.node_id);
+        let before = self.node_of.get(&at);
+        if before != now {
+            if let Some(before) = before {
+                if let Some(rows) = self.beats.get_mut(before) {
+                    rows.retain(|row| *row != at);
+                }
+                dirty.insert(before.clone());
+            }
+            match now {
+                Some(name) => {
+                    let rows = self.beats.entry(name.clone()).or_default();
+                    rows.push(at);
+                    rows.sort_unstable();
+                    self.node_of.insert(at, name.clone());
+                }
+                None => {
+                    self.node_of.remove(&at);
+                }
+            }
+        }
+        dirty.extend(now.cloned());
+    }
+
+    fn compare_registries(&mut self, look: &Look<'_>, dirty: &mut BTreeSet<Text>) {
+        self.registries.resize_with(look.mesh.sources.len(), Default::default);
+        for (known, source) in self.registries.iter_mut().zip(&look.mesh.sources) {
+            let now = &source.facts.registry;
+            if Arc::ptr_eq(&known.0, now) {
+                continue;
+            }
+            let index: HashMap<Text, usize, RandomState> =
+                now.iter().enumerate().map(|(i, node)| (node.node_id.clone(), i)).collect();
+            for (name, i) in &index {
+                if known.1.get(name).is_none_or(|before| known.0[*before] != now[*i]) {
+                    dirty.insert(name.clone());
+                }
+            }
+            dirty.extend(known.1.keys().filter(|name| !index.contains_key(*name)).cloned());
+            *known = (now.clone(), index);
+        }
+    }
+
+    fn judge(&mut self, look: &Look<'_>, places: &Places, name: &Text) -> Option<Turn<NodeView>> {
+        let judged = self.draft(look, places, name);
+        let home = self.by_name.get(name).copied();
+        let before = home.and_then(|home| self.shelf.get(home as usize).cloned());
+        let Some(mut judged) = judged else {
+            let (home, before) = (home?, before?);
+            Arc::make_mut(&mut self.by_name).remove(name);
+            self.move_agents(home, &before.agents, &[]);
+            self.beats.remove(name);
+            self.free.push(home);
+            self.shelf.put(home as usize, None);
+            return Some((home, Some(before), None));
+        };
+        let home = home.unwrap_or_else(|| {
+            let home = self.free.pop().unwrap_or_else(|| {
+                self.next += 1;
+                self.next - 1
+            });
+            Arc::make_mut(&mut self.by_name).insert(name.clone(), home);
+            home
+        });
+        if let (Some(seen), Some(misses), None) = (judged.seen_ms, judged.misses, judged.as_of_ms) {
+            let next = seen.saturating_add((misses + 1).saturating_mul(look.thresholds.stale_ms.max(1)));
+            self.agenda.note(home, look.now_ms, [next]);
+        }
+        if let Some(before) = &before {
+            judged.holds = before.holds;
+            if **before == judged {
+                return None;
+            }
+        }
+        let known = before.as_ref().map_or(&[][..], |before| &before.agents);
+        self.move_agents(home, known, &judged.agents);
+        let judged = Arc::new(judged);
+        self.shelf.put(home as usize, Some(judged.clone()));
+        Some((home, before, Some(judged)))
+    }
+
+    fn move_agents(&mut self, home: u32, before: &[Text], now: &[Text]) {
+        if before == now {
+            return;
+        }
+        let by_agent = Arc::make_mut(&mut self.by_agent);
+        for agent in before.iter().filter(|agent| !now.contains(agent)) {
+            if let Some(homes) = by_agent.get_mut(agent) {
+                homes.retain(|at| *at != home);
+                if homes.is_empty() {
+                    by_agent.remove(agent);
+                }
+            }
+        }
+        for agent in now.iter().filter(|agent| !before.contains(agent)) {
+            by_agent.entry(agent.clone()).or_default().push(home);
+        }
+    }
+
+    /// Joins all that is known of a node; nothing where nothing is.
+    fn draft(&self, look: &Look<'_>, places: &Places, name: &Text) -> Option<NodeView> {
+        let mut view = unheard(name);
+        let rows = self.beats.get(name).map_or(&[][..], Vec::as_slice);
+        let (mut beats, mut registered) = (false, false);
+        let skew = look.clocks.get(name).and_then(|clock| clock.skew_ms());
+        for (index, source) in look.mesh.sources.iter().enumerate() {
+            let judged = &look.sources[index];
+            let here = rows.iter().filter(|row| row.0 == index);
+            for beat in here.filter_map(|row| look.tables[index].heartbeats.at(row.1)) {
+                beats = true;
+                push_new(&mut view.agents, &beat.agent_id);
+                push_new(&mut view.repositories, &beat.repository_id);
+                view.skew_ms = skew.or(view.skew_ms);
+                let Some(last_seen) = beat.last_seen_ms else { continue };
+                // The node wrote it by its own clock, which is the console's unless shown otherwise.
+                let seen = last_seen - skew.unwrap_or(0);
+                if signal(&mut view, &places.beats[index], seen, last_seen, judged, look.now_ms) {
+                    view.agent_id = beat.agent_id.clone();
+                    view.repository_id = beat.repository_id.clone();
+                }
+                if !beat.activity.is_empty() {
+                    view.activity = beat.activity.clone();
+                }
+            }
+            let (registry, index_of) = &self.registries[index];
+            let Some(node) = index_of.get(name).map(|place| &registry[*place]) else { continue };
+            registered = true;
+            view.registry = Some(node.clone());
+            let Some(last_seen) = node.last_seen_ms else { continue };
+            let from = &places.registries[index];
+            signal(&mut view, from, source.to_console(last_seen), last_seen, judged, look.now_ms);
+        }
+        if !beats && !registered {
+            return None;
+        }
+        if !beats {
+            view.missing_in.extend(places.beats_from.iter().cloned());
+        }
+        if !registered {
+            view.missing_in.extend(places.registries_from.iter().cloned());
+        }
+        if let Some(age) = view.age_ms(look.now_ms) {
+            let n = misses(age, look.thresholds.stale_ms);
+            view.misses = Some(n);
+            view.staleness = Staleness::of_misses(n);
+        }
+        Some(view)
+    }
+
+    /// How alive a node is.
+    pub(super) fn staleness(&self, name: &Text) -> Staleness {
+        let place = self.by_name.get(name);
+        place.and_then(|place| self.shelf.get(*place as usize)).map_or(Staleness::Unknown, |node| node.staleness)
+    }
+
+    /// The node an agent was last seen on: of several, the one that is more alive.
+    pub(super) fn home(&self, agent: &Text) -> Option<&NodeView> {
+        let nodes = self.by_agent.get(agent)?.iter().filter_map(|place| self.shelf.get(*place as usize));
+        nodes.map(|node| &**node).min_by_key(|node| (node.staleness, &node.node_id))
+    }
+
+    /// Notes what a node has in hand.
+    pub(super) fn hold(&mut self, place: u32, holds: Holdings) -> Option<Turn<NodeView>> {
+        let before = self.shelf.get(place as usize)?.clone();
+        if before.holds == holds {
+            return None;
+        }
+        let now = Arc::new(NodeView { holds, ..(*before).clone() });
+        self.shelf.put(place as usize, Some(now.clone()));
+        Some((place, Some(before), Some(now)))
+    }
 }
 
-fn draft<'a>(nodes: &'a mut BTreeMap<Text, Draft>, node_id: &Text) -> &'a mut Draft {
-    nodes.entry(node_id.clone()).or_insert_with(|| Draft {
-        view: NodeView {
-            node_id: node_id.clone(),
-            agent_id: Text::default(),
-            repository_id: Text::default(),
-            activity: Text::default(),
-            agents: Vec::new(),
-            repositories: Vec::new(),
-            last_seen_ms: None,
-            seen_ms: None,
-            as_of_ms: None,
-            misses: None,
-            staleness: Staleness::Unknown,
-            signals: Vec::new(),
-            registry: None,
-            skew_ms: None,
-            missing_in: Vec::new(),
-            holds: Holdings::default(),
-        },
-        beats: false,
-        registered: false,
-    })
+fn unheard(name: &Text) -> NodeView {
+    NodeView {
+        node_id: name.clone(),
+        agent_id: Text::default(),
+        repository_id: Text::default(),
+        activity: Text::default(),
+        agents: Vec::new(),
+        repositories: Vec::new(),
+        last_seen_ms: None,
+        seen_ms: None,
+        as_of_ms: None,
+        misses: None,
+        staleness: Staleness::Unknown,
+        signals: Vec::new(),
+        registry: None,
+        skew_ms: None,
+        missing_in: Vec::new(),
+        holds: Holdings::default(),
+    }
 }
 
 /// Notes a sign of life; answers whether it is the one to judge by.
-fn signal(
-    node: &mut NodeView,
-    from: String,
-    seen: Millis,
-    last_seen: Millis,
-    source: &SourceView,
-    now: Millis,
-) -> bool {
-    node.signals.push(Signal { from: from.into(), seen_ms: seen });
+fn signal(node: &mut NodeView, from: &Text, seen: Millis, last_seen: Millis, source: &SourceView, now: Millis) -> bool {
+    node.signals.push(Signal { from: from.clone(), seen_ms: seen });
     // Compared by how old each was when its source was last heard, so that a source
     // that fell silent cannot make a node look more dead than the other one says.
     let age = source.at(now) - seen;
@@ -192,36 +351,4 @@ fn push_new(list: &mut Vec<Text>, item: &Text) {
     if !item.is_empty() && !list.contains(item) {
         list.push(item.clone());
     }
-}
-
-/// Counts what each node has in hand.
-pub(super) fn count_holdings(
-    mut nodes: Vec<NodeView>,
-    locks: &[LockView],
-    leases: &[LeaseView],
-    messages: &[MessageView],
-    tasks: &[TaskView],
-) -> Vec<NodeView> {
-    let mut by_node: HashMap<&Text, Holdings> = HashMap::new();
-    for lock in locks {
-        by_node.entry(&lock.lock.holder_node).or_default().locks += 1;
-    }
-    for lease in leases {
-        by_node.entry(&lease.lease.holder_node_id).or_default().leases += usize::from(lease.in_force);
-    }
-    for task in tasks.iter().filter(|t| !t.state.is_over()) {
-        if let Some(node) = &task.owner_node {
-            by_node.entry(node).or_default().tasks += 1;
-        }
-    }
-    let mut inboxes: HashMap<&Text, usize> = HashMap::new();
-    for message in messages.iter().filter(|m| m.state != MessageState::Acknowledged) {
-        *inboxes.entry(&message.message.receiver_agent).or_default() += 1;
-    }
-    for node in &mut nodes {
-        let mut holds = by_node.get(&node.node_id).copied().unwrap_or_default();
-        holds.inbox = node.agents.iter().filter_map(|agent| inboxes.get(agent)).sum();
-        node.holds = holds;
-    }
-    nodes
 }

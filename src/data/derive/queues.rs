@@ -4,15 +4,15 @@
 //! repository. Messages written by tools carry a path or `default` where tables carry a hash: such a vague name
 //! is taken for the lock's repository only while no other repository has a lock of that name.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use serde_json::Value;
+use foldhash::fast::RandomState;
 use strum::{Display, IntoStaticStr};
 
 use super::chain::LogView;
-use super::messages::{MessageState, MessageView};
+use super::messages::{MessageState, MessageView, Turn};
+use super::requests::{conflict, resources, sides, wants_to_share};
 use super::resource::Names;
 use crate::data::model::Lock;
 use crate::text::Text;
@@ -54,49 +54,83 @@ impl Waiter {
     }
 }
 
-/// Waiters by resource.
+/// Waiters by resource, kept as messages and logs change.
 #[derive(Debug, Default)]
-pub struct Waiters {
-    claims: HashMap<String, Vec<Claim>>,
+pub struct Queues {
     names: Names,
+    claims: HashMap<Arc<str>, Vec<Claim>, RandomState>,
+    /// What each message gave, by its place.
+    given: HashMap<u32, Given, RandomState>,
+    /// Grants to an agent for a resource, and its own word that it needs it no more: ids of messages. The last one
+    /// answers every request before it.
+    answers: HashMap<(Text, Arc<str>), Vec<i64>, RandomState>,
+    /// Resources that some log names in a conflict.
+    logged: Vec<Arc<str>>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 struct Claim {
     waiter: Waiter,
     repository_id: Text,
-    /// Log evidence counts only if it is newer than the holder's acquisition.
-    from_log: bool,
+    /// The message it comes from: its place, and its key. Nothing where it comes from a log.
+    from: Option<(u32, Arc<str>)>,
+    /// It is a request, which an answer ends.
+    asked: bool,
+    /// It counts only if it is newer than the holder's acquisition.
+    dated: bool,
     /// It would share the resource with other readers.
     shared: bool,
 }
 
-impl Waiters {
+#[derive(Debug)]
+struct Given {
+    claims: Vec<Arc<str>>,
+    answers: Vec<(Text, Arc<str>, i64)>,
+}
+
+impl Queues {
+    /// No waiters yet. Resources are named so.
+    #[must_use]
+    pub(super) fn new(names: Names) -> Self {
+        Self { names, ..Self::default() }
+    }
+
+    /// How resources are named.
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
     /// The name of a resource that all its spellings share.
     #[must_use]
     pub fn canonical<'a>(&self, name: &'a str) -> &'a str {
         self.names.canonical(name)
     }
 
-    /// Whether anybody waits for something of this lock's name.
-    #[must_use]
-    pub fn names_any(&self, lock: &Lock) -> bool {
-        self.claims.contains_key(self.canonical(lock.lock_key.raw()))
+    /// Whether nobody waits for anything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.claims.is_empty()
+    }
+
+    /// Whether anybody waits for something of this name, which is canonical.
+    pub(super) fn any(&self, name: &str) -> bool {
+        self.claims.contains_key(name)
     }
 
     /// The queue for a lock: by priority, then time, then id; one entry an agent; never its holder.
     /// `alone` says that no other repository has a lock of this name.
     #[must_use]
     pub fn of(&self, lock: &Lock, acquired_ms: Option<Millis>, alone: bool) -> Vec<Waiter> {
-        let Some(claims) = self.claims.get(self.canonical(lock.lock_key.raw())) else { return Vec::new() };
+        let Some((name, claims)) = self.claims.get_key_value(self.canonical(lock.lock_key.raw())) else {
+            return Vec::new();
+        };
         let mut merged: BTreeMap<&Text, Waiter> = BTreeMap::new();
         for claim in claims {
-            let outdated =
-                claim.from_log && acquired_ms.is_some_and(|at| claim.waiter.since_ms.is_some_and(|s| s < at));
+            let outdated = claim.dated && acquired_ms.is_some_and(|at| claim.waiter.since_ms.is_some_and(|s| s < at));
             if claim.waiter.agent == lock.holder_agent
                 || outdated
                 || (lock.shared && claim.shared)
                 || !same_scope(&claim.repository_id, &lock.repository_id, alone)
+                || (claim.asked && self.is_answered(&claim.waiter, name))
             {
                 continue;
             }
@@ -119,22 +153,39 @@ impl Waiters {
         queue.sort_by_key(|w| (-w.priority, w.since_ms.unwrap_or(Millis::MAX), w.order));
         queue
     }
-}
 
-/// Whether evidence belongs to a lock's repository: by the same name, or by a vague one that can mean no other.
-fn same_scope(evidence: &Text, lock: &Text, alone: bool) -> bool {
-    let vague = |id: &Text| id.is_empty() || *id == "default" || id.raw().contains(['/', '\\']);
-    evidence == lock || (alone && (vague(evidence) || vague(lock)))
-}
+    fn is_answered(&self, waiter: &Waiter, name: &Arc<str>) -> bool {
+        let answers = self.answers.get(&(waiter.agent.clone(), name.clone()));
+        answers.is_some_and(|ids| ids.iter().any(|id| *id > waiter.order))
+    }
 
-/// Collects all evidence of waiting.
-#[must_use]
-pub(super) fn waiters(messages: &[MessageView], log: &[LogView], names: Names) -> Waiters {
-    let mut found = Waiters { claims: HashMap::new(), names };
-    let answers = last_answers(messages, &found.names);
-    for view in messages.iter().filter(|m| m.state != MessageState::Acknowledged) {
+    /// Takes messages as they were and are. Answers the resources whose queues may have changed.
+    pub(super) fn take_messages(&mut self, turns: &[Turn<MessageView>]) -> Vec<Arc<str>> {
+        let mut dirty = Vec::new();
+        for (place, before, now) in turns {
+            let acknowledged = |view: &MessageView| view.state == MessageState::Acknowledged;
+            if let (Some(before), Some(now)) = (before, now)
+                && Arc::ptr_eq(&before.message, &now.message)
+                && (before.created_ms, acknowledged(before)) == (now.created_ms, acknowledged(now))
+            {
+                continue;
+            }
+            if before.is_some() {
+                self.take_back(*place, &mut dirty);
+            }
+            if let Some(view) = now {
+                self.take(*place, view, &mut dirty);
+            }
+        }
+        dirty
+    }
+
+    fn take(&mut self, place: u32, view: &MessageView, dirty: &mut Vec<Arc<str>>) {
         let message = &view.message;
         let kind = message.msg_type.raw();
+        let asks = view.state != MessageState::Acknowledged;
+        let mut given = Given { claims: Vec::new(), answers: Vec::new() };
+        let (payload, key): (_, Arc<str>) = (&message.payload.head, view.key().into());
         let waiter = |agent: Text, confidence| Waiter {
             agent,
             since_ms: view.created_ms,
@@ -143,164 +194,142 @@ pub(super) fn waiters(messages: &[MessageView], log: &[LogView], names: Names) -
             confidence,
             order: message.id,
         };
-        let claim = |waiter, shared| Claim {
+        let claim = |waiter, asked, shared| Claim {
             waiter,
             repository_id: message.repository_id.clone(),
-            from_log: kind == "conflict_detected",
+            from: Some((place, key.clone())),
+            asked,
+            dated: !asked,
             shared,
         };
         match kind {
-            "resource_lock_request" | "scope_request" => {
-                for resource in resources(&message.payload.head) {
-                    let answer = answers.get(&(&message.sender_agent, found.names.canonical(&resource).to_owned()));
-                    if answer.is_none_or(|&id| id <= message.id) {
-                        let shared = wants_to_share(&message.payload.head);
-                        let waiter = waiter(message.sender_agent.clone(), Confidence::High);
-                        found.add(&resource, claim(waiter, shared));
+            "resource_lock_request" | "scope_request" if asks => {
+                let shared = wants_to_share(payload);
+                for resource in resources(payload) {
+                    let claim = claim(waiter(message.sender_agent.clone(), Confidence::High), true, shared);
+                    given.claims.push(self.add(&resource, claim));
+                }
+            }
+            "conflict_detected" if asks => {
+                let sides = sides(payload);
+                for resource in resources(payload) {
+                    for agent in &sides {
+                        let claim = claim(waiter(agent.clone(), Confidence::Medium), false, false);
+                        given.claims.push(self.add(&resource, claim));
                     }
                 }
             }
-            "conflict_detected" => {
-                let sides = sides(&message.payload.head);
-                for resource in resources(&message.payload.head) {
-                    for agent in &sides {
-                        found.add(&resource, claim(waiter(agent.clone(), Confidence::Medium), false));
-                    }
+            "resource_lock_grant" | "scope_grant" | "cancel_request" => {
+                let party = if kind == "cancel_request" { &message.sender_agent } else { &message.receiver_agent };
+                for resource in resources(payload) {
+                    let name: Arc<str> = self.canonical(&resource).into();
+                    self.answers.entry((party.clone(), name.clone())).or_default().push(message.id);
+                    given.answers.push((party.clone(), name, message.id));
                 }
             }
             _ => {}
         }
+        if !given.claims.is_empty() || !given.answers.is_empty() {
+            dirty.extend(given.claims.iter().cloned());
+            dirty.extend(given.answers.iter().map(|(_, name, _)| name.clone()));
+            self.given.insert(place, given);
+        }
     }
-    for view in log {
-        let deferred = view.entry.kind == "ConflictDeferred";
-        let confidence = if deferred { Confidence::Low } else { Confidence::Medium };
-        for (resource, agents) in conflict(&view.entry.kind_json, &view.entry.agent_id) {
-            for agent in agents {
-                let waiter = Waiter {
-                    agent,
-                    since_ms: view.at_ms,
-                    priority: 1,
-                    evidence: [format!("{} {}", view.entry.kind, view.entry.operation_id).into()].into(),
-                    confidence,
-                    order: i64::MAX,
-                };
-                let repository_id = view.entry.repository_id.clone();
-                found.add(&resource, Claim { waiter, repository_id, from_log: true, shared: false });
+
+    fn take_back(&mut self, place: u32, dirty: &mut Vec<Arc<str>>) {
+        let Some(given) = self.given.remove(&place) else { return };
+        for name in &given.claims {
+            self.drop_claims(name, |claim| claim.from.as_ref().is_some_and(|(from, _)| *from == place));
+        }
+        for (party, name, id) in &given.answers {
+            let key = (party.clone(), name.clone());
+            if let Some(ids) = self.answers.get_mut(&key) {
+                if let Some(at) = ids.iter().position(|known| known == id) {
+                    ids.swap_remove(at);
+                }
+                if ids.is_empty() {
+                    self.answers.remove(&key);
+                }
+            }
+        }
+        dirty.extend(given.claims);
+        dirty.extend(given.answers.into_iter().map(|(_, name, _)| name));
+    }
+
+    /// Takes the logs' conflicts. Answers the resources whose queues may have changed.
+    pub(super) fn take_log(&mut self, log: &[LogView]) -> Vec<Arc<str>> {
+        let mut dirty = std::mem::take(&mut self.logged);
+        for name in &dirty {
+            self.drop_claims(name, |claim| claim.from.is_none());
+        }
+        for view in log.iter().filter(|view| view.entry.kind.raw().starts_with("Conflict")) {
+            let deferred = view.entry.kind == "ConflictDeferred";
+            let confidence = if deferred { Confidence::Low } else { Confidence::Medium };
+            for (resource, agents) in conflict(&view.entry.kind_json, &view.entry.agent_id) {
+                for agent in agents {
+                    let waiter = Waiter {
+                        agent,
+                        since_ms: view.at_ms,
+                        priority: 1,
+                        evidence: [format!("{} {}", view.entry.kind, view.entry.operation_id).into()].into(),
+                        confidence,
+                        order: i64::MAX,
+                    };
+                    let repository_id = view.entry.repository_id.clone();
+                    let claim = Claim { waiter, repository_id, from: None, asked: false, dated: true, shared: false };
+                    let name = self.add(&resource, claim);
+                    self.logged.push(name);
+                }
+            }
+        }
+        dirty.extend(self.logged.iter().cloned());
+        dirty
+    }
+
+    /// Keeps the claims of a resource in one order, whichever came first: messages by id, then logs as they stand.
+    fn add(&mut self, resource: &str, claim: Claim) -> Arc<str> {
+        let name = self.names.canonical(resource);
+        let name = self.claims.get_key_value(name).map_or_else(|| name.into(), |(name, _)| name.clone());
+        let claims = self.claims.entry(name.clone()).or_default();
+        let rank = |c: &Claim| (c.waiter.order, c.from.as_ref().map(|(_, key)| key.clone()));
+        let at = claims.partition_point(|known| rank(known) <= rank(&claim));
+        claims.insert(at, claim);
+        name
+    }
+
+    fn drop_claims(&mut self, name: &Arc<str>, of: impl Fn(&Claim) -> bool) {
+        if let Some(claims) = self.claims.get_mut(name) {
+            claims.retain(|claim| !of(claim));
+            if claims.is_empty() {
+                self.claims.remove(name);
             }
         }
     }
-    found
 }
 
-impl Waiters {
-    fn add(&mut self, resource: &str, claim: Claim) {
-        let name = self.names.canonical(resource).to_owned();
-        self.claims.entry(name).or_default().push(claim);
-    }
-}
-
-/// The last grant to an agent for a resource, or its last word that it needs it no more: by agent and
-/// resource, the message's id. It answers every request before it.
-fn last_answers<'a>(messages: &'a [MessageView], names: &Names) -> HashMap<(&'a Text, String), i64> {
-    let mut last = HashMap::new();
-    for view in messages {
-        let message = &view.message;
-        let party = match message.msg_type.raw() {
-            "resource_lock_grant" | "scope_grant" => &message.receiver_agent,
-            "cancel_request" => &message.sender_agent,
-            _ => continue,
-        };
-        for resource in resources(&message.payload.head) {
-            let id = last.entry((party, names.canonical(&resource).to_owned())).or_insert(message.id);
-            *id = message.id.max(*id);
-        }
-    }
-    last
-}
-
-/// The resources that a request's payload names.
-fn resources(payload: &str) -> Vec<String> {
-    let Ok(Value::Object(map)) = serde_json::from_str(payload) else { return Vec::new() };
-    let mut names: Vec<String> =
-        ["resource_id", "lock_key", "path"].iter().filter_map(|k| map.get(*k)?.as_str().map(str::to_owned)).collect();
-    if let Some(Value::Array(paths)) = map.get("paths") {
-        names.extend(paths.iter().take(64).filter_map(|p| p.as_str().map(str::to_owned)));
-    }
-    names
-}
-
-/// Whether a request asks to read beside other readers.
-fn wants_to_share(payload: &str) -> bool {
-    let Ok(Value::Object(map)) = serde_json::from_str(payload) else { return false };
-    ["kind", "mode"].iter().any(|key| map.get(*key).and_then(Value::as_str) == Some("shared_read"))
-}
-
-/// An agent's id, written as a number or as text.
-fn agent_id(value: &Value) -> Option<Text> {
-    value.as_i64().map(|n| Text::from(n.to_string())).or_else(|| value.as_str().map(Text::new))
-}
-
-/// The agents that a conflict message names as its sides.
-fn sides(payload: &str) -> Vec<Text> {
-    let Ok(Value::Object(map)) = serde_json::from_str(payload) else { return Vec::new() };
-    map.get("sides").and_then(Value::as_array).into_iter().flatten().take(64).filter_map(agent_id).collect()
-}
-
-/// What a conflict in the op-log says: the resource, and the agents that do not have it.
-fn conflict(kind_json: &str, logged_by: &Text) -> Vec<(String, Vec<Text>)> {
-    if !kind_json.contains("Conflict") {
-        return Vec::new();
-    }
-    let Ok(Value::Object(kind)) = serde_json::from_str::<Value>(kind_json) else { return Vec::new() };
-    let mut found = Vec::new();
-    if let Some(detected) = kind.get("ConflictDetected")
-        && let (Some(path), Some(sides)) = (detected["path"].as_str(), detected["sides"].as_array())
-    {
-        found.push((path.to_owned(), sides.iter().take(64).filter_map(agent_id).collect()));
-    }
-    // Whoever defers waits for the one it defers to.
-    if let Some(deferred) = kind.get("ConflictDeferred")
-        && let Some(path) = deferred["path"].as_str()
-        && agent_id(&deferred["defer_to_agent"]).as_ref() != Some(logged_by)
-    {
-        found.push((path.to_owned(), vec![logged_by.clone()]));
-    }
-    found
+/// Whether evidence belongs to a lock's repository: by the same name, or by a vague one that can mean no other.
+fn same_scope(evidence: &Text, lock: &Text, alone: bool) -> bool {
+    let vague = |id: &Text| id.is_empty() || *id == "default" || id.raw().contains(['/', '\\']);
+    evidence == lock || (alone && (vague(evidence) || vague(lock)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn conflicts_name_those_who_wait() {
-        let detected = r#"{"ConflictDetected":{"path":"a.rs","severity":"high","sides":[1,2]}}"#;
-        assert_eq!(conflict(detected, &"1".into()), [("a.rs".to_owned(), vec!["1".into(), "2".into()])]);
-        let deferred = r#"{"ConflictDeferred":{"path":"a.rs","defer_to_agent":7}}"#;
-        assert_eq!(conflict(deferred, &"3".into()), [("a.rs".to_owned(), vec!["3".into()])]);
-        assert_eq!(conflict(deferred, &"7".into()), []);
-        for odd in ["\"ConflictDetected\"", r#"{"ConflictDetected":{"sides":5}}"#, "Conflict"] {
-            assert_eq!(conflict(odd, &"1".into()), [], "{odd}");
-        }
-    }
-
-    #[test]
-    fn requests_name_their_resources_in_every_known_field() {
-        let payload = r#"{"resource_id":"a","lock_key":"b","path":"c","paths":["d",5,"e"]}"#;
-        assert_eq!(resources(payload), ["a", "b", "c", "d", "e"]);
-        assert_eq!(resources("not json"), Vec::<String>::new());
-    }
-
     fn request(from: &str, repository: &str, payload: &str) -> MessageView {
         let mut message = crate::testing::message(1, "9", "resource_lock_request", payload, 0);
         (message.sender_agent, message.repository_id) = (from.into(), repository.into());
-        let (state, created_ms) = (MessageState::Pending, Some(1));
+        let (state, created_ms, message) = (MessageState::Pending, Some(1), Arc::new(message));
         MessageView { message, source: "s".into(), state, created_ms, claim_until_ms: None, as_of_ms: None }
     }
 
     fn queue(messages: &[MessageView], lock: &Lock, alone: bool) -> Vec<String> {
-        let waiters = waiters(messages, &[], Names::of(messages));
-        waiters.of(lock, Some(0), alone).iter().map(|w| w.agent.to_string()).collect()
+        let mut queues = Queues::new(Names::of(messages.iter().map(|view| &view.message.repository_id)));
+        let turns: Vec<Turn<MessageView>> =
+            (0..).zip(messages).map(|(place, view)| (place, None, Some(Arc::new(view.clone())))).collect();
+        queues.take_messages(&turns);
+        queues.of(lock, Some(0), alone).iter().map(|w| w.agent.to_string()).collect()
     }
 
     #[test]
@@ -339,7 +368,7 @@ mod tests {
     fn a_conflict_message_names_its_sides() {
         let lock = crate::testing::lock("a.rs", "n", "1", 0);
         let mut conflict = request("9", lock.repository_id.raw(), r#"{"path":"a.rs","sides":[1,"2",3]}"#);
-        conflict.message.msg_type = "conflict_detected".into();
+        Arc::make_mut(&mut conflict.message).msg_type = "conflict_detected".into();
         assert_eq!(queue(&[conflict], &lock, true), ["2", "3"], "all but the holder");
     }
 }

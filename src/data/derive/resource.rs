@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use super::messages::MessageView;
+use crate::text::Text;
 
 /// What is known about how resources are named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub struct Names {
 impl Names {
     /// Learns the roots of work trees from the repositories that messages name.
     #[must_use]
-    pub fn of(messages: &[MessageView]) -> Self {
-        let paths = messages.iter().map(|view| view.message.repository_id.raw()).filter(|id| id.starts_with('/'));
+    pub fn of<'a>(repositories: impl Iterator<Item = &'a Text>) -> Self {
+        let paths = repositories.map(Text::raw).filter(|id| id.starts_with('/'));
         let roots: BTreeSet<&str> = paths.map(|path| path.trim_end_matches('/')).collect();
         let mut roots = roots.into_iter().filter(|root| !root.is_empty());
         match (roots.next(), roots.next()) {

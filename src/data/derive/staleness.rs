@@ -29,6 +29,19 @@ impl Staleness {
         }
     }
 
+    /// How bad it is: the worst is the highest. What is unknown is a little worse than what is well.
+    #[must_use]
+    pub fn rank(self) -> u8 {
+        match self {
+            Self::Healthy => 0,
+            Self::Unknown => 1,
+            Self::Warn => 2,
+            Self::Alert => 3,
+            Self::Critical => 4,
+            Self::Dead => 5,
+        }
+    }
+
     /// Whether what it holds is orphaned.
     #[must_use]
     pub fn is_gone(self) -> bool {

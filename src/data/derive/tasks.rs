@@ -1,16 +1,9 @@
 //! Tasks, assembled from messages, leases, the op-log and lineage events: there is no task table.
 
-use std::collections::{BTreeMap, HashMap};
-
-use serde_json::Value;
 use strum::{Display, EnumIter, IntoStaticStr};
 
-use super::Liveness;
-use super::chain::LogView;
-use super::leases::LeaseView;
-use super::messages::{MessageState, MessageView};
+use super::nodes::Nodes;
 use super::staleness::Staleness;
-use crate::data::mesh::Mesh;
 use crate::text::Text;
 use crate::time::Millis;
 
@@ -75,10 +68,36 @@ impl TaskView {
 
 /// What one piece of evidence says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Says {
+pub(super) enum Says {
     Submitted,
     Accepted,
     Over(TaskState),
+}
+
+/// What one message, log entry, event or lease says of a task.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Note {
+    pub(super) says: Vec<(Option<Millis>, Says, Text)>,
+    pub(super) agent: Option<Text>,
+    pub(super) carrier: Option<Carrier>,
+    pub(super) lease: Option<Grant>,
+    pub(super) as_of_ms: Option<Millis>,
+}
+
+/// The message that carries a task.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Carrier {
+    /// The message's key.
+    pub(super) key: String,
+    pub(super) claimed: bool,
+}
+
+/// A lease on a task.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Grant {
+    pub(super) lease_id: Text,
+    pub(super) node: Text,
+    pub(super) in_force: bool,
 }
 
 #[derive(Default)]
@@ -94,158 +113,38 @@ struct Draft {
     as_of_ms: Option<Millis>,
 }
 
-type Key = (Text, Text);
-
-/// Assembles every task known.
-pub(super) fn judge(
-    mesh: &Mesh,
-    messages: &[MessageView],
-    leases: &[LeaseView],
-    log: &[LogView],
-    liveness: &Liveness,
-) -> Vec<TaskView> {
-    let mut drafts: BTreeMap<Key, Draft> = BTreeMap::new();
-    let mut by_idempotency: HashMap<String, Key> = HashMap::new();
-    for view in messages {
-        envelope(view, &mut drafts, &mut by_idempotency);
-    }
-    for view in messages {
-        answer(view, &mut drafts, &by_idempotency);
-    }
-    for view in log {
-        logged(view, &mut drafts);
-    }
-    for source in &mesh.sources {
-        for event in source.facts.lineage.iter() {
-            let Some(id) = event.task_id else { continue };
-            let Some(says) = lineage_says(event.kind.raw()) else { continue };
-            let draft = drafts.entry((event.repository_id.clone(), id.to_string().into())).or_default();
-            draft.says.push((
-                event.created_at_ms.map(|ms| source.to_console(ms)),
-                says,
-                format!("lineage {} {}", event.kind, event.id).into(),
-            ));
-            draft.agent = draft.agent.take().or_else(|| event.agent_id.clone());
+/// Assembles a task from what is said of it: messages first, then logs, events and leases.
+pub(super) fn assemble<'a>(
+    repository_id: Text,
+    task: Text,
+    notes: impl Iterator<Item = &'a Note>,
+    nodes: &Nodes,
+) -> TaskView {
+    let mut draft = Draft::default();
+    for note in notes {
+        draft.says.extend(note.says.iter().cloned());
+        if let Some(carrier) = &note.carrier {
+            draft.claimed |= carrier.claimed;
+            draft.message = Some(carrier.key.clone());
+            draft.agent.clone_from(&note.agent);
+        } else {
+            draft.agent = draft.agent.take().or_else(|| note.agent.clone());
+        }
+        draft.as_of_ms = draft.as_of_ms.or(note.as_of_ms);
+        if let Some(grant) = &note.lease {
+            draft.lease = Some((grant.lease_id.clone(), grant.in_force));
+            let node = if grant.in_force { &mut draft.node } else { &mut draft.last_node };
+            *node = Some(grant.node.clone());
         }
     }
-    for view in leases {
-        leased(view, &mut drafts);
-    }
-    drafts.into_iter().map(|((repository_id, task), draft)| settle(repository_id, task, draft, liveness)).collect()
+    settle(repository_id, task, draft, nodes)
 }
 
-fn envelope(view: &MessageView, drafts: &mut BTreeMap<Key, Draft>, by_idempotency: &mut HashMap<String, Key>) {
-    let message = &view.message;
-    let payload: Value = match message.msg_type.raw() {
-        "remote_task_envelope" => serde_json::from_str(&message.payload.head).unwrap_or(Value::Null),
-        "plan_handoff" => Value::Null,
-        _ => return,
-    };
-    let handoff = message.msg_type == "plan_handoff";
-    let task: Text = match payload["task_id"].as_i64() {
-        Some(id) => id.to_string().into(),
-        None if handoff => format!("handoff {}", message.id).into(),
-        None => format!("envelope {}", message.id).into(),
-    };
-    let repository_id = payload["repository_id"].as_str().map_or_else(|| message.repository_id.clone(), Text::new);
-    let key = (repository_id, task);
-    if let Some(idempotency_key) = payload["idempotency_key"].as_str() {
-        by_idempotency.insert(idempotency_key.to_owned(), key.clone());
-    }
-    let draft = drafts.entry(key).or_default();
-    let note = format!("{} {}", message.msg_type, message.id);
-    draft.says.push((view.created_ms, Says::Submitted, note.clone().into()));
-    match view.state {
-        MessageState::Acknowledged if handoff => {
-            draft.says.push((view.created_ms, Says::Over(TaskState::Done), format!("{note} acknowledged").into()));
-        }
-        MessageState::Acknowledged => {
-            draft.says.push((view.created_ms, Says::Accepted, format!("{note} acknowledged").into()));
-        }
-        _ => draft.claimed |= view.claim_until_ms.is_some() && view.state != MessageState::Lapsed,
-    }
-    draft.agent = Some(message.receiver_agent.clone());
-    draft.message = Some(view.key());
-    draft.as_of_ms = draft.as_of_ms.or(view.as_of_ms);
-}
-
-fn answer(view: &MessageView, drafts: &mut BTreeMap<Key, Draft>, by_idempotency: &HashMap<String, Key>) {
-    let message = &view.message;
-    let kind = message.msg_type.raw();
-    if !matches!(kind, "remote_task_ack" | "remote_task_result" | "remote_task_cancel" | "job_result" | "job_fail") {
-        return;
-    }
-    let Ok(payload) = serde_json::from_str::<Value>(&message.payload.head) else { return };
-    let Some(key) = payload["idempotency_key"].as_str().and_then(|k| by_idempotency.get(k)) else { return };
-    let Some(draft) = drafts.get_mut(key) else { return };
-    let says = match kind {
-        "remote_task_ack" if payload["accepted"] == false => Says::Over(TaskState::Failed),
-        "remote_task_ack" => Says::Accepted,
-        "remote_task_cancel" => Says::Over(TaskState::Cancelled),
-        "job_fail" => Says::Over(TaskState::Failed),
-        _ => Says::Over(TaskState::Done),
-    };
-    draft.says.push((view.created_ms, says, format!("{kind} {}", message.id).into()));
-}
-
-fn logged(view: &LogView, drafts: &mut BTreeMap<Key, Draft>) {
-    let says = match view.entry.kind.raw() {
-        "TaskSubmit" => Says::Submitted,
-        "TaskComplete" => Says::Over(TaskState::Done),
-        "TaskFail" => Says::Over(TaskState::Failed),
-        _ => return,
-    };
-    let Ok(kind) = serde_json::from_str::<Value>(&view.entry.kind_json) else { return };
-    let Some(id) = kind[view.entry.kind.raw()]["task_id"].as_i64() else { return };
-    let draft = drafts.entry((view.entry.repository_id.clone(), id.to_string().into())).or_default();
-    draft.says.push((view.at_ms, says, format!("{} {}", view.entry.kind, view.entry.operation_id).into()));
-    draft.agent = draft.agent.take().or_else(|| Some(view.entry.agent_id.clone()));
-}
-
-fn lineage_says(kind: &str) -> Option<Says> {
-    match kind {
-        "task_submitted" => Some(Says::Submitted),
-        "task_delegated" => Some(Says::Accepted),
-        "task_completed" => Some(Says::Over(TaskState::Done)),
-        "task_failed" => Some(Says::Over(TaskState::Failed)),
-        _ => None,
-    }
-}
-
-/// A lease names a task but no repository: it joins the one task of that number, or stands for its own.
-fn leased(view: &LeaseView, drafts: &mut BTreeMap<Key, Draft>) {
-    let lease = &view.lease;
-    let Some(task) = lease.scope_key.raw().strip_prefix("task:").map(Text::new).or_else(|| lease.task_id.clone())
-    else {
-        return;
-    };
-    let mut candidates = drafts.keys().filter(|(_, id)| *id == task);
-    let key = match (candidates.next().cloned(), candidates.next()) {
-        (Some(only), None) => only,
-        _ if view.in_force => (Text::default(), task),
-        _ => return,
-    };
-    let draft = drafts.entry(key).or_default();
-    let word = if view.in_force { "in force" } else { "over" };
-    draft.says.push((
-        None,
-        Says::Submitted,
-        format!("lease {} of {} {word}", lease.lease_id, lease.holder_node_id).into(),
-    ));
-    draft.lease = Some((lease.lease_id.clone(), view.in_force));
-    draft.as_of_ms = draft.as_of_ms.or(view.as_of_ms);
-    if view.in_force {
-        draft.node = Some(lease.holder_node_id.clone());
-    } else {
-        draft.last_node = Some(lease.holder_node_id.clone());
-    }
-}
-
-fn settle(repository_id: Text, task: Text, mut draft: Draft, liveness: &Liveness) -> TaskView {
+fn settle(repository_id: Text, task: Text, mut draft: Draft, nodes: &Nodes) -> TaskView {
     draft.says.sort_by_key(|(at, ..)| at.unwrap_or(Millis::MAX));
-    let home = draft.agent.as_ref().and_then(|agent| liveness.agent(agent));
-    let owner_node = draft.node.clone().or_else(|| home.map(|(node, _)| node.clone())).or(draft.last_node.clone());
-    let owner_staleness = owner_node.as_ref().map_or(Staleness::Unknown, |node| liveness.node(node));
+    let home = draft.agent.as_ref().and_then(|agent| nodes.home(agent));
+    let owner_node = draft.node.clone().or_else(|| home.map(|node| node.node_id.clone())).or(draft.last_node.clone());
+    let owner_staleness = owner_node.as_ref().map_or(Staleness::Unknown, |node| nodes.staleness(node));
     let submitted = draft.says.iter().filter(|s| s.1 == Says::Submitted).filter_map(|s| s.0).max();
     let over = draft.says.iter().rev().find_map(|(at, says, _)| match says {
         Says::Over(state) if submitted.is_none_or(|s| at.is_none_or(|at| at >= s)) => Some(*state),

@@ -11,6 +11,9 @@ const SAMPLES: usize = 16;
 #[derive(Debug, Clone, Default)]
 pub struct SourceClock {
     samples: VecDeque<ClockSample>,
+    /// The offset that is gone by: it moves only where the estimate does, so that a millisecond up and down does not
+    /// change everything that was read.
+    adopted_ms: Option<Millis>,
 }
 
 impl SourceClock {
@@ -20,6 +23,11 @@ impl SourceClock {
             self.samples.pop_front();
         }
         self.samples.push_back(sample);
+        let Some(best) = self.best() else { return };
+        let off = self.adopted_ms.map_or(Millis::MAX, |adopted| (best.offset_ms - adopted).abs());
+        if off > best.uncertainty_ms + STEADY {
+            self.adopted_ms = Some(best.offset_ms);
+        }
     }
 
     /// The exchange with the least delay among the last ones: the surest estimate.
@@ -31,7 +39,7 @@ impl SourceClock {
     /// The source's clock minus the console's; zero while unknown.
     #[must_use]
     pub fn offset_ms(&self) -> Millis {
-        self.best().map_or(0, |s| s.offset_ms)
+        self.adopted_ms.unwrap_or(0)
     }
 
     /// The offset, if it is larger than what the measurement itself may be off by 2 s or more.
@@ -42,6 +50,8 @@ impl SourceClock {
     }
 }
 
+/// An offset that moves less than this, beyond what it may be off, has not moved.
+const STEADY: Millis = 100;
 /// Skew below this is not worth a word.
 pub const SKEW: Millis = 2_000;
 

@@ -1,7 +1,7 @@
 //! Fence tokens as they were seen, so that one that goes backwards is noticed whoever did it, and however
 //! often a holder renewed. A record outlives its row: a deleted row restarts the count.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -10,8 +10,8 @@ use crate::data::model::{Lock, LockTable};
 use crate::text::Text;
 use crate::time::Millis;
 
-/// The most locks that are remembered; the ones changed longest ago go first.
-const MOST: usize = 50_000;
+/// The most locks that are remembered beyond those that are there; the ones that went first are forgotten first.
+const MOST_GONE: usize = 20_000;
 /// Changes that are kept of one lock.
 const CHANGES: usize = 8;
 
@@ -28,6 +28,8 @@ pub struct Fences {
     pub renewed_ms: Option<Millis>,
     /// Holders in turn, oldest first.
     pub changes: Vec<Held>,
+    /// Whether the row is there.
+    there: bool,
 }
 
 /// A fence token that went backwards.
@@ -54,33 +56,42 @@ type Key = (LockTable, Text, Text);
 
 /// The fences of one source.
 #[derive(Debug, Clone, Default)]
-pub struct FenceBook(Arc<HashMap<Key, Arc<Fences>, RandomState>>);
+pub struct FenceBook {
+    known: HashMap<Key, Arc<Fences>, RandomState>,
+    /// Locks whose rows went, the one that went first at the front.
+    gone: VecDeque<Key>,
+}
 
 impl FenceBook {
     /// What was seen of a lock's fence.
     #[must_use]
     pub fn of(&self, lock: &Lock) -> Option<&Arc<Fences>> {
-        self.0.get(&key(lock))
+        self.known.get(&key(lock))
     }
 
-    /// Notes what changed between two looks at a table.
-    pub fn note(&mut self, before: &[Lock], after: &[Lock], at_ms: Millis) {
-        let known: HashMap<Key, &Lock, RandomState> = before.iter().map(|lock| (key(lock), lock)).collect();
-        let book = Arc::make_mut(&mut self.0);
-        for lock in after {
-            let key = key(lock);
-            let old = known.get(&key);
-            if old.is_some_and(|old| *old == lock) && book.contains_key(&key) {
-                continue;
+    /// Notes what a row was and is.
+    pub fn note(&mut self, before: Option<&Lock>, after: Option<&Lock>, at_ms: Millis) {
+        match (before, after) {
+            (_, Some(lock)) => {
+                let fences = self.known.entry(key(lock)).or_insert_with(|| Arc::new(begin(lock, at_ms)));
+                let fences = Arc::make_mut(fences);
+                fences.there = true;
+                note_one(fences, lock, before, at_ms);
             }
-            let fences = book.entry(key).or_insert_with(|| Arc::new(begin(lock, at_ms)));
-            note_one(Arc::make_mut(fences), lock, old.copied(), at_ms);
-        }
-        if book.len() > MOST {
-            let mut ages: Vec<Millis> = book.values().map(|fences| last_change(fences)).collect();
-            ages.sort_unstable();
-            let oldest = ages[book.len() - MOST / 2];
-            book.retain(|_, fences| last_change(fences) >= oldest);
+            (Some(lock), None) => {
+                let key = key(lock);
+                if let Some(fences) = self.known.get_mut(&key) {
+                    Arc::make_mut(fences).there = false;
+                }
+                self.gone.push_back(key);
+                while self.gone.len() > MOST_GONE {
+                    let Some(key) = self.gone.pop_front() else { return };
+                    if self.known.get(&key).is_some_and(|fences| !fences.there) {
+                        self.known.remove(&key);
+                    }
+                }
+            }
+            (None, None) => {}
         }
     }
 }
@@ -94,7 +105,14 @@ fn held(lock: &Lock, at_ms: Millis) -> Held {
 }
 
 fn begin(lock: &Lock, at_ms: Millis) -> Fences {
-    Fences { fence: lock.fence_token, back: None, renewals: 0, renewed_ms: None, changes: vec![held(lock, at_ms)] }
+    Fences {
+        fence: lock.fence_token,
+        back: None,
+        renewals: 0,
+        renewed_ms: None,
+        changes: vec![held(lock, at_ms)],
+        there: true,
+    }
 }
 
 fn note_one(fences: &mut Fences, lock: &Lock, old: Option<&Lock>, at_ms: Millis) {
@@ -125,10 +143,6 @@ fn note_one(fences: &mut Fences, lock: &Lock, old: Option<&Lock>, at_ms: Millis)
     fences.changes.drain(..beyond);
 }
 
-fn last_change(fences: &Fences) -> Millis {
-    fences.changes.last().map_or(0, |held| held.at_ms)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,12 +150,12 @@ mod tests {
 
     fn seen(steps: &[(&str, i64)]) -> Fences {
         let mut book = FenceBook::default();
-        let mut before: Vec<Lock> = Vec::new();
+        let mut before: Option<Lock> = None;
         for (at, (node, fence)) in (0..).zip(steps) {
             let mut row = lock("k", node, node, 0);
             row.fence_token = Some(*fence);
-            let after = if *fence == 0 { Vec::new() } else { vec![row] };
-            book.note(&before, &after, at);
+            let after = (*fence != 0).then_some(row);
+            book.note(before.as_ref(), after.as_ref(), at);
             before = after;
         }
         book.of(&lock("k", "", "", 0)).expect("a record").as_ref().clone()
@@ -165,11 +179,14 @@ mod tests {
     #[test]
     fn what_is_remembered_is_bounded() {
         let mut book = FenceBook::default();
-        for batch in 0..6i64 {
-            let rows: Vec<Lock> = (0..10_000).map(|i| lock(&format!("{batch}-{i}"), "n", "1", 0)).collect();
-            book.note(&[], &rows, batch);
+        for i in 0..MOST_GONE + 10 {
+            let row = lock(&format!("{i}"), "n", "1", 0);
+            book.note(None, Some(&row), 0);
+            book.note(Some(&row), None, 1);
         }
-        assert!(book.0.len() <= MOST);
-        assert!(book.of(&lock("5-9", "n", "1", 0)).is_some(), "the newest stay");
+        let stays = lock("stays", "n", "1", 0);
+        book.note(None, Some(&stays), 2);
+        assert_eq!(book.known.len(), MOST_GONE + 1);
+        assert!(book.of(&stays).is_some() && book.of(&lock("0", "n", "1", 0)).is_none());
     }
 }

@@ -1,17 +1,19 @@
-//! The mesh: everything observed, as an immutable picture. [`Mesh::apply`] makes the next one.
-//! No IO and no clock: instants come with what is applied.
+//! The mesh: everything observed. [`Watch::apply`] takes a report. No IO and no clock: instants come with what is
+//! applied.
 
 pub mod clocks;
 pub mod facts;
 pub mod fences;
 pub mod rates;
+pub mod table;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use self::clocks::{NodeClock, SourceClock};
-use self::facts::Facts;
+use self::facts::{Facts, Tables};
 use self::rates::{Rates, Tally};
+use self::table::Turn;
 use super::action::journal::Entry;
 use super::model::{Heartbeat, Oddity};
 use super::observation::{Cost, Observation, Probe};
@@ -21,14 +23,12 @@ use super::source::{Fault, Identity};
 use crate::text::Text;
 use crate::time::Millis;
 
-/// Everything observed of one mesh.
+/// What is observed of one mesh, but for its large tables: cheap to copy.
 #[derive(Debug, Clone)]
 pub struct Mesh {
     pub name: Text,
     pub sources: Vec<SourceState>,
     pub rates: Rates,
-    /// Clocks of nodes, from their heartbeats.
-    pub node_clocks: Arc<HashMap<Text, NodeClock>>,
     /// What operators did from this console's journal, oldest first.
     pub journal: Arc<[Entry]>,
 }
@@ -68,32 +68,89 @@ pub struct Trouble {
     pub retry_at_ms: Millis,
 }
 
-impl Mesh {
-    /// A mesh of which nothing is known yet.
+/// Everything observed of one mesh, kept up to date.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    pub mesh: Mesh,
+    /// By source.
+    pub tables: Vec<Tables>,
+    /// Clocks of nodes, from their heartbeats.
+    pub clocks: HashMap<Text, NodeClock>,
+    /// Nodes whose clocks were learnt about since somebody looked.
+    clocks_moved: Vec<Text>,
+}
+
+/// What changed since somebody looked: places of rows, by source.
+#[derive(Debug, Clone, Default)]
+pub struct Touched {
+    pub sources: Vec<TouchedTables>,
+    /// Nodes whose clocks were learnt about.
+    pub clocks: Vec<Text>,
+}
+
+/// The same of one source.
+#[derive(Debug, Clone, Default)]
+pub struct TouchedTables {
+    pub heartbeats: Vec<u32>,
+    pub locks: [Vec<u32>; 2],
+    pub messages: Vec<u32>,
+}
+
+impl Watch {
+    /// A mesh of which nothing is known yet. History is kept in windows of so many rows of each kind.
     #[must_use]
-    pub fn new(name: Text, sources: Vec<Identity>) -> Self {
+    pub fn new(name: Text, sources: Vec<Identity>, window: usize) -> Self {
+        let tables = sources.iter().map(|_| Tables::new(window)).collect();
         let sources = sources.into_iter().map(SourceState::new).collect();
-        Self { name, sources, rates: Rates::default(), node_clocks: Arc::default(), journal: Arc::default() }
+        let mesh = Mesh { name, sources, rates: Rates::default(), journal: Arc::default() };
+        Self { mesh, tables, clocks: HashMap::default(), clocks_moved: Vec::new() }
     }
 
-    /// The mesh after one report. What did not change is shared with the mesh before.
-    #[must_use]
-    pub fn apply(&self, report: Report) -> Self {
-        let mut next = self.clone();
+    /// Takes one report.
+    pub fn apply(&mut self, report: Report) {
         match report {
-            Report::Observed { source, at_ms, observation } => next.observe(source, at_ms, *observation),
+            Report::Observed { source, at_ms, observation } => self.observe(source, at_ms, *observation),
             Report::Failed { source, at_ms, fault, state, retry_at_ms } => {
-                if let Some(source) = next.sources.get_mut(source) {
+                if let Some(source) = self.mesh.sources.get_mut(source) {
                     let since_ms = source.health.trouble.as_ref().map_or(at_ms, |t| t.since_ms);
                     source.health.trouble = Some(Trouble { fault, state, since_ms, retry_at_ms });
                 }
             }
         }
-        next
+    }
+
+    /// The same watch after one report.
+    #[must_use]
+    pub fn after(mut self, report: Report) -> Self {
+        self.apply(report);
+        self
+    }
+
+    /// What changed since this was asked for the last time.
+    pub fn take_touched(&mut self) -> Touched {
+        let of = |tables: &mut Tables| TouchedTables {
+            heartbeats: tables.heartbeats.take_touched(),
+            locks: [tables.locks[0].take_touched(), tables.locks[1].take_touched()],
+            messages: tables.messages.take_touched(),
+        };
+        Touched { sources: self.tables.iter_mut().map(of).collect(), clocks: std::mem::take(&mut self.clocks_moved) }
+    }
+
+    /// Everything, as if all of it had changed.
+    #[must_use]
+    pub fn everything(&self) -> Touched {
+        let of = |tables: &Tables| TouchedTables {
+            heartbeats: tables.heartbeats.places().collect(),
+            locks: [tables.locks[0].places().collect(), tables.locks[1].places().collect()],
+            messages: tables.messages.places().collect(),
+        };
+        Touched { sources: self.tables.iter().map(of).collect(), clocks: Vec::new() }
     }
 
     fn observe(&mut self, index: usize, at_ms: Millis, observation: Observation) {
-        let Some(source) = self.sources.get_mut(index) else { return };
+        let (Some(source), Some(tables)) = (self.mesh.sources.get_mut(index), self.tables.get_mut(index)) else {
+            return;
+        };
         let Observation { changes, cost, clock, probe, oddities, notes } = observation;
         source.health.previous_ok_ms = source.health.last_ok_ms;
         source.health.last_ok_ms = Some(at_ms);
@@ -111,31 +168,27 @@ impl Mesh {
         if let Some(notes) = notes {
             source.notes = notes.into();
         }
-        let before = source.facts.heartbeats.clone();
         let mut tally = Tally::default();
-        source.facts.apply(changes, &mut tally, at_ms);
-        let after = source.facts.heartbeats.clone();
+        let beats = tables.apply(&mut source.facts, changes, &mut tally, at_ms);
         let last_look = source.health.previous_ok_ms;
-        self.rates.count(at_ms, &tally);
+        self.mesh.rates.count(at_ms, &tally);
         if let Some(last_look) = last_look {
-            self.compare_clocks(&before, &after, last_look, at_ms);
+            self.compare_clocks(&beats, last_look, at_ms);
         }
     }
 
     /// Learns about nodes' clocks from the heartbeats that appeared between two looks.
-    fn compare_clocks(&mut self, before: &Arc<[Heartbeat]>, after: &Arc<[Heartbeat]>, last: Millis, now: Millis) {
-        if Arc::ptr_eq(before, after) {
-            return;
-        }
-        let known: HashMap<_, _> = before.iter().map(|h| ((&h.node_id, &h.repository_id), h.last_seen_ms)).collect();
-        let clocks = Arc::make_mut(&mut self.node_clocks);
-        for beat in after.iter() {
-            let Some(seen) = beat.last_seen_ms else { continue };
-            match known.get(&(&beat.node_id, &beat.repository_id)) {
-                Some(Some(earlier)) if *earlier < seen => {
-                    clocks.entry(beat.node_id.clone()).or_default().sample(seen, last, now);
+    fn compare_clocks(&mut self, beats: &[Turn<Heartbeat>], last: Millis, now: Millis) {
+        for (before, after) in beats {
+            let (Some(before), Some(after)) = (before, after) else { continue };
+            let (Some(earlier), Some(seen)) = (before.last_seen_ms, after.last_seen_ms) else { continue };
+            if earlier < seen {
+                let clock = self.clocks.entry(after.node_id.clone()).or_default();
+                let skew = clock.skew_ms();
+                clock.sample(seen, last, now);
+                if clock.skew_ms() != skew {
+                    self.clocks_moved.push(after.node_id.clone());
                 }
-                _ => {}
             }
         }
     }

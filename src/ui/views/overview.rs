@@ -7,10 +7,8 @@ use unicode_width::UnicodeWidthStr;
 use crate::app::mouse::Hit;
 use crate::app::role::{Role, State};
 use crate::app::views::ViewId;
-use crate::data::derive::Picture;
-use crate::data::derive::findings::Severity;
-use crate::data::derive::locks::LockState;
-use crate::data::derive::messages::MessageState;
+use crate::data::derive::locks::{LockState, LockView};
+use crate::data::derive::{Picture, Stuck};
 use crate::data::mesh::rates::Tally;
 use crate::text::{fit, fit_middle};
 use crate::time::{bytes, count, latency, short};
@@ -48,7 +46,7 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
     ])
     .areas(area);
     verdict(canvas, top, p);
-    heatmap::draw(canvas, Rect { height: node_rows.min(nodes.height), ..nodes }, &p.nodes);
+    heatmap::draw(canvas, Rect { height: node_rows.min(nodes.height), ..nodes }, p);
     if area.width >= 100 {
         let [left, center, right] = Layout::horizontal([Constraint::Fill(1); 3]).areas(middle);
         panel(canvas, left, "CONTENDED LOCKS", "no waiters known", contended(p, canvas.app.shown_ms()));
@@ -67,15 +65,9 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
 
 fn verdict(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
     let (worst, role) = crate::ui::chrome::verdict(p);
-    let critical = p.findings.iter().filter(|f| f.severity == Severity::Critical).count();
-    let warnings = p.findings.iter().filter(|f| f.severity == Severity::Warning).count();
+    let (critical, warnings) = (p.counts.critical, p.counts.warnings);
     let figures = match (critical, warnings) {
-        (0, 0) => format!(
-            "{} nodes, {} locks, {} tasks",
-            p.nodes.len(),
-            p.locks.len(),
-            p.tasks.iter().filter(|t| !t.state.is_over()).count()
-        ),
+        (0, 0) => format!("{} nodes, {} locks, {} tasks", p.nodes.len(), p.locks.len(), p.counts.open_tasks),
         (0, 1) => "1 warning".into(),
         (0, n) => format!("{n} warnings"),
         (n, 0) => format!("{n} critical"),
@@ -131,11 +123,7 @@ fn span(ms: Option<i64>, as_of_ms: Option<i64>) -> String {
 }
 
 fn contended(p: &Picture, now: i64) -> Vec<Item> {
-    let mut locks: Vec<_> = p.locks.iter().filter(|l| !l.waiters.is_empty()).collect();
-    locks.sort_by_key(|l| {
-        (std::cmp::Reverse(l.waiters.len()), l.waiters.iter().filter_map(|w| w.since_ms).min(), l.lock.lock_key.clone())
-    });
-    let item = |l: &&crate::data::derive::locks::LockView| {
+    let item = |l: &std::sync::Arc<LockView>| {
         let longest = l
             .waiters
             .iter()
@@ -150,14 +138,11 @@ fn contended(p: &Picture, now: i64) -> Vec<Item> {
             thing: Some((ViewId::Locks, l.key())),
         }
     };
-    locks.iter().map(item).collect()
+    p.marked.contended.iter().map(item).collect()
 }
 
 fn expiring(p: &Picture, now: i64) -> Vec<Item> {
-    let mut locks: Vec<_> =
-        p.locks.iter().filter(|l| l.state != LockState::Expired && l.expires_ms.is_some()).collect();
-    locks.sort_by_key(|l| (l.expires_ms, l.lock.lock_key.clone()));
-    let item = |l: &&crate::data::derive::locks::LockView| Item {
+    let item = |l: &std::sync::Arc<LockView>| Item {
         left: format!("{} {}", l.state.glyph(), l.lock.lock_key),
         right: span(l.ttl_ms(now), l.as_of_ms),
         // A lock that is well is of no interest here but for its time.
@@ -168,42 +153,34 @@ fn expiring(p: &Picture, now: i64) -> Vec<Item> {
         },
         thing: Some((ViewId::Locks, l.key())),
     };
-    locks.iter().take(40).map(item).collect()
+    p.marked.ending.iter().map(item).collect()
 }
 
 fn stuck(p: &Picture, now: i64) -> Vec<Item> {
-    let mut items: Vec<(Option<i64>, Item)> = Vec::new();
-    for m in p.messages.iter().filter(|m| matches!(m.state, MessageState::Stuck | MessageState::Poison)) {
-        items.push((
-            m.created_ms,
-            Item {
-                left: format!(
-                    "{} {} {} to {}",
-                    m.state.glyph(),
-                    m.message.msg_type,
-                    m.message.id,
-                    m.message.receiver_agent
-                ),
-                right: span(m.age_ms(now), m.as_of_ms),
-                role: role(&m.state, m.as_of_ms),
-                thing: Some((ViewId::Messages, m.key())),
-            },
-        ));
-    }
-    for t in p.tasks.iter().filter(|t| t.state == crate::data::derive::tasks::TaskState::Orphaned) {
-        let owner = t.owner_node.as_ref().map_or("?", |n| n.as_str());
-        items.push((
-            t.since_ms,
+    let item = |stuck: &Stuck| match stuck {
+        Stuck::Message(m) => Item {
+            left: format!(
+                "{} {} {} to {}",
+                m.state.glyph(),
+                m.message.msg_type,
+                m.message.id,
+                m.message.receiver_agent
+            ),
+            right: span(m.age_ms(now), m.as_of_ms),
+            role: role(&m.state, m.as_of_ms),
+            thing: Some((ViewId::Messages, m.key())),
+        },
+        Stuck::Task(t) => {
+            let owner = t.owner_node.as_ref().map_or("?", |n| n.as_str());
             Item {
                 left: format!("{} task {} with {owner}", t.state.glyph(), t.task),
                 right: span(t.age_ms(now), t.as_of_ms),
                 role: role(&t.state, t.as_of_ms),
                 thing: Some((ViewId::Tasks, t.key())),
-            },
-        ));
-    }
-    items.sort_by_key(|(at, _)| at.unwrap_or(i64::MAX));
-    items.into_iter().map(|(_, item)| item).collect()
+            }
+        }
+    };
+    p.marked.stuck.iter().map(item).collect()
 }
 
 fn draw_rates(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {

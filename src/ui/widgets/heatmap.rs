@@ -1,14 +1,16 @@
 //! Nodes at a glance: names while they fit, one glyph each when there are many, counts always.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
+use strum::IntoEnumIterator;
 use unicode_width::UnicodeWidthStr;
 
 use crate::app::mouse::Hit;
 use crate::app::role::{Role, State};
 use crate::app::views::ViewId;
+use crate::data::derive::Picture;
 use crate::data::derive::nodes::NodeView;
 use crate::data::derive::staleness::Staleness;
 use crate::text::fit;
@@ -30,48 +32,35 @@ pub fn rows(nodes: usize, width: u16) -> u16 {
 }
 
 /// Draws the nodes, the worst first.
-pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect, nodes: &[NodeView]) {
+pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect, picture: &Picture) {
     if area.height == 0 {
         return;
     }
-    let mut order: Vec<&NodeView> = nodes.iter().collect();
-    order.sort_by_key(|n| (std::cmp::Reverse(rank(n.staleness)), n.node_id.clone()));
-    canvas.text(Rect { height: 1, ..area }, vec![counts(canvas, nodes)]);
+    canvas.text(Rect { height: 1, ..area }, vec![counts(canvas, &picture.counts.nodes)]);
     let body = Rect { y: area.y + 1, height: area.height - 1, ..area };
     let (room, rows) = (usize::from(body.width) - 1, usize::from(body.height));
-    match NAMED.iter().find(|width| order.len() <= room / *width * rows) {
-        Some(width) => named(canvas, body, &order, *width),
-        None => dense(canvas, body, &order),
+    let (all, worst) = (picture.nodes.len(), &picture.marked.worst);
+    match NAMED.iter().find(|width| all <= room / *width * rows && all == worst.len()) {
+        Some(width) => named(canvas, body, worst, *width),
+        None => dense(canvas, body, worst, all),
     }
 }
 
-fn rank(staleness: Staleness) -> u8 {
-    match staleness {
-        Staleness::Healthy => 0,
-        Staleness::Unknown => 1,
-        Staleness::Warn => 2,
-        Staleness::Alert => 3,
-        Staleness::Critical => 4,
-        Staleness::Dead => 5,
-    }
-}
-
-fn counts(canvas: &Canvas<'_, '_>, nodes: &[NodeView]) -> Line<'static> {
-    let mut by_level: BTreeMap<u8, (Staleness, usize)> = BTreeMap::new();
-    for node in nodes {
-        by_level.entry(rank(node.staleness)).or_insert((node.staleness, 0)).1 += 1;
-    }
+fn counts(canvas: &Canvas<'_, '_>, levels: &[usize; 6]) -> Line<'static> {
+    let mut known: Vec<(Staleness, usize)> =
+        Staleness::iter().map(|level| (level, levels[level as usize])).filter(|(_, n)| *n > 0).collect();
+    known.sort_by_key(|(level, _)| std::cmp::Reverse(level.rank()));
     let mut spans = vec![canvas.span(" NODES ", Role::Title)];
-    for (level, n) in by_level.values().rev() {
+    for (level, n) in &known {
         spans.push(canvas.span(format!(" {} {n} {level} ", level.glyph()), level.role()));
     }
-    if nodes.is_empty() {
+    if known.is_empty() {
         spans.push(canvas.span(" none known", Role::Dim));
     }
     Line::from(spans)
 }
 
-fn named(canvas: &mut Canvas<'_, '_>, area: Rect, nodes: &[&NodeView], cell: usize) {
+fn named(canvas: &mut Canvas<'_, '_>, area: Rect, nodes: &[Arc<NodeView>], cell: usize) {
     let now = canvas.app.shown_ms();
     let columns = (usize::from(area.width) - 1) / cell;
     let mut lines = Vec::new();
@@ -93,30 +82,28 @@ fn named(canvas: &mut Canvas<'_, '_>, area: Rect, nodes: &[&NodeView], cell: usi
     canvas.text(area, lines);
 }
 
-fn dense(canvas: &mut Canvas<'_, '_>, area: Rect, nodes: &[&NodeView]) {
+fn dense(canvas: &mut Canvas<'_, '_>, area: Rect, nodes: &[Arc<NodeView>], all: usize) {
     let width = usize::from(area.width).saturating_sub(2).max(1);
     let rows = usize::from(area.height);
     let mut lines = Vec::new();
     for (y, row) in (0u16..).zip(nodes.chunks(width).take(rows)) {
+        let hidden = all.saturating_sub(width * rows);
+        let note =
+            if hidden > 0 && usize::from(y) + 1 == rows { format!(" and {hidden} more ") } else { String::new() };
+        let row = &row[..row.len().min(width.saturating_sub(note.width()))];
         let mut spans = vec![Span::raw(" ")];
-        for (x, node) in (0u16..).zip(row) {
+        for alike in row.chunk_by(|a, b| a.staleness == b.staleness) {
+            let level = alike[0].staleness;
             // Healthy ones are quiet dots: a field in which the others stand out.
-            let glyph = if node.staleness == Staleness::Healthy { '·' } else { node.staleness.glyph() };
-            spans.push(canvas.span(glyph.to_string(), node.staleness.role()));
+            let glyph = if level == Staleness::Healthy { '·' } else { level.glyph() };
+            spans.push(canvas.span(glyph.to_string().repeat(alike.len()), level.role()));
+        }
+        for (x, node) in (0u16..).zip(row) {
             let key = node.node_id.raw().to_owned();
             canvas.layout.hits.add(area.x + 1 + x, area.y + y, 1, 1, Hit::Thing(ViewId::Nodes, key));
         }
-        lines.push(Line::from(spans));
-    }
-    let hidden = nodes.len().saturating_sub(width * rows);
-    if hidden > 0
-        && let Some(last) = lines.last_mut()
-    {
-        let note = format!(" and {hidden} more ");
-        let keep = width.saturating_sub(note.width());
-        let mut spans: Vec<Span<'static>> = last.spans.drain(..).take(keep).collect();
         spans.push(canvas.span(note, Role::Dim));
-        *last = Line::from(spans);
+        lines.push(Line::from(spans));
     }
     canvas.text(area, lines);
 }

@@ -60,7 +60,7 @@ impl Planner<'_> {
             MessageTable::Mesh => {
                 let m = &view.message;
                 let holder = self.picture.mesh.sources.iter().find(|state| {
-                    state.facts.live[MessageTable::Inbox as usize].iter().any(|other| {
+                    state.facts.inbox.iter().any(|other| {
                         (other.id, &other.sender_agent, &other.receiver_agent)
                             == (m.id, &m.sender_agent, &m.receiver_agent)
                     })

@@ -268,7 +268,7 @@ impl<'a> Planner<'a> {
     }
 
     fn lock(&self, key: &str) -> Option<&'a LockView> {
-        self.picture.holds.iter().find(|lock| lock.key() == key)
+        self.picture.holds().find(|lock| lock.key() == key)
     }
 
     fn message(&self, key: &str) -> Option<&'a MessageView> {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::data::action::outcome::Verdict;
 use crate::data::action::{LockGuard, MessageGuard};
-use crate::data::mesh::Mesh;
+use crate::data::mesh::Watch;
 use crate::data::model::{Lease, Lock, LockTable, Message, MessageTable, RegistryNode};
 use crate::data::observation::{Change, ClockSample, Observation, Presence, Probe};
 use crate::data::poller::Report;
@@ -45,7 +45,7 @@ fn envelope(id: i64, to: &str, task: i64) -> Message {
 }
 
 /// `dead` (agents 3 and 33) is gone, `quick` (1) and `busy` (2) are alive, `gpu` (4) too and has the label.
-fn mesh(locks: Vec<Lock>, messages: Vec<Message>, inbox: Vec<Message>) -> Mesh {
+fn mesh(locks: Vec<Lock>, messages: Vec<Message>, inbox: Vec<Message>) -> Watch {
     let beats = vec![
         heartbeat("quick", "1", 1_000),
         heartbeat("busy", "2", 1_000),
@@ -77,14 +77,14 @@ fn mesh(locks: Vec<Lock>, messages: Vec<Message>, inbox: Vec<Message>) -> Mesh {
     ];
     let plane =
         vec![Change::Registry(nodes), Change::Leases(vec![lease]), Change::LiveMessages(MessageTable::Inbox, inbox)];
-    unheard().apply(observed(0, database, &["distributed_locks", "vcs_lock", "a2a_messages"])).apply(observed(
+    unheard().after(observed(0, database, &["distributed_locks", "vcs_lock", "a2a_messages"])).after(observed(
         1,
         plane,
         &["nodes", "exec leases", "inbox"],
     ))
 }
 
-fn made(intent: &Intent, mesh: Mesh) -> Result<Plan, Refusal> {
+fn made(intent: &Intent, mesh: Watch) -> Result<Plan, Refusal> {
     plan(intent, &picture(mesh, NOW), &Policy::default())
 }
 
@@ -130,7 +130,7 @@ fn one_signal_of_life_is_enough_and_none_at_all_proves_no_death() {
     let mut acked = message(9, "3", "free_form", "x", MINUTE);
     (acked.acknowledged, acked.processed_at_ms) = (true, Some(NOW - 2_000));
     let base = mesh(vec![lock("k", "dead", "3", MINUTE)], Vec::new(), Vec::new());
-    let mesh = base.apply(observed(0, vec![Change::SettledMessages(vec![acked])], &["distributed_locks", "vcs_lock"]));
+    let mesh = base.after(observed(0, vec![Change::SettledMessages(vec![acked])], &["distributed_locks", "vcs_lock"]));
     let seen = picture(mesh, NOW);
     let judged = plan(&release(&seen, None), &seen, &Policy::default()).unwrap();
     assert_eq!((judged.confirm, judged.mode), (Confirm::Typed("k".into()), Some(Mode::FenceOff)));
@@ -143,7 +143,7 @@ fn one_signal_of_life_is_enough_and_none_at_all_proves_no_death() {
 #[test]
 fn deleting_is_the_default_only_where_older_clients_are_alone() {
     let older = mesh(vec![lock("k", "dead", "3", MINUTE)], Vec::new(), Vec::new());
-    let older = older.apply(observed(0, Vec::new(), &["distributed_locks"]));
+    let older = older.after(observed(0, Vec::new(), &["distributed_locks"]));
     let seen = picture(older, NOW);
     assert_eq!(plan(&release(&seen, None), &seen, &Policy::default()).unwrap().mode, Some(Mode::Delete));
 }
@@ -201,7 +201,7 @@ fn a_renewal_is_the_same_plan_renewed_and_another_holder_is_not() {
 #[test]
 fn work_goes_to_a_living_agent_that_has_the_labels() {
     let seen = picture(mesh(Vec::new(), vec![envelope(5, "3", 41)], Vec::new()), NOW);
-    let keys = vec![seen.messages[0].key()];
+    let keys = vec![seen.messages.get(0).unwrap().key()];
     let judged = plan(&Intent::Reroute { messages: keys.clone(), to: None }, &seen, &Policy::default()).unwrap();
     assert_eq!(says(&judged), ["give message 5 from agent 3 to agent 4"]);
     let ranked = rank_receivers(&seen, &["gpu".into()], &[]);
@@ -216,7 +216,7 @@ fn a_live_claim_is_typed_for_and_its_worker_told() {
     let mut claimed = envelope(5, "1", 42);
     (claimed.claim_owner, claimed.claim_until_ms) = (Some("quick:77".into()), Some(NOW + MINUTE));
     let seen = picture(mesh(Vec::new(), vec![claimed], Vec::new()), NOW);
-    let intent = Intent::Reroute { messages: vec![seen.messages[0].key()], to: Some("4".into()) };
+    let intent = Intent::Reroute { messages: vec![seen.messages.get(0).unwrap().key()], to: Some("4".into()) };
     let judged = plan(&intent, &seen, &Policy::default()).unwrap();
     assert_eq!(judged.confirm, Confirm::Typed("message 5".into()));
     assert_eq!(
@@ -245,9 +245,9 @@ fn the_lease_of_a_living_node_takes_the_name_and_a_dead_receiver_is_told() {
             authoritative: true,
         };
         let base = mesh(Vec::new(), vec![envelope(5, "1", 42)], Vec::new());
-        let mesh = base.apply(observed(1, vec![Change::Leases(vec![lease])], &["nodes", "exec leases", "inbox"]));
+        let mesh = base.after(observed(1, vec![Change::Leases(vec![lease])], &["nodes", "exec leases", "inbox"]));
         let seen = picture(mesh, NOW);
-        let messages = vec![seen.messages[0].key()];
+        let messages = vec![seen.messages.get(0).unwrap().key()];
         plan(&Intent::Reroute { messages, to: Some("3".into()) }, &seen, &Policy::default()).unwrap()
     };
     assert_eq!(leased("dead").confirm, Confirm::Key);
@@ -266,7 +266,7 @@ fn a_sent_message_is_delivered_before_its_original_is_retired_and_taken_up_where
     sent.table = MessageTable::Inbox;
     let mut base = mesh(Vec::new(), Vec::new(), vec![sent]);
     let seen = picture(base.clone(), NOW);
-    let intent = Intent::Reroute { messages: vec![seen.messages[0].key()], to: Some("4".into()) };
+    let intent = Intent::Reroute { messages: vec![seen.messages.get(0).unwrap().key()], to: Some("4".into()) };
     let judged = plan(&intent, &seen, &Policy::default()).unwrap();
     let kinds: Vec<Kind> = judged.steps.iter().map(|step| step.action.kind()).collect();
     assert_eq!(kinds, [Kind::Deliver, Kind::Retire]);
@@ -289,10 +289,10 @@ fn a_sent_message_is_delivered_before_its_original_is_retired_and_taken_up_where
         after: None,
         audited: false,
     };
-    base.journal = vec![entry(Some(Verdict::Done))].into();
+    base.mesh.journal = vec![entry(Some(Verdict::Done))].into();
     let after_done = made(&intent, base.clone()).unwrap();
     assert_eq!(after_done.steps.len(), 1, "what was delivered is not delivered again");
-    base.journal = vec![entry(Some(Verdict::Unknown))].into();
+    base.mesh.journal = vec![entry(Some(Verdict::Unknown))].into();
     let after_unclear = made(&intent, base).unwrap();
     assert_eq!(after_unclear.steps.len(), 2);
     assert_eq!(after_unclear.confirm, Confirm::Typed("message 8".into()), "it might run twice");
@@ -351,7 +351,7 @@ fn a_guard_keeps_what_was_really_there() {
     let mut hostile = message(5, "3", "free_form", "x", MINUTE);
     hostile.sender_agent = crate::testing::HOSTILE.into();
     let seen = picture(mesh(Vec::new(), vec![hostile], Vec::new()), NOW);
-    let intent = Intent::Reroute { messages: vec![seen.messages[0].key()], to: Some("1".into()) };
+    let intent = Intent::Reroute { messages: vec![seen.messages.get(0).unwrap().key()], to: Some("1".into()) };
     let judged = plan(&intent, &seen, &Policy::default()).unwrap();
     let Action::Reroute { message: MessageGuard { sender, .. }, .. } = &judged.steps[0].action else {
         panic!("{:?}", judged.steps)

@@ -1,7 +1,5 @@
 //! Honest logs, tampered logs, restarts and gaps.
 
-use std::sync::Arc;
-
 use super::*;
 use proptest::prelude::*;
 
@@ -42,7 +40,7 @@ impl Process {
 }
 
 fn log(entries: Vec<LogEntry>) -> Log {
-    Log { entries: Arc::new(entries.into()), complete: true }
+    Log::of(entries, true)
 }
 
 fn states(log: &Log) -> Vec<ChainState> {
@@ -111,7 +109,7 @@ proptest! {
             }
         }
         entries.drain(..cut.min(entries.len()));
-        let window = Log { entries: Arc::new(entries.into()), complete: cut == 0 };
+        let window = Log::of(entries, cut == 0);
         prop_assert!(!states(&window).contains(&ChainState::Broken));
     }
 

@@ -9,9 +9,9 @@ use crate::data::derive::queues::Waiter;
 use crate::data::derive::staleness::Staleness;
 use crate::testing::{NOW, lock};
 
-fn view(key: &str, holder: &str, waiters: &[&str]) -> LockView {
-    LockView {
-        lock: lock(key, "n", holder, 60_000),
+fn view(key: &str, holder: &str, waiters: &[&str]) -> Arc<LockView> {
+    Arc::new(LockView {
+        lock: Arc::new(lock(key, "n", holder, 60_000)),
         source: "s".into(),
         state: LockState::Held,
         holder_staleness: Staleness::Healthy,
@@ -20,7 +20,7 @@ fn view(key: &str, holder: &str, waiters: &[&str]) -> LockView {
         waiters: waiters.iter().map(|agent| Waiter::inferred((*agent).into(), Some(NOW), "test")).collect(),
         fences: None,
         as_of_ms: None,
-    }
+    })
 }
 
 fn shape(graph: &WaitGraph) -> Vec<(usize, String, usize, usize)> {
@@ -29,7 +29,7 @@ fn shape(graph: &WaitGraph) -> Vec<(usize, String, usize, usize)> {
 
 #[test]
 fn a_queue_behind_a_queue_is_a_tree() {
-    let graph = build(&[view("x", "1", &["2", "3"]), view("y", "2", &["4"])].into());
+    let graph = build(&[view("x", "1", &["2", "3"]), view("y", "2", &["4"])]);
     let row = |depth, agent: &str, direct, total| (depth, agent.to_owned(), direct, total);
     assert_eq!(shape(&graph), [row(0, "1", 2, 3), row(1, "2", 1, 1), row(2, "4", 0, 0), row(1, "3", 0, 0)]);
     assert!(graph.deadlocks.is_empty());
@@ -37,7 +37,7 @@ fn a_queue_behind_a_queue_is_a_tree() {
 
 #[test]
 fn two_that_lock_each_other_out_are_named_and_one_lock_frees_them() {
-    let graph = build(&[view("x", "1", &["2"]), view("y", "2", &["1"]), view("z", "1", &["5"])].into());
+    let graph = build(&[view("x", "1", &["2"]), view("y", "2", &["1"]), view("z", "1", &["5"])]);
     assert_eq!(graph.deadlocks.len(), 1);
     assert_eq!(graph.deadlocks[0].agents, ["1", "2"]);
     assert_eq!(graph.deadlocks[0].breaks.len(), 1);
@@ -47,14 +47,14 @@ fn two_that_lock_each_other_out_are_named_and_one_lock_frees_them() {
 #[test]
 fn a_lock_that_ran_out_blocks_nobody() {
     let mut expired = view("x", "1", &["2"]);
-    expired.state = LockState::Expired;
-    assert!(build(&[expired].into()).rows.is_empty());
+    Arc::make_mut(&mut expired).state = LockState::Expired;
+    assert!(build(&[expired]).rows.is_empty());
 }
 
 #[test]
 fn a_long_chain_needs_no_deep_stack() {
     let names: Vec<String> = (0..10_000).map(|i| format!("{i:05}")).collect();
-    let locks: Arc<[LockView]> = names.windows(2).map(|pair| view(&pair[0], &pair[0], &[&pair[1]])).collect();
+    let locks: Vec<Arc<LockView>> = names.windows(2).map(|pair| view(&pair[0], &pair[0], &[&pair[1]])).collect();
     let graph = build(&locks);
     assert_eq!(graph.rows.len(), 10_000);
     assert_eq!(graph.rows[0].total, 9_999);
@@ -63,7 +63,7 @@ fn a_long_chain_needs_no_deep_stack() {
 proptest! {
     #[test]
     fn it_agrees_with_brute_force(rows in prop::collection::vec((0u8..8, prop::collection::btree_set(0u8..8, 0..4)), 0..10)) {
-        let locks: Arc<[LockView]> = rows.iter().enumerate().map(|(i, (holder, waiters))| {
+        let locks: Vec<Arc<LockView>> = rows.iter().enumerate().map(|(i, (holder, waiters))| {
             let waiters: Vec<String> = waiters.iter().filter(|w| *w != holder).map(ToString::to_string).collect();
             let waiters: Vec<&str> = waiters.iter().map(String::as_str).collect();
             view(&format!("k{i}"), &holder.to_string(), &waiters)

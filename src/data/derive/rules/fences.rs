@@ -1,27 +1,24 @@
 //! Fence tokens that went backwards, one resource held twice, and locks that are never let go.
 
-use std::collections::{BTreeMap, HashMap};
-
-use foldhash::fast::RandomState;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::super::findings::{Finding, Severity, Subject};
 use super::super::locks::{LockState, LockView};
 use super::super::staleness::Staleness;
 use super::super::{Picture, Thresholds};
 use super::finding;
-use crate::data::model::LockTable;
 use crate::text::Text;
-use crate::time;
+use crate::time::{self, Millis};
 
 /// A release that deletes the row restarts the count, and releases are everyday business. It is dangerous where
 /// whoever had the higher token may still write with it: such a lock is named, the others are counted.
 pub(super) fn back(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
     let mut everyday: BTreeMap<&Text, Vec<&Text>> = BTreeMap::new();
-    for view in picture.locks.iter() {
+    for view in &picture.marked.back {
         let Some(back) = view.fences.as_ref().and_then(|f| f.back.as_ref()) else { continue };
         let name = &view.lock.lock_key;
-        let node = picture.nodes.iter().find(|node| node.node_id == back.node);
-        let before = node.map_or(Staleness::Unknown, |node| node.staleness);
+        let before = picture.node(&back.node).map_or(Staleness::Unknown, |node| node.staleness);
         if before < Staleness::Critical {
             everyday.entry(&view.source).or_default().push(name);
             continue;
@@ -50,21 +47,16 @@ pub(super) fn back(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) 
 
 /// Readers may share; anything else that two hold in two places, one of them holds in vain.
 pub(super) fn held_twice(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
-    let standing = |l: &&LockView| !matches!(l.state, LockState::Expired | LockState::Unknown);
-    let mut tables: Vec<(&Text, LockTable)> = picture.locks.iter().map(|l| (&l.source, l.lock.table)).collect();
-    tables.dedup();
-    if tables.len() < 2 {
-        // One table of one database has each resource once.
-        return;
+    let standing = |l: &&Arc<LockView>| !matches!(l.state, LockState::Expired | LockState::Unknown);
+    let mut twice: Vec<(&str, Vec<&Arc<LockView>>)> = Vec::new();
+    for (resource, locks) in &picture.marked.of_one_name {
+        let mut by_repository: BTreeMap<&Text, Vec<&Arc<LockView>>> = BTreeMap::new();
+        for view in locks.iter().filter(standing) {
+            by_repository.entry(&view.lock.repository_id).or_default().push(view);
+        }
+        twice.extend(by_repository.into_values().filter(|locks| locks.len() > 1).map(|locks| (&**resource, locks)));
     }
-    let mut holders: HashMap<(&str, &Text), Vec<&LockView>, RandomState> = HashMap::default();
-    for view in picture.locks.iter().filter(standing) {
-        let resource = picture.names.canonical(view.lock.lock_key.raw());
-        holders.entry((resource, &view.lock.repository_id)).or_default().push(view);
-    }
-    let mut twice: Vec<_> = holders.into_iter().filter(|(_, locks)| locks.len() > 1).collect();
-    twice.sort_by_key(|(name, _)| *name);
-    for ((resource, _), locks) in twice.into_iter().filter(|(_, locks)| !locks.iter().all(|l| l.lock.shared)) {
+    for (resource, locks) in twice.into_iter().filter(|(_, locks)| !locks.iter().all(|l| l.lock.shared)) {
         let first = locks[0];
         let other = locks.iter().find(|l| {
             (&l.lock.holder_node, &l.lock.holder_agent) != (&first.lock.holder_node, &first.lock.holder_agent)
@@ -88,19 +80,17 @@ pub(super) fn held_twice(picture: &Picture, _: &Thresholds, found: &mut Vec<Find
     }
 }
 
-pub(super) fn held_long(picture: &Picture, thresholds: &Thresholds, found: &mut Vec<Finding>) {
-    for view in picture.locks.iter() {
-        let renewals = view.fences.as_ref().map_or(0, |f| f.renewals);
-        if renewals <= thresholds.renewals {
-            continue;
-        }
-        let lock = &view.lock;
-        let severity = if view.waiters.is_empty() { Severity::Info } else { Severity::Warning };
-        let sentence = format!(
-            "{} was renewed more than {} times by {} and is still held",
-            lock.lock_key, thresholds.renewals, lock.holder_node
-        );
-        let evidence = vec![format!("{renewals} renewals seen by this console").into()];
-        found.push(finding(severity, Subject::Lock(view.key()), &lock.lock_key, sentence, evidence));
+pub(super) fn held_long(view: &LockView, thresholds: &Thresholds, _: Millis) -> Option<Finding> {
+    let renewals = view.fences.as_ref().map_or(0, |f| f.renewals);
+    if renewals <= thresholds.renewals {
+        return None;
     }
+    let lock = &view.lock;
+    let severity = if view.waiters.is_empty() { Severity::Info } else { Severity::Warning };
+    let sentence = format!(
+        "{} was renewed more than {} times by {} and is still held",
+        lock.lock_key, thresholds.renewals, lock.holder_node
+    );
+    let evidence = vec![format!("{renewals} renewals seen by this console").into()];
+    Some(finding(severity, Subject::Lock(view.key()), &lock.lock_key, sentence, evidence))
 }

@@ -1,25 +1,26 @@
 //! Locks whose holders are gone, and agents that wait for them.
 
 use super::super::findings::{Finding, Severity, Subject};
-use super::super::locks::LockState;
+use super::super::locks::{LockState, LockView};
 use super::super::{Picture, Thresholds};
 use super::finding;
-use crate::time;
+use crate::time::{self, Millis};
 
-pub(super) fn orphaned(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
-    for view in picture.locks.iter().filter(|l| l.state == LockState::Orphaned) {
-        let lock = &view.lock;
-        let waiting = match view.waiters.len() {
-            0 => String::new(),
-            1 => ", 1 waits".into(),
-            n => format!(", {n} wait"),
-        };
-        let sentence =
-            format!("{} is held by {}, which is {}{waiting}", lock.lock_key, lock.holder_node, view.holder_staleness);
-        let mut evidence = vec![format!("{} in {}", lock.table, view.source).into()];
-        evidence.extend(view.expires_ms.map(|at| format!("runs out {}", time::utc(at)).into()));
-        found.push(finding(Severity::Critical, Subject::Lock(view.key()), &lock.lock_key, sentence, evidence));
+pub(super) fn orphaned(view: &LockView, _: &Thresholds, _: Millis) -> Option<Finding> {
+    if view.state != LockState::Orphaned {
+        return None;
     }
+    let lock = &view.lock;
+    let waiting = match view.waiters.len() {
+        0 => String::new(),
+        1 => ", 1 waits".into(),
+        n => format!(", {n} wait"),
+    };
+    let sentence =
+        format!("{} is held by {}, which is {}{waiting}", lock.lock_key, lock.holder_node, view.holder_staleness);
+    let mut evidence = vec![format!("{} in {}", lock.table, view.source).into()];
+    evidence.extend(view.expires_ms.map(|at| format!("runs out {}", time::utc(at)).into()));
+    Some(finding(Severity::Critical, Subject::Lock(view.key()), &lock.lock_key, sentence, evidence))
 }
 
 pub(super) fn deadlocked(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
@@ -39,42 +40,29 @@ pub(super) fn deadlocked(picture: &Picture, _: &Thresholds, found: &mut Vec<Find
     }
 }
 
-pub(super) fn expired(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
-    for view in picture.locks.iter().filter(|l| l.state == LockState::Expired) {
-        let sentence = format!("{} of {} is past its end and still there", view.lock.lock_key, view.lock.holder_node);
-        let evidence = view.expires_ms.map(|at| format!("ran out {}", time::utc(at)).into()).into_iter().collect();
-        let severity = if view.waiters.is_empty() { Severity::Info } else { Severity::Warning };
-        found.push(finding(severity, Subject::Lock(view.key()), &view.lock.lock_key, sentence, evidence));
+pub(super) fn expired(view: &LockView, _: &Thresholds, _: Millis) -> Option<Finding> {
+    if view.state != LockState::Expired {
+        return None;
     }
+    let sentence = format!("{} of {} is past its end and still there", view.lock.lock_key, view.lock.holder_node);
+    let evidence = view.expires_ms.map(|at| format!("ran out {}", time::utc(at)).into()).into_iter().collect();
+    let severity = if view.waiters.is_empty() { Severity::Info } else { Severity::Warning };
+    Some(finding(severity, Subject::Lock(view.key()), &view.lock.lock_key, sentence, evidence))
 }
 
-pub(super) fn starved(picture: &Picture, thresholds: &Thresholds, found: &mut Vec<Finding>) {
-    for view in picture.locks.iter() {
-        let now = view.as_of_ms.unwrap_or(picture.at_ms);
-        let starved = |w: &&super::super::queues::Waiter| w.since_ms.is_some_and(|at| now - at > thresholds.starved_ms);
-        let starving: Vec<_> = view.waiters.iter().filter(starved).collect();
-        let Some(first) = starving.first() else { continue };
-        let who = match starving.len() {
-            1 => format!("agent {} waits", first.agent),
-            n => format!("agent {} and {} more wait", first.agent, n - 1),
-        };
-        let sentence = format!(
-            "{who} for {} of {} for more than {}",
-            view.lock.lock_key,
-            view.lock.holder_node,
-            time::short(thresholds.starved_ms)
-        );
-        let evidence = starving.iter().map(|w| {
-            let since = w.since_ms.map_or_else(|| "unknown".into(), time::utc);
-            let why: Vec<_> = w.evidence.iter().map(ToString::to_string).collect();
-            format!("agent {} since {since} ({}, inferred)", w.agent, why.join("; ")).into()
-        });
-        found.push(finding(
-            Severity::Warning,
-            Subject::Lock(view.key()),
-            &view.lock.lock_key,
-            sentence,
-            evidence.collect(),
-        ));
-    }
+pub(super) fn starved(view: &LockView, thresholds: &Thresholds, now_ms: Millis) -> Option<Finding> {
+    let starving: Vec<_> = view.starving(thresholds.starved_ms, now_ms).collect();
+    let first = starving.first()?;
+    let who = match starving.len() {
+        1 => format!("agent {} waits", first.agent),
+        n => format!("agent {} and {} more wait", first.agent, n - 1),
+    };
+    let (key, holder) = (&view.lock.lock_key, &view.lock.holder_node);
+    let sentence = format!("{who} for {key} of {holder} for more than {}", time::short(thresholds.starved_ms));
+    let evidence = starving.iter().map(|w| {
+        let since = w.since_ms.map_or_else(|| "unknown".into(), time::utc);
+        let why: Vec<_> = w.evidence.iter().map(ToString::to_string).collect();
+        format!("agent {} since {since} ({}, inferred)", w.agent, why.join("; ")).into()
+    });
+    Some(finding(Severity::Warning, Subject::Lock(view.key()), &view.lock.lock_key, sentence, evidence.collect()))
 }

@@ -8,45 +8,58 @@ mod nodes;
 mod sources;
 mod work;
 
-use super::findings::{Finding, Rule, Severity, Subject};
+use super::findings::{Check, Finding, Rule, Severity, Subject};
 use crate::text::Text;
 
 /// Every rule, the most telling first.
 pub const RULES: &[Rule] = &[
-    Rule { name: "source-down", summary: "a source does not answer", check: sources::down },
-    Rule { name: "source-old", summary: "a source's data is old", check: sources::old },
+    Rule { name: "source-down", summary: "a source does not answer", check: Check::Mesh(sources::down) },
+    Rule { name: "source-old", summary: "a source's data is old", check: Check::Mesh(sources::old) },
     Rule {
         name: "source-foreign",
         summary: "a database has nothing of a coordination layer in it",
-        check: sources::foreign,
+        check: Check::Mesh(sources::foreign),
     },
-    Rule { name: "log-stopped", summary: "the op-log stopped while work goes on", check: log::stopped },
-    Rule { name: "chain-broken", summary: "the op-log's hash chain is broken", check: log::broken },
-    Rule { name: "node-dead", summary: "nodes have fallen silent", check: nodes::silent },
-    Rule { name: "deadlock", summary: "agents wait for each other", check: locks::deadlocked },
-    Rule { name: "fence-back", summary: "a fence token went backwards", check: fences::back },
+    Rule { name: "log-stopped", summary: "the op-log stopped while work goes on", check: Check::Mesh(log::stopped) },
+    Rule { name: "chain-broken", summary: "the op-log's hash chain is broken", check: Check::Mesh(log::broken) },
+    Rule { name: "node-dead", summary: "nodes have fallen silent", check: Check::Node(nodes::silent) },
+    Rule { name: "deadlock", summary: "agents wait for each other", check: Check::Mesh(locks::deadlocked) },
+    Rule { name: "fence-back", summary: "a fence token went backwards", check: Check::Mesh(fences::back) },
     Rule {
         name: "lock-twice",
         summary: "one resource is held in two tables by different holders",
-        check: fences::held_twice,
+        check: Check::Mesh(fences::held_twice),
     },
-    Rule { name: "leader-twice", summary: "a repository has two lock leaders", check: leaders::two },
-    Rule { name: "lock-orphaned", summary: "locks are held by nodes that are gone", check: locks::orphaned },
+    Rule { name: "leader-twice", summary: "a repository has two lock leaders", check: Check::Mesh(leaders::two) },
+    Rule {
+        name: "lock-orphaned",
+        summary: "locks are held by nodes that are gone",
+        check: Check::Lock(locks::orphaned),
+    },
     Rule {
         name: "lock-expired",
         summary: "expired locks were not swept and may block older clients",
-        check: locks::expired,
+        check: Check::Lock(locks::expired),
     },
-    Rule { name: "leader-gone", summary: "a repository has no living lock leader", check: leaders::gone },
-    Rule { name: "waiter-starved", summary: "agents wait for long", check: locks::starved },
-    Rule { name: "lock-held-long", summary: "locks are renewed again and again", check: fences::held_long },
-    Rule { name: "message-poison", summary: "messages are delivered again and again", check: work::poison },
-    Rule { name: "message-stuck", summary: "messages wait for an acknowledgement", check: work::stuck },
-    Rule { name: "task-orphaned", summary: "tasks sit with workers that are gone", check: work::orphaned },
-    Rule { name: "clock-skew", summary: "clocks disagree by more than 2 s", check: nodes::skew },
-    Rule { name: "node-missing", summary: "nodes are known to one source only", check: nodes::missing },
-    Rule { name: "value-odd", summary: "rows hold values of an unexpected type", check: sources::odd },
-    Rule { name: "source-note", summary: "a source shows less than it could", check: sources::notes },
+    Rule { name: "leader-gone", summary: "a repository has no living lock leader", check: Check::Mesh(leaders::gone) },
+    Rule { name: "waiter-starved", summary: "agents wait for long", check: Check::Lock(locks::starved) },
+    Rule {
+        name: "lock-held-long",
+        summary: "locks are renewed again and again",
+        check: Check::Lock(fences::held_long),
+    },
+    Rule {
+        name: "message-poison",
+        summary: "messages are delivered again and again",
+        check: Check::Message(work::poison),
+    },
+    Rule { name: "message-stuck", summary: "messages wait for an acknowledgement", check: Check::Message(work::stuck) },
+    Rule { name: "task-orphaned", summary: "tasks sit with workers that are gone", check: Check::Task(work::orphaned) },
+    Rule { name: "clock-skew", summary: "clocks disagree by more than 2 s", check: Check::Mesh(nodes::source_skew) },
+    Rule { name: "clock-skew", summary: "clocks disagree by more than 2 s", check: Check::Node(nodes::skew) },
+    Rule { name: "node-missing", summary: "nodes are known to one source only", check: Check::Node(nodes::missing) },
+    Rule { name: "value-odd", summary: "rows hold values of an unexpected type", check: Check::Mesh(sources::odd) },
+    Rule { name: "source-note", summary: "a source shows less than it could", check: Check::Mesh(sources::notes) },
 ];
 
 /// A finding; the registry writes the rule's name into it.

@@ -1,25 +1,24 @@
 //! Nodes that are silent, skewed, or known to one source only.
 
 use super::super::findings::{Finding, Severity, Subject};
+use super::super::nodes::NodeView;
 use super::super::staleness::Staleness;
 use super::super::{Picture, Thresholds};
 use super::finding;
 use crate::time;
 
-pub(super) fn silent(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
-    for node in picture.nodes.iter() {
-        let severity = match node.staleness {
-            Staleness::Critical | Staleness::Dead => Severity::Critical,
-            Staleness::Alert => Severity::Warning,
-            _ => continue,
-        };
-        let hold = [some(node.holds.locks, "lock"), some(node.holds.tasks, "task")];
-        let hold: Vec<String> = hold.into_iter().flatten().collect();
-        let held = if hold.is_empty() { String::new() } else { format!(" with {} in hand", hold.join(" and ")) };
-        let sentence = format!("{} is {}{held}", node.node_id, node.staleness);
-        let signals = node.signals.iter().map(|s| format!("{}: {}", s.from, time::utc(s.seen_ms)).into());
-        found.push(finding(severity, Subject::Node(node.node_id.clone()), &node.node_id, sentence, signals.collect()));
-    }
+pub(super) fn silent(node: &NodeView) -> Option<Finding> {
+    let severity = match node.staleness {
+        Staleness::Critical | Staleness::Dead => Severity::Critical,
+        Staleness::Alert => Severity::Warning,
+        _ => return None,
+    };
+    let hold = [some(node.holds.locks, "lock"), some(node.holds.tasks, "task")];
+    let hold: Vec<String> = hold.into_iter().flatten().collect();
+    let held = if hold.is_empty() { String::new() } else { format!(" with {} in hand", hold.join(" and ")) };
+    let sentence = format!("{} is {}{held}", node.node_id, node.staleness);
+    let signals = node.signals.iter().map(|s| format!("{}: {}", s.from, time::utc(s.seen_ms)).into());
+    Some(finding(severity, Subject::Node(node.node_id.clone()), &node.node_id, sentence, signals.collect()))
 }
 
 /// `1 lock`, `2 locks`, or nothing.
@@ -28,17 +27,22 @@ fn some(n: usize, what: &str) -> Option<String> {
     (n > 0).then(|| format!("{n} {what}{plural}"))
 }
 
-pub(super) fn missing(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
-    for node in picture.nodes.iter().filter(|n| !n.missing_in.is_empty()) {
-        let places: Vec<_> = node.missing_in.iter().map(ToString::to_string).collect();
-        let sentence = format!("{} is not known to {}", node.node_id, places.join(", "));
-        let evidence = node.signals.iter().map(|s| s.from.clone()).collect();
-        found.push(finding(Severity::Info, Subject::Node(node.node_id.clone()), &node.node_id, sentence, evidence));
+pub(super) fn missing(node: &NodeView) -> Option<Finding> {
+    if node.missing_in.is_empty() {
+        return None;
     }
+    let places: Vec<_> = node.missing_in.iter().map(ToString::to_string).collect();
+    let sentence = format!("{} is not known to {}", node.node_id, places.join(", "));
+    let evidence = node.signals.iter().map(|s| s.from.clone()).collect();
+    Some(finding(Severity::Info, Subject::Node(node.node_id.clone()), &node.node_id, sentence, evidence))
 }
 
-pub(super) fn skew(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
-    let word = |ms: i64| format!("{} {}", time::short(ms.abs()), if ms > 0 { "ahead of" } else { "behind" });
+/// How far a clock is off, and which way.
+fn word(ms: i64) -> String {
+    format!("{} {}", time::short(ms.abs()), if ms > 0 { "ahead of" } else { "behind" })
+}
+
+pub(super) fn source_skew(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
     for (source, view) in picture.mesh.sources.iter().zip(picture.sources.iter()) {
         let Some(ms) = view.skew_ms else { continue };
         let name = &source.identity.name;
@@ -53,10 +57,11 @@ pub(super) fn skew(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) 
             evidence.into_iter().collect(),
         ));
     }
-    for node in picture.nodes.iter() {
-        let Some(ms) = node.skew_ms else { continue };
-        let sentence = format!("the clock of {} is {} this console's", node.node_id, word(ms));
-        let evidence = vec![format!("its heartbeats appear {ms} ms off the time written in them").into()];
-        found.push(finding(Severity::Warning, Subject::Node(node.node_id.clone()), &node.node_id, sentence, evidence));
-    }
+}
+
+pub(super) fn skew(node: &NodeView) -> Option<Finding> {
+    let ms = node.skew_ms?;
+    let sentence = format!("the clock of {} is {} this console's", node.node_id, word(ms));
+    let evidence = vec![format!("its heartbeats appear {ms} ms off the time written in them").into()];
+    Some(finding(Severity::Warning, Subject::Node(node.node_id.clone()), &node.node_id, sentence, evidence))
 }

@@ -2,44 +2,39 @@
 
 use super::super::findings::{Finding, Severity, Subject};
 use super::super::messages::{MessageState, MessageView};
-use super::super::tasks::TaskState;
-use super::super::{Picture, Thresholds};
+use super::super::tasks::{TaskState, TaskView};
 use super::finding;
 use crate::text::Text;
 use crate::time;
 
-pub(super) fn poison(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
-    for view in picture.messages.iter().filter(|m| m.state == MessageState::Poison) {
-        let m = &view.message;
-        let n = m.delivery_attempts.unwrap_or_default();
-        let sentence =
-            format!("{} {} to {} was delivered {n} times without success", m.msg_type, m.id, m.receiver_agent);
-        let mut evidence = evidence(view);
-        evidence.extend(m.last_claim_error.iter().map(|e| format!("last error: {e}").into()));
-        found.push(finding(Severity::Critical, Subject::Message(view.key()), &message_name(view), sentence, evidence));
+pub(super) fn poison(view: &MessageView) -> Option<Finding> {
+    if view.state != MessageState::Poison {
+        return None;
     }
+    let m = &view.message;
+    let n = m.delivery_attempts.unwrap_or_default();
+    let sentence = format!("{} {} to {} was delivered {n} times without success", m.msg_type, m.id, m.receiver_agent);
+    let mut evidence = evidence(view);
+    evidence.extend(m.last_claim_error.iter().map(|e| format!("last error: {e}").into()));
+    Some(finding(Severity::Critical, Subject::Message(view.key()), &message_name(view), sentence, evidence))
 }
 
-pub(super) fn stuck(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
-    for view in picture.messages.iter().filter(|m| m.state == MessageState::Stuck) {
-        let m = &view.message;
-        let sentence = format!("{} {} to {} was not acknowledged", m.msg_type, m.id, m.receiver_agent);
-        found.push(finding(
-            Severity::Warning,
-            Subject::Message(view.key()),
-            &message_name(view),
-            sentence,
-            evidence(view),
-        ));
+pub(super) fn stuck(view: &MessageView) -> Option<Finding> {
+    if view.state != MessageState::Stuck {
+        return None;
     }
+    let m = &view.message;
+    let sentence = format!("{} {} to {} was not acknowledged", m.msg_type, m.id, m.receiver_agent);
+    Some(finding(Severity::Warning, Subject::Message(view.key()), &message_name(view), sentence, evidence(view)))
 }
 
-pub(super) fn orphaned(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
-    for task in picture.tasks.iter().filter(|t| t.state == TaskState::Orphaned) {
-        let who = task.owner_node.as_ref().or(task.owner_agent.as_ref()).map_or("somebody unknown", Text::as_str);
-        let sentence = format!("task {} sits with {who}, which is {}", task.task, task.owner_staleness);
-        found.push(finding(Severity::Critical, Subject::Task(task.key()), &task.task, sentence, task.evidence.clone()));
+pub(super) fn orphaned(task: &TaskView) -> Option<Finding> {
+    if task.state != TaskState::Orphaned {
+        return None;
     }
+    let who = task.owner_node.as_ref().or(task.owner_agent.as_ref()).map_or("somebody unknown", Text::as_str);
+    let sentence = format!("task {} sits with {who}, which is {}", task.task, task.owner_staleness);
+    Some(finding(Severity::Critical, Subject::Task(task.key()), &task.task, sentence, task.evidence.clone()))
 }
 
 fn message_name(view: &MessageView) -> Text {

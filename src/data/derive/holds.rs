@@ -1,0 +1,245 @@
+//! Every lock judged, and kept so: by place, by resource, by holder, by when it ends, by who waits.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use super::Look;
+use super::agenda::Agenda;
+use super::locks::{LockState, LockView, state};
+use super::messages::Turn;
+use super::nodes::Nodes;
+use super::queues::Queues;
+use crate::data::mesh::Touched;
+use crate::data::shelf::Shelf;
+use crate::text::Text;
+use crate::time::Millis;
+
+/// A row: its source, its table, its place there.
+type At = (usize, usize, u32);
+
+/// Every lock known, judged.
+#[derive(Debug, Default)]
+pub(super) struct Locks {
+    pub(super) shelf: Shelf<LockView>,
+    homes: HashMap<At, u32, RandomState>,
+    rows: HashMap<u32, At, RandomState>,
+    next: u32,
+    free: Vec<u32>,
+    agenda: Agenda,
+    by_resource: HashMap<Arc<str>, Vec<At>, RandomState>,
+    /// What each row is filed under.
+    filed: HashMap<At, Filed, RandomState>,
+    by_holder: HashMap<Text, HashSet<u32, RandomState>, RandomState>,
+    /// Ends, of those that have not ended.
+    pub(super) ends: BTreeSet<(Millis, u32)>,
+    /// Queues, the longest first, then the oldest.
+    pub(super) queues: BTreeSet<(Reverse<usize>, Option<Millis>, u32)>,
+    /// Locks whose fence went back.
+    pub(super) back: BTreeSet<u32>,
+    /// Resources that have several locks.
+    pub(super) several: HashSet<Arc<str>, RandomState>,
+}
+
+#[derive(Debug)]
+struct Filed {
+    resource: Arc<str>,
+    repository_id: Text,
+}
+
+/// What made locks worth another look.
+pub(super) struct Reasons<'a> {
+    pub touched: &'a Touched,
+    /// Nodes that are more or less alive than they were.
+    pub holders: &'a [Text],
+    /// Resources whose queues may have changed.
+    pub resources: &'a [Arc<str>],
+}
+
+impl Locks {
+    /// Judges what was touched and what is due. Answers which judgements changed.
+    pub(super) fn step(
+        &mut self,
+        look: &Look<'_>,
+        nodes: &Nodes,
+        queues: &Queues,
+        why: &Reasons<'_>,
+    ) -> Vec<Turn<LockView>> {
+        let mut dirty: Vec<At> = Vec::new();
+        let mut resources: Vec<Arc<str>> = why.resources.to_vec();
+        for (source, tables) in why.touched.sources.iter().enumerate() {
+            for (table, places) in tables.locks.iter().enumerate() {
+                for &place in places {
+                    dirty.push((source, table, place));
+                    self.file(look, queues, (source, table, place), &mut resources);
+                }
+            }
+        }
+        for holder in why.holders {
+            let places = self.by_holder.get(holder).into_iter().flatten();
+            dirty.extend(places.filter_map(|place| self.rows.get(place)));
+        }
+        for resource in resources {
+            dirty.extend(self.by_resource.get(&resource).into_iter().flatten());
+        }
+        let due = self.agenda.due(look.now_ms);
+        dirty.extend(due.iter().filter_map(|place| self.rows.get(place)));
+        dirty.sort_unstable();
+        dirty.dedup();
+        dirty.into_iter().filter_map(|at| self.judge(look, nodes, queues, at)).collect()
+    }
+
+    /// Files a row under its resource. Another lock of a name that somebody waits for may change all their queues.
+    fn file(&mut self, look: &Look<'_>, queues: &Queues, at: At, resources: &mut Vec<Arc<str>>) {
+        let row = look.tables[at.0].locks[at.1].at(at.2);
+        let now = row.map(|lock| (queues.canonical(lock.lock_key.raw()), &lock.repository_id));
+        let before = self.filed.get(&at).map(|filed| (&*filed.resource, &filed.repository_id));
+        if now == before {
+            return;
+        }
+        if let Some(filed) = self.filed.remove(&at) {
+            if let Some(places) = self.by_resource.get_mut(&filed.resource) {
+                places.retain(|known| *known != at);
+                match places.len() {
+                    0 => drop(self.by_resource.remove(&filed.resource)),
+                    1 => drop(self.several.remove(&filed.resource)),
+                    _ => {}
+                }
+            }
+            if queues.any(&filed.resource) {
+                resources.push(filed.resource);
+            }
+        }
+        let Some((name, repository_id)) = now else { return };
+        let name: Arc<str> = self.by_resource.get_key_value(name).map_or_else(|| name.into(), |(name, _)| name.clone());
+        let places = self.by_resource.entry(name.clone()).or_default();
+        places.push(at);
+        places.sort_unstable();
+        if places.len() > 1 {
+            self.several.insert(name.clone());
+        }
+        if queues.any(&name) {
+            resources.push(name.clone());
+        }
+        self.filed.insert(at, Filed { resource: name, repository_id: repository_id.clone() });
+    }
+
+    /// Whether no other repository has a lock of this name.
+    fn is_alone(&self, at: At) -> bool {
+        let Some(filed) = self.filed.get(&at) else { return true };
+        let others = self.by_resource.get(&filed.resource).into_iter().flatten();
+        others.filter_map(|at| self.filed.get(at)).all(|other| other.repository_id == filed.repository_id)
+    }
+
+    fn judge(&mut self, look: &Look<'_>, nodes: &Nodes, queues: &Queues, at: At) -> Option<Turn<LockView>> {
+        let (source, view) = (&look.mesh.sources[at.0], &look.sources[at.0]);
+        let home = self.homes.get(&at).copied();
+        let before = home.and_then(|home| self.shelf.get(home as usize).cloned());
+        let Some(lock) = look.tables[at.0].locks[at.1].at(at.2) else {
+            let home = home?;
+            self.homes.remove(&at);
+            self.rows.remove(&home);
+            self.free.push(home);
+            self.shelf.put(home as usize, None);
+            self.index(home, before.as_deref(), None);
+            return Some((home, before, None));
+        };
+        let holder = nodes.staleness(&lock.holder_node);
+        let acquired_ms = lock.acquired_at_ms.map(|ms| source.to_console(ms));
+        let expires_ms = lock.expires_at_ms.map(|ms| source.to_console(ms));
+        let margin = look.thresholds.expiring_ms;
+        let waiters = if queues.is_empty() { Vec::new() } else { queues.of(lock, acquired_ms, self.is_alone(at)) };
+        let judged = LockView {
+            state: state(acquired_ms, expires_ms, view.at(look.now_ms), holder, margin),
+            waiters,
+            fences: look.tables[at.0].fences.of(lock).cloned(),
+            lock: lock.clone(),
+            source: source.identity.name.clone(),
+            holder_staleness: holder,
+            acquired_ms,
+            expires_ms,
+            as_of_ms: view.as_of_ms,
+        };
+        let home = home.unwrap_or_else(|| {
+            let home = self.free.pop().unwrap_or_else(|| {
+                self.next += 1;
+                self.next - 1
+            });
+            self.homes.insert(at, home);
+            self.rows.insert(home, at);
+            home
+        });
+        if view.as_of_ms.is_none() {
+            let ttl = acquired_ms.zip(expires_ms).map_or(0, |(from, to)| (to - from).max(0));
+            let ends = expires_ms.into_iter().flat_map(|at| [at - margin.max(ttl / 5), at]);
+            let starving = judged.waiters.iter().filter_map(|w| w.since_ms);
+            let starving = starving.map(|since| since + look.thresholds.starved_ms + 1);
+            self.agenda.note(home, look.now_ms, ends.chain(starving));
+        }
+        // Time may starve a waiter without changing what is judged here: the rules look again all the same.
+        let starves = judged.starves_between(before.as_deref(), look);
+        if !starves && before.as_ref().is_some_and(|before| before.same(&judged)) {
+            return None;
+        }
+        let judged = Arc::new(judged);
+        self.shelf.put(home as usize, Some(judged.clone()));
+        self.index(home, before.as_deref(), Some(&judged));
+        Some((home, before, Some(judged)))
+    }
+
+    fn index(&mut self, home: u32, before: Option<&LockView>, now: Option<&LockView>) {
+        let end = |view: &LockView| (view.state != LockState::Expired).then_some(view.expires_ms).flatten();
+        move_in(&mut self.ends, before.and_then(end).map(|at| (at, home)), now.and_then(end).map(|at| (at, home)));
+        let queue = |view: &LockView| {
+            let oldest = view.waiters.iter().filter_map(|w| w.since_ms).min();
+            (!view.waiters.is_empty()).then_some((Reverse(view.waiters.len()), oldest, home))
+        };
+        move_in(&mut self.queues, before.and_then(queue), now.and_then(queue));
+        if now.and_then(|view| view.fences.as_ref()).is_some_and(|fences| fences.back.is_some()) {
+            self.back.insert(home);
+        } else {
+            self.back.remove(&home);
+        }
+        let holder = |view: Option<&LockView>| view.map(|view| view.lock.holder_node.clone());
+        let (was, is) = (holder(before), holder(now));
+        if was != is {
+            if let Some(was) = was
+                && let Some(places) = self.by_holder.get_mut(&was)
+            {
+                places.remove(&home);
+                if places.is_empty() {
+                    self.by_holder.remove(&was);
+                }
+            }
+            if let Some(is) = is {
+                self.by_holder.entry(is).or_default().insert(home);
+            }
+        }
+    }
+
+    /// Locks at these places.
+    pub(super) fn at(&self, places: impl IntoIterator<Item = u32>) -> Vec<Arc<LockView>> {
+        places.into_iter().filter_map(|place| self.shelf.get(place as usize).cloned()).collect()
+    }
+
+    /// The locks of each resource that has several, by name.
+    pub(super) fn of_one_name(&self) -> Vec<(Arc<str>, Vec<Arc<LockView>>)> {
+        let mut names: Vec<&Arc<str>> = self.several.iter().collect();
+        names.sort();
+        let places =
+            |name| self.by_resource.get(name).into_iter().flatten().filter_map(|at| self.homes.get(at).copied());
+        names.into_iter().map(|name| (name.clone(), self.at(places(name)))).collect()
+    }
+}
+
+fn move_in<K: Ord>(set: &mut BTreeSet<K>, before: Option<K>, now: Option<K>) {
+    if before == now {
+        return;
+    }
+    if let Some(before) = before {
+        set.remove(&before);
+    }
+    set.extend(now);
+}

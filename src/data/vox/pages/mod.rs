@@ -1,0 +1,89 @@
+//! Which rows of a local table changed, found by looking at its pages rather than by reading it.
+//!
+//! A poll of a large table in which little changed should cost little. SQL has no way to ask what changed since; the
+//! file has: a row that changed stands on a page that changed. So the tree of a table is walked (a few pages), pages
+//! whose content is another are taken apart into cells, and cells are compared by hash with what stood there before.
+//! Nothing is decoded here: the rows that changed are then read by SQL, by their rowids, like any others.
+//!
+//! What is seen here may be torn by a writer, so it is only ever a hint about *which* rows to read, and it is taken
+//! before they are read: a row that changes in between has another hash the next time, and is read again. A row that
+//! seems gone is asked for by SQL before it is believed. The format is the one of
+//! <https://www.sqlite.org/fileformat2.html>.
+
+pub mod cells;
+pub mod follow;
+pub mod wal;
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use self::wal::Wal;
+use crate::data::vox::snapshot::fingerprint::beside;
+
+/// The pages of a database file and its write-ahead log, as they are now.
+#[derive(Debug)]
+pub struct Pages {
+    /// Stays open as long as a connection to the file does: closing it would release the connection's locks.
+    main: File,
+    wal_path: PathBuf,
+    wal: Wal,
+    size: usize,
+    /// Bytes at the end of a page that hold no cells.
+    reserved: usize,
+}
+
+/// What a look at the log says about pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Generation {
+    /// The same log, perhaps longer.
+    Same,
+    /// Another log: any page may be another.
+    Another,
+}
+
+impl Pages {
+    /// Opens a database file for plain reads.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let main = File::open(path)?;
+        let mut header = [0; 100];
+        main.read_exact_at(&mut header, 0)?;
+        let size = match u16::from_be_bytes([header[16], header[17]]) {
+            1 => 65_536,
+            size if size.is_power_of_two() && size >= 512 => usize::from(size),
+            _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "not a SQLite or libSQL database")),
+        };
+        let reserved = usize::from(header[20]);
+        Ok(Self { main, wal_path: beside(path, "-wal"), wal: Wal::default(), size, reserved })
+    }
+
+    /// Follows the log to its end.
+    pub fn refresh(&mut self) -> io::Result<Generation> {
+        self.wal.refresh(&self.wal_path, self.size)
+    }
+
+    /// Bytes of a page that cells may use.
+    #[must_use]
+    pub fn usable(&self) -> usize {
+        self.size - self.reserved
+    }
+
+    /// Reads a page as the last commit left it.
+    pub fn read(&self, number: u32, into: &mut Vec<u8>) -> io::Result<()> {
+        into.resize(self.size, 0);
+        match self.wal.frame_of(number) {
+            Some((log, offset)) => log.read_exact_at(into, offset),
+            None => {
+                let before = u64::from(number.max(1) - 1);
+                self.main.read_exact_at(into, before * self.size as u64)
+            }
+        }
+    }
+
+    /// Pages that were written to the log since it was followed the last time but one.
+    #[must_use]
+    pub fn written(&self) -> &std::collections::HashSet<u32> {
+        self.wal.written()
+    }
+}

@@ -1,0 +1,114 @@
+//! Where the newest committed copy of each page is in a write-ahead log.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use super::Generation;
+
+const HEADER: usize = 32;
+const FRAME_HEADER: usize = 24;
+/// The first four bytes of a log, but for the last bit, which says how checksums are written.
+const MAGIC: u32 = 0x377f_0682;
+
+/// A log, followed as it grows.
+#[derive(Debug, Default)]
+pub struct Wal {
+    file: Option<File>,
+    salts: [u8; 8],
+    /// Frames that are known to be committed.
+    frames: u64,
+    frame_of: HashMap<u32, u64>,
+    written: HashSet<u32>,
+    size: usize,
+}
+
+impl Wal {
+    /// Notes the frames that were committed since the last look.
+    pub fn refresh(&mut self, path: &Path, page_size: usize) -> io::Result<Generation> {
+        self.written.clear();
+        self.size = page_size;
+        let header = match File::open(path) {
+            Ok(mut file) => {
+                let mut header = [0; HEADER];
+                match file.read_exact(&mut header) {
+                    Ok(()) => Some((file, header)),
+                    Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => None,
+                    Err(e) => return Err(e),
+                }
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+            Err(e) => return Err(e),
+        };
+        let Some((file, header)) = header.filter(|(_, header)| be(header, 0) & !1 == MAGIC) else {
+            let had = self.file.is_some();
+            *self = Self { size: page_size, ..Self::default() };
+            return Ok(if had { Generation::Another } else { Generation::Same });
+        };
+        if be(&header, 8) as usize != page_size {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the log has another page size than the database"));
+        }
+        let same = self.file.is_some() && self.salts == header[16..24];
+        if !same {
+            self.frames = 0;
+            self.frame_of.clear();
+            self.salts.copy_from_slice(&header[16..24]);
+        }
+        self.file = Some(file);
+        self.follow()?;
+        Ok(if same { Generation::Same } else { Generation::Another })
+    }
+
+    /// Reads frame headers up to the last commit of this log.
+    fn follow(&mut self) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let mut open: Vec<(u32, u64)> = Vec::new();
+        let mut frame = self.frames;
+        loop {
+            let at = self.offset(frame);
+            let mut header = [0; FRAME_HEADER];
+            match file.read_exact_at(&mut header, at) {
+                Ok(()) => {}
+                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => break,
+                Err(e) => return Err(e),
+            }
+            // Frames of the log before this one stand behind its end until they are overwritten.
+            if header[8..16] != self.salts || be(&header, 0) == 0 {
+                break;
+            }
+            open.push((be(&header, 0), at + FRAME_HEADER as u64));
+            frame += 1;
+            let commits = be(&header, 4) != 0;
+            if commits {
+                for (page, offset) in open.drain(..) {
+                    self.frame_of.insert(page, offset);
+                    self.written.insert(page);
+                }
+                self.frames = frame;
+            }
+        }
+        Ok(())
+    }
+
+    fn offset(&self, frame: u64) -> u64 {
+        HEADER as u64 + frame * (self.size + FRAME_HEADER) as u64
+    }
+
+    /// Where a page is in the log.
+    #[must_use]
+    pub fn frame_of(&self, page: u32) -> Option<(&File, u64)> {
+        Some((self.file.as_ref()?, *self.frame_of.get(&page)?))
+    }
+
+    /// Pages that were committed to the log since the last look but one.
+    #[must_use]
+    pub fn written(&self) -> &HashSet<u32> {
+        &self.written
+    }
+}
+
+fn be(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_be_bytes)
+}
