@@ -6,11 +6,13 @@ use std::time::Instant;
 use libsql::Value;
 
 use super::backend::{Backend, News, ReadError, Rows, Spent};
-use super::queries::{self, Cursor, History, Limits, Part, Query};
+use super::queries::{self, Asks, Cursor, History, Limits, Part, Query};
+use super::row::MAX_ODDITIES;
 use super::schema::Schema;
 use super::tables::{Reading, locks, log, messages, nodes};
-use crate::data::model::{LockTable, LogTable, Message, MessageTable, Oddity};
-use crate::data::observation::{Change, ClockSample, Cost, LogStart, Observation};
+use super::track::{self, Ask, Mail, Track};
+use crate::data::model::{Heartbeat, Lock, LockTable, LogTable, Message, MessageTable, Oddity};
+use crate::data::observation::{Change, ClockSample, Cost, Delta, LogStart, Observation};
 use crate::data::source::{Fault, Known, Polling, Source};
 use crate::text::Text;
 use crate::time::Millis;
@@ -32,6 +34,17 @@ pub struct VoxDb {
     waiting: [HashSet<i64>; 2],
     /// Ids that no longer wait and whose end is not known yet, by table.
     vanished: [Vec<i64>; 2],
+    tracks: Tracks,
+    oddities: Vec<Oddity>,
+}
+
+/// Tables that may be large.
+#[derive(Default)]
+struct Tracks {
+    heartbeats: Track,
+    distributed: Track,
+    vcs: Track,
+    mail: [Mail; 2],
 }
 
 impl VoxDb {
@@ -47,6 +60,8 @@ impl VoxDb {
             cursor: Cursor::default(),
             waiting: Default::default(),
             vanished: Default::default(),
+            tracks: Tracks::default(),
+            oddities: Vec::new(),
         }
     }
 
@@ -77,6 +92,8 @@ impl VoxDb {
                 Err(error) => return Err(self.give_up(error)),
             }
             seen.changes.retain(|change| matches!(change, Change::Reset));
+            // What was found to have changed was not read.
+            self.tracks = Tracks::default();
         }
         seen.cost = cost(spent, rows_read, started);
         Ok(seen)
@@ -85,6 +102,7 @@ impl VoxDb {
     /// After a failed read nothing is known to be current: the next poll reads, whatever the file says.
     fn give_up(&mut self, error: ReadError) -> Fault {
         self.schema = None;
+        self.tracks = Tracks::default();
         error.into_fault()
     }
 
@@ -93,6 +111,23 @@ impl VoxDb {
         self.cursor = Cursor::default();
         self.waiting = Default::default();
         self.vanished = Default::default();
+        self.tracks = Tracks::default();
+        self.oddities.clear();
+    }
+
+    /// Decides what to read of the tables that may be large, by their pages where they can be seen.
+    fn look(&mut self, schema: &Schema) -> Asks {
+        let sight = self.backend.sight();
+        let (sight, tracks) = (sight.as_ref(), &mut self.tracks);
+        Asks {
+            heartbeats: tracks.heartbeats.ask(sight, schema.root("mesh_heartbeats")),
+            distributed: tracks.distributed.ask(sight, schema.root("distributed_locks")),
+            vcs: tracks.vcs.ask(sight, schema.root("vcs_lock")),
+            mail: [MessageTable::A2a, MessageTable::Mesh].map(|table| {
+                let (slot, root) = (table as usize, schema.root(reading_of(table).table));
+                tracks.mail[slot].ask(sight, root, &self.waiting[slot])
+            }),
+        }
     }
 
     async fn read(&mut self, seen: &mut Observation, spent: &mut Spent, rows_read: &mut u64) -> Result<(), ReadError> {
@@ -101,7 +136,9 @@ impl VoxDb {
             self.probe(seen, spent, rows_read).await?;
         }
         let schema = self.schema.clone().unwrap_or_default();
-        let mut plan = queries::poll(&schema, &self.cursor, self.limits);
+        // Before anything is read: what changes after this look is found by the next one.
+        let asks = self.look(&schema);
+        let mut plan = queries::poll(&schema, &self.cursor, self.limits, &asks);
         let lookups = self.plan_lookups(&schema);
         plan.extend(lookups);
 
@@ -122,9 +159,10 @@ impl VoxDb {
             return Err(ReadError::LookAgain(Fault::transient("a history was written anew while it was read")));
         }
         self.looked_up();
-        let mut reader = Reader { seen, oddities: Vec::new(), notes: Vec::new(), limits: self.limits };
+        let mut reader =
+            Reader { seen, oddities: Vec::new(), notes: Vec::new(), limits: self.limits, read: Vec::new() };
         for (query, rows) in plan.iter().zip(&answers) {
-            self.take(query.part, rows, &mut reader, (sent_ms, received_ms));
+            self.take(query.part, rows, &mut reader, (sent_ms, received_ms), &asks);
         }
         for (history, head) in heads {
             let at = match history {
@@ -134,9 +172,12 @@ impl VoxDb {
             };
             self.cursor.set(history, Some(at));
         }
-        let Reader { oddities, mut notes, .. } = reader;
+        let Reader { oddities, mut notes, read, .. } = reader;
         notes.extend(self.backend.warning());
-        seen.oddities = Some(oddities);
+        // What was odd in rows that were not read again still is.
+        let partly = |part: &&Oddity| asks.is_partial(part.table) && !read.contains(&(part.table, part.row.clone()));
+        self.oddities = self.oddities.iter().filter(partly).cloned().chain(oddities).take(MAX_ODDITIES).collect();
+        seen.oddities = Some(self.oddities.clone());
         seen.notes = Some(notes);
         if self.backend.is_local() && self.vanished.iter().any(|ids| !ids.is_empty()) {
             self.settle(&schema, seen, spent, rows_read).await?;
@@ -200,22 +241,29 @@ impl VoxDb {
         Ok(())
     }
 
-    fn take(&mut self, part: Part, rows: &Rows, reader: &mut Reader<'_>, clock: (Millis, Millis)) {
+    fn take(&mut self, part: Part, rows: &Rows, reader: &mut Reader<'_>, clock: (Millis, Millis), asks: &Asks) {
+        let tracks = &mut self.tracks;
         match part {
             Part::Clock => reader.clock(rows, clock),
             Part::Head(_) => {}
             Part::Heartbeats => {
-                let facts = nodes::HEARTBEATS.read(rows, &mut reader.oddities);
-                reader.push("mesh_heartbeats", rows, Change::Heartbeats(facts));
+                let name = |beat: &Heartbeat| (beat.node_id.clone(), beat.repository_id.clone());
+                match reader.rows(&nodes::HEARTBEATS, &mut tracks.heartbeats, &asks.heartbeats, rows, name) {
+                    Ok(delta) => reader.seen.changes.push(Change::SomeHeartbeats(delta)),
+                    Err(facts) => reader.push("mesh_heartbeats", rows, Change::Heartbeats(facts)),
+                }
             }
             Part::Distributed => {
-                let facts = locks::DISTRIBUTED.read(rows, &mut reader.oddities);
-                reader.push("distributed_locks", rows, Change::Locks(LockTable::Distributed, facts));
+                let table = LockTable::Distributed;
+                match reader.rows(&locks::DISTRIBUTED, &mut tracks.distributed, &asks.distributed, rows, lock_name) {
+                    Ok(delta) => reader.seen.changes.push(Change::SomeLocks(table, delta)),
+                    Err(facts) => reader.push("distributed_locks", rows, Change::Locks(table, facts)),
+                }
             }
-            Part::Vcs => {
-                let facts = locks::VCS.read(rows, &mut reader.oddities);
-                reader.push("vcs_lock", rows, Change::Locks(LockTable::Vcs, facts));
-            }
+            Part::Vcs => match reader.rows(&locks::VCS, &mut tracks.vcs, &asks.vcs, rows, lock_name) {
+                Ok(delta) => reader.seen.changes.push(Change::SomeLocks(LockTable::Vcs, delta)),
+                Err(facts) => reader.push("vcs_lock", rows, Change::Locks(LockTable::Vcs, facts)),
+            },
             Part::Leaders => {
                 let facts = nodes::LEADERS.read(rows, &mut reader.oddities);
                 reader.push("lock_leader", rows, Change::Leaders(facts));
@@ -229,12 +277,27 @@ impl VoxDb {
                 self.note_vanished(table, &facts);
                 reader.push("messages", rows, Change::LiveMessages(table, facts));
             }
+            Part::SomeLive(table) => self.take_some_mail(table, rows, reader, asks),
             Part::Settled(table) => {
                 let facts = reading_of(table).read(rows, &mut reader.oddities);
                 reader.seen.changes.push(Change::SettledMessages(facts));
             }
             Part::New(history) => self.take_log(history, rows, reader),
         }
+    }
+
+    fn take_some_mail(&mut self, table: MessageTable, rows: &Rows, reader: &mut Reader<'_>, asks: &Asks) {
+        let Ask::Rows(asked) = &asks.mail[table as usize] else { return };
+        let facts = reading_of(table).read(rows, &mut reader.oddities);
+        reader.read.extend(facts.iter().map(|m| (reading_of(table).table, Text::from(m.id.to_string()))));
+        let (settled, changed): (Vec<Message>, Vec<Message>) = facts.into_iter().partition(|m| m.acknowledged);
+        let waiting = &mut self.waiting[table as usize];
+        waiting.extend(changed.iter().map(|m| m.id));
+        let waits: HashSet<i64> = changed.iter().map(|m| m.id).collect();
+        // What waited and was asked for is settled or deleted where it does not wait any more.
+        let gone: Vec<i64> = asked.iter().copied().filter(|id| !waits.contains(id) && waiting.remove(id)).collect();
+        reader.seen.changes.push(Change::SomeMessages(table, Delta { changed, gone }));
+        reader.seen.changes.push(Change::SettledMessages(settled));
     }
 
     fn note_vanished(&mut self, table: MessageTable, live: &[Message]) {
@@ -293,9 +356,36 @@ struct Reader<'a> {
     oddities: Vec<Oddity>,
     notes: Vec<Text>,
     limits: Limits,
+    /// Rows that were read of tables that were not read whole.
+    read: Vec<(&'static str, Text)>,
 }
 
 impl Reader<'_> {
+    /// Takes the rows of a table that may be large: what changed, or all facts where it was read whole.
+    fn rows<T>(
+        &mut self,
+        reading: &Reading<T>,
+        track: &mut Track,
+        ask: &Ask,
+        rows: &Rows,
+        name: impl Fn(&T) -> track::Name,
+    ) -> Result<Delta<T, track::Name>, Vec<T>> {
+        let Ask::Rows(asked) = ask else {
+            let facts: Vec<Option<T>> = rows.iter().map(|row| reading.read_one(row, &mut self.oddities)).collect();
+            track.take_whole(rows, facts.iter().map(|fact| fact.as_ref().map(&name)));
+            return Err(facts.into_iter().flatten().collect());
+        };
+        let named = |row: &Vec<libsql::Value>| {
+            let fact = reading.read_one(row, &mut self.oddities)?;
+            Some((track::rowid(row)?, name(&fact), fact))
+        };
+        let facts: Vec<(i64, track::Name, T)> = rows.iter().filter_map(named).collect();
+        self.read.extend(facts.iter().map(|(_, name, _)| (reading.table, name.0.clone())));
+        let delta = track.take_rows(asked, facts);
+        self.read.extend(delta.gone.iter().map(|name| (reading.table, name.0.clone())));
+        Ok(delta)
+    }
+
     fn push(&mut self, table: &str, rows: &Rows, change: Change) {
         if rows.len() >= self.limits.live_rows {
             let n = self.limits.live_rows;
@@ -309,6 +399,10 @@ impl Reader<'_> {
             self.seen.clock = Some(ClockSample::between(sent_ms, now, received_ms, 1));
         }
     }
+}
+
+fn lock_name(lock: &Lock) -> track::Name {
+    (lock.lock_key.clone(), lock.repository_id.clone())
 }
 
 /// What was known of tables that are not there (any more) is void.

@@ -7,6 +7,7 @@ use strum::IntoEnumIterator;
 
 use super::schema::Schema;
 use super::tables::Reading;
+use super::track::Ask;
 use crate::data::model::MessageTable;
 
 /// Bounds of a poll, in rows.
@@ -80,6 +81,8 @@ pub enum Part {
     Head(History),
     /// Messages that wait, and messages first seen already settled.
     Live(MessageTable),
+    /// Some messages that waited, whatever became of them, and new ones that wait.
+    SomeLive(MessageTable),
     Settled(MessageTable),
     /// What is new in a log.
     New(History),
@@ -95,20 +98,72 @@ pub struct Query {
 /// The database's clock in whole milliseconds. (`unixepoch('subsec')` is missing before SQLite 3.42.)
 pub const CLOCK_SQL: &str = "SELECT CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)";
 
+/// What to read of the tables that may be large.
+#[derive(Debug, Clone)]
+pub struct Asks {
+    pub heartbeats: Ask,
+    pub distributed: Ask,
+    pub vcs: Ask,
+    /// By table.
+    pub mail: [Ask; 2],
+}
+
+impl Asks {
+    /// Everything.
+    #[must_use]
+    pub fn whole() -> Self {
+        let whole = || Ask::Whole { named: false };
+        Self { heartbeats: whole(), distributed: whole(), vcs: whole(), mail: [whole(), whole()] }
+    }
+
+    /// Whether only some rows of a table are asked for.
+    #[must_use]
+    pub fn is_partial(&self, table: &str) -> bool {
+        let ask = match table {
+            "mesh_heartbeats" => &self.heartbeats,
+            "distributed_locks" => &self.distributed,
+            "vcs_lock" => &self.vcs,
+            "a2a_messages" => &self.mail[0],
+            "mesh_a2a_messages" => &self.mail[1],
+            _ => return false,
+        };
+        matches!(ask, Ask::Rows(_))
+    }
+}
+
+/// A table, or the rows of it that are asked for. Nothing where none is.
+fn asked<T>(reading: &Reading<T>, schema: &Schema, ask: &Ask, all: usize) -> Option<String> {
+    match ask {
+        Ask::Whole { named: false } => Some(format!("{} LIMIT {all}", reading.select(schema))),
+        Ask::Whole { named: true } => Some(format!("{} LIMIT {all}", reading.select_named(schema))),
+        Ask::Rows(rows) if rows.is_empty() => None,
+        Ask::Rows(rows) => Some(format!("{} WHERE rowid IN ({})", reading.select_named(schema), list(rows))),
+    }
+}
+
+fn list(ids: &[i64]) -> String {
+    let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+    ids.join(", ")
+}
+
 /// All statements of one poll, in the order in which they must run.
 #[must_use]
-pub fn poll(schema: &Schema, cursor: &Cursor, limits: Limits) -> Vec<Query> {
+pub fn poll(schema: &Schema, cursor: &Cursor, limits: Limits, asks: &Asks) -> Vec<Query> {
     use super::tables::{locks, log, messages, nodes};
     let mut queries = vec![Query { part: Part::Clock, sql: CLOCK_SQL.into() }];
+    let all = limits.live_rows;
+    let large = [
+        ("mesh_heartbeats", Part::Heartbeats, asked(&nodes::HEARTBEATS, schema, &asks.heartbeats, all)),
+        ("distributed_locks", Part::Distributed, asked(&locks::DISTRIBUTED, schema, &asks.distributed, all)),
+        ("vcs_lock", Part::Vcs, asked(&locks::VCS, schema, &asks.vcs, all)),
+    ];
+    let large = large.into_iter().filter(|(table, ..)| schema.readable(table));
+    queries.extend(large.filter_map(|(_, part, sql)| Some(Query { part, sql: sql? })));
     let mut add = |table: &str, part: Part, sql: String| {
         if schema.readable(table) {
             queries.push(Query { part, sql });
         }
     };
-    let all = limits.live_rows;
-    add("mesh_heartbeats", Part::Heartbeats, format!("{} LIMIT {all}", nodes::HEARTBEATS.select(schema)));
-    add("distributed_locks", Part::Distributed, format!("{} LIMIT {all}", locks::DISTRIBUTED.select(schema)));
-    add("vcs_lock", Part::Vcs, format!("{} LIMIT {all}", locks::VCS.select(schema)));
     add("lock_leader", Part::Leaders, format!("{} LIMIT {all}", nodes::LEADERS.select(schema)));
     add("mesh_exec_leases", Part::Leases, leases(&locks::LEASES.select(schema), schema, all));
     // Heads come first: what arrives between two statements is then read again, not missed.
@@ -120,7 +175,14 @@ pub fn poll(schema: &Schema, cursor: &Cursor, limits: Limits) -> Vec<Query> {
         [(&messages::A2A, MessageTable::A2a, History::A2a), (&messages::MESH, MessageTable::Mesh, History::Mesh)]
     {
         let (name, select) = (reading.table, reading.select(schema));
-        add(name, Part::Live(table), live(&select, table, all));
+        match (&asks.mail[table as usize], cursor.get(history)) {
+            (Ask::Rows(rows), Some(after)) => {
+                let new = format!("SELECT * FROM ({select} WHERE id > {after} AND acknowledged = 0 LIMIT {all})");
+                let known = format!("{select} WHERE id IN ({})", list(rows));
+                add(name, Part::SomeLive(table), format!("{new} UNION ALL {known}"));
+            }
+            _ => add(name, Part::Live(table), live(&select, table, all)),
+        }
         let from = match cursor.get(history) {
             Some(id) => id.to_string(),
             None => format!("coalesce((SELECT max(id) FROM {name}), 0) - {}", limits.window),
@@ -180,6 +242,5 @@ fn live(select: &str, table: MessageTable, all: usize) -> String {
 /// Looks up messages that are no longer waiting: acknowledged, or deleted.
 #[must_use]
 pub fn lookup(reading: &Reading<crate::data::model::Message>, schema: &Schema, ids: &[i64]) -> String {
-    let list: Vec<_> = ids.iter().map(ToString::to_string).collect();
-    format!("{} WHERE id IN ({})", reading.select(schema), list.join(", "))
+    format!("{} WHERE id IN ({})", reading.select(schema), list(ids))
 }

@@ -128,6 +128,8 @@ pub const WHY_EMPTY: &[(&str, &str)] = &[
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Schema {
     found: Vec<(String, Vec<String>)>,
+    /// The page that each table's tree begins at.
+    roots: Vec<(String, u32)>,
 }
 
 impl Schema {
@@ -136,7 +138,7 @@ impl Schema {
     pub fn probe_sql() -> String {
         let names: Vec<_> = TABLES.iter().map(|t| format!("'{}'", t.name)).collect();
         format!(
-            "SELECT m.name, p.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS p \
+            "SELECT m.name, p.name, m.rootpage FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS p \
              WHERE m.type IN ('table', 'view') AND m.name IN ({}) ORDER BY m.name",
             names.join(", ")
         )
@@ -146,18 +148,32 @@ impl Schema {
     #[must_use]
     pub fn from_rows(rows: &[Vec<Value>]) -> Self {
         let mut found: Vec<(String, Vec<String>)> = Vec::new();
+        let mut roots = Vec::new();
         for row in rows {
-            let [Value::Text(table), Value::Text(column), ..] = row.as_slice() else { continue };
+            let [Value::Text(table), Value::Text(column), rest @ ..] = row.as_slice() else { continue };
             match found.last_mut() {
                 Some((name, columns)) if name == table => columns.push(column.clone()),
-                _ => found.push((table.clone(), vec![column.clone()])),
+                _ => {
+                    found.push((table.clone(), vec![column.clone()]));
+                    if let [Value::Integer(root), ..] = rest {
+                        roots.extend(
+                            u32::try_from(*root).ok().filter(|root| *root > 0).map(|root| (table.clone(), root)),
+                        );
+                    }
+                }
             }
         }
-        Self { found }
+        Self { found, roots }
     }
 
     fn columns(&self, table: &str) -> Option<&[String]> {
         self.found.iter().find(|(name, _)| name == table).map(|(_, columns)| columns.as_slice())
+    }
+
+    /// The page that a table's tree begins at; a view has none.
+    #[must_use]
+    pub fn root(&self, table: &str) -> Option<u32> {
+        self.roots.iter().find(|(name, _)| name == table).map(|(_, root)| *root)
     }
 
     /// Whether a table has a column.

@@ -8,7 +8,9 @@ use libsql::{Builder, Connection, OpenFlags};
 
 use super::{News, Spent};
 use crate::data::source::Fault;
+use crate::data::vox::pages::{Generation, Pages};
 use crate::data::vox::snapshot::copy::{Copier, Fresh};
+use crate::data::vox::track::Sight;
 
 /// A database file that others own, read through a private copy.
 pub struct CopyOf {
@@ -16,6 +18,8 @@ pub struct CopyOf {
     copier: Arc<Mutex<Copier>>,
     path: PathBuf,
     connection: Option<Arc<Connection>>,
+    /// Closed after the connection.
+    pages: Option<Pages>,
 }
 
 impl CopyOf {
@@ -23,7 +27,7 @@ impl CopyOf {
     #[must_use]
     pub fn new(copier: Copier) -> Self {
         let path = copier.path().to_owned();
-        Self { copier: Arc::new(Mutex::new(copier)), path, connection: None }
+        Self { copier: Arc::new(Mutex::new(copier)), path, connection: None, pages: None }
     }
 
     pub(super) async fn news(&mut self, spent: &mut Spent) -> Result<News, Fault> {
@@ -57,8 +61,13 @@ impl CopyOf {
         open_once(&mut self.connection, &self.path).await
     }
 
+    pub(super) fn sight(&mut self) -> Option<Sight<'_>> {
+        see(&mut self.pages, &self.path)
+    }
+
     pub(super) fn distrust(&mut self) {
         self.connection = None;
+        self.pages = None;
         if let Ok(mut copier) = self.copier.try_lock() {
             copier.distrust();
         }
@@ -69,6 +78,8 @@ impl CopyOf {
 pub struct Owned {
     path: PathBuf,
     connection: Option<Arc<Connection>>,
+    /// Closed after the connection.
+    pages: Option<Pages>,
     seen_version: Option<i64>,
 }
 
@@ -76,7 +87,7 @@ impl Owned {
     /// Opens `path` directly, read-only.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
-        Self { path, connection: None, seen_version: None }
+        Self { path, connection: None, pages: None, seen_version: None }
     }
 
     pub(super) async fn news(&mut self) -> Result<News, Fault> {
@@ -90,6 +101,25 @@ impl Owned {
     pub(super) async fn connection(&mut self) -> Result<Arc<Connection>, Fault> {
         open_once(&mut self.connection, &self.path).await
     }
+
+    pub(super) fn sight(&mut self) -> Option<Sight<'_>> {
+        see(&mut self.pages, &self.path)
+    }
+}
+
+/// Looks at the pages of a file, which stays open: closing it would release the locks of a connection to it.
+fn see<'a>(slot: &'a mut Option<Pages>, path: &Path) -> Option<Sight<'a>> {
+    let known = slot.is_some();
+    if !known {
+        *slot = Pages::open(path).ok();
+    }
+    let pages = slot.as_mut()?;
+    let Ok(generation) = pages.refresh() else {
+        *slot = None;
+        return None;
+    };
+    let pages = slot.as_ref()?;
+    Some(Sight { pages, generation: if known { generation } else { Generation::Another } })
 }
 
 /// Opens a file read-only, so that closing it never folds a log into it; what is open already is used again.

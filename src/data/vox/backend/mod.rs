@@ -12,6 +12,7 @@ use secrecy::ExposeSecret;
 use super::connector::{Connector, Meter};
 use crate::config::token::Token;
 use crate::data::source::Fault;
+use crate::data::vox::track::Sight;
 use crate::text::Text;
 
 /// Rows of one statement.
@@ -68,6 +69,15 @@ impl Backend {
     #[must_use]
     pub fn is_local(&self) -> bool {
         !matches!(self, Self::Remote(_))
+    }
+
+    /// The file's pages, where they can be looked at. Nothing where that fails: SQL is asked for everything then.
+    pub fn sight(&mut self) -> Option<Sight<'_>> {
+        match self {
+            Self::Copy(copy) => copy.sight(),
+            Self::Owned(owned) => owned.sight(),
+            Self::Remote(_) | Self::Replica(_) => None,
+        }
     }
 
     /// What people should know of this way.

@@ -27,6 +27,8 @@ struct Leaf {
     hash: u64,
     /// Rowids, and a hash of each row.
     rows: Vec<(i64, u64)>,
+    /// Some row goes on on other pages, which may change without this one.
+    goes_on: bool,
 }
 
 /// What is another than at the last look, by rowid.
@@ -77,23 +79,28 @@ impl Followed {
         });
         let mut page = Vec::new();
         for number in wanted {
-            if self.leaves.contains_key(&number) && !suspect(number) {
+            let known = self.leaves.get(&number).filter(|leaf| !leaf.goes_on);
+            if known.is_some() && !suspect(number) {
                 continue;
             }
             pages.read(number, &mut page)?;
             let hash = FixedState::default().hash_one(&page);
-            if self.leaves.get(&number).is_some_and(|leaf| leaf.hash == hash && !leaf.rows.is_empty()) && !has_rest(pages, &page, number)? {
+            if known.is_some_and(|leaf| leaf.hash == hash) {
                 continue;
             }
-            let leaf = Leaf { hash, rows: take_apart(pages, &page, number)? };
+            let leaf = take_apart(pages, &page, number, hash)?;
             now.extend(leaf.rows.iter().copied());
             if let Some(known) = self.leaves.insert(number, leaf) {
                 before.extend(known.rows);
             }
         }
+        let matters = |rowid: &i64| match rows {
+            Rows::All => true,
+            Rows::These(rows) => rows.binary_search(rowid).is_ok(),
+        };
         let changed = now.iter().filter(|(rowid, hash)| before.get(rowid) != Some(hash)).map(|(rowid, _)| *rowid);
         let gone = before.keys().filter(|rowid| !now.contains_key(rowid)).copied();
-        Ok(Moved { changed: changed.collect(), gone: gone.collect() })
+        Ok(Moved { changed: changed.filter(matters).collect(), gone: gone.filter(matters).collect() })
     }
 
     /// The leaves that the rows stand on.
@@ -141,10 +148,11 @@ fn walk(pages: &Pages, root: u32) -> io::Result<Vec<(u32, i64)>> {
     Ok(leaves)
 }
 
-fn take_apart(pages: &Pages, page: &[u8], number: u32) -> io::Result<Vec<(i64, u64)>> {
+fn take_apart(pages: &Pages, page: &[u8], number: u32, hash: u64) -> io::Result<Leaf> {
     let Ok(Page::Leaf(cells)) = parse(page, number == 1, pages.usable()) else { return Err(odd()) };
     let mut beyond = Vec::new();
     let mut rows = Vec::with_capacity(cells.len());
+    let goes_on = cells.iter().any(|cell| cell.rest.is_some());
     for cell in cells {
         let mut hasher = FixedState::default().build_hasher();
         hasher.write(&page[cell.bytes]);
@@ -163,15 +171,7 @@ fn take_apart(pages: &Pages, page: &[u8], number: u32) -> io::Result<Vec<(i64, u
         }
         rows.push((cell.rowid, hasher.finish()));
     }
-    Ok(rows)
-}
-
-/// Whether a row of this leaf goes on elsewhere, where it may have changed.
-fn has_rest(pages: &Pages, page: &[u8], number: u32) -> io::Result<bool> {
-    match parse(page, number == 1, pages.usable()) {
-        Ok(Page::Leaf(cells)) => Ok(cells.iter().any(|cell| cell.rest.is_some())),
-        _ => Err(odd()),
-    }
+    Ok(Leaf { hash, rows, goes_on })
 }
 
 fn odd() -> io::Error {

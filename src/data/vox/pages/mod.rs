@@ -16,7 +16,7 @@ pub mod wal;
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use self::wal::Wal;
@@ -27,6 +27,7 @@ use crate::data::vox::snapshot::fingerprint::beside;
 pub struct Pages {
     /// Stays open as long as a connection to the file does: closing it would release the connection's locks.
     main: File,
+    path: PathBuf,
     wal_path: PathBuf,
     wal: Wal,
     size: usize,
@@ -55,12 +56,20 @@ impl Pages {
             _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "not a SQLite or libSQL database")),
         };
         let reserved = usize::from(header[20]);
-        Ok(Self { main, wal_path: beside(path, "-wal"), wal: Wal::default(), size, reserved })
+        Ok(Self { main, path: path.to_owned(), wal_path: beside(path, "-wal"), wal: Wal::default(), size, reserved })
     }
 
     /// Follows the log to its end.
     pub fn refresh(&mut self) -> io::Result<Generation> {
-        self.wal.refresh(&self.wal_path, self.size)
+        let (here, there) = (self.main.metadata()?, std::fs::metadata(&self.path)?);
+        let log = self.wal.refresh(&self.wal_path, self.size)?;
+        if (here.dev(), here.ino()) == (there.dev(), there.ino()) {
+            // Without a log, changes are made to the file itself.
+            return Ok(if self.wal.is_there() { log } else { Generation::Another });
+        }
+        *self = Self::open(&self.path)?;
+        self.wal.refresh(&self.wal_path, self.size)?;
+        Ok(Generation::Another)
     }
 
     /// Bytes of a page that cells may use.
@@ -81,7 +90,7 @@ impl Pages {
         }
     }
 
-    /// Pages that were written to the log since it was followed the last time but one.
+    /// Pages that were committed to the log between the last two looks at it.
     #[must_use]
     pub fn written(&self) -> &std::collections::HashSet<u32> {
         self.wal.written()

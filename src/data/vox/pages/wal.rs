@@ -102,7 +102,13 @@ impl Wal {
         Some((self.file.as_ref()?, *self.frame_of.get(&page)?))
     }
 
-    /// Pages that were committed to the log since the last look but one.
+    /// Whether there is a log.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Pages that were committed to the log between the last two looks.
     #[must_use]
     pub fn written(&self) -> &HashSet<u32> {
         &self.written

@@ -36,8 +36,19 @@ impl<T> Reading<T> {
         format!("SELECT {} FROM {}", columns.join(", "), self.table)
     }
 
+    /// The same with the rowid as the last value.
+    #[must_use]
+    pub fn select_named(&self, schema: &Schema) -> String {
+        self.select(schema).replacen(" FROM ", ", rowid FROM ", 1)
+    }
+
+    /// Reads one row.
+    pub fn read_one(&self, values: &[Value], oddities: &mut Vec<Oddity>) -> Option<T> {
+        (self.row)(&mut RowReader::new(self.table, values, oddities))
+    }
+
     /// Reads all rows; none of them can stop it.
     pub fn read(&self, rows: &[Vec<Value>], oddities: &mut Vec<Oddity>) -> Vec<T> {
-        rows.iter().filter_map(|values| (self.row)(&mut RowReader::new(self.table, values, oddities))).collect()
+        rows.iter().filter_map(|values| self.read_one(values, oddities)).collect()
     }
 }
