@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::fingerprint::{Fingerprint, Stat, beside};
+use super::patch::Patch;
 use super::store::private_file;
 use crate::data::source::Fault;
 use crate::time;
@@ -107,9 +108,12 @@ impl Copier {
             return Ok(Try::TooSoon(wait));
         }
         let replaced = self.shown.as_ref().is_some_and(|shown| shown.main.identity != before.main.identity);
-        let keep_main = self.main_settled && self.shown.as_ref().is_some_and(|shown| shown.main == before.main);
+        let keep_main = self.shown.as_ref().is_some_and(|shown| self.shows_main(shown, &before));
+        let patch = if keep_main { None } else { self.patch(&before).map_err(|e| self.fault(&e))? };
         let (main, wal) = (beside(&self.copy, ".next"), beside(&self.copy, ".next-wal"));
-        if !keep_main {
+        if let Some(patch) = &patch {
+            *bytes += patch.bytes();
+        } else if !keep_main {
             *bytes += copy_main(&self.original, &main, before.main.len).map_err(|e| self.fault(&e))?;
         }
         let wal_len = before.wal.map_or(0, |wal| wal.len);
@@ -126,13 +130,39 @@ impl Copier {
         if !before.same_generation(&after) || before.wal.is_some() != after.wal.is_some() {
             return Ok(Try::Moved);
         }
-        self.publish(keep_main, before.wal.is_some(), &main, &wal).map_err(|e| self.fault(&e))?;
+        if let Some(patch) = &patch {
+            // Until all of it is there, the copy is no database.
+            self.shown = None;
+            patch.apply(&self.copy).map_err(|e| self.fault(&e))?;
+        }
+        let stays = keep_main || patch.is_some();
+        self.publish(stays, before.wal.is_some(), &main, &wal).map_err(|e| self.fault(&e))?;
         // The copy shows at least what was there before it was made, and perhaps a little more.
         self.main_settled = before.main.settled(now);
         self.settled = before.settled(now) && before == after;
         self.shown = Some(before);
         let bytes = *bytes;
         Ok(Try::Done(if replaced { Fresh::Replaced { bytes } } else { Fresh::Changed { bytes } }))
+    }
+
+    /// Whether the main file that was copied still serves: it did not move, or what moved in it was folded in from a
+    /// log that is still the same one, where readers find it before they look into the main file.
+    fn shows_main(&self, shown: &Fingerprint, now: &Fingerprint) -> bool {
+        let same_log = shown.wal_header.is_some() && shown.wal_header == now.wal_header;
+        (self.main_settled && shown.main == now.main) || (same_log && shown.main.identity == now.main.identity)
+    }
+
+    /// What a checkpoint changed in the main file, where that can be told.
+    fn patch(&self, now: &Fingerprint) -> io::Result<Option<Patch>> {
+        let Some(shown) = self.shown.as_ref().filter(|shown| shown.main.identity == now.main.identity) else {
+            return Ok(None);
+        };
+        let (Some(before), Some(header)) = (&shown.wal_header, &now.wal_header) else { return Ok(None) };
+        match Patch::read(&self.original, &self.copy, before, header, now.main.len) {
+            // The file moves under our feet; a copy of the whole finds out how.
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            other => other,
+        }
     }
 
     fn publish(&self, keep_main: bool, has_wal: bool, main: &Path, wal: &Path) -> io::Result<()> {

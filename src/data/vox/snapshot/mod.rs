@@ -6,4 +6,5 @@
 
 pub mod copy;
 pub mod fingerprint;
+pub mod patch;
 pub mod store;
