@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use lockkeeper::data::derive::graph;
+use lockkeeper::data::derive::graph::{self, Line, Numbers};
 use lockkeeper::data::derive::locks::{LockState, LockView};
 use lockkeeper::data::derive::queues::Waiter;
 use lockkeeper::data::derive::staleness::Staleness;
@@ -52,10 +52,14 @@ fn locks(random: bool) -> Vec<Arc<LockView>> {
 fn graph_of_many(c: &mut Criterion) {
     for (name, random) in [("ordered", false), ("with circles", true)] {
         let locks = locks(random);
-        let built = graph::build(&locks);
+        // Numbers are given when a lock is judged, not when the graph is made.
+        let mut numbers = Numbers::default();
+        let lines: Vec<Line> = locks.iter().map(|view| numbers.line(view)).collect();
+        let lines: Vec<&Line> = lines.iter().collect();
+        let built = graph::build(&locks, &lines, &mut numbers);
         println!("{} rows, {} deadlocks", built.rows.len(), built.deadlocks.len());
         c.bench_function(&format!("graph 10k agents 100k edges, {name}"), |b| {
-            b.iter_with_large_drop(|| graph::build(&locks));
+            b.iter_with_large_drop(|| graph::build(&locks, &lines, &mut numbers));
         });
     }
 }

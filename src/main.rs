@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// A mesh is many small things that come and go: this allocator gives their room back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     ExitCode::from(lockkeeper::run::main())
 }

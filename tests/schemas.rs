@@ -139,7 +139,8 @@ async fn json_is_safe_to_print_and_loses_nothing() {
 /// Every statement of a poll, at the first look and later, finds its rows by an index: a history is never scanned.
 #[tokio::test]
 async fn no_statement_of_a_poll_scans_a_history() {
-    use lockkeeper::data::vox::queries::{self, Cursor, History, Limits};
+    use lockkeeper::data::vox::queries::{self, Asks, Cursor, History, Limits};
+    use lockkeeper::data::vox::track::Ask;
     use lockkeeper::data::vox::schema::Schema;
     use strum::IntoEnumIterator;
 
@@ -154,8 +155,11 @@ async fn no_statement_of_a_poll_scans_a_history() {
     let schema = Schema::from_rows(&found);
     let mut later = Cursor::default();
     History::iter().for_each(|history| later.set(history, Some(1_000_000)));
-    for (cursor, limits) in [(&Cursor::default(), Limits::default()), (&later, Limits::default())] {
-        for query in queries::poll(&schema, cursor, limits) {
+    let rows = || Ask::Rows(vec![3, 4, 5]);
+    let some = Asks { heartbeats: rows(), distributed: rows(), vcs: rows(), mail: [rows(), rows()] };
+    let limits = Limits::default();
+    for (cursor, asks) in [(&Cursor::default(), &Asks::whole()), (&later, &Asks::whole()), (&later, &some)] {
+        for query in queries::poll(&schema, cursor, limits, asks) {
             let mut plan = connection.query(&format!("EXPLAIN QUERY PLAN {}", query.sql), ()).await.unwrap();
             while let Some(step) = plan.next().await.unwrap() {
                 let step: String = step.get(3).unwrap();

@@ -16,6 +16,8 @@ pub enum Hit {
     Entry(usize),
     /// A thing in a view, e.g. a node on the overview.
     Thing(ViewId, String),
+    /// A node on the overview, by its place among the worst.
+    Node(usize),
 }
 
 /// Areas and what they are, the topmost last.

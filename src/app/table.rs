@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::filter::{Filter, matcher};
-use super::list::{Head, List};
+use super::list::{BESIDE, Head, List};
 use crate::data::derive::Picture;
 use crate::time::Millis;
 
@@ -29,6 +29,8 @@ pub struct Table {
     pub height: usize,
     /// The selected row.
     row: Option<usize>,
+    /// The rows again, with what they are sorted by.
+    ranked: Vec<Ranked>,
     base: Option<Base>,
 }
 
@@ -37,6 +39,14 @@ pub struct Table {
 struct Base {
     ask: Ask,
     picture: Arc<Picture>,
+}
+
+/// A row, and the beginnings of what it is sorted by: its column, and its name.
+#[derive(Debug, Clone, Copy)]
+struct Ranked {
+    by: Head,
+    name: Head,
+    row: usize,
 }
 
 /// What was asked for.
@@ -71,11 +81,13 @@ impl Table {
         let columns = list.columns();
         let fields: Vec<&str> = columns.iter().map(|c| c.field).collect();
         let filter = Filter::parse(&self.filter, &fields);
-        let mut matcher = matcher();
+        // Made only where there is something to match: it is large.
+        let mut matcher = if filter.is_empty() { None } else { Some(matcher()) };
         let mut passes = |row: usize| {
             repo.is_none_or(|repo| list.in_repo(picture, row, repo))
-                && (filter.is_empty()
-                    || filter.passes(&mut matcher, columns.len(), &|c| list.cell(picture, row, c, now).text))
+                && matcher.as_mut().is_none_or(|matcher| {
+                    filter.passes(matcher, columns.len(), &|c| list.cell(picture, row, c, now).text)
+                })
         };
         // What a filter sees may move with time alone; where rows are many, it looks again at those that changed.
         let again = !self.filter.is_empty() && list.len(picture) <= FEW;
@@ -87,7 +99,8 @@ impl Table {
             None => {
                 let mut rows = list.rows(picture);
                 rows.retain(|&row| passes(row));
-                self.rows = self.sorted(list, picture, rows);
+                let ranked = self.sorted(list, picture, rows);
+                self.take(ranked);
             }
         }
         self.base = Some(Base { ask, picture: picture.clone() });
@@ -97,49 +110,65 @@ impl Table {
     /// Forgets what the rows were made from; the next refresh sorts all of them.
     pub fn forget(&mut self) {
         self.base = None;
+        self.ranked = Vec::new();
     }
 
-    fn compare(&self, list: &dyn List, picture: &Picture, a: usize, b: usize) -> Ordering {
+    /// The order of two rows: by what decides most comparisons, then by everything.
+    fn compare(&self, list: &dyn List, picture: &Picture, a: &Ranked, b: &Ranked) -> Ordering {
+        let order = if self.descending { b.by.cmp(&a.by) } else { a.by.cmp(&b.by) };
+        // The heads of two texts that differ may be equal.
+        if order.is_ne() || !a.by.is_whole() {
+            return order.then_with(|| self.compare_whole(list, picture, a.row, b.row));
+        }
+        a.name.cmp(&b.name).then_with(|| self.compare_whole(list, picture, a.row, b.row))
+    }
+
+    fn compare_whole(&self, list: &dyn List, picture: &Picture, a: usize, b: usize) -> Ordering {
         let order = list.compare(picture, a, b, self.column);
         let order = if self.descending { order.reverse() } else { order };
         // Equals are in the order of their names, so that they do not swap places.
         order.then_with(|| list.compare(picture, a, b, 0)).then_with(|| list.tie(picture, a, b))
     }
 
-    fn sorted(&self, list: &dyn List, picture: &Picture, rows: Vec<usize>) -> Vec<usize> {
-        let heads = |row: usize| (list.head(picture, row, self.column), list.head(picture, row, 0), row);
-        let mut rows: Vec<(Head, Head, usize)> = rows.into_iter().map(heads).collect();
-        rows.sort_by(|a, b| {
-            let order = if self.descending { b.0.cmp(&a.0) } else { a.0.cmp(&b.0) };
-            // The heads of two texts that differ may be equal.
-            let whole = || self.compare(list, picture, a.2, b.2);
-            if order.is_ne() || a.0[0] == 1 {
-                return order.then_with(whole);
-            }
-            a.1.cmp(&b.1).then_with(whole)
-        });
-        rows.into_iter().map(|(.., row)| row).collect()
+    fn sorted(&self, list: &dyn List, picture: &Picture, rows: Vec<usize>) -> Vec<Ranked> {
+        let ranked = |row| Ranked {
+            by: list.head(picture, row, self.column),
+            name: list.head(picture, row, 0),
+            row,
+        };
+        let mut rows: Vec<Ranked> = rows.into_iter().map(ranked).collect();
+        rows.sort_by(|a, b| self.compare(list, picture, a, b));
+        rows
     }
 
     /// Takes out what changed, and puts back what is still there where it belongs now.
     fn merge(&mut self, list: &dyn List, picture: &Picture, changed: &[usize], passes: &mut impl FnMut(usize) -> bool) {
-        let gone: HashSet<usize, foldhash::fast::RandomState> = changed.iter().copied().collect();
-        let mut kept = std::mem::take(&mut self.rows);
-        if !gone.is_empty() {
-            kept.retain(|row| !gone.contains(row));
+        let mut kept = std::mem::take(&mut self.ranked);
+        if !changed.is_empty() {
+            // A flag for each place on the shelf; rows beside it are few, and always anew.
+            let last = changed.iter().copied().filter(|row| *row < BESIDE).max().map_or(0, |last| last + 1);
+            let mut gone = vec![false; last];
+            changed.iter().filter(|row| **row < last).for_each(|row| gone[*row] = true);
+            kept.retain(|known| known.row < BESIDE && !gone.get(known.row).is_some_and(|gone| *gone));
         }
-        let fresh: Vec<usize> = changed.iter().copied().filter(|&row| list.has(picture, row) && passes(row)).collect();
-        let fresh = self.sorted(list, picture, fresh);
-        let mut rows = Vec::with_capacity(kept.len() + fresh.len());
+        let fresh: Vec<usize> =
+            changed.iter().copied().filter(|&row| list.has(picture, row) && passes(row)).collect();
+        let mut ranked = Vec::with_capacity(kept.len() + fresh.len());
         let mut from = 0;
-        for row in fresh {
-            let here = kept[from..].partition_point(|&known| self.compare(list, picture, known, row).is_lt());
-            rows.extend_from_slice(&kept[from..from + here]);
-            rows.push(row);
+        for row in self.sorted(list, picture, fresh) {
+            let here = kept[from..].partition_point(|known| self.compare(list, picture, known, &row).is_lt());
+            ranked.extend_from_slice(&kept[from..from + here]);
+            ranked.push(row);
             from += here;
         }
-        rows.extend_from_slice(&kept[from..]);
-        self.rows = rows;
+        ranked.extend_from_slice(&kept[from..]);
+        self.take(ranked);
+    }
+
+    fn take(&mut self, ranked: Vec<Ranked>) {
+        self.rows.clear();
+        self.rows.extend(ranked.iter().map(|ranked| ranked.row));
+        self.ranked = ranked;
     }
 
     /// `changed` are the rows that may be the selected thing now, where it is not in its place any more.

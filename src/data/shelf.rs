@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 /// Things in one chunk: a change copies one chunk, and comparing two shelves skips chunks that are shared.
-const CHUNK: usize = 32;
+const CHUNK: usize = 8;
 
-type Chunk<T> = Vec<Option<Arc<T>>>;
+type Chunk<T> = [Option<Arc<T>>; CHUNK];
 
 /// Things by place.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl<T> Shelf<T> {
         let missing = (place / CHUNK + 1).saturating_sub(self.chunks.len());
         if missing > 0 {
             let chunks = Arc::make_mut(&mut self.chunks);
-            chunks.extend((0..missing).map(|_| Arc::new((0..CHUNK).map(|_| None).collect())));
+            chunks.extend((0..missing).map(|_| Arc::new(std::array::from_fn(|_| None))));
         }
         let slot = &mut Arc::make_mut(&mut Arc::make_mut(&mut self.chunks)[place / CHUNK])[place % CHUNK];
         self.len = self.len + usize::from(thing.is_some()) - usize::from(slot.is_some());

@@ -94,6 +94,7 @@ impl Engine {
             stamp: Stamp::default(),
             watch: Watch::new(Text::new(&settings.mesh), identities, settings.limits.window),
             judge: Judge::default(),
+            published: Vec::new(),
             settings: settings.clone(),
             show,
             tell_known,
@@ -207,6 +208,8 @@ struct Keeper {
     stamp: Stamp,
     watch: Watch,
     judge: Judge,
+    /// Pictures that somebody may still look at.
+    published: Vec<Arc<Picture>>,
     settings: Settings,
     show: watch::Sender<Option<Arc<Picture>>>,
     tell_known: watch::Sender<Known>,
@@ -260,6 +263,9 @@ impl Keeper {
         // Only control planes have inboxes to be asked for.
         let agents = if self.settings.controls.is_empty() { Arc::default() } else { picture.agents() };
         let known = Known { agents };
+        // Who drops a picture last frees what only it holds; that is not to be the screen's business.
+        self.published.retain(|picture| Arc::strong_count(picture) > 1);
+        self.published.push(picture.clone());
         self.tell_known.send_if_modified(|before| {
             let news = before.agents != known.agents;
             if news {

@@ -24,7 +24,7 @@ pub fn verdict(picture: &Picture) -> (String, Role) {
     if !heard {
         return ("· asking the sources".into(), Role::Dim);
     }
-    let worries = picture.findings.iter().filter(|f| f.severity >= Severity::Warning).count();
+    let worries = picture.counts.critical + picture.counts.warnings;
     match picture.findings.first().filter(|f| f.severity >= Severity::Warning) {
         Some(first) => {
             let more = if worries > 1 { format!("  (+{} more)", worries - 1) } else { String::new() };
@@ -69,7 +69,7 @@ pub fn header(canvas: &mut Canvas<'_, '_>, area: Rect) {
 pub fn tabs(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let app = canvas.app;
     let full: usize = VIEWS.iter().map(|v| v.title.len() + 4).sum();
-    let worries = app.latest().map_or(0, |p| p.findings.iter().filter(|f| f.severity >= Severity::Warning).count());
+    let worries = app.latest().map_or(0, |p| p.counts.critical + p.counts.warnings);
     let wide = full + 6 <= usize::from(area.width);
     let mut spans = Vec::new();
     let mut x = area.x;

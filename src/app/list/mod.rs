@@ -156,20 +156,30 @@ pub trait List: Sync {
 }
 
 /// The beginning of what a row is sorted by. Two that differ stand as the rows do; two that are equal decide nothing.
-pub type Head = [u64; 4];
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Head([u64; 3]);
 
-fn head(sort: Sort<'_>) -> Head {
-    match sort {
+impl Head {
+    /// Whether it is all there is: then two that are equal are the same.
+    #[must_use]
+    pub fn is_whole(self) -> bool {
+        self.0[0] >> 56 != 1
+    }
+
+    fn of(sort: Sort<'_>) -> Self {
+        let mut bytes = [0; 24];
         // Numbers before texts, and texts before what is unknown.
-        Sort::Number(n) => [0, n.cast_unsigned() ^ (1 << 63), 0, 0],
-        Sort::Text(text) => {
-            let mut bytes = [0; 24];
-            let n = text.len().min(24);
-            bytes[..n].copy_from_slice(&text.as_bytes()[..n]);
-            let word = |i: usize| bytes[i * 8..i * 8 + 8].try_into().map_or(0, u64::from_be_bytes);
-            [1, word(0), word(1), word(2)]
+        match sort {
+            Sort::Number(n) => bytes[8..16].copy_from_slice(&(n.cast_unsigned() ^ (1 << 63)).to_be_bytes()),
+            Sort::Text(text) => {
+                let n = text.len().min(23);
+                bytes[0] = 1;
+                bytes[1..=n].copy_from_slice(&text.as_bytes()[..n]);
+            }
+            Sort::Unknown => bytes[0] = 2,
         }
-        Sort::Unknown => [2, 0, 0, 0],
+        let word = |i: usize| bytes[i * 8..i * 8 + 8].try_into().map_or(0, u64::from_be_bytes);
+        Self([word(0), word(1), word(2)])
     }
 }
 
@@ -184,7 +194,7 @@ pub enum Items<'a, T> {
 }
 
 /// Rows beside a shelf are numbered from here on.
-const BESIDE: usize = 1 << 40;
+pub const BESIDE: usize = 1 << 40;
 
 impl<T> Clone for Items<'_, T> {
     fn clone(&self) -> Self {
@@ -304,7 +314,7 @@ impl<T: Sync + Send> List for Rows<T> {
     }
     fn head(&self, picture: &Picture, row: usize, column: usize) -> Head {
         match ((self.items)(picture).get(row), self.columns.get(column)) {
-            (Some(item), Some(column)) => head((column.sort)(item)),
+            (Some(item), Some(column)) => Head::of((column.sort)(item)),
             _ => Head::default(),
         }
     }

@@ -79,6 +79,10 @@ impl App {
     }
 
     pub(super) fn show(&mut self, view: ViewId) {
+        if view != self.view {
+            // A list that is not shown holds on to no picture.
+            self.tables[self.view.index()].forget();
+        }
         self.view = view;
         self.filtering = None;
         self.refresh_tables();

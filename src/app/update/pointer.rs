@@ -2,6 +2,7 @@
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
+use crate::app::views::ViewId;
 use super::super::command::Command;
 use super::super::inspect::Target;
 use super::super::mouse::Hit;
@@ -42,6 +43,12 @@ impl App {
             Hit::View(view) => {
                 self.overlay = None;
                 self.show(view);
+            }
+            Hit::Node(place) => {
+                let node = self.picture.as_ref().and_then(|p| p.marked.worst.get(place)).map(|n| n.node_id.raw().to_owned());
+                if let Some(key) = node {
+                    return self.click(Hit::Thing(ViewId::Nodes, key));
+                }
             }
             Hit::Column(column) => self.sort_by(column),
             Hit::Row(place) => {

@@ -3,7 +3,7 @@
 //! An entry carries the hash of its predecessor's number, time and own predecessor hash. It protects
 //! nothing else: not the kind, not the description, not the agent.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -223,8 +223,8 @@ struct Runs<'a> {
     /// The run of each entry: the index of its first entry.
     root: Vec<usize>,
     /// By run: the longest pause between linked entries, and the agents seen.
-    pause: HashMap<usize, Millis>,
-    agents: HashMap<usize, Vec<&'a Text>>,
+    pause: HashMap<usize, Millis, RandomState>,
+    agents: HashMap<usize, HashSet<&'a Text, RandomState>, RandomState>,
     /// Positions of entries that begin a run.
     starts: Vec<usize>,
 }
@@ -232,7 +232,8 @@ struct Runs<'a> {
 impl<'a> Runs<'a> {
     fn new(entries: &'a VecDeque<Arc<LogEntry>>, parents: &[Option<usize>]) -> Self {
         let mut root: Vec<usize> = (0..entries.len()).collect();
-        let (mut pause, mut agents): (HashMap<usize, Millis>, HashMap<usize, Vec<&Text>>) = Default::default();
+        let mut pause: HashMap<usize, Millis, RandomState> = HashMap::default();
+        let mut agents: HashMap<usize, HashSet<&Text, RandomState>, RandomState> = HashMap::default();
         for i in 0..entries.len() {
             if let Some(parent) = parents[i].filter(|&p| p < i) {
                 root[i] = root[parent];
@@ -241,10 +242,7 @@ impl<'a> Runs<'a> {
                     *longest = (*longest).max(b - a);
                 }
             }
-            let seen = agents.entry(root[i]).or_default();
-            if !seen.contains(&&entries[i].agent_id) {
-                seen.push(&entries[i].agent_id);
-            }
+            agents.entry(root[i]).or_default().insert(&entries[i].agent_id);
         }
         let starts = (0..entries.len()).filter(|&i| entries[i].predecessor_hash.is_none()).collect();
         Self { entries, root, pause, agents, starts }
@@ -256,7 +254,7 @@ impl<'a> Runs<'a> {
         };
         let patience = self.pause.get(&self.root[before]).map_or(0, |p| 4 * p).max(MINUTE);
         let agents_meet = match (self.agents.get(&self.root[before]), self.agents.get(&self.root[after])) {
-            (Some(x), Some(y)) => x.iter().any(|agent| y.contains(agent)),
+            (Some(x), Some(y)) => !x.is_disjoint(y),
             _ => false,
         };
         before < after

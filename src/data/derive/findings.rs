@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use strum::{Display, EnumIter, IntoStaticStr};
 
 use super::locks::LockView;
@@ -143,10 +144,10 @@ impl Ord for Ranked {
 #[derive(Debug, Default)]
 pub(super) struct Book {
     ranked: BTreeSet<Ranked>,
-    of_nodes: HashMap<u32, Vec<Arc<Finding>>>,
-    of_locks: HashMap<u32, Vec<Arc<Finding>>>,
-    of_messages: HashMap<u32, Vec<Arc<Finding>>>,
-    of_tasks: HashMap<u32, Vec<Arc<Finding>>>,
+    of_nodes: HashMap<u32, Vec<Arc<Finding>>, RandomState>,
+    of_locks: HashMap<u32, Vec<Arc<Finding>>, RandomState>,
+    of_messages: HashMap<u32, Vec<Arc<Finding>>, RandomState>,
+    of_tasks: HashMap<u32, Vec<Arc<Finding>>, RandomState>,
     of_mesh: Vec<Arc<Finding>>,
     changed: bool,
     shown: Arc<[Arc<Finding>]>,
@@ -231,7 +232,7 @@ impl Book {
 /// Asks the rules again about the things that changed.
 fn take<V, C>(
     ranked: &mut BTreeSet<Ranked>,
-    known: &mut HashMap<u32, Vec<Arc<Finding>>>,
+    known: &mut HashMap<u32, Vec<Arc<Finding>>, RandomState>,
     changed: &mut bool,
     turns: &[Turn<V>],
     checks: &[(&'static str, C)],

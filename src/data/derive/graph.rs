@@ -15,6 +15,8 @@ use petgraph::graph::DiGraph;
 
 use super::locks::{LockState, LockView};
 use super::queues::Waiter;
+
+pub use self::names::{Line, Numbers};
 use crate::text::Text;
 use crate::time::Millis;
 
@@ -47,7 +49,9 @@ pub struct WaitRow {
 /// What all rows look things up in.
 #[derive(Debug)]
 struct Shared {
-    agents: Vec<Text>,
+    /// Their numbers.
+    agents: Vec<u32>,
+    names: Arc<Vec<Text>>,
     locks: Vec<Arc<LockView>>,
 }
 
@@ -55,7 +59,7 @@ impl WaitRow {
     /// The agent.
     #[must_use]
     pub fn agent(&self) -> &Text {
-        &self.shared.agents[self.agent as usize]
+        &self.shared.names[self.shared.agents[self.agent as usize] as usize]
     }
 
     /// The lock it waits for, or the first it blocks others with.
@@ -133,25 +137,20 @@ fn small(index: usize) -> u32 {
 /// Who waits for whom, agents in the order of their names.
 struct Waits<'a> {
     locks: &'a [Arc<LockView>],
-    agents: Vec<&'a Text>,
+    /// Their numbers.
+    agents: Vec<u32>,
+    names: Arc<Vec<Text>>,
     list: Vec<Wait>,
     /// The waits for each agent, as places in `list`: those of agent `i` from `starts[i]` on.
     behind: Vec<u32>,
     starts: Vec<u32>,
 }
 
-/// Builds the graph.
+/// Builds the graph of locks and their lines.
 #[must_use]
-pub fn build(locks: &[Arc<LockView>]) -> WaitGraph {
-    let waits = Waits::collect(locks);
-    let mut graph: DiGraph<(), (), u32> = DiGraph::with_capacity(waits.agents.len(), waits.list.len());
-    let nodes: Vec<_> = waits.agents.iter().map(|_| graph.add_node(())).collect();
-    for wait in &waits.list {
-        graph.add_edge(nodes[wait.waiter()], nodes[wait.holder()], ());
-    }
-    // Components come with holders before those who wait for them.
-    let components: Vec<Vec<usize>> =
-        kosaraju_scc(&graph).into_iter().map(|c| c.into_iter().map(|n| n.index()).collect()).collect();
+pub fn build(locks: &[Arc<LockView>], lines: &[&Line], numbers: &mut Numbers) -> WaitGraph {
+    let waits = Waits::collect(locks, lines, numbers);
+    let components = waits.components();
     let mut component_of = vec![0; waits.agents.len()];
     for (i, component) in components.iter().enumerate() {
         for &agent in component {
@@ -161,35 +160,46 @@ pub fn build(locks: &[Arc<LockView>]) -> WaitGraph {
     let totals = reach::held_up(&waits, &components, &component_of);
     let deadlocks = deadlock::find(&waits, &components, &component_of);
     let deadlocked: Vec<bool> = component_of.iter().map(|&c| components[c].len() > 1).collect();
-    let agents = waits.agents.iter().map(|agent| (*agent).clone()).collect();
-    let shared = Arc::new(Shared { agents, locks: locks.to_vec() });
+    let (agents, names) = (waits.agents.clone(), waits.names.clone());
+    let shared = Arc::new(Shared { agents, names, locks: locks.to_vec() });
     let rows = tree::Tree { shared, waits: &waits, totals: &totals, deadlocked: &deadlocked }.flatten();
     WaitGraph { rows, deadlocks }
 }
 
 impl<'a> Waits<'a> {
-    fn collect(locks: &'a [Arc<LockView>]) -> Self {
-        let waited =
-            || locks.iter().enumerate().filter(|(_, l)| !l.waiters.is_empty() && l.state != LockState::Expired);
-        let n = waited().map(|(_, view)| view.waiters.len()).sum();
-        let mut seen = names::Names::default();
+    fn name(&self, agent: usize) -> &Text {
+        &self.names[self.agents[agent] as usize]
+    }
+
+    fn collect(locks: &'a [Arc<LockView>], lines: &[&Line], numbers: &mut Numbers) -> Self {
+        let waited = || (0u32..).zip(lines).filter(|(lock, _)| locks[*lock as usize].state != LockState::Expired);
+        let ranks = numbers.ranks();
+        let mut place_of = vec![u32::MAX; ranks.len()];
+        let mut agents: Vec<u32> = Vec::new();
+        let mut meet = |number: u32| {
+            if std::mem::replace(&mut place_of[number as usize], 0) == u32::MAX {
+                agents.push(number);
+            }
+        };
+        let mut n = 0;
+        for (_, line) in waited() {
+            meet(line.holder);
+            line.waiters.iter().for_each(|waiter| meet(*waiter));
+            n += line.waiters.len();
+        }
+        agents.sort_unstable_by_key(|number| ranks[*number as usize]);
+        for (place, number) in (0..).zip(&agents) {
+            place_of[*number as usize] = place;
+        }
         let mut list: Vec<Wait> = Vec::with_capacity(n);
-        for (lock, view) in waited() {
-            let holder = seen.number(&view.lock.holder_agent);
-            for (place, waiter) in view.waiters.iter().enumerate() {
-                let waiter = seen.number(&waiter.agent);
-                list.push(Wait { waiter, holder, lock: small(lock), place: small(place) });
+        for (lock, line) in waited() {
+            let holder = place_of[line.holder as usize];
+            for (place, waiter) in (0..).zip(&line.waiters) {
+                list.push(Wait { waiter: place_of[*waiter as usize], holder, lock, place });
             }
         }
-        let order = seen.sorted();
-        let mut place_of = vec![0; order.len()];
-        for (place, &was) in order.iter().enumerate() {
-            place_of[was as usize] = small(place);
-        }
-        let agents: Vec<&Text> = order.into_iter().map(|number| seen.met[number as usize]).collect();
         let mut starts = vec![0; agents.len() + 1];
-        for wait in &mut list {
-            (wait.waiter, wait.holder) = (place_of[wait.waiter()], place_of[wait.holder()]);
+        for wait in &list {
             starts[wait.holder() + 1] += 1;
         }
         for i in 1..starts.len() {
@@ -201,7 +211,44 @@ impl<'a> Waits<'a> {
             behind[*at as usize] = small(i);
             *at += 1;
         }
-        Self { locks, agents, list, behind, starts }
+        let names = numbers.names().clone();
+        Self { locks, agents, names, list, behind, starts }
+    }
+
+    /// Agents that wait for each other, together; holders before those who wait for them. Nearly all stand alone, and
+    /// are told by taking those away who wait for nobody that is left; what remains is searched for circles.
+    fn components(&self) -> Vec<Vec<usize>> {
+        let mut waits_for = vec![0u32; self.agents.len()];
+        self.list.iter().for_each(|wait| waits_for[wait.waiter()] += 1);
+        let mut components: Vec<Vec<usize>> = Vec::with_capacity(self.agents.len());
+        let mut free: Vec<usize> = (0..self.agents.len()).filter(|&agent| waits_for[agent] == 0).collect();
+        while let Some(agent) = free.pop() {
+            components.push(vec![agent]);
+            for &wait in self.behind(agent) {
+                let waiter = self.list[wait as usize].waiter();
+                waits_for[waiter] -= 1;
+                if waits_for[waiter] == 0 {
+                    free.push(waiter);
+                }
+            }
+        }
+        if components.len() == self.agents.len() {
+            return components;
+        }
+        let mut rest: DiGraph<usize, (), u32> = DiGraph::new();
+        let mut node_of = vec![None; self.agents.len()];
+        for agent in (0..self.agents.len()).filter(|&agent| waits_for[agent] > 0) {
+            node_of[agent] = Some(rest.add_node(agent));
+        }
+        for wait in &self.list {
+            if let (Some(waiter), Some(holder)) = (node_of[wait.waiter()], node_of[wait.holder()]) {
+                rest.add_edge(waiter, holder, ());
+            }
+        }
+        // These come with holders before those who wait for them, too.
+        let circles = kosaraju_scc(&rest).into_iter();
+        components.extend(circles.map(|circle| circle.into_iter().map(|node| rest[node]).collect()));
+        components
     }
 
     /// The waits for an agent, as places in the list.

@@ -8,6 +8,8 @@ use foldhash::fast::RandomState;
 
 use super::Look;
 use super::agenda::Agenda;
+use super::graph::{self, Line, Numbers, WaitGraph};
+use super::homes::{At, Homes};
 use super::locks::{LockState, LockView, state};
 use super::messages::Turn;
 use super::nodes::Nodes;
@@ -17,17 +19,11 @@ use crate::data::shelf::Shelf;
 use crate::text::Text;
 use crate::time::Millis;
 
-/// A row: its source, its table, its place there.
-type At = (usize, usize, u32);
-
 /// Every lock known, judged.
 #[derive(Debug, Default)]
 pub(super) struct Locks {
     pub(super) shelf: Shelf<LockView>,
-    homes: HashMap<At, u32, RandomState>,
-    rows: HashMap<u32, At, RandomState>,
-    next: u32,
-    free: Vec<u32>,
+    homes: Homes,
     agenda: Agenda,
     by_resource: HashMap<Arc<str>, Vec<At>, RandomState>,
     /// What each row is filed under.
@@ -39,6 +35,9 @@ pub(super) struct Locks {
     pub(super) queues: BTreeSet<(Reverse<usize>, Option<Millis>, u32)>,
     /// Locks whose fence went back.
     pub(super) back: BTreeSet<u32>,
+    /// Agents by number, and the line of each lock with a queue.
+    numbers: Numbers,
+    lines: HashMap<u32, Line, RandomState>,
     /// Resources that have several locks.
     pub(super) several: HashSet<Arc<str>, RandomState>,
 }
@@ -79,13 +78,13 @@ impl Locks {
         }
         for holder in why.holders {
             let places = self.by_holder.get(holder).into_iter().flatten();
-            dirty.extend(places.filter_map(|place| self.rows.get(place)));
+            dirty.extend(places.filter_map(|place| self.homes.row(*place)));
         }
         for resource in resources {
             dirty.extend(self.by_resource.get(&resource).into_iter().flatten());
         }
         let due = self.agenda.due(look.now_ms);
-        dirty.extend(due.iter().filter_map(|place| self.rows.get(place)));
+        dirty.extend(due.iter().filter_map(|place| self.homes.row(*place)));
         dirty.sort_unstable();
         dirty.dedup();
         dirty.into_iter().filter_map(|at| self.judge(look, nodes, queues, at)).collect()
@@ -135,13 +134,11 @@ impl Locks {
 
     fn judge(&mut self, look: &Look<'_>, nodes: &Nodes, queues: &Queues, at: At) -> Option<Turn<LockView>> {
         let (source, view) = (&look.mesh.sources[at.0], &look.sources[at.0]);
-        let home = self.homes.get(&at).copied();
+        let home = self.homes.of(at);
         let before = home.and_then(|home| self.shelf.get(home as usize).cloned());
         let Some(lock) = look.tables[at.0].locks[at.1].at(at.2) else {
             let home = home?;
-            self.homes.remove(&at);
-            self.rows.remove(&home);
-            self.free.push(home);
+            self.homes.leave(at);
             self.shelf.put(home as usize, None);
             self.index(home, before.as_deref(), None);
             return Some((home, before, None));
@@ -150,11 +147,16 @@ impl Locks {
         let acquired_ms = lock.acquired_at_ms.map(|ms| source.to_console(ms));
         let expires_ms = lock.expires_at_ms.map(|ms| source.to_console(ms));
         let margin = look.thresholds.expiring_ms;
+        let known = before.as_ref().filter(|before| Arc::ptr_eq(&before.lock, lock));
+        let fences = match known {
+            Some(known) => known.fences.clone(),
+            None => look.tables[at.0].fences.of(lock).cloned(),
+        };
         let waiters = if queues.is_empty() { Vec::new() } else { queues.of(lock, acquired_ms, self.is_alone(at)) };
         let judged = LockView {
             state: state(acquired_ms, expires_ms, view.at(look.now_ms), holder, margin),
             waiters,
-            fences: look.tables[at.0].fences.of(lock).cloned(),
+            fences,
             lock: lock.clone(),
             source: source.identity.name.clone(),
             holder_staleness: holder,
@@ -162,15 +164,7 @@ impl Locks {
             expires_ms,
             as_of_ms: view.as_of_ms,
         };
-        let home = home.unwrap_or_else(|| {
-            let home = self.free.pop().unwrap_or_else(|| {
-                self.next += 1;
-                self.next - 1
-            });
-            self.homes.insert(at, home);
-            self.rows.insert(home, at);
-            home
-        });
+        let home = home.unwrap_or_else(|| self.homes.enter(at));
         if view.as_of_ms.is_none() {
             let ttl = acquired_ms.zip(expires_ms).map_or(0, |(from, to)| (to - from).max(0));
             let ends = expires_ms.into_iter().flat_map(|at| [at - margin.max(ttl / 5), at]);
@@ -197,6 +191,20 @@ impl Locks {
             (!view.waiters.is_empty()).then_some((Reverse(view.waiters.len()), oldest, home))
         };
         move_in(&mut self.queues, before.and_then(queue), now.and_then(queue));
+        match now.filter(|view| !view.waiters.is_empty()) {
+            Some(view) => {
+                let same = |old: &LockView| {
+                    old.waiters == view.waiters && old.lock.holder_agent == view.lock.holder_agent
+                };
+                if !before.is_some_and(same) {
+                    let line = self.numbers.line(view);
+                    self.lines.insert(home, line);
+                }
+            }
+            None => {
+                self.lines.remove(&home);
+            }
+        }
         if now.and_then(|view| view.fences.as_ref()).is_some_and(|fences| fences.back.is_some()) {
             self.back.insert(home);
         } else {
@@ -219,6 +227,20 @@ impl Locks {
         }
     }
 
+    /// Who waits for whom.
+    pub(super) fn graph(&mut self) -> WaitGraph {
+        let mut waited: Vec<(u32, &Line)> = self.lines.iter().map(|(place, line)| (*place, line)).collect();
+        waited.sort_unstable_by_key(|(place, _)| *place);
+        let locks = self.at(waited.iter().map(|(place, _)| *place));
+        let lines: Vec<&Line> = waited.into_iter().map(|(_, line)| line).collect();
+        graph::build(&locks, &lines, &mut self.numbers)
+    }
+
+    /// Names that were given numbers, in all.
+    pub(super) fn numbered(&self) -> usize {
+        self.numbers.len()
+    }
+
     /// Locks at these places.
     pub(super) fn at(&self, places: impl IntoIterator<Item = u32>) -> Vec<Arc<LockView>> {
         places.into_iter().filter_map(|place| self.shelf.get(place as usize).cloned()).collect()
@@ -229,7 +251,7 @@ impl Locks {
         let mut names: Vec<&Arc<str>> = self.several.iter().collect();
         names.sort();
         let places =
-            |name| self.by_resource.get(name).into_iter().flatten().filter_map(|at| self.homes.get(at).copied());
+            |name| self.by_resource.get(name).into_iter().flatten().filter_map(|at| self.homes.of(*at));
         names.into_iter().map(|name| (name.clone(), self.at(places(name)))).collect()
     }
 }

@@ -10,9 +10,9 @@ use foldhash::fast::RandomState;
 
 use super::chain::{self, LogView};
 use super::findings::{Book, Severity};
-use super::graph::{self, WaitGraph};
+use super::graph::WaitGraph;
 use super::holds::{Locks, Reasons};
-use super::leases::{self, LeaseView};
+use super::leases::{self, LeaderView, LeaseView};
 use super::locks::LockView;
 use super::messages::{MessageState, MessageView, Messages, Turn};
 use super::nodes::{Holdings, NodeView, Nodes, Places};
@@ -28,6 +28,8 @@ use crate::time::Millis;
 
 /// Rows that stand out are kept to this many: more than any screen shows at once.
 const SCREENFUL: usize = 64;
+/// Names of agents that are kept; beyond, everything is judged anew, without those that are gone.
+const NAMES: usize = 500_000;
 /// Nodes on one screen: a glyph each.
 const NODES: usize = 4_096;
 
@@ -94,7 +96,7 @@ impl Judge {
         };
         let all;
         let mut touched = touched;
-        if self.basis.as_ref() != Some(&basis) {
+        if self.basis.as_ref() != Some(&basis) || self.locks.numbered() > NAMES {
             all = watch.everything();
             touched = &all;
             *self = Self { queues: Queues::new(basis.names.clone()), ..Self::default() };
@@ -134,26 +136,48 @@ impl Judge {
         let holders: Vec<Text> = nodes.iter().filter(moved).filter_map(name).collect();
         let why = Reasons { touched, holders: &holders, resources: &resources };
         let locks = self.locks.step(&look, &self.nodes, &self.queues, &why);
+        let waited = locks.iter().any(|(_, before, now)| {
+            [before, now].into_iter().flatten().any(|view| !view.waiters.is_empty())
+        });
+        if waited {
+            self.waits = Arc::new(self.locks.graph());
+        }
+        let rest = self.finish(&look, messages, &nodes, &locks, log_changed);
+        self.picture(look, mesh, rest)
+    }
+
+    /// What is left to judge once nodes, messages and locks are: leases, tasks, what nodes hold, and findings.
+    fn finish(
+        &mut self,
+        look: &Look<'_>,
+        messages: &[Turn<MessageView>],
+        nodes: &[Turn<NodeView>],
+        locks: &[Turn<LockView>],
+        log_changed: bool,
+    ) -> (Vec<LeaseView>, Vec<LeaderView>) {
         let leases = leases::judge(look.mesh, look.sources, look.now_ms, &self.nodes);
         let leaders = leases::leaders(look.mesh, look.sources, look.now_ms, &self.nodes);
         let log = log_changed.then(|| self.log.clone());
-        let changes = Changes { messages, nodes: &nodes, log: log.as_deref(), leases: &leases };
-        let tasks = self.tasks.step(&look, &self.nodes, &changes);
+        let changes = Changes { messages, nodes, log: log.as_deref(), leases: &leases };
+        let tasks = self.tasks.step(look, &self.nodes, &changes);
         self.count_tasks(&tasks);
-        let held = self.hold(&nodes, messages, &locks, &tasks, &leases);
-        self.count_nodes(&nodes);
+        let held = self.hold(nodes, messages, locks, &tasks, &leases);
+        self.count_nodes(nodes);
 
-        if locks.iter().any(|(_, before, now)| [before, now].into_iter().flatten().any(|view| !view.waiters.is_empty()))
-        {
-            let mut waited: Vec<u32> = self.locks.queues.iter().map(|(.., place)| *place).collect();
-            waited.sort_unstable();
-            self.waits = Arc::new(graph::build(&self.locks.at(waited)));
-        }
         self.book.messages(messages);
-        self.book.locks(&locks, look.thresholds, look.now_ms);
+        self.book.locks(locks, look.thresholds, look.now_ms);
         self.book.tasks(&tasks);
-        self.book.nodes(&nodes);
+        self.book.nodes(nodes);
         self.book.nodes(&held);
+        (leases, leaders)
+    }
+
+    fn picture(
+        &mut self,
+        look: Look<'_>,
+        mesh: Arc<Mesh>,
+        (leases, leaders): (Vec<LeaseView>, Vec<LeaderView>),
+    ) -> Picture {
 
         let beside = leases::as_locks(&leases, look.now_ms, look.thresholds.expiring_ms);
         let mut picture = Picture {

@@ -7,6 +7,7 @@ use foldhash::fast::RandomState;
 use strum::{Display, EnumIter, IntoStaticStr};
 
 use super::agenda::Agenda;
+use super::homes::Homes;
 use super::{Look, Thresholds};
 use crate::data::mesh::Touched;
 use crate::data::model::{Message, MessageTable};
@@ -101,12 +102,7 @@ pub(super) type Turn<V> = (u32, Option<Arc<V>>, Option<Arc<V>>);
 #[derive(Debug, Default)]
 pub(super) struct Messages {
     pub(super) shelf: Shelf<MessageView>,
-    /// Places on the shelf, by source and place in its table.
-    homes: HashMap<(usize, u32), u32, RandomState>,
-    /// The same the other way round.
-    rows: HashMap<u32, (usize, u32), RandomState>,
-    next: u32,
-    free: Vec<u32>,
+    homes: Homes,
     agenda: Agenda,
     /// How many rows of databases a control plane's message may be the twin of.
     in_databases: HashMap<Twin, usize, RandomState>,
@@ -133,7 +129,7 @@ impl Messages {
             self.pair(look, *at, &mut woken);
         }
         let due = self.agenda.due(look.now_ms);
-        dirty.extend(due.iter().filter_map(|place| self.rows.get(place)));
+        dirty.extend(due.iter().filter_map(|place| self.homes.row(*place)).map(|(source, _, place)| (source, place)));
         dirty.extend(woken);
         dirty.sort_unstable();
         dirty.dedup();
@@ -142,7 +138,8 @@ impl Messages {
 
     /// Keeps count of rows that stand for a control plane's message; those whose twin came or went are woken.
     fn pair(&mut self, look: &Look<'_>, at: (usize, u32), woken: &mut Vec<(usize, u32)>) {
-        let before = self.homes.get(&at).and_then(|home| self.shelf.get(*home as usize)).map(|view| &view.message);
+        let home = self.homes.of((at.0, 0, at.1));
+        let before = home.and_then(|home| self.shelf.get(home as usize)).map(|view| &view.message);
         let now = look.tables[at.0].messages.at(at.1);
         let before = before.filter(|m| m.table == MessageTable::Mesh).map(|m| twin(m));
         let after = now.filter(|m| m.table == MessageTable::Mesh).map(|m| twin(m));
@@ -176,13 +173,11 @@ impl Messages {
         let (source, view) = (&look.mesh.sources[at.0], &look.sources[at.0]);
         let row = look.tables[at.0].messages.at(at.1);
         let row = row.filter(|m| m.table != MessageTable::Inbox || !self.in_databases.contains_key(&twin(m)));
-        let home = self.homes.get(&at).copied();
+        let home = self.homes.of((at.0, 0, at.1));
         let before = home.and_then(|home| self.shelf.get(home as usize).cloned());
         let Some(message) = row else {
             let home = home?;
-            self.homes.remove(&at);
-            self.rows.remove(&home);
-            self.free.push(home);
+            self.homes.leave((at.0, 0, at.1));
             self.shelf.put(home as usize, None);
             return Some((home, before, None));
         };
@@ -197,15 +192,7 @@ impl Messages {
             claim_until_ms,
             as_of_ms: view.as_of_ms,
         };
-        let home = home.unwrap_or_else(|| {
-            let home = self.free.pop().unwrap_or_else(|| {
-                self.next += 1;
-                self.next - 1
-            });
-            self.homes.insert(at, home);
-            self.rows.insert(home, at);
-            home
-        });
+        let home = home.unwrap_or_else(|| self.homes.enter((at.0, 0, at.1)));
         if view.as_of_ms.is_none() && !message.acknowledged {
             let stuck = created_ms.map(|at| at + look.thresholds.stuck_ms + 1);
             self.agenda.note(home, look.now_ms, stuck.into_iter().chain(claim_until_ms.map(|until| until + 1)));

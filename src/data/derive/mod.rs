@@ -5,6 +5,7 @@ pub mod chain;
 pub mod findings;
 pub mod graph;
 mod holds;
+mod homes;
 mod judge;
 pub mod leases;
 pub mod locks;

@@ -279,7 +279,9 @@ impl Tasks {
             if let Some(key) = gone.remove(&origin) {
                 self.from_logs.insert(origin, key);
             } else if let Some((key, note)) = logged(view) {
-                self.from_logs.insert(origin, key.clone());
+                if let Some(before) = self.from_logs.insert(origin, key.clone()) {
+                    self.forget(&before, origin);
+                }
                 self.note(key, origin, note);
             }
         }
@@ -302,7 +304,10 @@ impl Tasks {
                 if let Some(key) = gone.remove(&origin) {
                     kept.insert(origin, key);
                 } else if let Some((key, note)) = event_says(event, |ms| source.to_console(ms)) {
-                    kept.insert(origin, key.clone());
+                    // Of two rows of one id the later one counts.
+                    if let Some(before) = kept.insert(origin, key.clone()) {
+                        self.forget(&before, origin);
+                    }
                     self.note(key, origin, note);
                 }
             }

@@ -98,9 +98,9 @@ fn dense(canvas: &mut Canvas<'_, '_>, area: Rect, nodes: &[Arc<NodeView>], all: 
             let glyph = if level == Staleness::Healthy { '·' } else { level.glyph() };
             spans.push(canvas.span(glyph.to_string().repeat(alike.len()), level.role()));
         }
-        for (x, node) in (0u16..).zip(row) {
-            let key = node.node_id.raw().to_owned();
-            canvas.layout.hits.add(area.x + 1 + x, area.y + y, 1, 1, Hit::Thing(ViewId::Nodes, key));
+        for (x, i) in (0u16..).zip(0..row.len()) {
+            let place = usize::from(y) * width + i;
+            canvas.layout.hits.add(area.x + 1 + x, area.y + y, 1, 1, Hit::Node(place));
         }
         spans.push(canvas.span(note, Role::Dim));
         lines.push(Line::from(spans));

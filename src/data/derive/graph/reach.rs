@@ -15,9 +15,37 @@ const SHARED: usize = 4 * BLOCK;
 /// How many agents each one holds up; itself not counted.
 pub(super) fn held_up(waits: &Waits<'_>, components: &[Vec<usize>], component_of: &[usize]) -> Vec<usize> {
     let edges = Edges::between(waits, components.len(), component_of);
-    let words = waits.agents.len().div_ceil(64);
-    let part = |words: Range<usize>| count(words, waits.agents.len(), components.len(), component_of, &edges);
-    let counts = if words < SHARED {
+    // Whoever is waited for only by agents whom nobody waits for holds up these and no others: they are counted one
+    // by one. Sets are only for the rest, and for what is behind those.
+    let mut deep: Vec<bool> = (0..components.len())
+        .map(|holder| edges.waiters(holder).iter().any(|&waiter| !edges.waiters(waiter as usize).is_empty()))
+        .collect();
+    let mut counts = edges.shallow(components);
+    // Holders come before those who wait: what is behind them is marked in one pass.
+    for holder in 0..components.len() {
+        if deep[holder] {
+            for &waiter in edges.waiters(holder) {
+                deep[waiter as usize] = true;
+            }
+        }
+    }
+    let few: Vec<usize> = (0..components.len()).filter(|&component| deep[component]).collect();
+    let mut place = vec![usize::MAX; components.len()];
+    few.iter().enumerate().for_each(|(i, &component)| place[component] = i);
+    let of: Vec<usize> =
+        component_of.iter().filter(|&&component| deep[component]).map(|&component| place[component]).collect();
+    let edges = edges.among(&few, &place);
+    for (component, n) in few.iter().zip(by_sets(&of, few.len(), &edges)) {
+        counts[*component] = n;
+    }
+    component_of.iter().map(|&component| counts[component].saturating_sub(1)).collect()
+}
+
+/// How many agents each component holds up, its own among them.
+fn by_sets(component_of: &[usize], components: usize, edges: &Edges) -> Vec<usize> {
+    let words = component_of.len().div_ceil(64);
+    let part = |words: Range<usize>| count(words, component_of.len(), components, component_of, edges);
+    if words < SHARED {
         part(0..words)
     } else {
         // Blocks do not touch one another: two threads take half of them each.
@@ -30,8 +58,7 @@ pub(super) fn held_up(waits: &Waits<'_>, components: &[Vec<usize>], component_of
             counts.iter_mut().zip(more).for_each(|(count, more)| *count += more);
             counts
         })
-    };
-    component_of.iter().map(|&component| counts[component].saturating_sub(1)).collect()
+    }
 }
 
 /// How many agents of some words of the sets each component holds up.
@@ -84,6 +111,28 @@ impl Edges {
         for (holder, waiter) in pairs() {
             waiters[filled[holder] as usize] = small(waiter);
             filled[holder] += 1;
+        }
+        Self { starts, waiters }
+    }
+
+    /// Agents of each component and of those that wait for it directly.
+    fn shallow(&self, components: &[Vec<usize>]) -> Vec<usize> {
+        let mut seen = vec![usize::MAX; components.len()];
+        let count = |holder: usize| {
+            let direct = self.waiters(holder).iter().map(|&waiter| waiter as usize);
+            // A component that was counted for this holder carries its number.
+            let direct = direct.filter(|&waiter| std::mem::replace(&mut seen[waiter], holder) != holder);
+            components[holder].len() + direct.map(|waiter| components[waiter].len()).sum::<usize>()
+        };
+        (0..components.len()).map(count).collect()
+    }
+
+    /// The edges among some components, which have other places.
+    fn among(&self, few: &[usize], place: &[usize]) -> Self {
+        let (mut starts, mut waiters) = (vec![0], Vec::new());
+        for &holder in few {
+            waiters.extend(self.waiters(holder).iter().map(|&waiter| small(place[waiter as usize])));
+            starts.push(small(waiters.len()));
         }
         Self { starts, waiters }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 
-use foldhash::fast::FixedState;
+use foldhash::fast::{FixedState, RandomState};
 
 use super::cells::{Page, parse};
 use super::{Generation, Pages};
@@ -17,7 +17,7 @@ const LONGEST: usize = 1 << 16;
 #[derive(Debug, Default)]
 pub struct Followed {
     root: u32,
-    leaves: HashMap<u32, Leaf>,
+    leaves: HashMap<u32, Leaf, RandomState>,
     /// Leaves from left to right, each with the highest rowid that may stand on it.
     order: Vec<(u32, i64)>,
 }
@@ -69,31 +69,28 @@ impl Followed {
             self.order = walk(pages, self.root)?;
         }
         let wanted = self.wanted(rows);
-        let (mut before, mut now) = (HashMap::new(), HashMap::new());
-        let kept: HashSet<u32> = wanted.iter().copied().collect();
+        let (mut before, mut now): (Hashes, Hashes) = Default::default();
+        let kept: HashSet<u32, RandomState> = wanted.iter().copied().collect();
         self.leaves.retain(|number, leaf| {
             if !kept.contains(number) {
                 before.extend(leaf.rows.iter().copied());
             }
             kept.contains(number)
         });
-        let mut page = Vec::new();
-        for number in wanted {
-            let known = self.leaves.get(&number).filter(|leaf| !leaf.goes_on);
-            if known.is_some() && !suspect(number) {
-                continue;
+        let leaves = &mut self.leaves;
+        let stands = |number: &u32| leaves.get(number).is_some_and(|leaf| !leaf.goes_on) && !suspect(*number);
+        let wanted: Vec<u32> = wanted.into_iter().filter(|number| !stands(number)).collect();
+        pages.read_each(&wanted, |number, page| {
+            let hash = FixedState::default().hash_one(page);
+            if leaves.get(&number).is_some_and(|leaf| !leaf.goes_on && leaf.hash == hash) {
+                return Ok(());
             }
-            pages.read(number, &mut page)?;
-            let hash = FixedState::default().hash_one(&page);
-            if known.is_some_and(|leaf| leaf.hash == hash) {
-                continue;
-            }
-            let leaf = take_apart(pages, &page, number, hash)?;
-            now.extend(leaf.rows.iter().copied());
-            if let Some(known) = self.leaves.insert(number, leaf) {
-                before.extend(known.rows);
-            }
-        }
+            let leaf = take_apart(pages, page, number, hash)?;
+            let known = leaves.remove(&number).map(|leaf| leaf.rows).unwrap_or_default();
+            compare(&known, &leaf.rows, &mut before, &mut now);
+            leaves.insert(number, leaf);
+            Ok(())
+        })?;
         let matters = |rowid: &i64| match rows {
             Rows::All => true,
             Rows::These(rows) => rows.binary_search(rowid).is_ok(),
@@ -119,11 +116,30 @@ impl Followed {
     }
 }
 
+/// Hashes of rows, by rowid.
+type Hashes = HashMap<i64, u64, RandomState>;
+
+/// Notes the rows of a leaf that are not as they were. Both are in the order of the rowids.
+fn compare(known: &[(i64, u64)], rows: &[(i64, u64)], before: &mut Hashes, now: &mut Hashes) {
+    let (mut known, mut rows) = (known.iter().peekable(), rows.iter().peekable());
+    loop {
+        match (known.peek(), rows.peek()) {
+            (None, None) => return,
+            (Some(a), Some(b)) if a == b => {
+                known.next();
+                rows.next();
+            }
+            (Some(a), b) if b.is_none_or(|b| a.0 <= b.0) => before.extend(known.next().copied()),
+            _ => now.extend(rows.next().copied()),
+        }
+    }
+}
+
 /// Every leaf of a tree, from left to right.
 fn walk(pages: &Pages, root: u32) -> io::Result<Vec<(u32, i64)>> {
     let (mut leaves, mut page) = (Vec::new(), Vec::new());
     let mut open = vec![(root, i64::MAX, 0)];
-    let mut seen = HashSet::new();
+    let mut seen: HashSet<u32, RandomState> = HashSet::default();
     while let Some((number, highest, depth)) = open.pop() {
         if depth > DEEPEST || !seen.insert(number) {
             return Err(odd());

@@ -14,13 +14,19 @@ pub mod cells;
 pub mod follow;
 pub mod wal;
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use foldhash::fast::RandomState;
+
 use self::wal::Wal;
 use crate::data::vox::snapshot::fingerprint::beside;
+
+/// Pages that are read at once at most.
+const AT_ONCE: u32 = 64;
 
 /// The pages of a database file and its write-ahead log, as they are now.
 #[derive(Debug)]
@@ -90,9 +96,32 @@ impl Pages {
         }
     }
 
+    /// Reads pages one after another, those that stand side by side at once.
+    pub fn read_each(&self, numbers: &[u32], mut see: impl FnMut(u32, &[u8]) -> io::Result<()>) -> io::Result<()> {
+        let mut content = Vec::new();
+        let mut rest = numbers;
+        while let Some(&first) = rest.first() {
+            let beside = (0..AT_ONCE).zip(rest).take_while(|(i, number)| **number == first.wrapping_add(*i));
+            let n = beside.take_while(|(_, number)| self.wal.frame_of(**number).is_none()).count();
+            if n < 2 {
+                self.read(first, &mut content)?;
+                see(first, &content)?;
+                rest = &rest[1..];
+                continue;
+            }
+            content.resize(self.size * n, 0);
+            self.main.read_exact_at(&mut content, u64::from(first.max(1) - 1) * self.size as u64)?;
+            for (number, page) in rest.iter().zip(content.chunks(self.size)) {
+                see(*number, page)?;
+            }
+            rest = &rest[n..];
+        }
+        Ok(())
+    }
+
     /// Pages that were committed to the log between the last two looks at it.
     #[must_use]
-    pub fn written(&self) -> &std::collections::HashSet<u32> {
+    pub fn written(&self) -> &HashSet<u32, RandomState> {
         self.wal.written()
     }
 }

@@ -6,6 +6,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use foldhash::fast::RandomState;
+
 use super::Generation;
 
 const HEADER: usize = 32;
@@ -20,8 +22,8 @@ pub struct Wal {
     salts: [u8; 8],
     /// Frames that are known to be committed.
     frames: u64,
-    frame_of: HashMap<u32, u64>,
-    written: HashSet<u32>,
+    frame_of: HashMap<u32, u64, RandomState>,
+    written: HashSet<u32, RandomState>,
     size: usize,
 }
 
@@ -110,7 +112,7 @@ impl Wal {
 
     /// Pages that were committed to the log between the last two looks.
     #[must_use]
-    pub fn written(&self) -> &HashSet<u32> {
+    pub fn written(&self) -> &HashSet<u32, RandomState> {
         &self.written
     }
 }
