@@ -73,7 +73,12 @@ impl Series {
     fn at(&self, share: f64) -> f64 {
         let mut all = self.ms.clone();
         all.sort_by(f64::total_cmp);
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a rank")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a rank"
+        )]
         all.get(((all.len() - 1) as f64 * share).round() as usize).copied().unwrap_or(0.0)
     }
 
@@ -208,7 +213,9 @@ fn measure(name: &str, size: Size) -> Cost {
             if i % 3 == 0 {
                 update(&mut console.app, Event::Key(crossterm::event::KeyCode::Char('j').into()));
             }
-            frame.time(|| terminal.draw(|frame| drop(ui::draw(&console.app, look, frame))).map(|_| ()).expect("a frame"));
+            frame.time(|| {
+                terminal.draw(|frame| drop(ui::draw(&console.app, look, frame))).map(|_| ()).expect("a frame")
+            });
         }
         let median = frame.say(&format!("frame, {}", view.title));
         cost.frame = cost.frame.max(median);

@@ -31,6 +31,7 @@ pub struct Table {
     row: Option<usize>,
     /// The rows again, with what they are sorted by.
     ranked: Vec<Ranked>,
+    spare: Vec<Ranked>,
     base: Option<Base>,
 }
 
@@ -110,7 +111,7 @@ impl Table {
     /// Forgets what the rows were made from; the next refresh sorts all of them.
     pub fn forget(&mut self) {
         self.base = None;
-        self.ranked = Vec::new();
+        (self.ranked, self.spare) = Default::default();
     }
 
     /// The order of two rows: by what decides most comparisons, then by everything.
@@ -131,11 +132,7 @@ impl Table {
     }
 
     fn sorted(&self, list: &dyn List, picture: &Picture, rows: Vec<usize>) -> Vec<Ranked> {
-        let ranked = |row| Ranked {
-            by: list.head(picture, row, self.column),
-            name: list.head(picture, row, 0),
-            row,
-        };
+        let ranked = |row| Ranked { by: list.head(picture, row, self.column), name: list.head(picture, row, 0), row };
         let mut rows: Vec<Ranked> = rows.into_iter().map(ranked).collect();
         rows.sort_by(|a, b| self.compare(list, picture, a, b));
         rows
@@ -151,9 +148,11 @@ impl Table {
             changed.iter().filter(|row| **row < last).for_each(|row| gone[*row] = true);
             kept.retain(|known| known.row < BESIDE && !gone.get(known.row).is_some_and(|gone| *gone));
         }
-        let fresh: Vec<usize> =
-            changed.iter().copied().filter(|&row| list.has(picture, row) && passes(row)).collect();
-        let mut ranked = Vec::with_capacity(kept.len() + fresh.len());
+        let fresh: Vec<usize> = changed.iter().copied().filter(|&row| list.has(picture, row) && passes(row)).collect();
+        // The room of the rows before these is used again: they are many, and come each second.
+        let mut ranked = std::mem::take(&mut self.spare);
+        ranked.clear();
+        ranked.reserve(kept.len() + fresh.len());
         let mut from = 0;
         for row in self.sorted(list, picture, fresh) {
             let here = kept[from..].partition_point(|known| self.compare(list, picture, known, &row).is_lt());
@@ -162,6 +161,7 @@ impl Table {
             from += here;
         }
         ranked.extend_from_slice(&kept[from..]);
+        self.spare = kept;
         self.take(ranked);
     }
 

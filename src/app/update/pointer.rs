@@ -2,13 +2,13 @@
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
-use crate::app::views::ViewId;
 use super::super::command::Command;
 use super::super::inspect::Target;
 use super::super::mouse::Hit;
 use super::super::overlay::Overlay;
 use super::super::palette::entries;
 use super::super::{App, Effect};
+use crate::app::views::ViewId;
 
 /// Rows that one notch of the wheel moves.
 const NOTCH: isize = 3;
@@ -45,7 +45,8 @@ impl App {
                 self.show(view);
             }
             Hit::Node(place) => {
-                let node = self.picture.as_ref().and_then(|p| p.marked.worst.get(place)).map(|n| n.node_id.raw().to_owned());
+                let node =
+                    self.picture.as_ref().and_then(|p| p.marked.worst.get(place)).map(|n| n.node_id.raw().to_owned());
                 if let Some(key) = node {
                     return self.click(Hit::Thing(ViewId::Nodes, key));
                 }

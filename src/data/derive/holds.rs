@@ -13,7 +13,7 @@ use super::homes::{At, Homes};
 use super::locks::{LockState, LockView, state};
 use super::messages::Turn;
 use super::nodes::Nodes;
-use super::queues::Queues;
+use super::queues::{Queues, Waiter};
 use crate::data::mesh::Touched;
 use crate::data::shelf::Shelf;
 use crate::text::Text;
@@ -35,6 +35,8 @@ pub(super) struct Locks {
     pub(super) queues: BTreeSet<(Reverse<usize>, Option<Millis>, u32)>,
     /// Locks whose fence went back.
     pub(super) back: BTreeSet<u32>,
+    /// The queue of all locks that nobody waits for.
+    nobody: Arc<[Waiter]>,
     /// Agents by number, and the line of each lock with a queue.
     numbers: Numbers,
     lines: HashMap<u32, Line, RandomState>,
@@ -66,28 +68,32 @@ impl Locks {
         queues: &Queues,
         why: &Reasons<'_>,
     ) -> Vec<Turn<LockView>> {
-        let mut dirty: Vec<At> = Vec::new();
+        let mut dirty: Vec<(At, bool)> = Vec::new();
         let mut resources: Vec<Arc<str>> = why.resources.to_vec();
         for (source, tables) in why.touched.sources.iter().enumerate() {
             for (table, places) in tables.locks.iter().enumerate() {
+                dirty.extend(places.iter().map(|place| ((source, table, *place), false)));
+            }
+            for (table, places) in tables.locks_moved.iter().enumerate() {
                 for &place in places {
-                    dirty.push((source, table, place));
+                    dirty.push(((source, table, place), true));
                     self.file(look, queues, (source, table, place), &mut resources);
                 }
             }
         }
         for holder in why.holders {
             let places = self.by_holder.get(holder).into_iter().flatten();
-            dirty.extend(places.filter_map(|place| self.homes.row(*place)));
+            dirty.extend(places.filter_map(|place| Some((self.homes.row(*place)?, true))));
         }
         for resource in resources {
-            dirty.extend(self.by_resource.get(&resource).into_iter().flatten());
+            dirty.extend(self.by_resource.get(&resource).into_iter().flatten().map(|at| (*at, true)));
         }
         let due = self.agenda.due(look.now_ms);
-        dirty.extend(due.iter().filter_map(|place| self.homes.row(*place)));
-        dirty.sort_unstable();
-        dirty.dedup();
-        dirty.into_iter().filter_map(|at| self.judge(look, nodes, queues, at)).collect()
+        dirty.extend(due.iter().filter_map(|place| Some((self.homes.row(*place)?, false))));
+        // Of several reasons the strongest one counts.
+        dirty.sort_unstable_by_key(|(at, around)| (*at, !around));
+        dirty.dedup_by_key(|(at, _)| *at);
+        dirty.into_iter().filter_map(|(at, around)| self.judge(look, nodes, queues, at, around)).collect()
     }
 
     /// Files a row under its resource. Another lock of a name that somebody waits for may change all their queues.
@@ -132,7 +138,15 @@ impl Locks {
         others.filter_map(|at| self.filed.get(at)).all(|other| other.repository_id == filed.repository_id)
     }
 
-    fn judge(&mut self, look: &Look<'_>, nodes: &Nodes, queues: &Queues, at: At) -> Option<Turn<LockView>> {
+    /// `around` says that more than the row itself may be another: its holder's node, or who waits.
+    fn judge(
+        &mut self,
+        look: &Look<'_>,
+        nodes: &Nodes,
+        queues: &Queues,
+        at: At,
+        around: bool,
+    ) -> Option<Turn<LockView>> {
         let (source, view) = (&look.mesh.sources[at.0], &look.sources[at.0]);
         let home = self.homes.of(at);
         let before = home.and_then(|home| self.shelf.get(home as usize).cloned());
@@ -143,16 +157,31 @@ impl Locks {
             self.index(home, before.as_deref(), None);
             return Some((home, before, None));
         };
-        let holder = nodes.staleness(&lock.holder_node);
+        let alike = before.as_ref().filter(|_| !around);
+        let holder = match alike.filter(|known| known.lock.holder_node == lock.holder_node) {
+            Some(known) => known.holder_staleness,
+            None => nodes.staleness(&lock.holder_node),
+        };
         let acquired_ms = lock.acquired_at_ms.map(|ms| source.to_console(ms));
         let expires_ms = lock.expires_at_ms.map(|ms| source.to_console(ms));
         let margin = look.thresholds.expiring_ms;
         let known = before.as_ref().filter(|before| Arc::ptr_eq(&before.lock, lock));
         let fences = match known {
             Some(known) => known.fences.clone(),
-            None => look.tables[at.0].fences.of(lock).cloned(),
+            None => look.tables[at.0].fences.of(at.1, at.2).cloned(),
         };
-        let waiters = if queues.is_empty() { Vec::new() } else { queues.of(lock, acquired_ms, self.is_alone(at)) };
+        let same_queue = |known: &&Arc<LockView>| {
+            known.lock.holder_agent == lock.holder_agent
+                && (known.acquired_ms, known.lock.shared) == (acquired_ms, lock.shared)
+        };
+        let waiters = match alike.filter(same_queue) {
+            Some(known) => known.waiters.clone(),
+            None if queues.is_empty() => self.nobody.clone(),
+            None => {
+                let waiters = queues.of(lock, acquired_ms, || self.is_alone(at));
+                if waiters.is_empty() { self.nobody.clone() } else { waiters.into() }
+            }
+        };
         let judged = LockView {
             state: state(acquired_ms, expires_ms, view.at(look.now_ms), holder, margin),
             waiters,
@@ -194,7 +223,8 @@ impl Locks {
         match now.filter(|view| !view.waiters.is_empty()) {
             Some(view) => {
                 let same = |old: &LockView| {
-                    old.waiters == view.waiters && old.lock.holder_agent == view.lock.holder_agent
+                    let waiters = Arc::ptr_eq(&old.waiters, &view.waiters) || old.waiters == view.waiters;
+                    waiters && old.lock.holder_agent == view.lock.holder_agent
                 };
                 if !before.is_some_and(same) {
                     let line = self.numbers.line(view);
@@ -250,8 +280,7 @@ impl Locks {
     pub(super) fn of_one_name(&self) -> Vec<(Arc<str>, Vec<Arc<LockView>>)> {
         let mut names: Vec<&Arc<str>> = self.several.iter().collect();
         names.sort();
-        let places =
-            |name| self.by_resource.get(name).into_iter().flatten().filter_map(|at| self.homes.of(*at));
+        let places = |name| self.by_resource.get(name).into_iter().flatten().filter_map(|at| self.homes.of(*at));
         names.into_iter().map(|name| (name.clone(), self.at(places(name)))).collect()
     }
 }

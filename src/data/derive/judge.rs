@@ -136,9 +136,9 @@ impl Judge {
         let holders: Vec<Text> = nodes.iter().filter(moved).filter_map(name).collect();
         let why = Reasons { touched, holders: &holders, resources: &resources };
         let locks = self.locks.step(&look, &self.nodes, &self.queues, &why);
-        let waited = locks.iter().any(|(_, before, now)| {
-            [before, now].into_iter().flatten().any(|view| !view.waiters.is_empty())
-        });
+        let waited = locks
+            .iter()
+            .any(|(_, before, now)| [before, now].into_iter().flatten().any(|view| !view.waiters.is_empty()));
         if waited {
             self.waits = Arc::new(self.locks.graph());
         }
@@ -178,7 +178,6 @@ impl Judge {
         mesh: Arc<Mesh>,
         (leases, leaders): (Vec<LeaseView>, Vec<LeaderView>),
     ) -> Picture {
-
         let beside = leases::as_locks(&leases, look.now_ms, look.thresholds.expiring_ms);
         let mut picture = Picture {
             mesh,

@@ -86,7 +86,7 @@ pub(super) fn as_locks(leases: &[LeaseView], now_ms: Millis, margin: Millis) -> 
             holder_staleness: view.holder_staleness,
             acquired_ms: lease.granted_at_ms,
             expires_ms: view.expires_ms,
-            waiters: Vec::new(),
+            waiters: Arc::default(),
             fences: None,
             as_of_ms: view.as_of_ms,
         }

@@ -40,7 +40,7 @@ pub struct LockView {
     pub acquired_ms: Option<Millis>,
     /// On the console's clock.
     pub expires_ms: Option<Millis>,
-    pub waiters: Vec<Waiter>,
+    pub waiters: Arc<[Waiter]>,
     /// What was seen of its fence token since the console watches.
     pub fences: Option<Arc<Fences>>,
     /// Set where the source is old.
@@ -55,7 +55,7 @@ impl LockView {
             && fences(self) == fences(other)
             && (self.state, self.holder_staleness, self.acquired_ms, self.expires_ms, self.as_of_ms)
                 == (other.state, other.holder_staleness, other.acquired_ms, other.expires_ms, other.as_of_ms)
-            && self.waiters == other.waiters
+            && (Arc::ptr_eq(&self.waiters, &other.waiters) || self.waiters == other.waiters)
     }
 
     /// The oldest of those who wait longer than is good.

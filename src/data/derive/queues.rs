@@ -119,10 +119,11 @@ impl Queues {
     /// The queue for a lock: by priority, then time, then id; one entry an agent; never its holder.
     /// `alone` says that no other repository has a lock of this name.
     #[must_use]
-    pub fn of(&self, lock: &Lock, acquired_ms: Option<Millis>, alone: bool) -> Vec<Waiter> {
+    pub fn of(&self, lock: &Lock, acquired_ms: Option<Millis>, alone: impl FnOnce() -> bool) -> Vec<Waiter> {
         let Some((name, claims)) = self.claims.get_key_value(self.canonical(lock.lock_key.raw())) else {
             return Vec::new();
         };
+        let alone = alone();
         let mut merged: BTreeMap<&Text, Waiter> = BTreeMap::new();
         for claim in claims {
             let outdated = claim.dated && acquired_ms.is_some_and(|at| claim.waiter.since_ms.is_some_and(|s| s < at));
@@ -329,7 +330,7 @@ mod tests {
         let turns: Vec<Turn<MessageView>> =
             (0..).zip(messages).map(|(place, view)| (place, None, Some(Arc::new(view.clone())))).collect();
         queues.take_messages(&turns);
-        queues.of(lock, Some(0), alone).iter().map(|w| w.agent.to_string()).collect()
+        queues.of(lock, Some(0), || alone).iter().map(|w| w.agent.to_string()).collect()
     }
 
     #[test]

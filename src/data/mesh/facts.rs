@@ -9,7 +9,8 @@ use super::rates::Tally;
 use super::table::{Table, Turn};
 use crate::data::derive::chain::Links;
 use crate::data::model::{
-    Heartbeat, Leader, Lease, LineageEvent, Lock, LogEntry, LogTable, Message, MessageTable, QueueStats, RegistryNode,
+    Heartbeat, Leader, Lease, LineageEvent, Lock, LockTable, LogEntry, LogTable, Message, MessageTable, QueueStats,
+    RegistryNode,
 };
 use crate::data::observation::{Change, Delta, LogStart};
 use crate::text::Text;
@@ -139,12 +140,12 @@ impl Tables {
             Change::Locks(table, rows) => {
                 let turns =
                     self.locks[table as usize].replace(rows, |l, n| (l.lock_key.clone(), l.repository_id.clone(), n));
-                self.note_locks(facts, &turns, tally, at_ms);
+                self.note_locks(facts, table, &turns, tally, at_ms);
             }
             Change::SomeLocks(table, delta) => {
                 let name = |l: &Lock| (l.lock_key.clone(), l.repository_id.clone(), 0);
                 let turns = some(&mut self.locks[table as usize], delta, name, |(a, b)| (a, b, 0));
-                self.note_locks(facts, &turns, tally, at_ms);
+                self.note_locks(facts, table, &turns, tally, at_ms);
             }
             Change::LiveMessages(table, rows) => {
                 if table == MessageTable::Inbox && *facts.inbox != *rows {
@@ -183,10 +184,17 @@ impl Tables {
         (self.fences, self.begun) = (FenceBook::default(), false);
     }
 
-    fn note_locks(&mut self, facts: &mut Facts, turns: &[Turn<Lock>], tally: &mut Tally, at_ms: Millis) {
+    fn note_locks(
+        &mut self,
+        facts: &mut Facts,
+        table: LockTable,
+        turns: &[Turn<Lock>],
+        tally: &mut Tally,
+        at_ms: Millis,
+    ) {
         facts.revision += u64::from(!turns.is_empty());
-        for (before, after) in turns {
-            self.fences.note(before.as_deref(), after.as_deref(), at_ms);
+        for (place, before, after) in turns {
+            self.fences.note(table as usize, *place, before.as_deref(), after.as_deref(), at_ms);
             let taken = |l: &Lock| (l.holder_node.clone(), l.holder_agent.clone(), l.acquired_at_ms);
             if before.as_deref().map(taken) != after.as_deref().map(taken) {
                 tally.acquired += u64::from(after.is_some());
@@ -241,9 +249,7 @@ fn some<T: PartialEq, K>(
     name: impl Fn(&T) -> Name,
     gone: impl Fn(K) -> Name,
 ) -> Vec<Turn<T>> {
-    let mut turns: Vec<Turn<T>> =
-        delta.gone.into_iter().filter_map(|key| Some((table.remove(&gone(key)), None))).collect();
-    turns.retain(|(before, _)| before.is_some());
+    let mut turns: Vec<Turn<T>> = delta.gone.into_iter().filter_map(|key| table.remove(&gone(key))).collect();
     turns.extend(delta.changed.into_iter().filter_map(|row| table.set(name(&row), row)));
     turns
 }

@@ -28,8 +28,6 @@ pub struct Fences {
     pub renewed_ms: Option<Millis>,
     /// Holders in turn, oldest first.
     pub changes: Vec<Held>,
-    /// Whether the row is there.
-    there: bool,
 }
 
 /// A fence token that went backwards.
@@ -57,38 +55,41 @@ type Key = (LockTable, Text, Text);
 /// The fences of one source.
 #[derive(Debug, Clone, Default)]
 pub struct FenceBook {
-    known: HashMap<Key, Arc<Fences>, RandomState>,
+    /// By table and place there.
+    there: [Vec<Option<Arc<Fences>>>; 2],
+    gone: HashMap<Key, Arc<Fences>, RandomState>,
     /// Locks whose rows went, the one that went first at the front.
-    gone: VecDeque<Key>,
+    left: VecDeque<Key>,
 }
 
 impl FenceBook {
-    /// What was seen of a lock's fence.
+    /// What was seen of the fence of the lock at a place.
     #[must_use]
-    pub fn of(&self, lock: &Lock) -> Option<&Arc<Fences>> {
-        self.known.get(&key(lock))
+    pub fn of(&self, table: usize, place: u32) -> Option<&Arc<Fences>> {
+        self.there.get(table)?.get(place as usize)?.as_ref()
     }
 
-    /// Notes what a row was and is.
-    pub fn note(&mut self, before: Option<&Lock>, after: Option<&Lock>, at_ms: Millis) {
+    /// Notes what the row at a place was and is.
+    pub fn note(&mut self, table: usize, place: u32, before: Option<&Lock>, after: Option<&Lock>, at_ms: Millis) {
+        let Some(there) = self.there.get_mut(table) else { return };
+        there.resize(there.len().max(place as usize + 1), None);
+        let slot = &mut there[place as usize];
         match (before, after) {
             (_, Some(lock)) => {
-                let fences = self.known.entry(key(lock)).or_insert_with(|| Arc::new(begin(lock, at_ms)));
-                let fences = Arc::make_mut(fences);
-                fences.there = true;
-                note_one(fences, lock, before, at_ms);
+                let fences = slot.get_or_insert_with(|| {
+                    self.gone.remove(&key(lock)).unwrap_or_else(|| Arc::new(begin(lock, at_ms)))
+                });
+                note_one(Arc::make_mut(fences), lock, before, at_ms);
             }
             (Some(lock), None) => {
-                let key = key(lock);
-                if let Some(fences) = self.known.get_mut(&key) {
-                    Arc::make_mut(fences).there = false;
+                if let Some(fences) = slot.take() {
+                    self.gone.insert(key(lock), fences);
+                    self.left.push_back(key(lock));
                 }
-                self.gone.push_back(key);
-                while self.gone.len() > MOST_GONE {
-                    let Some(key) = self.gone.pop_front() else { return };
-                    if self.known.get(&key).is_some_and(|fences| !fences.there) {
-                        self.known.remove(&key);
-                    }
+                while self.left.len() > MOST_GONE {
+                    // One that came back and went again is forgotten a little early.
+                    let Some(key) = self.left.pop_front() else { return };
+                    self.gone.remove(&key);
                 }
             }
             (None, None) => {}
@@ -105,14 +106,7 @@ fn held(lock: &Lock, at_ms: Millis) -> Held {
 }
 
 fn begin(lock: &Lock, at_ms: Millis) -> Fences {
-    Fences {
-        fence: lock.fence_token,
-        back: None,
-        renewals: 0,
-        renewed_ms: None,
-        changes: vec![held(lock, at_ms)],
-        there: true,
-    }
+    Fences { fence: lock.fence_token, back: None, renewals: 0, renewed_ms: None, changes: vec![held(lock, at_ms)] }
 }
 
 fn note_one(fences: &mut Fences, lock: &Lock, old: Option<&Lock>, at_ms: Millis) {
@@ -155,10 +149,10 @@ mod tests {
             let mut row = lock("k", node, node, 0);
             row.fence_token = Some(*fence);
             let after = (*fence != 0).then_some(row);
-            book.note(before.as_ref(), after.as_ref(), at);
+            book.note(0, 0, before.as_ref(), after.as_ref(), at);
             before = after;
         }
-        book.of(&lock("k", "", "", 0)).expect("a record").as_ref().clone()
+        book.of(0, 0).expect("a record").as_ref().clone()
     }
 
     #[test]
@@ -181,12 +175,13 @@ mod tests {
         let mut book = FenceBook::default();
         for i in 0..MOST_GONE + 10 {
             let row = lock(&format!("{i}"), "n", "1", 0);
-            book.note(None, Some(&row), 0);
-            book.note(Some(&row), None, 1);
+            book.note(0, 0, None, Some(&row), 0);
+            book.note(0, 0, Some(&row), None, 1);
         }
-        let stays = lock("stays", "n", "1", 0);
-        book.note(None, Some(&stays), 2);
-        assert_eq!(book.known.len(), MOST_GONE + 1);
-        assert!(book.of(&stays).is_some() && book.of(&lock("0", "n", "1", 0)).is_none());
+        assert_eq!(book.gone.len(), MOST_GONE);
+        let mut again = lock(&format!("{}", MOST_GONE + 9), "n", "1", 0);
+        again.fence_token = Some(1);
+        book.note(0, 0, None, Some(&again), 2);
+        assert!(book.of(0, 0).is_some_and(|fences| fences.back.is_some()), "the last ones are remembered");
     }
 }

@@ -93,6 +93,8 @@ pub struct Touched {
 pub struct TouchedTables {
     pub heartbeats: Vec<u32>,
     pub locks: [Vec<u32>; 2],
+    /// Places of locks that may stand for another lock now, or for none.
+    pub locks_moved: [Vec<u32>; 2],
     pub messages: Vec<u32>,
 }
 
@@ -131,6 +133,7 @@ impl Watch {
         let of = |tables: &mut Tables| TouchedTables {
             heartbeats: tables.heartbeats.take_touched(),
             locks: [tables.locks[0].take_touched(), tables.locks[1].take_touched()],
+            locks_moved: [tables.locks[0].take_moved(), tables.locks[1].take_moved()],
             messages: tables.messages.take_touched(),
         };
         Touched { sources: self.tables.iter_mut().map(of).collect(), clocks: std::mem::take(&mut self.clocks_moved) }
@@ -139,10 +142,14 @@ impl Watch {
     /// Everything, as if all of it had changed.
     #[must_use]
     pub fn everything(&self) -> Touched {
-        let of = |tables: &Tables| TouchedTables {
-            heartbeats: tables.heartbeats.places().collect(),
-            locks: [tables.locks[0].places().collect(), tables.locks[1].places().collect()],
-            messages: tables.messages.places().collect(),
+        let of = |tables: &Tables| {
+            let locks = [tables.locks[0].places().collect(), tables.locks[1].places().collect()];
+            TouchedTables {
+                heartbeats: tables.heartbeats.places().collect(),
+                locks_moved: locks.clone(),
+                locks,
+                messages: tables.messages.places().collect(),
+            }
         };
         Touched { sources: self.tables.iter().map(of).collect(), clocks: Vec::new() }
     }
@@ -179,7 +186,7 @@ impl Watch {
 
     /// Learns about nodes' clocks from the heartbeats that appeared between two looks.
     fn compare_clocks(&mut self, beats: &[Turn<Heartbeat>], last: Millis, now: Millis) {
-        for (before, after) in beats {
+        for (_, before, after) in beats {
             let (Some(before), Some(after)) = (before, after) else { continue };
             let (Some(earlier), Some(seen)) = (before.last_seen_ms, after.last_seen_ms) else { continue };
             if earlier < seen {

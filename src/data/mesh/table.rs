@@ -13,16 +13,24 @@ pub struct Table<K, T> {
     place_of: HashMap<K, u32, RandomState>,
     free: Vec<u32>,
     touched: Vec<u32>,
+    /// Of those, the ones that were given to a key or taken from one.
+    moved: Vec<u32>,
 }
 
 impl<K, T> Default for Table<K, T> {
     fn default() -> Self {
-        Self { rows: Vec::new(), place_of: HashMap::default(), free: Vec::new(), touched: Vec::new() }
+        Self {
+            rows: Vec::new(),
+            place_of: HashMap::default(),
+            free: Vec::new(),
+            touched: Vec::new(),
+            moved: Vec::new(),
+        }
     }
 }
 
-/// What one row was and is.
-pub type Turn<T> = (Option<Arc<T>>, Option<Arc<T>>);
+/// What the row at a place was and is.
+pub type Turn<T> = (u32, Option<Arc<T>>, Option<Arc<T>>);
 
 impl<K: Eq + Hash + Clone, T: PartialEq> Table<K, T> {
     /// How many rows there are.
@@ -72,20 +80,22 @@ impl<K: Eq + Hash + Clone, T: PartialEq> Table<K, T> {
                 u32::try_from(self.rows.len() - 1).unwrap_or(u32::MAX)
             });
             self.place_of.insert(key, place);
+            self.moved.push(place);
             place
         };
         let row = Some(Arc::new(row));
         let before = std::mem::replace(&mut self.rows[place as usize], row.clone());
         self.touched.push(place);
-        Some((before, row))
+        Some((place, before, row))
     }
 
-    /// Takes a row away.
-    pub fn remove(&mut self, key: &K) -> Option<Arc<T>> {
+    /// Takes a row away. Answers what changed.
+    pub fn remove(&mut self, key: &K) -> Option<Turn<T>> {
         let place = self.place_of.remove(key)?;
         self.free.push(place);
         self.touched.push(place);
-        self.rows[place as usize].take()
+        self.moved.push(place);
+        Some((place, self.rows[place as usize].take(), None))
     }
 
     /// Replaces all rows. Answers what changed. Rows of one key are told apart by how many came before.
@@ -111,7 +121,7 @@ impl<K: Eq + Hash + Clone, T: PartialEq> Table<K, T> {
         if kept.contains(&false) {
             let gone = |place: &u32| kept.get(*place as usize) == Some(&false);
             let keys: Vec<K> = self.place_of.iter().filter(|(_, p)| gone(p)).map(|(key, _)| key.clone()).collect();
-            turns.extend(keys.iter().filter_map(|key| Some((Some(self.remove(key)?), None))));
+            turns.extend(keys.iter().filter_map(|key| self.remove(key)));
         }
         turns
     }
@@ -122,6 +132,11 @@ impl<K: Eq + Hash + Clone, T: PartialEq> Table<K, T> {
         touched.sort_unstable();
         touched.dedup();
         touched
+    }
+
+    /// The places among them that may stand for another key now, or for none.
+    pub fn take_moved(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.moved)
     }
 }
 

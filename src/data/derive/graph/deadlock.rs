@@ -27,8 +27,7 @@ pub(super) fn find(waits: &Waits<'_>, components: &[Vec<usize>], component_of: &
     let mut found: Vec<Deadlock> = inside
         .into_iter()
         .map(|(component, inside)| {
-            let mut agents: Vec<Text> =
-                components[component].iter().map(|&agent| waits.name(agent).clone()).collect();
+            let mut agents: Vec<Text> = components[component].iter().map(|&agent| waits.name(agent).clone()).collect();
             agents.sort();
             let name = |lock: usize| (waits.locks[lock].key(), waits.locks[lock].lock.lock_key.clone());
             Deadlock { agents, breaks: smallest_break(&inside).into_iter().map(name).collect() }
