@@ -44,6 +44,8 @@ pub enum Event {
     Paste(String),
     /// The terminal has another size: drawn anew, nothing to remember.
     Resize,
+    /// The terminal has the focus, or has it no more.
+    Focus(bool),
     /// Time has passed.
     Tick(Millis),
     /// A new picture of the mesh.
@@ -65,6 +67,8 @@ pub enum Effect {
     /// Poll every source now.
     Refresh,
     Interval(Duration),
+    /// Somebody looks, or nobody does.
+    Watched(bool),
     Copy(String),
     Mouse(bool),
     Mesh(String),

@@ -70,6 +70,7 @@ pub async fn run(mut app: App, settings: Settings, open_mesh: OpenMesh) -> anyho
             // A picture that brings nothing new is drawn when the clock ticks.
             dirty |= match (&event, app.latest()) {
                 (Event::Picture(new), Some(old)) => new.is_news_after(old),
+                (Event::Focus(_), _) => false,
                 _ => true,
             };
             if let Event::Key(_) | Event::Mouse(_) = event {
@@ -89,6 +90,7 @@ pub async fn run(mut app: App, settings: Settings, open_mesh: OpenMesh) -> anyho
                     Effect::Redraw => screen.clear()?,
                     Effect::Refresh => engine.nudge(),
                     Effect::Interval(interval) => engine.pace(interval),
+                    Effect::Watched(watched) => engine.watched(watched),
                     Effect::Copy(text) => screen.copy(&text)?,
                     Effect::Run { plan, reason } => {
                         if !engine.run(plan, reason) {
@@ -129,7 +131,8 @@ fn translate(event: crossterm::event::Event) -> Option<Event> {
         Raw::Mouse(mouse) => Some(Event::Mouse(mouse)),
         Raw::Paste(text) => Some(Event::Paste(text)),
         Raw::Resize(..) => Some(Event::Resize),
-        Raw::FocusGained | Raw::FocusLost => None,
+        Raw::FocusGained => Some(Event::Focus(true)),
+        Raw::FocusLost => Some(Event::Focus(false)),
     }
 }
 

@@ -151,7 +151,7 @@ pub fn unheard() -> Watch {
 fn observed(source: usize, at_ms: Millis, changes: Vec<Change>, parts: &[(&'static str, Presence)]) -> Report {
     let observation = Observation {
         changes,
-        cost: Cost { round_trips: 0, rows: 31, bytes: 16_512, ms: 1.9 },
+        cost: Cost { round_trips: 0, rows: 31, read: None, bytes: 16_512, ms: 1.9 },
         clock: Some(ClockSample { offset_ms: 0, uncertainty_ms: 3 }),
         probe: Some(Arc::new(Probe { parts: parts.to_vec() })),
         oddities: None,

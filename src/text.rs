@@ -61,6 +61,28 @@ impl Text {
     }
 }
 
+/// Texts that are the same, kept once: names of nodes, agents and repositories stand in many rows.
+#[derive(Debug, Default)]
+pub struct Interner(std::collections::HashSet<Text, foldhash::fast::RandomState>);
+
+impl Interner {
+    /// Names that are kept at most; beyond, all are forgotten, and kept anew as they come.
+    const MOST: usize = 200_000;
+
+    /// Shares a text with those that were the same.
+    pub fn share(&mut self, text: &mut Text) {
+        match self.0.get(text) {
+            Some(known) => *text = known.clone(),
+            None => {
+                if self.0.len() >= Self::MOST {
+                    self.0.clear();
+                }
+                self.0.insert(text.clone());
+            }
+        }
+    }
+}
+
 impl Default for Text {
     fn default() -> Self {
         Self { shown: "".into(), raw: None }

@@ -79,6 +79,7 @@ async fn a_poll_is_one_round_trip_and_history_is_never_read_twice() {
     let second = source.poll(&known).await.unwrap();
     assert_eq!(server.requests() - before, 1);
     assert_eq!(second.cost.round_trips, 1);
+    assert_eq!(second.cost.read, Some(second.cost.rows), "the server says what it read: here, what it returned");
     assert!(second.cost.bytes > 0);
     assert!(!second.changes.iter().any(|c| matches!(c, Change::Log(..))), "the op-log is followed, not re-read");
 

@@ -101,6 +101,12 @@ pub const KEYS: &[Key] = &[
     Key { name: "use_mesh", kind: Kind::Text, default: "", help: "the mesh to open when none is named" },
     Key { name: "repo", kind: Kind::Text, default: "", help: "show this repository only" },
     Key { name: "interval", kind: Kind::Duration, default: "1s", help: "from the start of one poll to the next" },
+    Key {
+        name: "idle_interval",
+        kind: Kind::Duration,
+        default: "5s",
+        help: "the same while the terminal has not the focus and nothing changed for a minute",
+    },
     Key { name: "timeout", kind: Kind::Duration, default: "5s", help: "a poll that takes longer has failed" },
     Key { name: "read_only", kind: Kind::Bool, default: "false", help: "no write action, whatever the rights" },
     Key { name: "operator", kind: Kind::Text, default: "", help: "who is named in the journal" },
@@ -160,7 +166,7 @@ pub const KEYS: &[Key] = &[
         name: "limits.window",
         kind: Kind::Number,
         default: "2000",
-        help: "rows of history that are read at the first look",
+        help: "rows of each history (messages that are settled, op-log, lineage) that are read at first, and kept",
     },
     Key { name: "thresholds.stale", kind: Kind::Duration, default: "60s", help: "one missed window of a node" },
     Key {

@@ -73,6 +73,8 @@ pub struct Cost {
     pub round_trips: u64,
     /// Rows returned.
     pub rows: u64,
+    /// Rows that the server says it read for them, where it says so: what is billed.
+    pub read: Option<u64>,
     /// Bytes received, or copied from a file.
     pub bytes: u64,
     /// Milliseconds from start to end.
@@ -83,6 +85,10 @@ impl std::ops::AddAssign for Cost {
     fn add_assign(&mut self, other: Self) {
         self.round_trips += other.round_trips;
         self.rows += other.rows;
+        self.read = match (self.read, other.read) {
+            (Some(a), Some(b)) => Some(a + b),
+            (a, b) => a.or(b),
+        };
         self.bytes += other.bytes;
         self.ms += other.ms;
     }

@@ -69,6 +69,7 @@ fn sources(picture: &Picture) -> Value {
             "cost": {
                 "round_trips": source.total_cost.round_trips,
                 "rows": source.total_cost.rows,
+                "rows_read": source.total_cost.read,
                 "bytes": source.total_cost.bytes,
                 "ms": (source.total_cost.ms * 10.0).round() / 10.0,
             },

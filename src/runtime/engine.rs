@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -31,6 +31,9 @@ const LAST_STEP: Duration = Duration::from_millis(700);
 const PROGRESS: usize = 4_096;
 /// Time alone changes judgements; they are drawn anew this often when nothing is reported.
 const JUDGE_EVERY: Duration = Duration::from_secs(1);
+
+/// After so long without a change there is little to miss between two looks.
+const QUIET: Duration = Duration::from_secs(60);
 
 /// What an engine tells.
 pub enum News {
@@ -71,7 +74,7 @@ impl Engine {
         let (orders, ordered) = mpsc::channel(1);
         let (tell, progress) = mpsc::channel(PROGRESS);
         let (report_to, reports) = mpsc::channel(REPORTS);
-        let (pace, pace_of) = watch::channel(Pace { interval: settings.interval, nudge: 0 });
+        let (pace, pace_of) = watch::channel(Pace::new(settings.interval, settings.idle_interval));
         let (tell_known, known) = watch::channel(Known::default());
         let (show, pictures) = watch::channel(None);
         let mut tasks = JoinSet::new();
@@ -98,8 +101,10 @@ impl Engine {
             settings: settings.clone(),
             show,
             tell_known,
+            pace: pace.clone(),
+            moved: Instant::now(),
         };
-        tasks.spawn(keeper.run(reports, pace_of));
+        tasks.spawn(keeper.run(reports));
         Ok(Self {
             pictures,
             orders,
@@ -158,6 +163,15 @@ impl Engine {
         self.pace.send_modify(|pace| pace.interval = interval);
     }
 
+    /// Somebody looks at the screen, or nobody does. Whoever comes back sees what is, not what was.
+    pub fn watched(&self, watched: bool) {
+        self.pace.send_modify(|pace| {
+            let slow = pace.span() > pace.interval;
+            pace.watched = watched;
+            pace.nudge += u64::from(slow && watched);
+        });
+    }
+
     /// Ends every task.
     pub async fn stop(mut self) {
         self.stop_plan();
@@ -213,10 +227,13 @@ struct Keeper {
     settings: Settings,
     show: watch::Sender<Option<Arc<Picture>>>,
     tell_known: watch::Sender<Known>,
+    pace: watch::Sender<Pace>,
+    /// When something was seen to happen.
+    moved: Instant,
 }
 
 impl Keeper {
-    async fn run(mut self, mut reports: mpsc::Receiver<Report>, pace: watch::Receiver<Pace>) {
+    async fn run(mut self, mut reports: mpsc::Receiver<Report>) {
         let mut judge = tokio::time::interval(JUDGE_EVERY);
         judge.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -228,13 +245,15 @@ impl Keeper {
                         self.watch.apply(report);
                     }
                     self.read_journal().await;
+                    // Time was looked at too: the next look for its sake alone is a whole step away.
+                    judge.reset();
                 }
                 _ = judge.tick() => {
                     self.watch.mesh.rates.advance(wall_clock());
                     self.read_journal().await;
                 }
             }
-            let interval_ms = millis(pace.borrow().interval);
+            let interval_ms = millis(self.pace.borrow().span());
             self.judge(interval_ms);
         }
     }
@@ -260,6 +279,11 @@ impl Keeper {
         let touched = self.watch.take_touched();
         let picture = self.judge.judge(&self.watch, &touched, wall_clock(), &self.settings.thresholds, interval_ms);
         let picture = Arc::new(picture);
+        if self.published.last().is_none_or(|before| picture.is_news_after(before)) {
+            self.moved = Instant::now();
+        }
+        let quiet = self.moved.elapsed() >= QUIET;
+        self.pace.send_if_modified(|pace| std::mem::replace(&mut pace.quiet, quiet) != quiet);
         // Only control planes have inboxes to be asked for.
         let agents = if self.settings.controls.is_empty() { Arc::default() } else { picture.agents() };
         let known = Known { agents };

@@ -27,6 +27,7 @@ pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
     match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => app.key(key),
         Event::Key(_) | Event::Resize => Vec::new(),
+        Event::Focus(on) => vec![Effect::Watched(on)],
         Event::Mouse(mouse) => app.pointer(mouse),
         Event::Paste(text) => app.paste(&text),
         Event::Tick(now_ms) => {

@@ -40,6 +40,8 @@ pub(super) struct Locks {
     /// Agents by number, and the line of each lock with a queue.
     numbers: Numbers,
     lines: HashMap<u32, Line, RandomState>,
+    /// Whether lines changed since the graph was made.
+    lines_moved: bool,
     /// Resources that have several locks.
     pub(super) several: HashSet<Arc<str>, RandomState>,
 }
@@ -119,7 +121,8 @@ impl Locks {
         }
         let Some((name, repository_id)) = now else { return };
         let name: Arc<str> = self.by_resource.get_key_value(name).map_or_else(|| name.into(), |(name, _)| name.clone());
-        let places = self.by_resource.entry(name.clone()).or_default();
+        // Nearly every name stands for one lock.
+        let places = self.by_resource.entry(name.clone()).or_insert_with(|| Vec::with_capacity(1));
         places.push(at);
         places.sort_unstable();
         if places.len() > 1 {
@@ -224,16 +227,17 @@ impl Locks {
             Some(view) => {
                 let same = |old: &LockView| {
                     let waiters = Arc::ptr_eq(&old.waiters, &view.waiters) || old.waiters == view.waiters;
-                    waiters && old.lock.holder_agent == view.lock.holder_agent
+                    let holder = |view: &LockView| (view.lock.holder_agent.clone(), view.lock.holder_node.clone());
+                    waiters && holder(old) == holder(view)
                 };
-                if !before.is_some_and(same) {
+                let over = |view: &LockView| view.state == LockState::Expired;
+                if before.is_none_or(|old| !same(old) || over(old) != over(view)) {
                     let line = self.numbers.line(view);
                     self.lines.insert(home, line);
+                    self.lines_moved = true;
                 }
             }
-            None => {
-                self.lines.remove(&home);
-            }
+            None => self.lines_moved |= self.lines.remove(&home).is_some(),
         }
         if now.and_then(|view| view.fences.as_ref()).is_some_and(|fences| fences.back.is_some()) {
             self.back.insert(home);
@@ -257,13 +261,16 @@ impl Locks {
         }
     }
 
-    /// Who waits for whom.
-    pub(super) fn graph(&mut self) -> WaitGraph {
+    /// Who waits for whom, if that is not as it was.
+    pub(super) fn graph(&mut self) -> Option<WaitGraph> {
+        if !std::mem::take(&mut self.lines_moved) {
+            return None;
+        }
         let mut waited: Vec<(u32, &Line)> = self.lines.iter().map(|(place, line)| (*place, line)).collect();
         waited.sort_unstable_by_key(|(place, _)| *place);
         let locks = self.at(waited.iter().map(|(place, _)| *place));
         let lines: Vec<&Line> = waited.into_iter().map(|(_, line)| line).collect();
-        graph::build(&locks, &lines, &mut self.numbers)
+        Some(graph::build(&locks, &lines, &mut self.numbers))
     }
 
     /// Names that were given numbers, in all.

@@ -136,11 +136,8 @@ impl Judge {
         let holders: Vec<Text> = nodes.iter().filter(moved).filter_map(name).collect();
         let why = Reasons { touched, holders: &holders, resources: &resources };
         let locks = self.locks.step(&look, &self.nodes, &self.queues, &why);
-        let waited = locks
-            .iter()
-            .any(|(_, before, now)| [before, now].into_iter().flatten().any(|view| !view.waiters.is_empty()));
-        if waited {
-            self.waits = Arc::new(self.locks.graph());
+        if let Some(waits) = self.locks.graph() {
+            self.waits = Arc::new(waits);
         }
         let rest = self.finish(&look, messages, &nodes, &locks, log_changed);
         self.picture(look, mesh, rest)

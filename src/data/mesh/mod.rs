@@ -4,6 +4,7 @@
 pub mod clocks;
 pub mod facts;
 pub mod fences;
+pub mod meter;
 pub mod rates;
 pub mod table;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use self::clocks::{NodeClock, SourceClock};
 use self::facts::{Facts, Tables};
+use self::meter::Meter;
 use self::rates::{Rates, Tally};
 use self::table::Turn;
 use super::action::journal::Entry;
@@ -45,6 +47,7 @@ pub struct SourceState {
     pub polls: u64,
     pub last_cost: Cost,
     pub total_cost: Cost,
+    pub meter: Meter,
     pub facts: Facts,
 }
 
@@ -165,6 +168,7 @@ impl Watch {
         source.polls += 1;
         source.last_cost = cost;
         source.total_cost += cost;
+        source.meter.note(at_ms, cost);
         if let Some(sample) = clock {
             source.clock.sample(sample);
         }
@@ -213,6 +217,7 @@ impl SourceState {
             polls: 0,
             last_cost: Cost::default(),
             total_cost: Cost::default(),
+            meter: Meter::default(),
             facts: Facts::default(),
         }
     }

@@ -25,8 +25,28 @@ pub enum Report {
 pub struct Pace {
     /// From the start of one poll to the start of the next.
     pub interval: Duration,
+    /// The same while nobody looks and nothing happens.
+    pub idle: Duration,
+    /// Whether somebody looks, as far as the terminal tells.
+    pub watched: bool,
+    /// Whether nothing has happened for a while.
+    pub quiet: bool,
     /// Counts up each time the operator asks for a poll now.
     pub nudge: u64,
+}
+
+impl Pace {
+    /// A pace while somebody looks.
+    #[must_use]
+    pub fn new(interval: Duration, idle: Duration) -> Self {
+        Self { interval, idle, watched: true, quiet: false, nudge: 0 }
+    }
+
+    /// From the start of one poll to the start of the next, as things are.
+    #[must_use]
+    pub fn span(&self) -> Duration {
+        if self.watched || !self.quiet { self.interval } else { self.interval.max(self.idle) }
+    }
 }
 
 /// One poll that takes no longer than it may.
@@ -64,7 +84,7 @@ impl Poller {
             let (report, wait) = match outcome {
                 Ok(observation) => {
                     breaker.succeed();
-                    let wait = self.pace.borrow().interval.saturating_sub(started.elapsed());
+                    let wait = self.pace.borrow().span().saturating_sub(started.elapsed());
                     (Report::Observed { source: self.index, at_ms, observation: Box::new(observation) }, wait)
                 }
                 Err(fault) => {
@@ -106,7 +126,7 @@ impl Poller {
                     if now.nudge != before.nudge {
                         return true;
                     }
-                    end = end.min(tokio::time::Instant::now() + now.interval);
+                    end = end.min(tokio::time::Instant::now() + now.span());
                 }
             }
         }

@@ -14,7 +14,7 @@ use super::track::{self, Ask, Mail, Track};
 use crate::data::model::{Heartbeat, Lock, LockTable, LogTable, Message, MessageTable, Oddity};
 use crate::data::observation::{Change, ClockSample, Cost, Delta, LogStart, Observation};
 use crate::data::source::{Fault, Known, Polling, Source};
-use crate::text::Text;
+use crate::text::{Interner, Text};
 use crate::time::Millis;
 
 /// A remote database's schema is looked at again after this many polls.
@@ -36,6 +36,7 @@ pub struct VoxDb {
     vanished: [Vec<i64>; 2],
     tracks: Tracks,
     oddities: Vec<Oddity>,
+    names: Interner,
 }
 
 /// Tables that may be large.
@@ -62,6 +63,7 @@ impl VoxDb {
             vanished: Default::default(),
             tracks: Tracks::default(),
             oddities: Vec::new(),
+            names: Interner::default(),
         }
     }
 
@@ -242,12 +244,17 @@ impl VoxDb {
     }
 
     fn take(&mut self, part: Part, rows: &Rows, reader: &mut Reader<'_>, clock: (Millis, Millis), asks: &Asks) {
-        let tracks = &mut self.tracks;
+        let (tracks, names) = (&mut self.tracks, &mut self.names);
         match part {
             Part::Clock => reader.clock(rows, clock),
             Part::Head(_) => {}
             Part::Heartbeats => {
-                let name = |beat: &Heartbeat| (beat.node_id.clone(), beat.repository_id.clone());
+                let name = |beat: &mut Heartbeat| {
+                    for text in [&mut beat.node_id, &mut beat.agent_id, &mut beat.activity, &mut beat.repository_id] {
+                        names.share(text);
+                    }
+                    (beat.node_id.clone(), beat.repository_id.clone())
+                };
                 match reader.rows(&nodes::HEARTBEATS, &mut tracks.heartbeats, &asks.heartbeats, rows, name) {
                     Ok(delta) => reader.seen.changes.push(Change::SomeHeartbeats(delta)),
                     Err(facts) => reader.push("mesh_heartbeats", rows, Change::Heartbeats(facts)),
@@ -255,15 +262,19 @@ impl VoxDb {
             }
             Part::Distributed => {
                 let table = LockTable::Distributed;
-                match reader.rows(&locks::DISTRIBUTED, &mut tracks.distributed, &asks.distributed, rows, lock_name) {
+                match reader.rows(&locks::DISTRIBUTED, &mut tracks.distributed, &asks.distributed, rows, |lock| {
+                    lock_name(lock, names)
+                }) {
                     Ok(delta) => reader.seen.changes.push(Change::SomeLocks(table, delta)),
                     Err(facts) => reader.push("distributed_locks", rows, Change::Locks(table, facts)),
                 }
             }
-            Part::Vcs => match reader.rows(&locks::VCS, &mut tracks.vcs, &asks.vcs, rows, lock_name) {
-                Ok(delta) => reader.seen.changes.push(Change::SomeLocks(LockTable::Vcs, delta)),
-                Err(facts) => reader.push("vcs_lock", rows, Change::Locks(LockTable::Vcs, facts)),
-            },
+            Part::Vcs => {
+                match reader.rows(&locks::VCS, &mut tracks.vcs, &asks.vcs, rows, |lock| lock_name(lock, names)) {
+                    Ok(delta) => reader.seen.changes.push(Change::SomeLocks(LockTable::Vcs, delta)),
+                    Err(facts) => reader.push("vcs_lock", rows, Change::Locks(LockTable::Vcs, facts)),
+                }
+            }
             Part::Leaders => {
                 let facts = nodes::LEADERS.read(rows, &mut reader.oddities);
                 reader.push("lock_leader", rows, Change::Leaders(facts));
@@ -368,16 +379,17 @@ impl Reader<'_> {
         track: &mut Track,
         ask: &Ask,
         rows: &Rows,
-        name: impl Fn(&T) -> track::Name,
+        mut name: impl FnMut(&mut T) -> track::Name,
     ) -> Result<Delta<T, track::Name>, Vec<T>> {
         let Ask::Rows(asked) = ask else {
-            let facts: Vec<Option<T>> = rows.iter().map(|row| reading.read_one(row, &mut self.oddities)).collect();
-            track.take_whole(rows, facts.iter().map(|fact| fact.as_ref().map(&name)));
+            let mut facts: Vec<Option<T>> = rows.iter().map(|row| reading.read_one(row, &mut self.oddities)).collect();
+            let named = facts.iter_mut().map(|fact| fact.as_mut().map(&mut name));
+            track.take_whole(rows, named);
             return Err(facts.into_iter().flatten().collect());
         };
         let named = |row: &Vec<libsql::Value>| {
-            let fact = reading.read_one(row, &mut self.oddities)?;
-            Some((track::rowid(row)?, name(&fact), fact))
+            let mut fact = reading.read_one(row, &mut self.oddities)?;
+            Some((track::rowid(row)?, name(&mut fact), fact))
         };
         let facts: Vec<(i64, track::Name, T)> = rows.iter().filter_map(named).collect();
         self.read.extend(facts.iter().map(|(_, name, _)| (reading.table, name.0.clone())));
@@ -401,7 +413,10 @@ impl Reader<'_> {
     }
 }
 
-fn lock_name(lock: &Lock) -> track::Name {
+fn lock_name(lock: &mut Lock, names: &mut Interner) -> track::Name {
+    for text in [&mut lock.repository_id, &mut lock.holder_node, &mut lock.holder_agent] {
+        names.share(text);
+    }
     (lock.lock_key.clone(), lock.repository_id.clone())
 }
 
@@ -447,5 +462,5 @@ fn as_int(value: &Value) -> Option<i64> {
 
 fn cost(spent: Spent, rows: u64, started: Instant) -> Cost {
     let ms = started.elapsed().as_secs_f64() * 1_000.0;
-    Cost { round_trips: spent.round_trips, rows, bytes: spent.bytes, ms }
+    Cost { round_trips: spent.round_trips, rows, read: spent.read, bytes: spent.bytes, ms }
 }

@@ -43,7 +43,8 @@ impl RegistryFile {
             .map_err(|e| Fault::transient(format!("{place} is no registry of nodes: {e}")))?;
         // Written within the file system's time step it may be written again unnoticed: read it again.
         self.seen = stat.settled(SystemTime::now()).then_some(stat);
-        seen.cost = Cost { round_trips: 0, rows: nodes.nodes.len() as u64, bytes: bytes.len() as u64, ms: 0.0 };
+        seen.cost =
+            Cost { round_trips: 0, rows: nodes.nodes.len() as u64, read: None, bytes: bytes.len() as u64, ms: 0.0 };
         seen.changes.push(Change::Registry(nodes.into_facts()));
         seen.cost.ms = started.elapsed().as_secs_f64() * 1_000.0;
         Ok(seen)

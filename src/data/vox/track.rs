@@ -75,9 +75,11 @@ impl Track {
     pub fn take_whole(&mut self, rows: &[Vec<Value>], names: impl Iterator<Item = Option<Name>>) {
         self.len = rows.len();
         self.names.clear();
-        if self.followed.is_some() {
-            let named = rows.iter().zip(names).filter_map(|(row, name)| Some((rowid(row)?, name?)));
-            self.names.extend(named);
+        let followed = self.followed.is_some();
+        for (row, name) in rows.iter().zip(names) {
+            if let (true, Some(rowid), Some(name)) = (followed, rowid(row), name) {
+                self.names.insert(rowid, name);
+            }
         }
     }
 

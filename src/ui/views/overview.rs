@@ -213,19 +213,23 @@ fn draw_sources(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
     let now = canvas.app.now_ms;
     let mut lines = vec![Line::from(vec![
         canvas.span(" SOURCES", Role::Title),
-        canvas.span("  health, last answer, what the last poll cost", Role::Dim),
+        canvas.span("  health, last answer, what this console costs at this rate, the last poll", Role::Dim),
     ])];
     for (source, view) in p.mesh.sources.iter().zip(p.sources.iter()) {
         let cost = &source.last_cost;
         let heard = source.health.last_ok_ms.map_or_else(|| "never".into(), |at| format!("{} ago", short(now - at)));
-        let trips = if cost.round_trips == 1 { "trip" } else { "trips" };
-        let spent = format!(
-            "{} {trips} {} rows {} {}",
-            cost.round_trips,
-            count(cost.rows),
-            bytes(cost.bytes),
-            latency(cost.ms)
-        );
+        let spent = match source.meter.rate() {
+            Some(rate) => format!(
+                "{} rows{} {} trips {} a min, {} rows a month  {}",
+                count(rate.rows),
+                if rate.told { " read" } else { "" },
+                count(rate.round_trips),
+                bytes(rate.bytes),
+                count(rate.rows_a_month()),
+                latency(cost.ms)
+            ),
+            None => format!("{} rows {} {}", count(cost.rows), bytes(cost.bytes), latency(cost.ms)),
+        };
         let note = source.notes.first().map(|note| format!("  {note}")).unwrap_or_default();
         let error = source.health.trouble.as_ref().map(|t| format!("  {}", t.fault)).unwrap_or_default();
         let wait = if view.open { "  (one try in 30 s)" } else { "" };

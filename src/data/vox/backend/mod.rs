@@ -42,6 +42,8 @@ pub enum Backend {
 pub struct Spent {
     pub round_trips: u64,
     pub bytes: u64,
+    /// Rows that the server says it read, where it says so.
+    pub read: Option<u64>,
 }
 
 impl Backend {

@@ -31,6 +31,9 @@ impl Remote {
         let answer = connection.execute_batch(&statements.join(";\n")).await;
         spent.round_trips += 1;
         spent.bytes += self.meter.received();
+        // A statement that tells nothing leaves the whole untold.
+        let told = self.meter.told(statements.len());
+        spent.read = if spent.round_trips == 1 { told } else { spent.read.zip(told).map(|(a, b)| a + b) };
         let mut batch = match answer {
             Ok(batch) => batch,
             Err(error) => {
