@@ -214,7 +214,7 @@ fn measure(name: &str, size: Size) -> Cost {
                 update(&mut console.app, Event::Key(crossterm::event::KeyCode::Char('j').into()));
             }
             frame.time(|| {
-                terminal.draw(|frame| drop(ui::draw(&console.app, look, frame))).map(|_| ()).expect("a frame")
+                terminal.draw(|frame| drop(ui::draw(&console.app, look, frame))).map(|_| ()).expect("a frame");
             });
         }
         let median = frame.say(&format!("frame, {}", view.title));

@@ -50,11 +50,11 @@ pub async fn run(mut app: App, settings: Settings, open_mesh: OpenMesh) -> anyho
             () = hangup.wait() => break,
             event = input.next() => match event {
                 Some(event) => {
-                    arrived.extend(translate(event));
+                    arrived.push(translate(event));
                     // Everything that waits is taken before one frame is drawn.
                     while arrived.len() < MOST_EVENTS {
                         let Some(event) = input.waiting() else { break };
-                        arrived.extend(translate(event));
+                        arrived.push(translate(event));
                     }
                 }
                 // The terminal is gone.
@@ -124,15 +124,15 @@ pub async fn run(mut app: App, settings: Settings, open_mesh: OpenMesh) -> anyho
     Ok(())
 }
 
-fn translate(event: crossterm::event::Event) -> Option<Event> {
+fn translate(event: crossterm::event::Event) -> Event {
     use crossterm::event::Event as Raw;
     match event {
-        Raw::Key(key) => Some(Event::Key(key)),
-        Raw::Mouse(mouse) => Some(Event::Mouse(mouse)),
-        Raw::Paste(text) => Some(Event::Paste(text)),
-        Raw::Resize(..) => Some(Event::Resize),
-        Raw::FocusGained => Some(Event::Focus(true)),
-        Raw::FocusLost => Some(Event::Focus(false)),
+        Raw::Key(key) => Event::Key(key),
+        Raw::Mouse(mouse) => Event::Mouse(mouse),
+        Raw::Paste(text) => Event::Paste(text),
+        Raw::Resize(..) => Event::Resize,
+        Raw::FocusGained => Event::Focus(true),
+        Raw::FocusLost => Event::Focus(false),
     }
 }
 

@@ -21,7 +21,8 @@ const MAX_COMBINING: usize = 2;
 #[derive(Clone)]
 pub struct Text {
     shown: Arc<str>,
-    raw: Option<Arc<str>>,
+    /// Behind one pointer: there are many texts, and few of them are odd.
+    raw: Option<Arc<Box<str>>>,
 }
 
 impl Text {
@@ -38,7 +39,7 @@ impl Text {
         let shown = if cut.len() < raw.len() { Cow::Owned(format!("{}…", scrub(cut))) } else { scrub(cut) };
         match shown {
             Cow::Borrowed(s) => Self { shown: s.into(), raw: None },
-            Cow::Owned(s) => Self { shown: s.into(), raw: Some(raw.into()) },
+            Cow::Owned(s) => Self { shown: s.into(), raw: Some(Arc::new(raw.into())) },
         }
     }
 
@@ -51,7 +52,7 @@ impl Text {
     /// What was really there: for identity, guards and escaped JSON, never for the screen.
     #[must_use]
     pub fn raw(&self) -> &str {
-        self.raw.as_deref().unwrap_or(&self.shown)
+        self.raw.as_ref().map_or(&*self.shown, |raw| raw)
     }
 
     /// Whether there is nothing in it.

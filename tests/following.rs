@@ -83,7 +83,7 @@ fn act(chance: &mut Rng) -> String {
         17 => "PRAGMA wal_checkpoint(PASSIVE)".into(),
         18 => "PRAGMA wal_checkpoint(TRUNCATE)".into(),
         19 => format!("UPDATE vcs_lock SET fence_token = {n} WHERE path = 'p{i}'"),
-        20 if n % 5 == 0 => "VACUUM".into(),
+        20 if n.is_multiple_of(5) => "VACUUM".into(),
         _ => format!("UPDATE distributed_locks SET holder_agent = '{n}' WHERE rowid % 7 = {}", i % 7),
     }
     .replace("FROM generate(60)", "FROM (WITH RECURSIVE g(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM g LIMIT 60) SELECT value FROM g)")

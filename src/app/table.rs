@@ -138,29 +138,33 @@ impl Table {
         rows
     }
 
-    /// Takes out what changed, and puts back what is still there where it belongs now.
+    /// Takes out what changed, and puts back what is still there where it belongs now: one walk through all rows, since
+    /// they stand side by side, and what they are sorted by with them.
     fn merge(&mut self, list: &dyn List, picture: &Picture, changed: &[usize], passes: &mut impl FnMut(usize) -> bool) {
-        let mut kept = std::mem::take(&mut self.ranked);
-        if !changed.is_empty() {
-            // A flag for each place on the shelf; rows beside it are few, and always anew.
-            let last = changed.iter().copied().filter(|row| *row < BESIDE).max().map_or(0, |last| last + 1);
-            let mut gone = vec![false; last];
-            changed.iter().filter(|row| **row < last).for_each(|row| gone[*row] = true);
-            kept.retain(|known| known.row < BESIDE && !gone.get(known.row).is_some_and(|gone| *gone));
+        if changed.is_empty() {
+            return;
         }
-        let fresh: Vec<usize> = changed.iter().copied().filter(|&row| list.has(picture, row) && passes(row)).collect();
+        // A flag for each place on the shelf; rows beside it are few, and always anew.
+        let last = changed.iter().copied().filter(|row| *row < BESIDE).max().map_or(0, |last| last + 1);
+        let mut gone = vec![false; last];
+        changed.iter().filter(|row| **row < last).for_each(|row| gone[*row] = true);
+        let fresh = changed.iter().copied().filter(|&row| list.has(picture, row) && passes(row)).collect();
+        let mut fresh = self.sorted(list, picture, fresh).into_iter().peekable();
         // The room of the rows before these is used again: they are many, and come each second.
+        let kept = std::mem::take(&mut self.ranked);
         let mut ranked = std::mem::take(&mut self.spare);
         ranked.clear();
         ranked.reserve(kept.len() + fresh.len());
-        let mut from = 0;
-        for row in self.sorted(list, picture, fresh) {
-            let here = kept[from..].partition_point(|known| self.compare(list, picture, known, &row).is_lt());
-            ranked.extend_from_slice(&kept[from..from + here]);
-            ranked.push(row);
-            from += here;
+        for known in &kept {
+            if known.row >= BESIDE || gone.get(known.row).is_some_and(|gone| *gone) {
+                continue;
+            }
+            while let Some(row) = fresh.next_if(|row| self.compare(list, picture, row, known).is_lt()) {
+                ranked.push(row);
+            }
+            ranked.push(*known);
         }
-        ranked.extend_from_slice(&kept[from..]);
+        ranked.extend(fresh);
         self.spare = kept;
         self.take(ranked);
     }
@@ -242,6 +246,60 @@ impl Table {
             self.descending = !self.descending;
         } else {
             (self.column, self.descending) = (column, descending_first);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::list::locks::LOCKS;
+    use crate::data::derive::{Judge, Thresholds};
+    use crate::data::model::{Lease, LockTable};
+    use crate::data::observation::{Change, Delta, Observation};
+    use crate::data::poller::Report;
+    use crate::testing::{NOW, lock, unheard};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn rows_that_are_kept_up_to_date_are_rows_sorted_afresh(
+            steps in prop::collection::vec(
+                (prop::collection::vec((0u16..120, 0u8..9, -20i64..90), 0..30), prop::collection::vec(0u16..120, 0..8), 0u8..3),
+                1..12,
+            ),
+            column in 0usize..8, descending: bool, filter in prop::sample::select(vec!["", "1", "holder:n2"]),
+        ) {
+            let (mut watch, mut judge, mut now) = (unheard(), Judge::default(), NOW);
+            let asked = Table { column, descending, filter: filter.into(), height: 10, ..Table::new(&LOCKS) };
+            let mut kept = asked.clone();
+            for (changed, gone, leases) in steps {
+                let key = |i: u16| format!("a-rather-long-name-of-a-file-{i}");
+                let row = |(i, node, left): (u16, u8, i64)| lock(&key(i), &format!("n{node}"), &node.to_string(), left * 1_000);
+                let gone = gone.into_iter().map(|i| (key(i).as_str().into(), "9f2c41d07ab8e635".into())).collect();
+                let delta = Delta { changed: changed.into_iter().map(row).collect(), gone };
+                let lease = |i: u8| Lease {
+                    lease_id: i.to_string().into(), task_id: None, scope_key: format!("s{i}").into(),
+                    holder_node_id: "n1".into(), granted_at_ms: None, expires_at_ms: Some(NOW + 500_000),
+                    state: "granted".into(), authoritative: true,
+                };
+                let changes = vec![
+                    Change::SomeLocks(LockTable::Distributed, delta),
+                    Change::Leases((0..leases).map(lease).collect()),
+                ];
+                now += 1_000;
+                let observation = Observation { changes, ..Observation::default() };
+                watch.apply(Report::Observed { source: 0, at_ms: now, observation: Box::new(observation) });
+                let touched = watch.take_touched();
+                let picture = Arc::new(judge.judge(&watch, &touched, now, &Thresholds::default(), 1_000));
+                kept.refresh(&LOCKS, &picture, None, now);
+                let mut afresh = asked.clone();
+                afresh.refresh(&LOCKS, &picture, None, now);
+                let keys = |table: &Table| table.rows.iter().map(|row| LOCKS.key(&picture, *row)).collect::<Vec<_>>();
+                prop_assert_eq!(keys(&kept), keys(&afresh));
+                let selected = kept.rows.get(kept.cursor).map(|row| LOCKS.key(&picture, *row));
+                prop_assert_eq!(&kept.selected, &selected, "the selection names the row it stands on");
+            }
         }
     }
 }

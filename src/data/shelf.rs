@@ -86,14 +86,13 @@ impl<T> Shelf<T> {
 
     /// Places where another thing stands than did before, or nothing any more.
     pub fn changed_since<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = usize> + 'a {
-        let none: &Option<Arc<T>> = &None;
         let chunks = self.chunks.len().max(before.chunks.len());
         let differ = move |i: &usize| match (self.chunks.get(*i), before.chunks.get(*i)) {
             (Some(a), Some(b)) => !Arc::ptr_eq(a, b),
             _ => true,
         };
         (0..chunks).filter(differ).flat_map(move |i| {
-            let slot = move |shelf: &'a Self, j| shelf.chunks.get(i).map_or(none, |chunk| &chunk[j]);
+            let slot = move |shelf: &'a Self, j: usize| shelf.chunks.get(i).and_then(|chunk| chunk[j].as_ref());
             (0..CHUNK).filter(move |&j| !same(slot(self, j), slot(before, j))).map(move |j| i * CHUNK + j)
         })
     }
@@ -109,7 +108,7 @@ impl<T> FromIterator<T> for Shelf<T> {
     }
 }
 
-fn same<T>(a: &Option<Arc<T>>, b: &Option<Arc<T>>) -> bool {
+fn same<T>(a: Option<&Arc<T>>, b: Option<&Arc<T>>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => Arc::ptr_eq(a, b),
         (a, b) => a.is_none() && b.is_none(),

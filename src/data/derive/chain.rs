@@ -129,7 +129,8 @@ pub fn operation_number(operation_id: &str) -> Option<u64> {
 /// time as little-endian u64, then the entry's own predecessor hash as text.
 #[must_use]
 pub fn link(number: u64, timestamp_ms: Millis, predecessor_hash: Option<&str>) -> String {
-    hash(number, timestamp_ms, predecessor_hash).iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |n: u8| char::from_digit(u32::from(n), 16).unwrap_or_default();
+    hash(number, timestamp_ms, predecessor_hash).iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn hash(number: u64, timestamp_ms: Millis, predecessor_hash: Option<&str>) -> Hash {

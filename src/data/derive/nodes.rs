@@ -83,9 +83,12 @@ pub(super) struct Nodes {
     beats: HashMap<Text, Vec<(usize, u32)>, RandomState>,
     node_of: HashMap<(usize, u32), Text, RandomState>,
     /// Registries as they were at the last look, by source, and the place of each node in them.
-    registries: Vec<(Arc<[RegistryNode]>, HashMap<Text, usize, RandomState>)>,
+    registries: Vec<Registry>,
     agenda: Agenda,
 }
+
+/// A registry, and the place of each node in it.
+type Registry = (Arc<[RegistryNode]>, HashMap<Text, usize, RandomState>);
 
 /// What the nodes' signals are called, and who should know them; it changes rarely.
 #[derive(Debug, Clone, PartialEq, Default)]

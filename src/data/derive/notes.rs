@@ -1,6 +1,6 @@
 //! What is said of each task, kept as messages, logs, events and leases change.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -61,13 +61,16 @@ pub(super) struct Tasks {
     by_number: HashMap<Text, BTreeSet<Key>, RandomState>,
     /// What logs and lineage said, and what leases do.
     from_logs: HashMap<Origin, Key, RandomState>,
-    from_lineage: Vec<(Arc<std::collections::VecDeque<LineageEvent>>, HashMap<Origin, Key, RandomState>)>,
+    from_lineage: Vec<Lineage>,
     from_leases: Vec<(Key, Note)>,
     /// Tasks whose judgement rests on an agent or a node.
     by_agent: HashMap<Text, HashSet<Key, RandomState>, RandomState>,
     by_node: HashMap<Text, HashSet<Key, RandomState>, RandomState>,
     dirty: BTreeSet<Key>,
 }
+
+/// A source's lineage, and the task that each event is about.
+type Lineage = (Arc<VecDeque<LineageEvent>>, HashMap<Origin, Key, RandomState>);
 
 /// What tasks are assembled from, as it changed.
 pub(super) struct Changes<'a> {

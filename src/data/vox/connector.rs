@@ -46,7 +46,7 @@ impl Told {
         for &byte in bytes {
             match (self.number, byte) {
                 (Some(n), b'0'..=b'9') => {
-                    self.number = Some(n.saturating_mul(10).saturating_add(u64::from(byte - b'0')))
+                    self.number = Some(n.saturating_mul(10).saturating_add(u64::from(byte - b'0')));
                 }
                 (Some(0), b' ') => {}
                 (Some(n), _) => {

@@ -63,7 +63,9 @@ fn change() -> impl Strategy<Value = Change> {
     let mails = prop::collection::vec(mail, 0..6);
     let table = prop_oneof![Just(MessageTable::A2a), Just(MessageTable::Mesh), Just(MessageTable::Inbox)];
     let in_table = |table: MessageTable, mut rows: Vec<crate::data::model::Message>| {
-        rows.iter_mut().for_each(|row| row.table = table);
+        for row in &mut rows {
+            row.table = table;
+        }
         rows
     };
     prop_oneof![
@@ -78,7 +80,9 @@ fn change() -> impl Strategy<Value = Change> {
         }),
         locks().prop_map(|rows| Change::Locks(LockTable::Distributed, rows)),
         locks().prop_map(|mut rows| {
-            rows.iter_mut().for_each(|row| row.table = LockTable::Vcs);
+            for row in &mut rows {
+                row.table = LockTable::Vcs;
+            }
             Change::Locks(LockTable::Vcs, rows)
         }),
         (locks(), 0u8..12).prop_map(|(changed, gone)| {
@@ -90,7 +94,9 @@ fn change() -> impl Strategy<Value = Change> {
         (mails.clone(), prop::collection::vec(0i64..14, 0..4))
             .prop_map(|(changed, gone)| Change::SomeMessages(MessageTable::A2a, Delta { changed, gone })),
         mails.prop_map(|mut rows| {
-            rows.iter_mut().for_each(|row| row.acknowledged = true);
+            for row in &mut rows {
+                row.acknowledged = true;
+            }
             Change::SettledMessages(rows)
         }),
         prop::collection::vec((1i64..30, 0u8..6), 0..4).prop_map(|rows| {

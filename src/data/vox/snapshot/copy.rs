@@ -49,8 +49,10 @@ pub struct Copier {
     max_bytes: u64,
     /// The state that the copy shows.
     shown: Option<Fingerprint>,
-    /// Whether a later write to that state is sure to be noticed: to the main file, and to either.
-    main_settled: bool,
+    /// The main file as it was when it was copied or patched, if a later write to it is sure to be noticed. While one
+    /// log lasts, the copy of the main file may be older than what the copy shows.
+    main: Option<Stat>,
+    /// Whether a later write to the state that is shown is sure to be noticed.
     settled: bool,
 }
 
@@ -58,7 +60,7 @@ impl Copier {
     /// Copies `original` into `folder`, never more than `max_bytes` in all.
     #[must_use]
     pub fn new(original: PathBuf, folder: &Path, max_bytes: u64) -> Self {
-        Self { original, copy: folder.join("copy.db"), max_bytes, shown: None, main_settled: false, settled: false }
+        Self { original, copy: folder.join("copy.db"), max_bytes, shown: None, main: None, settled: false }
     }
 
     /// Where the copy stands.
@@ -138,7 +140,9 @@ impl Copier {
         let stays = keep_main || patch.is_some();
         self.publish(stays, before.wal.is_some(), &main, &wal).map_err(|e| self.fault(&e))?;
         // The copy shows at least what was there before it was made, and perhaps a little more.
-        self.main_settled = before.main.settled(now);
+        if !keep_main {
+            self.main = before.main.settled(now).then_some(before.main);
+        }
         self.settled = before.settled(now) && before == after;
         self.shown = Some(before);
         let bytes = *bytes;
@@ -149,7 +153,7 @@ impl Copier {
     /// log that is still the same one, where readers find it before they look into the main file.
     fn shows_main(&self, shown: &Fingerprint, now: &Fingerprint) -> bool {
         let same_log = shown.wal_header.is_some() && shown.wal_header == now.wal_header;
-        (self.main_settled && shown.main == now.main) || (same_log && shown.main.identity == now.main.identity)
+        self.main == Some(now.main) || (same_log && shown.main.identity == now.main.identity)
     }
 
     /// What a checkpoint changed in the main file, where that can be told.

@@ -2,7 +2,7 @@
 //!
 //! A log that is begun anew names itself by the next number in its header. What was folded into the main file before
 //! that is then exactly what stood in the log before it: the frames that were copied, and those written after the
-//! copy, which still stand behind the new log's end unless it has grown over them. Where it has, nothing is certain,
+//! copy, which still stand behind the new log's end unless it has grown over them or was cut off. Then nothing is certain,
 //! and the main file is copied whole.
 
 use std::collections::BTreeSet;
@@ -41,10 +41,11 @@ impl Patch {
         let mut pages = BTreeSet::new();
         let copied = frames(&ours, page_size, &before[16..24], 0, &mut pages)?;
         let grown = frames(&theirs, page_size, &now[16..24], 0, &mut BTreeSet::new())?;
-        if grown > copied {
+        // What follows the new log must still be the old one, from before where the copy ended: a log that was cut off
+        // or grown over shows nothing of what was written to it after the copy.
+        if grown >= copied || frames(&theirs, page_size, &before[16..24], grown, &mut pages)? < copied {
             return Ok(None);
         }
-        frames(&theirs, page_size, &before[16..24], copied, &mut pages)?;
         let all = len / page_size as u64;
         if pages.len() as u64 > all / 2 {
             return Ok(None);
