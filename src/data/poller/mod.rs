@@ -132,3 +132,18 @@ impl Poller {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_poll_waits_longer_only_where_nobody_looks_and_nothing_happens() {
+        let (fast, slow) = (Duration::from_secs(1), Duration::from_secs(5));
+        let span = |watched, quiet, interval| Pace { watched, quiet, ..Pace::new(interval, slow) }.span();
+        assert_eq!(span(false, true, fast), slow);
+        assert_eq!([span(true, true, fast), span(false, false, fast), span(true, false, fast)], [fast; 3]);
+        let slower = Duration::from_secs(60);
+        assert_eq!(span(false, true, slower), slower, "it never polls faster than it was asked to");
+    }
+}

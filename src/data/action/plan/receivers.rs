@@ -1,5 +1,7 @@
 //! Who could take a message over, best first.
 
+use std::collections::HashMap;
+
 use crate::data::derive::Picture;
 use crate::data::derive::messages::MessageState;
 use crate::data::derive::staleness::Staleness;
@@ -25,11 +27,12 @@ pub struct Receiver {
 /// few messages wait for it, and its id.
 #[must_use]
 pub fn rank(picture: &Picture, labels: &[String], without: &[Text]) -> Vec<Receiver> {
-    let mut inboxes = std::collections::HashMap::new();
+    let mut inboxes = HashMap::new();
     for message in picture.messages.iter().filter(|m| m.state != MessageState::Acknowledged) {
         *inboxes.entry(&message.message.receiver_agent).or_insert(0usize) += 1;
     }
     let mut all: Vec<Receiver> = Vec::new();
+    let mut known: HashMap<&Text, usize> = HashMap::new();
     for node in picture.nodes.iter() {
         let registry = node.registry.as_ref();
         let has = |label: &&String| registry.is_some_and(|r| r.labels.iter().any(|l| l == label.as_str()));
@@ -43,11 +46,14 @@ pub fn rank(picture: &Picture, labels: &[String], without: &[Text]) -> Vec<Recei
                 inbox: inboxes.get(agent).copied().unwrap_or(0),
                 closed: registry.is_some_and(|r| r.maintenance || r.quarantined),
             };
-            match all.iter_mut().find(|known| known.agent == *agent) {
+            match known.get(agent).map(|place| &mut all[*place]) {
                 // An agent seen on two nodes is on the one that is more alive.
-                Some(known) if one.staleness < known.staleness => *known = one,
+                Some(before) if one.staleness < before.staleness => *before = one,
                 Some(_) => {}
-                None => all.push(one),
+                None => {
+                    known.insert(agent, all.len());
+                    all.push(one);
+                }
             }
         }
     }
