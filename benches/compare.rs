@@ -245,7 +245,10 @@ fn subjects(small: &Path, large: Option<&Path>, config: &Path) -> Vec<Subject> {
             arguments.extend(["--config".to_owned(), config.display().to_string()]);
         }
         let program = env!("CARGO_BIN_EXE_lockkeeper").to_owned();
-        Subject { name, program, arguments, marker: "Overview", keys: &["j", "k"], presses, before: "3" }
+        // As everybody's at first; where keys are pressed a thousand times, in the largest list.
+        let before = if presses > 30 { "3" } else { "" };
+        let keys: &[&str] = if presses > 30 { &["j", "k"] } else { &["2", "1"] };
+        Subject { name, program, arguments, marker: "Overview", keys, presses, before }
     };
     let peer = |name, command: &str, marker, keys| {
         let mut words = command.split(' ').map(str::to_owned);
