@@ -160,7 +160,7 @@ pub enum LogTable {
 }
 
 /// One op-log entry.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 pub struct LogEntry {
     pub table: LogTable,
     pub id: i64,
@@ -180,7 +180,7 @@ pub struct LogEntry {
 }
 
 /// One lineage event.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 pub struct LineageEvent {
     pub id: i64,
     pub repository_id: Text,

@@ -118,9 +118,10 @@ impl Ranked {
         Self(finding, order, place)
     }
 
-    fn rank(&self) -> (Reverse<Severity>, usize, &str, &str, &str, u32) {
+    /// All of what it says comes before the place, which depends on what came and went before.
+    fn rank(&self) -> (Reverse<Severity>, usize, &str, &str, &str, &[Text], u32) {
         let f = &self.0;
-        (Reverse(f.severity), self.1, f.name.as_str(), f.subject.key(), f.sentence.raw(), self.2)
+        (Reverse(f.severity), self.1, f.name.as_str(), f.subject.key(), f.sentence.raw(), &f.evidence, self.2)
     }
 }
 impl PartialEq for Ranked {

@@ -1,6 +1,7 @@
 //! What is said of each task, kept as messages, logs, events and leases change.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -60,7 +61,9 @@ pub(super) struct Tasks {
     /// Tasks by number alone, without those that only a lease names.
     by_number: HashMap<Text, BTreeSet<Key>, RandomState>,
     /// What logs and lineage said, and what leases do.
-    from_logs: HashMap<Origin, Key, RandomState>,
+    from_logs: Known,
+    /// Tells two rows of one id apart: a log that begins again counts from one.
+    prints: RandomState,
     from_lineage: Vec<Lineage>,
     from_leases: Vec<(Key, Note)>,
     /// Tasks whose judgement rests on an agent or a node.
@@ -70,7 +73,10 @@ pub(super) struct Tasks {
 }
 
 /// A source's lineage, and the task that each event is about.
-type Lineage = (Arc<VecDeque<LineageEvent>>, HashMap<Origin, Key, RandomState>);
+type Lineage = (Arc<VecDeque<LineageEvent>>, Known);
+
+/// The task that each row is about, and the row's fingerprint.
+type Known = HashMap<Origin, (Key, u64), RandomState>;
 
 /// What tasks are assembled from, as it changed.
 pub(super) struct Changes<'a> {
@@ -279,17 +285,27 @@ impl Tasks {
             }
             let at = std::cmp::Reverse((view.at_ms, view.entry.id));
             let origin = Origin::Log(at, index(look, &view.source), view.entry.table);
-            if let Some(key) = gone.remove(&origin) {
-                self.from_logs.insert(origin, key);
-            } else if let Some((key, note)) = logged(view) {
-                if let Some(before) = self.from_logs.insert(origin, key.clone()) {
-                    self.forget(&before, origin);
-                }
-                self.note(key, origin, note);
+            let (print, before) = (self.prints.hash_one(&view.entry), gone.remove(&origin));
+            if let Some(same) = before.as_ref().filter(|(_, before)| *before == print) {
+                self.from_logs.insert(origin, same.clone());
+                continue;
             }
+            let said = logged(view);
+            let twin = said.as_ref().and_then(|(key, _)| self.from_logs.insert(origin, (key.clone(), print)));
+            self.instead(origin, [before, twin], said);
         }
-        for (origin, key) in gone {
+        for (origin, (key, _)) in gone {
             self.forget(&key, origin);
+        }
+    }
+
+    /// Puts what a row says in the place of what another row of its id said: of two, the later one counts.
+    fn instead(&mut self, origin: Origin, before: [Option<(Key, u64)>; 2], said: Option<(Key, Note)>) {
+        for (key, _) in before.into_iter().flatten() {
+            self.forget(&key, origin);
+        }
+        if let Some((key, note)) = said {
+            self.note(key, origin, note);
         }
     }
 
@@ -301,20 +317,19 @@ impl Tasks {
                 continue;
             }
             let mut gone = std::mem::take(&mut self.from_lineage[index].1);
-            let mut kept: HashMap<Origin, Key, RandomState> = HashMap::default();
+            let mut kept = Known::default();
             for event in events.iter() {
                 let origin = Origin::Lineage(index, event.id);
-                if let Some(key) = gone.remove(&origin) {
-                    kept.insert(origin, key);
-                } else if let Some((key, note)) = event_says(event, |ms| source.to_console(ms)) {
-                    // Of two rows of one id the later one counts.
-                    if let Some(before) = kept.insert(origin, key.clone()) {
-                        self.forget(&before, origin);
-                    }
-                    self.note(key, origin, note);
+                let (print, before) = (self.prints.hash_one(event), gone.remove(&origin));
+                if let Some(same) = before.as_ref().filter(|(_, before)| *before == print) {
+                    kept.insert(origin, same.clone());
+                    continue;
                 }
+                let said = event_says(event, |ms| source.to_console(ms));
+                let twin = said.as_ref().and_then(|(key, _)| kept.insert(origin, (key.clone(), print)));
+                self.instead(origin, [before, twin], said);
             }
-            for (origin, key) in gone {
+            for (origin, (key, _)) in gone {
                 self.forget(&key, origin);
             }
             self.from_lineage[index] = (events.clone(), kept);

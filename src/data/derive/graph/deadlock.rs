@@ -29,12 +29,32 @@ pub(super) fn find(waits: &Waits<'_>, components: &[Vec<usize>], component_of: &
         .map(|(component, inside)| {
             let mut agents: Vec<Text> = components[component].iter().map(|&agent| waits.name(agent).clone()).collect();
             agents.sort();
-            let name = |lock: usize| (waits.locks[lock].key(), waits.locks[lock].lock.lock_key.clone());
-            Deadlock { agents, breaks: smallest_break(&inside).into_iter().map(name).collect() }
+            let (inside, locks) = in_order(waits, inside);
+            Deadlock { agents, breaks: smallest_break(&inside).into_iter().map(|lock| locks[lock].clone()).collect() }
         })
         .collect();
     found.sort_by(|a, b| a.agents.cmp(&b.agents));
     found
+}
+
+/// The waits by locks that are numbered in the order of their names, so that of equals always the same one is chosen;
+/// and those locks' keys and names.
+fn in_order(waits: &Waits<'_>, mut inside: Vec<Wait>) -> (Vec<Wait>, Vec<(String, Text)>) {
+    let mut locks: Vec<u32> = inside.iter().map(|wait| wait.lock).collect();
+    locks.sort_unstable();
+    locks.dedup();
+    let named = |lock: u32| {
+        let view = &waits.locks[lock as usize];
+        (view.lock.lock_key.clone(), view.key(), lock)
+    };
+    let mut locks: Vec<(Text, String, u32)> = locks.into_iter().map(named).collect();
+    locks.sort();
+    let ranks: HashMap<u32, u32> = (0..).zip(&locks).map(|(rank, (.., lock))| (*lock, rank)).collect();
+    for wait in &mut inside {
+        wait.lock = ranks[&wait.lock];
+    }
+    inside.sort_by_key(|wait| (wait.lock, wait.place));
+    (inside, locks.into_iter().map(|(name, key, _)| (key, name)).collect())
 }
 
 /// The smallest set of locks without which no circle is left; the first in order among equals.
