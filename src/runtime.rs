@@ -5,6 +5,7 @@ pub mod hangup;
 pub mod input;
 pub mod screen;
 pub mod signals;
+pub mod thrift;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -29,8 +29,9 @@ const REPORTS: usize = 16;
 const LAST_STEP: Duration = Duration::from_millis(700);
 /// Words of a running plan that may wait for the screen.
 const PROGRESS: usize = 4_096;
-/// Time alone changes judgements; they are drawn anew this often when nothing is reported.
-const JUDGE_EVERY: Duration = Duration::from_secs(1);
+/// Time alone changes judgements: they are made anew when nothing was reported for so long. A little longer than the
+/// usual interval, so that a source that answers in time is judged once.
+const JUDGE_EVERY: Duration = Duration::from_millis(1_200);
 
 /// After so long without a change there is little to miss between two looks.
 const QUIET: Duration = Duration::from_secs(60);

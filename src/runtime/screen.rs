@@ -14,13 +14,13 @@ use crossterm::terminal::{
 };
 use crossterm::{cursor, execute, queue};
 use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
 
+use super::thrift::Thrift;
 use crate::app::App;
 use crate::config::Settings;
 use crate::ui::{self, Look};
 
-type Backend = CrosstermBackend<BufWriter<Stdout>>;
+type Backend = Thrift<BufWriter<Stdout>>;
 
 /// The most bytes that are handed to the terminal's clipboard; terminals refuse more.
 const MAX_COPY: usize = 74_000;
@@ -40,7 +40,7 @@ impl Screen {
     pub fn open(mouse: bool, settings: &Settings) -> io::Result<Self> {
         restore_on_panic();
         take(mouse)?;
-        let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, io::stdout()));
+        let backend = Thrift::new(BufWriter::with_capacity(1 << 16, io::stdout()));
         let look = Look::of_environment(settings.color, &settings.unicode);
         Ok(Self { terminal: Terminal::new(backend)?, mouse, look })
     }

@@ -8,10 +8,11 @@ pub mod views;
 pub mod widgets;
 
 use ratatui::Frame;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::{Constraint, Layout as Split, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Paragraph};
+use ratatui::widgets::Paragraph;
 
 use self::theme::{Depth, Palette};
 use crate::app::mouse::HitMap;
@@ -105,7 +106,7 @@ pub fn draw(app: &App, look: Look, frame: &mut Frame<'_>) -> Layout {
     let area = frame.area();
     let theme = if look.depth == Depth::None { Theme::Mono } else { app.options.theme };
     let palette = Palette::new(theme, look.depth);
-    frame.render_widget(Block::new().style(palette.base()), area);
+    ground(frame.buffer_mut(), palette.base());
     let mut canvas = Canvas { app, palette, frame, layout: Layout::default() };
     if area.width < LEAST.0 || area.height < LEAST.1 {
         let need = format!("needs {}x{}, has {}x{}", LEAST.0, LEAST.1, area.width, area.height);
@@ -119,6 +120,15 @@ pub fn draw(app: &App, look: Look, frame: &mut Frame<'_>) -> Layout {
         glyphs::to_ascii(frame.buffer_mut());
     }
     layout
+}
+
+/// Lays the ground that everything stands on. A frame begins empty, so that cells are written and none is looked at.
+fn ground(buffer: &mut Buffer, style: Style) {
+    let mut cell = Cell::EMPTY;
+    cell.set_style(style);
+    if cell != Cell::EMPTY {
+        buffer.content.fill(cell);
+    }
 }
 
 fn draw_all(canvas: &mut Canvas<'_, '_>, area: Rect) {
