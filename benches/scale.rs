@@ -110,6 +110,7 @@ impl Console {
             mesh: "bench".into(),
             meshes: Vec::new(),
             policy: lockkeeper::data::action::plan::Policy::default(),
+            calls: lockkeeper::app::Calls::default(),
             banner: None,
         };
         let watch = Watch::new(Text::new("bench"), vec![identity], settings.limits.window);

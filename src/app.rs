@@ -15,6 +15,7 @@ pub mod preview;
 pub mod role;
 pub mod table;
 mod update;
+pub mod verdict;
 pub mod views;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use self::views::{VIEWS, ViewId};
 use crate::data::action::outcome::Progress;
 use crate::data::action::plan::{Plan, Policy};
 use crate::data::derive::Picture;
+use crate::data::derive::findings::Severity;
 use crate::time::Millis;
 
 pub use self::update::update;
@@ -72,6 +74,17 @@ pub enum Effect {
     Copy(String),
     Mouse(bool),
     Mesh(String),
+    /// Ring the terminal's bell.
+    Bell,
+    /// Ask the terminal for a desktop notification.
+    Notify(String),
+    /// Call the window so.
+    Title(String),
+    /// Findings are known, for how long; or are not known after all.
+    Known {
+        keys: Vec<String>,
+        span: Option<Duration>,
+    },
     /// Carry a plan out.
     Run {
         plan: Box<Plan>,
@@ -100,8 +113,22 @@ pub struct Options {
     pub meshes: Vec<String>,
     /// What plans are made by.
     pub policy: Policy,
+    /// Who is called, and when.
+    pub calls: Calls,
     /// Said in the header, e.g. that the mesh is simulated.
     pub banner: Option<String>,
+}
+
+/// When somebody is called, and how.
+#[derive(Debug, Clone, Default)]
+pub struct Calls {
+    /// From which severity on; nothing for never.
+    pub bell: Option<Severity>,
+    pub notify: Option<Severity>,
+    /// Whether the window's title says what is wrong.
+    pub title: bool,
+    /// For how long an acknowledgement holds.
+    pub known_for: Duration,
 }
 
 /// Which colours are asked for. How they look is the screen's business.
@@ -136,6 +163,10 @@ pub struct App {
     /// The hold of the last plan is to be given back as soon as it is seen; until when that is tried.
     pub giving_back: Option<Millis>,
     pub hits: HitMap,
+    /// Events up to this one were heard.
+    heard: u64,
+    /// What the window is called.
+    titled: String,
     keymap: Keymap,
 }
 
@@ -164,6 +195,8 @@ impl App {
             running: None,
             giving_back: None,
             hits: HitMap::default(),
+            heard: 0,
+            titled: String::new(),
             keymap: Keymap::default(),
         }
     }

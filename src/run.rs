@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::app::{App, Options, Theme};
+use crate::app::{App, Calls, Options, Theme};
 use crate::cli::{ActArgs, Cli, Command, DemoArgs, Format, Global, SnapshotArgs};
 use crate::clock::wall_clock;
 use crate::config::file::File;
@@ -118,6 +118,7 @@ fn demo(global: &Global, arguments: &DemoArgs) -> anyhow::Result<u8> {
         settings.controls = vec![Control { base: demo.control.clone(), token: None }];
         settings.registry = None;
         settings.journal = folder.path().join("journal.jsonl");
+        settings.events = folder.path().join("events.jsonl");
         let stale_ms = millis(demo.stale);
         settings.thresholds.stale_ms = stale_ms;
         settings.thresholds.stuck_ms = stale_ms;
@@ -155,6 +156,12 @@ fn options(configured: &Configured, mesh: String) -> Options {
         mesh,
         meshes: configured.meshes.clone(),
         policy: settings.policy(),
+        calls: Calls {
+            bell: settings.alarms.bell,
+            notify: settings.alarms.notify,
+            title: settings.alarms.title,
+            known_for: settings.alarms.known_for,
+        },
         banner: None,
     }
 }

@@ -2,10 +2,12 @@
 
 pub mod engine;
 pub mod hangup;
+pub mod hook;
 pub mod input;
 pub mod screen;
 pub mod signals;
 pub mod thrift;
+pub mod warden;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,6 +101,10 @@ pub async fn run(mut app: App, settings: Settings, open_mesh: OpenMesh) -> anyho
                         }
                     }
                     Effect::Stop => engine.stop_plan(),
+                    Effect::Bell => screen.bell()?,
+                    Effect::Notify(text) => screen.notify(&text)?,
+                    Effect::Title(text) => screen.title(&text)?,
+                    Effect::Known { keys, span } => engine.known(keys, span),
                     Effect::Mouse(on) => screen.mouse(on)?,
                     Effect::Mesh(name) => {
                         let outcome = open_mesh(&name).and_then(|settings| Engine::start(&settings));

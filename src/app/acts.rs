@@ -154,7 +154,7 @@ fn suits(picture: &Picture, view: ViewId, row: Option<usize>, command: Command) 
             Some(Subject::Task(_)) => command == Reroute,
             _ => false,
         },
-        ViewId::Overview | ViewId::Oplog | ViewId::Journal => false,
+        ViewId::Overview | ViewId::Oplog | ViewId::Journal | ViewId::Events => false,
     }
 }
 
@@ -193,6 +193,6 @@ fn thing_of(picture: &Picture, view: ViewId, key: &str) -> Option<Thing> {
             Subject::Task(key) => carried(key),
             Subject::Mesh | Subject::Source(_) | Subject::Log(_) => None,
         },
-        ViewId::Overview | ViewId::Oplog | ViewId::Journal => None,
+        ViewId::Overview | ViewId::Oplog | ViewId::Journal | ViewId::Events => None,
     }
 }

@@ -39,6 +39,7 @@ pub enum Command {
     Quarantine,
     Evacuate,
     GiveBack,
+    Known,
     Repo,
     Theme,
     Mouse,
@@ -94,6 +95,7 @@ pub const COMMANDS: &[CommandInfo] = &[
     row(Command::View(6), &["7"], "findings", "what is wrong, and why", None),
     row(Command::View(7), &["8"], "waits", "who waits for whom, and who locks whom out", None),
     row(Command::View(8), &["9"], "journal", "what operators did from here, and how it ended", None),
+    row(Command::View(9), &["0"], "events", "what became of findings, and who knew of them", None),
     row(
         Command::Filter,
         &["/"],
@@ -158,6 +160,13 @@ pub const COMMANDS: &[CommandInfo] = &[
         "cancel the hold on a lock that was fenced off; opens a preview",
         Some("give back"),
     ),
+    row(
+        Command::Known,
+        &["A"],
+        "known",
+        "say that a finding is known: it calls nobody until the time is over, it is cleared, or it gets worse; again takes it back",
+        None,
+    ),
     row(Command::Repo, &["o"], "next repository", "show one repository after another, then all again", None),
     row(Command::Theme, &["t"], "next theme", "dark, light, contrast, mono", None),
     row(Command::Mouse, &["m"], "mouse", "give the mouse to the terminal to select text, or take it back", None),
@@ -175,7 +184,7 @@ pub fn listing() -> String {
         let keys = if info.keys.is_empty() { "(palette)".into() } else { info.keys.join(", ") };
         out.push_str(&format!("{keys:<18} {:<18} {}\n", info.name, info.help));
     }
-    out.push_str("\nEvery command is in the palette (:), where `theme NAME`, `interval SPAN`, `repo ID` and `mesh NAME` work too.\n");
+    out.push_str("\nEvery command is in the palette (:), where `theme NAME`, `interval SPAN`, `known SPAN`, `repo ID` and `mesh NAME` work too.\n");
     out
 }
 
@@ -190,6 +199,6 @@ pub fn docs_page() -> String {
         let keys = if keys.is_empty() { "palette".into() } else { keys.join(" ") };
         out.push_str(&format!("| {keys} | {} | {} |\n", info.name, info.help));
     }
-    out.push_str("\nEvery command is in the palette (`:`), where `theme NAME`, `interval SPAN`, `repo ID` and `mesh NAME` work too.\n");
+    out.push_str("\nEvery command is in the palette (`:`), where `theme NAME`, `interval SPAN`, `known SPAN`, `repo ID` and `mesh NAME` work too.\n");
     out
 }

@@ -1,6 +1,7 @@
 //! What a piece of text means. The screen decides how a meaning looks; nothing here knows a colour.
 
 use crate::data::action::outcome::Verdict;
+use crate::data::alarm::Kind;
 use crate::data::derive::chain::ChainState;
 use crate::data::derive::findings::Severity;
 use crate::data::derive::locks::LockState;
@@ -157,6 +158,25 @@ impl State for Severity {
             Self::Info => Role::Accent,
             Self::Warning => Role::Alert,
             Self::Critical => Role::Dead,
+        }
+    }
+}
+
+impl State for Kind {
+    fn glyph(&self) -> char {
+        match self {
+            Self::Raised | Self::Again | Self::Worse => '▲',
+            Self::Reopened => '◐',
+            Self::Acknowledged => '·',
+            Self::Cleared => '✓',
+        }
+    }
+    fn role(&self) -> Role {
+        match self {
+            Self::Raised | Self::Again | Self::Worse => Role::Alert,
+            Self::Reopened => Role::Warn,
+            Self::Acknowledged => Role::Normal,
+            Self::Cleared => Role::Dim,
         }
     }
 }

@@ -21,6 +21,7 @@ pub fn app_on(picture: Option<Arc<Picture>>) -> App {
         mesh: "prod".into(),
         meshes: vec!["prod".into(), "staging".into()],
         policy: crate::data::action::plan::Policy::default(),
+        calls: crate::app::Calls::default(),
         banner: None,
     };
     let mut app = App::new(options, NOW);

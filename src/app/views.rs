@@ -1,6 +1,6 @@
 //! The registry of views, in the order of their tabs.
 
-use super::list::{List, findings, journal, locks, messages, nodes, oplog, tasks, waits};
+use super::list::{List, events, findings, journal, locks, messages, nodes, oplog, tasks, waits};
 
 /// A view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumIter)]
@@ -14,6 +14,7 @@ pub enum ViewId {
     Findings,
     Waits,
     Journal,
+    Events,
 }
 
 /// What the app needs to know of a view.
@@ -37,6 +38,7 @@ pub static VIEWS: &[View] = &[
     View { id: ViewId::Findings, title: "Findings", short: "Find", list: Some(&findings::FINDINGS) },
     View { id: ViewId::Waits, title: "Waits", short: "Wait", list: Some(&waits::WAITS) },
     View { id: ViewId::Journal, title: "Journal", short: "Jour", list: Some(&journal::JOURNAL) },
+    View { id: ViewId::Events, title: "Events", short: "Even", list: Some(&events::EVENTS) },
 ];
 
 impl ViewId {

@@ -44,6 +44,9 @@ impl Kind {
 /// Names of themes.
 pub const THEMES: &[&str] = &["auto", "dark", "light", "contrast", "mono"];
 
+/// From which severity on; or never.
+pub const SEVERITIES: &[&str] = &["off", "info", "warning", "critical"];
+
 /// Every setting.
 pub const KEYS: &[Key] = &[
     Key { name: "db", kind: Kind::List, default: "", help: "database files and URLs (libsql://, https://, http://)" },
@@ -125,6 +128,61 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Text,
         default: "",
         help: "where every action is written down; in the user's state folder by default",
+    },
+    Key {
+        name: "events",
+        kind: Kind::Text,
+        default: "",
+        help: "where the history of findings is kept; beside the journal by default",
+    },
+    Key {
+        name: "on_finding",
+        kind: Kind::List,
+        default: "",
+        help: "program and arguments that are run for each event of a finding, which they get as JSON on standard input",
+    },
+    Key {
+        name: "alarms.hook",
+        kind: Kind::OneOf(SEVERITIES),
+        default: "warning",
+        help: "from which severity on `on_finding` is run",
+    },
+    Key {
+        name: "alarms.hook_timeout",
+        kind: Kind::Duration,
+        default: "10s",
+        help: "a program of `on_finding` that takes longer is ended",
+    },
+    Key {
+        name: "alarms.bell",
+        kind: Kind::OneOf(SEVERITIES),
+        default: "critical",
+        help: "from which severity on the terminal's bell rings",
+    },
+    Key {
+        name: "alarms.notify",
+        kind: Kind::OneOf(SEVERITIES),
+        default: "off",
+        help: "from which severity on the terminal is asked for a desktop notification (OSC 9 and OSC 777)",
+    },
+    Key { name: "alarms.title", kind: Kind::Bool, default: "true", help: "the window's title says what is wrong" },
+    Key {
+        name: "alarms.raise_after",
+        kind: Kind::Duration,
+        default: "2s",
+        help: "a finding that stands for so long is raised",
+    },
+    Key {
+        name: "alarms.clear_after",
+        kind: Kind::Duration,
+        default: "10s",
+        help: "a finding that is gone for so long is cleared",
+    },
+    Key {
+        name: "alarms.known_for",
+        kind: Kind::Duration,
+        default: "1h",
+        help: "for how long an acknowledgement holds",
     },
     Key {
         name: "actions.hold",

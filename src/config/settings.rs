@@ -7,7 +7,9 @@ use super::locate::Surroundings;
 use super::token::Token;
 use super::{ConfigError, Layers};
 use crate::data::action::plan::Policy;
+use crate::data::alarm::Rules;
 use crate::data::derive::Thresholds;
+use crate::data::derive::findings::Severity;
 use crate::data::vox::queries::Limits;
 use crate::time::{self, Millis};
 
@@ -34,6 +36,9 @@ pub struct Settings {
     pub log_file: Option<PathBuf>,
     /// Where every action is written down.
     pub journal: PathBuf,
+    /// Where the history of findings is kept.
+    pub events: PathBuf,
+    pub alarms: Alarms,
     /// How long the operator holds a lock that is fenced off.
     pub hold: Duration,
     pub snapshot_dir: Option<PathBuf>,
@@ -42,6 +47,21 @@ pub struct Settings {
     pub control_max_answer: u64,
     pub limits: Limits,
     pub thresholds: Thresholds,
+}
+
+/// Who is called, and when.
+#[derive(Debug, Clone)]
+pub struct Alarms {
+    pub rules: Rules,
+    /// From which severity on; nothing for never.
+    pub bell: Option<Severity>,
+    pub notify: Option<Severity>,
+    pub hook_from: Option<Severity>,
+    /// Program and arguments.
+    pub hook: Vec<String>,
+    pub hook_timeout: Duration,
+    pub title: bool,
+    pub known_for: Duration,
 }
 
 /// How to reach a database.
@@ -93,6 +113,7 @@ impl Settings {
             window: small(number(layers, "limits.window")),
             ..Limits::default()
         };
+        let journal = path("journal").unwrap_or_else(|| around.journal_file());
         Self {
             mesh: mesh.unwrap_or("mesh").to_owned(),
             databases: Vec::new(),
@@ -110,7 +131,9 @@ impl Settings {
             unicode: layers.text("unicode").unwrap_or("auto").to_owned(),
             mouse: layers.text("mouse") == Some("true"),
             log_file: path("log_file"),
-            journal: path("journal").unwrap_or_else(|| around.journal_file()),
+            events: path("events").unwrap_or_else(|| journal.with_file_name("events.jsonl")),
+            journal,
+            alarms: alarms(layers),
             hold: duration(layers, "actions.hold"),
             snapshot_dir: path("snapshot.dir"),
             snapshot_max_bytes: number(layers, "snapshot.max_bytes"),
@@ -262,6 +285,24 @@ fn token(layers: &Layers, prefix: &str, around: &Surroundings) -> Option<Token> 
     let name = layers.text(&key("env"))?;
     let asked_for = layers.get(&key("env")).origin != super::Origin::Default;
     (asked_for || around.env.get(name).is_some_and(|v| !v.is_empty())).then(|| Token::Env(name.to_owned()))
+}
+
+fn alarms(layers: &Layers) -> Alarms {
+    let from = |name| layers.text(name).and_then(|word| word.parse().ok());
+    Alarms {
+        rules: Rules {
+            raise_after_ms: millis(layers, "alarms.raise_after"),
+            clear_after_ms: millis(layers, "alarms.clear_after"),
+            ..Rules::default()
+        },
+        bell: from("alarms.bell"),
+        notify: from("alarms.notify"),
+        hook_from: from("alarms.hook"),
+        hook: layers.get("on_finding").texts.clone(),
+        hook_timeout: duration(layers, "alarms.hook_timeout"),
+        title: layers.text("alarms.title") == Some("true"),
+        known_for: duration(layers, "alarms.known_for"),
+    }
 }
 
 // The layers hold only values that were checked against their kind.

@@ -1,6 +1,7 @@
 //! What is known about a mesh: the facts, the judgements drawn from them, and the systems they come from.
 
 pub mod action;
+pub mod alarm;
 pub mod derive;
 pub mod mesh;
 pub mod model;

@@ -1,18 +1,13 @@
-//! The journal's file: one line of JSON an event, appended whole and flushed to the disk before anything goes on.
-//!
-//! Several consoles may share it: each line is written under a lock. A line that was torn by a crash or a full disk
-//! is left as it is, and the next one begins on a line of its own.
+//! The journal's file: one line of JSON an event, on the disk before anything goes on.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use rustix::fs::{FlockOperation, flock};
-
+use super::lines::Lines;
 use crate::data::action::journal::{Entry, Line, read};
 use crate::text::escape_json;
+
+pub use super::lines::Stamp;
 
 /// How much of the file's end is read, in bytes.
 const TAIL: u64 = 4 << 20;
@@ -20,93 +15,46 @@ const TAIL: u64 = 4 << 20;
 /// The journal of this user.
 #[derive(Debug, Clone)]
 pub struct JournalFile {
-    path: PathBuf,
+    lines: Lines,
 }
-
-/// Two equal stamps are the same content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Stamp(Option<(u64, SystemTime)>);
 
 impl JournalFile {
     /// The journal at `path`; it is made when the first line is written.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
-        Self { path }
+        Self { lines: Lines::new(path) }
     }
 
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.lines.path()
     }
 
     /// Appends one line, and returns when it is on the disk.
     pub fn append(&self, line: &Line) -> io::Result<()> {
         // Whatever prints the file prints text alone.
-        let mut text = escape_json(&serde_json::to_string(line)?);
-        text.push('\n');
-        let mut file = self.open()?;
-        flock(&file, FlockOperation::LockExclusive)?;
-        let end = file.seek(SeekFrom::End(0))?;
-        if end > 0 {
-            let mut last = [0];
-            file.seek(SeekFrom::Start(end - 1))?;
-            file.read_exact(&mut last)?;
-            if last != *b"\n" {
-                text.insert(0, '\n');
-            }
-        }
-        // The file is in append mode, so this goes to its end wherever it was read.
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    }
-
-    fn open(&self) -> io::Result<File> {
-        let mut options = File::options();
-        options.read(true).append(true).mode(0o600);
-        match options.open(&self.path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            other => return other,
-        }
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        if !folder.as_os_str().is_empty() {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        }
-        let file = options.create(true).open(&self.path)?;
-        // A new file outlives a crash only once its folder is on the disk too.
-        if !folder.as_os_str().is_empty() {
-            File::open(folder)?.sync_all()?;
-        }
-        Ok(file)
+        let text = escape_json(&serde_json::to_string(line)?);
+        self.lines.hold()?.append(&[text])
     }
 
     /// Changes when the file does.
     #[must_use]
     pub fn stamp(&self) -> Stamp {
-        Stamp(fs::metadata(&self.path).ok().and_then(|meta| Some((meta.len(), meta.modified().ok()?))))
+        self.lines.stamp()
     }
 
     /// The attempts in the file's last part, oldest first, and how many lines are no lines of a journal.
     pub fn entries(&self) -> io::Result<(Vec<Entry>, usize)> {
-        let mut file = match File::open(&self.path) {
-            Ok(file) => file,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), 0)),
-            Err(e) => return Err(e),
-        };
-        let length = file.metadata()?.len();
-        let from = length.saturating_sub(TAIL);
-        file.seek(SeekFrom::Start(from))?;
-        let mut bytes = Vec::new();
-        file.take(TAIL).read_to_end(&mut bytes)?;
-        let text = String::from_utf8_lossy(&bytes);
-        // The first line of a part is the end of one.
-        let skip = usize::from(from > 0);
-        Ok(read(text.lines().skip(skip)))
+        Ok(read(self.lines.tail(TAIL)?.lines()))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, File};
+    use std::io::Write as _;
+
     use super::*;
     use crate::data::action::journal::{Event, SCHEMA};
     use crate::data::action::{Action, LeaseGuard};

@@ -1,6 +1,8 @@
 //! Carries plans out, step by step: the journal first, then the hand, then the journal again and the op-log.
 
+pub mod history;
 pub mod journal;
+pub mod lines;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::Pictures;
+use super::warden::{Known as Acknowledged, Told, Warden};
 use crate::clock::wall_clock;
 use crate::config::Settings;
 use crate::data::action::outcome::Progress;
@@ -18,7 +19,9 @@ use crate::data::poller::{Pace, Poller, Report};
 use crate::data::source::Known;
 use crate::data::systems::assemble;
 use crate::data::vox::snapshot::store::Store;
+use crate::operate::history::History;
 use crate::operate::journal::{JournalFile, Stamp};
+use crate::operate::lines::Lines;
 use crate::operate::{Operator, Stop};
 use crate::text::Text;
 use crate::time::{Millis, millis};
@@ -46,6 +49,7 @@ pub enum News {
 pub struct Engine {
     pictures: Pictures,
     orders: mpsc::Sender<Run>,
+    known: mpsc::Sender<Acknowledged>,
     progress: mpsc::Receiver<Progress>,
     stop_plan: Stop,
     /// Carries plans out; ended after the step it is at.
@@ -93,7 +97,14 @@ impl Engine {
         }
         let at_work = Arc::<AtomicBool>::default();
         let worker = tokio::spawn(work(operator, ordered, tell, pace.clone(), at_work.clone()));
+        let (acknowledge, acknowledged) = mpsc::channel(PROGRESS);
+        let history = History::new(settings.events.clone());
+        let (warden, told) =
+            Warden::start(&settings.mesh, settings.operator_name(), &settings.alarms, history, &mut tasks);
         let keeper = Keeper {
+            warden,
+            events: Lines::new(settings.events.clone()),
+            events_stamp: Stamp::default(),
             journal,
             stamp: Stamp::default(),
             watch: Watch::new(Text::new(&settings.mesh), identities, settings.limits.window),
@@ -105,10 +116,11 @@ impl Engine {
             pace: pace.clone(),
             moved: Instant::now(),
         };
-        tasks.spawn(keeper.run(reports));
+        tasks.spawn(keeper.run(reports, told, acknowledged));
         Ok(Self {
             pictures,
             orders,
+            known: acknowledge,
             progress,
             stop_plan: Stop::default(),
             worker,
@@ -152,6 +164,13 @@ impl Engine {
     /// Lets the running plan end before its next step.
     pub fn stop_plan(&self) {
         self.stop_plan.store(true, Ordering::Relaxed);
+    }
+
+    /// Findings are known, for how long; or are not known after all.
+    pub fn known(&self, keys: Vec<String>, span: Option<Duration>) {
+        let until_ms = span.map(|span| wall_clock().saturating_add(millis(span)));
+        // As many as fit are more than anybody presses.
+        let _ = self.known.try_send(Acknowledged { keys, until_ms, on: span.is_some() });
     }
 
     /// Polls every source now.
@@ -219,6 +238,10 @@ async fn work(
 }
 
 struct Keeper {
+    warden: Warden,
+    /// The history of findings, and as it was when it was looked at last.
+    events: Lines,
+    events_stamp: Stamp,
     journal: JournalFile,
     stamp: Stamp,
     watch: Watch,
@@ -234,7 +257,12 @@ struct Keeper {
 }
 
 impl Keeper {
-    async fn run(mut self, mut reports: mpsc::Receiver<Report>) {
+    async fn run(
+        mut self,
+        mut reports: mpsc::Receiver<Report>,
+        mut told: mpsc::Receiver<Told>,
+        mut known: mpsc::Receiver<Acknowledged>,
+    ) {
         let mut judge = tokio::time::interval(JUDGE_EVERY);
         judge.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -249,10 +277,16 @@ impl Keeper {
                     // Time was looked at too: the next look for its sake alone is a whole step away.
                     judge.reset();
                 }
+                Some(told) = told.recv() => self.warden.told(told),
+                Some(known) = known.recv() => self.warden.known(&known, wall_clock()),
                 _ = judge.tick() => {
                     self.watch.mesh.rates.advance(wall_clock());
                     self.read_journal().await;
                 }
+            }
+            let stamp = self.events.stamp();
+            if std::mem::replace(&mut self.events_stamp, stamp) != stamp {
+                self.warden.order(Vec::new());
             }
             let interval_ms = millis(self.pace.borrow().span());
             self.judge(interval_ms);
@@ -278,7 +312,9 @@ impl Keeper {
 
     fn judge(&mut self, interval_ms: Millis) {
         let touched = self.watch.take_touched();
-        let picture = self.judge.judge(&self.watch, &touched, wall_clock(), &self.settings.thresholds, interval_ms);
+        self.watch.mesh.events = self.warden.events();
+        let mut picture = self.judge.judge(&self.watch, &touched, wall_clock(), &self.settings.thresholds, interval_ms);
+        self.warden.look(&mut picture);
         let picture = Arc::new(picture);
         if self.published.last().is_none_or(|before| picture.is_news_after(before)) {
             self.moved = Instant::now();

@@ -27,12 +27,18 @@ const MAX_COPY: usize = 74_000;
 
 /// Whether the terminal is in our hands: a panic elsewhere must not write to a terminal that is not.
 static OURS: AtomicBool = AtomicBool::new(false);
+/// Whether the window has a name that is ours.
+static TITLED: AtomicBool = AtomicBool::new(false);
+
+/// The most columns of a title or a notification.
+const MOST_SAID: usize = 200;
 
 /// The terminal in our hands.
 pub struct Screen {
     terminal: Terminal<Backend>,
     mouse: bool,
     look: Look,
+    titled: bool,
 }
 
 impl Screen {
@@ -42,7 +48,7 @@ impl Screen {
         take(mouse)?;
         let backend = Thrift::new(BufWriter::with_capacity(1 << 16, io::stdout()));
         let look = Look::of_environment(settings.color, &settings.unicode);
-        Ok(Self { terminal: Terminal::new(backend)?, mouse, look })
+        Ok(Self { terminal: Terminal::new(backend)?, mouse, look, titled: false })
     }
 
     /// Draws one frame; only what changed goes out, in one write.
@@ -81,6 +87,30 @@ impl Screen {
         Write::flush(out)
     }
 
+    /// Rings the bell.
+    pub fn bell(&mut self) -> io::Result<()> {
+        self.say("\x07")
+    }
+
+    /// Asks for a desktop notification, in the two ways that terminals understand.
+    pub fn notify(&mut self, text: &str) -> io::Result<()> {
+        let text = spoken(text);
+        self.say(&format!("\x1b]9;{text}\x07\x1b]777;notify;lockkeeper;{text}\x07"))
+    }
+
+    /// Calls the window so. The name it had is kept by the terminal, and given back at the end.
+    pub fn title(&mut self, text: &str) -> io::Result<()> {
+        let keep = if std::mem::replace(&mut self.titled, true) { "" } else { "\x1b[22;0t" };
+        TITLED.store(true, Ordering::SeqCst);
+        self.say(&format!("{keep}\x1b]2;{}\x07", spoken(text)))
+    }
+
+    fn say(&mut self, text: &str) -> io::Result<()> {
+        let out = self.terminal.backend_mut();
+        out.write_all(text.as_bytes())?;
+        Write::flush(out)
+    }
+
     /// Gives the terminal back and stops, as the shell's Ctrl-Z does; being continued is told by a signal.
     /// Answers false where there is no shell to go back to.
     pub fn suspend(&mut self) -> io::Result<bool> {
@@ -102,6 +132,7 @@ impl Screen {
     /// Takes the terminal again after a suspension.
     pub fn resume(&mut self) -> io::Result<()> {
         take(self.mouse)?;
+        self.titled = false;
         self.clear()
     }
 
@@ -118,6 +149,11 @@ impl Drop for Screen {
     }
 }
 
+/// A text that ends no sequence it stands in: visible, short, and without what divides the fields of one.
+fn spoken(text: &str) -> String {
+    crate::text::fit(&crate::text::scrub(text), MOST_SAID).replace(';', ",")
+}
+
 fn take(mouse: bool) -> io::Result<()> {
     enable_raw_mode()?;
     OURS.store(true, Ordering::SeqCst);
@@ -132,6 +168,9 @@ fn take(mouse: bool) -> io::Result<()> {
 /// Restores everything, in the order that leaves the least behind if the terminal is half gone.
 fn give_back() {
     if OURS.swap(false, Ordering::SeqCst) {
+        if TITLED.swap(false, Ordering::SeqCst) {
+            let _ = io::stdout().write_all(b"\x1b]2;\x07\x1b[23;0t");
+        }
         let _ = execute!(
             io::stdout(),
             DisableMouseCapture,

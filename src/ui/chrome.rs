@@ -9,33 +9,11 @@ use crate::app::acts::ACTS;
 use crate::app::command::{COMMANDS, CommandInfo};
 use crate::app::mouse::Hit;
 use crate::app::overlay::Overlay;
-use crate::app::role::{Role, State};
+use crate::app::role::Role;
+use crate::app::verdict::verdict;
 use crate::app::views::VIEWS;
-use crate::data::derive::Picture;
-use crate::data::derive::findings::Severity;
-use crate::data::derive::sources::SourceHealth;
 use crate::text::fit;
 use crate::time::{short, utc_clock};
-
-/// The mesh's state in one sentence, and what it means.
-#[must_use]
-pub fn verdict(picture: &Picture) -> (String, Role) {
-    let heard = picture.sources.iter().any(|s| s.health != SourceHealth::Starting);
-    if !heard {
-        return ("· asking the sources".into(), Role::Dim);
-    }
-    let worries = picture.counts.critical + picture.counts.warnings;
-    match picture.findings.first().filter(|f| f.severity >= Severity::Warning) {
-        Some(first) => {
-            let more = if worries > 1 { format!("  (+{} more)", worries - 1) } else { String::new() };
-            (format!("{} {}{more}", first.severity.glyph(), first.sentence), first.severity.role())
-        }
-        None if picture.sources.iter().any(|s| s.health == SourceHealth::Starting) => {
-            ("· some sources were not heard yet".into(), Role::Dim)
-        }
-        None => ("● all is well".into(), Role::Healthy),
-    }
-}
 
 /// The top line: name, mesh, verdict, clock.
 pub fn header(canvas: &mut Canvas<'_, '_>, area: Rect) {
@@ -79,7 +57,9 @@ pub fn tabs(canvas: &mut Canvas<'_, '_>, area: Rect) {
             crate::app::views::ViewId::Findings if worries > 0 => format!(" {worries}"),
             _ => String::new(),
         };
-        let text = format!(" {} {title}{count} ", i + 1);
+        // Ten of them fill a narrow screen to the last cell.
+        let end = if wide { " " } else { "" };
+        let text = format!(" {} {title}{count}{end}", (i + 1) % 10);
         let role = if view.id == app.view { Role::Selected } else { Role::Dim };
         let width = u16::try_from(text.width()).unwrap_or(0);
         canvas.layout.hits.add(x, area.y, width, 1, Hit::View(view.id));

@@ -21,6 +21,7 @@ fn app_on(picture: Option<std::sync::Arc<crate::data::derive::Picture>>) -> App 
         mesh: "prod".into(),
         meshes: vec!["prod".into()],
         policy: crate::data::action::plan::Policy::default(),
+        calls: crate::app::Calls::default(),
         banner: None,
     };
     let mut app = App::new(options, NOW);

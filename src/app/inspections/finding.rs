@@ -6,15 +6,26 @@ use crate::app::views::ViewId;
 use crate::data::derive::Picture;
 use crate::data::derive::findings::{Finding, Subject};
 use crate::data::derive::rules::RULES;
-use crate::time::Millis;
+use crate::time::{Millis, short, utc};
 
 /// Everything about a finding.
-pub fn inspect(finding: &Finding, _: &Picture, _: Millis) -> Inspection {
+pub fn inspect(finding: &Finding, _: &Picture, now: Millis) -> Inspection {
     let mut page = Inspection::titled(format!("finding {}", finding.rule));
     page.state("severity", &finding.severity);
     page.text(finding.sentence.to_string(), Role::Title);
     if let Some(rule) = RULES.iter().find(|rule| rule.name == finding.rule) {
         page.field("rule", format!("{}: {}", rule.name, rule.summary));
+    }
+    if let Some(life) = &finding.life {
+        page.field(
+            "raised",
+            format!("{} ({} ago), {} times", utc(life.raised_ms), short(now - life.raised_ms), life.times),
+        );
+        if let Some(known) = &life.acknowledged {
+            let until =
+                known.until_ms.map_or("until it is cleared".to_owned(), |until| format!("until {}", utc(until)));
+            page.field("known to", format!("{} {until}", known.by));
+        }
     }
     page.heading("Evidence");
     for line in &finding.evidence {

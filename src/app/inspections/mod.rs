@@ -1,6 +1,7 @@
 //! What the inspector says of each kind of thing, one file a kind.
 
 pub mod attempt;
+pub mod event;
 pub mod finding;
 pub mod lock;
 pub mod log;

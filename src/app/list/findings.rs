@@ -2,7 +2,9 @@
 
 use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
+use crate::app::role::Role;
 use crate::data::derive::findings::Finding;
+use crate::time::{Millis, short};
 
 /// Everything that is wrong.
 pub static FINDINGS: Rows<Finding> = Rows {
@@ -37,6 +39,26 @@ pub static FINDINGS: Rows<Finding> = Rows {
             sort: |f| Sort::Text(f.sentence.raw()),
         },
         Column {
+            field: "since",
+            title: "SINCE",
+            width: (6, 8),
+            right: true,
+            rank: 2,
+            descending: true,
+            cell: |f, now| f.life.as_ref().map_or(Cell::dim(""), |life| Cell::plain(short(now - life.raised_ms))),
+            sort: |f| Sort::opt(f.life.as_ref().map(|life| -life.raised_ms)),
+        },
+        Column {
+            field: "known",
+            title: "KNOWN TO",
+            width: (8, 16),
+            right: false,
+            rank: 2,
+            descending: false,
+            cell: |f, now| known(f, now),
+            sort: |f| f.acknowledged().map_or(Sort::Unknown, |known| Sort::Text(known.by.raw())),
+        },
+        Column {
             field: "subject",
             title: "SUBJECT",
             width: (7, 7),
@@ -68,3 +90,14 @@ pub static FINDINGS: Rows<Finding> = Rows {
         },
     ],
 };
+
+/// Who said that it is known, and for how much longer that holds.
+fn known(finding: &Finding, now: Millis) -> Cell {
+    match finding.acknowledged() {
+        None => Cell::dim(""),
+        Some(known) => {
+            let left = known.until_ms.map(|until| format!(" {}", short((until - now).max(0)))).unwrap_or_default();
+            Cell { text: format!("{}{left}", known.by), role: Role::Accent }
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! What the tables show: columns as data, one file a list. How they are drawn is the screen's business.
 
+pub mod events;
 pub mod findings;
 pub mod journal;
 pub mod locks;

@@ -79,6 +79,7 @@ impl App {
             | Command::Quarantine
             | Command::Evacuate
             | Command::GiveBack => return self.act(command),
+            Command::Known => return self.known(None),
             Command::Repo => self.next_repo(),
             Command::Theme => {
                 let themes: Vec<Theme> = Theme::iter().collect();

@@ -1,6 +1,7 @@
 //! One event after another: what it does to the app, and what the app wants done.
 
 mod acting;
+mod calling;
 mod commands;
 mod overlays;
 mod pointer;
@@ -40,12 +41,13 @@ pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
         Event::Picture(picture) => {
             app.take_picture(picture);
             app.refresh_preview();
-            Vec::new()
+            app.call()
         }
         Event::MeshOpened(mesh) => {
             app.options.mesh = mesh;
             (app.picture, app.frozen, app.overlay, app.running) = (None, None, None, None);
             app.tables = App::fresh_tables();
+            app.heard = 0;
             Vec::new()
         }
         Event::Progress(progress) => {

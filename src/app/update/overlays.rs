@@ -104,6 +104,7 @@ impl App {
             | Command::Faster
             | Command::Slower
             | Command::Theme
+            | Command::Known
             | Command::Mouse
             | Command::Redraw
             | Command::Suspend
@@ -218,6 +219,7 @@ impl App {
                 Vec::new()
             }
             Some(Choice::Interval(interval)) => self.set_interval(interval),
+            Some(Choice::Known(span)) => self.known(Some(span)),
             Some(Choice::Repo(repo)) => {
                 self.set_repo(repo);
                 Vec::new()

@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use strum::{Display, EnumIter, IntoStaticStr};
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumIter, EnumString, IntoStaticStr};
 
 use super::locks::LockView;
 use super::messages::{MessageView, Turn};
@@ -17,7 +18,23 @@ use crate::text::Text;
 use crate::time::Millis;
 
 /// How bad it is, mildest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr, EnumIter)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Display,
+    IntoStaticStr,
+    EnumIter,
+    EnumString,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Severity {
     Info,
@@ -64,6 +81,23 @@ impl Subject {
     }
 }
 
+/// Who said that a finding is known, and until when that holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledged {
+    pub by: Text,
+    /// Until it is cleared, where nothing is said.
+    pub until_ms: Option<Millis>,
+}
+
+/// Where a finding is in its life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Life {
+    pub raised_ms: Millis,
+    /// How often it was raised, as far as is remembered.
+    pub times: u32,
+    pub acknowledged: Option<Acknowledged>,
+}
+
 /// One case of trouble.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
@@ -76,9 +110,17 @@ pub struct Finding {
     pub sentence: Text,
     /// What the judgement rests on.
     pub evidence: Vec<Text>,
+    /// Since when it is an alarm, and who knows of it; nothing where findings are not followed.
+    pub life: Option<Arc<Life>>,
 }
 
 impl Finding {
+    /// Whether somebody said that it is known.
+    #[must_use]
+    pub fn acknowledged(&self) -> Option<&Acknowledged> {
+        self.life.as_ref()?.acknowledged.as_ref()
+    }
+
     /// A name that stays while the trouble does.
     #[must_use]
     pub fn key(&self) -> String {

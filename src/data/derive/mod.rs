@@ -179,6 +179,7 @@ impl Picture {
             || health(self) != health(before)
             || !Arc::ptr_eq(&self.findings, &before.findings)
             || !Arc::ptr_eq(&self.mesh.journal, &before.mesh.journal)
+            || !Arc::ptr_eq(&self.mesh.events, &before.mesh.events)
     }
 }
 

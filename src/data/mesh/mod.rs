@@ -17,6 +17,7 @@ use self::meter::Meter;
 use self::rates::{Rates, Tally};
 use self::table::Turn;
 use super::action::journal::Entry;
+use super::alarm::Event;
 use super::model::{Heartbeat, Oddity};
 use super::observation::{Cost, Observation, Probe};
 use super::poller::Report;
@@ -33,6 +34,8 @@ pub struct Mesh {
     pub rates: Rates,
     /// What operators did from this console's journal, oldest first.
     pub journal: Arc<[Entry]>,
+    /// What became of findings, oldest first.
+    pub events: Arc<[Arc<Event>]>,
 }
 
 /// One source: what it is, how it does, and what it holds.
@@ -107,7 +110,7 @@ impl Watch {
     pub fn new(name: Text, sources: Vec<Identity>, window: usize) -> Self {
         let tables = sources.iter().map(|_| Tables::new(window)).collect();
         let sources = sources.into_iter().map(SourceState::new).collect();
-        let mesh = Mesh { name, sources, rates: Rates::default(), journal: Arc::default() };
+        let mesh = Mesh { name, sources, rates: Rates::default(), journal: Arc::default(), events: Arc::default() };
         Self { mesh, tables, clocks: HashMap::default(), clocks_moved: Vec::new() }
     }
 

@@ -64,5 +64,5 @@ pub const RULES: &[Rule] = &[
 
 /// A finding; the registry writes the rule's name into it.
 fn finding(severity: Severity, subject: Subject, name: &Text, sentence: String, evidence: Vec<Text>) -> Finding {
-    Finding { rule: "", severity, subject, name: name.clone(), sentence: sentence.into(), evidence }
+    Finding { rule: "", severity, subject, name: name.clone(), sentence: sentence.into(), evidence, life: None }
 }

@@ -1,0 +1,39 @@
+//! An event of a finding's life.
+
+use crate::app::inspect::Inspection;
+use crate::app::role::{Role, State};
+use crate::app::views::ViewId;
+use crate::data::alarm::{Event, identity};
+use crate::data::derive::Picture;
+use crate::text::Text;
+use crate::time::{Millis, short, utc};
+
+/// Everything about an event.
+pub fn inspect(event: &Event, picture: &Picture, now: Millis) -> Inspection {
+    let mut page = Inspection::titled(format!("{} {}", event.kind, Text::new(&event.rule)));
+    page.state("event", &event.kind);
+    page.state("severity", &event.severity);
+    page.text(Text::new(&event.sentence).to_string(), event.severity.role());
+    page.field("when", format!("{} ({} ago)", utc(event.at_ms), short(now - event.at_ms)));
+    if let Some(by) = &event.by {
+        page.field("by", Text::new(by).to_string());
+    }
+    if let Some(until) = event.until_ms {
+        page.field("until", utc(until));
+    }
+    page.field("raised", format!("{} times", event.times));
+    page.heading("Now");
+    match picture.findings.iter().find(|finding| identity(finding) == event.key) {
+        Some(finding) => {
+            page.link(
+                ViewId::Findings,
+                finding.key(),
+                "finding",
+                finding.sentence.to_string(),
+                finding.severity.role(),
+            );
+        }
+        None => page.text("it does not stand any more", Role::Dim),
+    }
+    page
+}

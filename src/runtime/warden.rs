@@ -1,0 +1,213 @@
+//! Follows the lives of findings for the engine: what they do is shown, written into the shared history, and told to
+//! the operator's own program. Files and programs are left to a task of its own, so that no slow disk holds a picture up.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::hook::Hook;
+use crate::config::settings::Alarms as Wanted;
+use crate::data::alarm::{Alarms, Event};
+use crate::data::derive::Picture;
+use crate::data::derive::findings::Finding;
+use crate::data::derive::sources::SourceHealth;
+use crate::operate::history::{Brought, History};
+use crate::time::Millis;
+
+/// Events that are shown.
+const SHOWN: usize = 2_000;
+/// Orders that may wait for the disk; beyond, the history has a gap, and says so in the log.
+const ORDERS: usize = 256;
+
+/// What the scribe tells.
+#[derive(Debug)]
+pub enum Told {
+    /// What others wrote.
+    Others(Vec<Event>),
+    /// The history cannot be read or written, and why.
+    Failed(String),
+}
+
+/// Findings that are acknowledged, or not any more.
+#[derive(Debug)]
+pub struct Known {
+    pub keys: Vec<String>,
+    pub until_ms: Option<Millis>,
+    pub on: bool,
+}
+
+/// The lives of findings.
+#[derive(Debug)]
+pub struct Warden {
+    alarms: Alarms,
+    operator: String,
+    shown: VecDeque<Arc<Event>>,
+    events: Arc<[Arc<Event>]>,
+    seq: u64,
+    orders: mpsc::Sender<Vec<Event>>,
+    /// What was dressed last: the findings as judged, the revision of lives, and the findings with their lives.
+    dressed: Option<(Arc<[Arc<Finding>]>, u64, Arc<[Arc<Finding>]>)>,
+    blind: bool,
+    failing: bool,
+}
+
+impl Warden {
+    /// Starts the task that writes and runs programs. It tells what others wrote.
+    pub fn start(
+        mesh: &str,
+        operator: String,
+        wanted: &Wanted,
+        history: History,
+        tasks: &mut JoinSet<()>,
+    ) -> (Self, mpsc::Receiver<Told>) {
+        let (orders, ordered) = mpsc::channel(ORDERS);
+        let (tell, told) = mpsc::channel(ORDERS);
+        let hook = Hook::start(wanted, tasks);
+        tasks.spawn(scribe(history, ordered, tell, hook));
+        let warden = Self {
+            alarms: Alarms::new(mesh, wanted.rules),
+            operator,
+            shown: VecDeque::new(),
+            events: Arc::default(),
+            seq: 0,
+            orders,
+            dressed: None,
+            blind: false,
+            failing: false,
+        };
+        // An empty order is a look at what is there.
+        warden.order(Vec::new());
+        (warden, told)
+    }
+
+    /// Looks at a picture, and gives its findings their lives.
+    pub fn look(&mut self, picture: &mut Picture) {
+        let blind = picture.sources.iter().any(|source| source.health != SourceHealth::Live);
+        let same = self.dressed.as_ref().is_some_and(|(judged, ..)| Arc::ptr_eq(judged, &picture.findings));
+        if !same || blind != self.blind || self.alarms.waits() {
+            self.blind = blind;
+            let events = self.alarms.look(&picture.findings, blind, picture.at_ms);
+            self.happened(events);
+        }
+        let fits = |(judged, revision, _): &&(Arc<[Arc<Finding>]>, u64, _)| {
+            Arc::ptr_eq(judged, &picture.findings) && *revision == self.alarms.revision()
+        };
+        let dressed = match self.dressed.as_ref().filter(fits) {
+            Some((.., dressed)) => dressed.clone(),
+            None => {
+                let dressed: Arc<[Arc<Finding>]> = picture.findings.iter().map(|finding| self.dress(finding)).collect();
+                self.dressed = Some((picture.findings.clone(), self.alarms.revision(), dressed.clone()));
+                dressed
+            }
+        };
+        picture.findings = dressed;
+        if !Arc::ptr_eq(&picture.mesh.events, &self.events) {
+            Arc::make_mut(&mut picture.mesh).events = self.events.clone();
+        }
+    }
+
+    fn dress(&self, finding: &Arc<Finding>) -> Arc<Finding> {
+        match self.alarms.life(finding) {
+            Some(life) => Arc::new(Finding { life: Some(life), ..(**finding).clone() }),
+            None => finding.clone(),
+        }
+    }
+
+    /// The events, as the next picture of the mesh shows them.
+    pub fn events(&self) -> Arc<[Arc<Event>]> {
+        self.events.clone()
+    }
+
+    /// Takes what the operator said of findings.
+    pub fn known(&mut self, known: &Known, now_ms: Millis) {
+        let say = |key: &String| self.alarms.acknowledge(key, &self.operator, known.until_ms, known.on, now_ms);
+        let events: Vec<Event> = known.keys.iter().filter_map(say).collect();
+        self.happened(events);
+    }
+
+    /// Takes what the scribe tells.
+    pub fn told(&mut self, told: Told) {
+        match told {
+            Told::Others(events) => {
+                self.failing = false;
+                for event in &events {
+                    self.alarms.adopt(event);
+                }
+                self.show(events);
+            }
+            Told::Failed(why) => {
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::warn!(why, "the history of findings cannot be kept");
+                }
+            }
+        }
+    }
+
+    /// Looks into the history where it may have changed.
+    pub fn order(&self, events: Vec<Event>) {
+        if self.orders.try_send(events).is_err() {
+            tracing::warn!("the history of findings is behind: events were left out");
+        }
+    }
+
+    fn happened(&mut self, mut events: Vec<Event>) {
+        if events.is_empty() {
+            return;
+        }
+        for event in &mut events {
+            self.seq += 1;
+            event.seq = self.seq;
+        }
+        self.order(events.clone());
+        self.show(events);
+    }
+
+    fn show(&mut self, events: Vec<Event>) {
+        let mesh = self.alarms.mesh().to_owned();
+        self.shown.extend(events.into_iter().filter(|event| event.mesh == mesh).map(Arc::new));
+        // What others wrote may be older than what was seen here.
+        self.shown.make_contiguous().sort_by_key(|event| event.at_ms);
+        let surplus = self.shown.len().saturating_sub(SHOWN);
+        self.shown.drain(..surplus);
+        self.events = self.shown.iter().cloned().collect();
+    }
+}
+
+/// Writes what happened, one order after another.
+async fn scribe(
+    mut history: History,
+    mut orders: mpsc::Receiver<Vec<Event>>,
+    tell: mpsc::Sender<Told>,
+    hook: Option<Hook>,
+) {
+    while let Some(mut events) = orders.recv().await {
+        while let Ok(more) = orders.try_recv() {
+            events.extend(more);
+        }
+        let ours = events.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            let brought = if events.is_empty() {
+                history.look().map(|others| Brought { others, written: Vec::new() })
+            } else {
+                history.write(events)
+            };
+            (history, brought)
+        });
+        let Ok((kept, brought)) = work.await else { return };
+        history = kept;
+        let (others, news) = match brought {
+            Ok(Brought { others, written }) => (Told::Others(others), written),
+            // What cannot be written is still told to whoever listens.
+            Err(error) => (Told::Failed(error.to_string()), ours),
+        };
+        if let Some(hook) = &hook {
+            news.into_iter().for_each(|event| hook.run(event));
+        }
+        let nothing = matches!(&others, Told::Others(events) if events.is_empty());
+        if !nothing && tell.send(others).await.is_err() {
+            return;
+        }
+    }
+}
