@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 pub mod screen;
@@ -20,8 +21,15 @@ pub fn lockkeeper() -> Command {
             command.env(name, value);
         }
     }
-    command.env("HOME", "/nonexistent").env("LANG", "C.UTF-8");
+    command.env("HOME", "/nonexistent").env("LANG", "C.UTF-8").env("XDG_STATE_HOME", state_folder());
     command
+}
+
+/// A folder for what the program remembers, of this test alone.
+pub fn state_folder() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("state-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
 /// Runs the program to its end.

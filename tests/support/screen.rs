@@ -46,6 +46,7 @@ impl Screen {
         }
         command.cwd(std::env::temp_dir());
         command.env("HOME", "/nonexistent");
+        command.env("XDG_STATE_HOME", super::state_folder());
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");
         for (name, value) in env {
@@ -76,6 +77,16 @@ impl Screen {
     /// What stands on the screen.
     pub fn text(&self) -> String {
         self.parser.lock().expect("the screen").screen().contents()
+    }
+
+    /// Waits until the program sent some bytes.
+    pub fn wait_bytes(&self, bytes: &str) {
+        super::wait_for(&format!("{bytes:?}"), || self.raw().contains(bytes).then_some(()));
+    }
+
+    /// Everything that was ever written to the terminal.
+    pub fn raw(&self) -> String {
+        String::from_utf8_lossy(&self.raw.lock().expect("the bytes")).into_owned()
     }
 
     /// Types keys.

@@ -1,0 +1,128 @@
+//! Findings call somebody, are acknowledged, outlive the console, and are cleared: in a real terminal, over a real file.
+#![cfg(unix)]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use support::screen::Screen;
+use support::wait_for;
+
+fn now_ms() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+/// A mesh with one node that was heard long ago and holds a lock.
+struct Case {
+    folder: tempfile::TempDir,
+    database: PathBuf,
+    config: PathBuf,
+    heard: PathBuf,
+}
+
+impl Case {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let sql = format!(
+            "{} INSERT INTO mesh_heartbeats VALUES ('gone', '1', {}, 'idle', 'r'), ('here', '2', {}, 'idle', 'r');
+             INSERT INTO distributed_locks VALUES ('file:a', 'gone', '1', 3, datetime('now', '-1 hour'), datetime('now', '+1 hour'), 'r');",
+            include_str!("../src/demo/schema.sql"),
+            now_ms() - 3_600_000,
+            now_ms() + 3_600_000,
+        );
+        let database = support::database(folder.path(), &sql).await;
+        let (config, heard) = (folder.path().join("config.toml"), folder.path().join("heard"));
+        let text = format!(
+            "on_finding = ['sh', '-c', 'cat >> {}']\ninterval = '100ms'\noperator = 'ada'\n\
+             [alarms]\nraise_after = '100ms'\nclear_after = '300ms'\nnotify = 'critical'\n",
+            heard.display()
+        );
+        fs::write(&config, text).unwrap();
+        Self { folder, database, config, heard }
+    }
+
+    fn screen(&self) -> Screen {
+        let state = self.folder.path().join("state");
+        let path = |path: &Path| path.to_str().unwrap().to_owned();
+        let arguments = ["--db", &path(&self.database), "--config", &path(&self.config)];
+        Screen::start(140, 40, &arguments, &[("XDG_STATE_HOME", &path(&state))])
+    }
+
+    /// What the operator's program was told: the event and what it is about.
+    fn told(&self) -> Vec<(String, String)> {
+        let text = fs::read_to_string(&self.heard).unwrap_or_default();
+        let event = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok();
+        let word = |event: &serde_json::Value, field: &str| event[field].as_str().unwrap_or_default().to_owned();
+        text.lines().filter_map(event).map(|e| (word(&e, "event"), word(&e, "rule"))).collect()
+    }
+
+    fn wait_told(&self, event: &str, rule: &str) {
+        let wanted = (event.to_owned(), rule.to_owned());
+        wait_for(&format!("{wanted:?} among {:?}", self.told()), || self.told().contains(&wanted).then_some(()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finding_calls_is_known_outlives_the_console_and_is_cleared() {
+    let case = Case::new().await;
+    let mut screen = case.screen();
+    screen.wait_bytes("\x07");
+    screen.wait_bytes("\x1b]9;mesh: ");
+    screen.wait_bytes("\x1b]777;notify;lockkeeper;mesh: ");
+    screen.wait_bytes("\x1b[22;0t");
+    screen.wait_bytes("\x1b]2;✖ ");
+    case.wait_told("raised", "node-dead");
+    case.wait_told("raised", "lock-orphaned");
+
+    screen.press("7");
+    screen.wait_for("the selected finding", |text| {
+        text.lines().any(|l| l.starts_with('▸') && l.contains("gone is dead"))
+    });
+    screen.press("A");
+    screen.wait_text("known for 1h");
+    screen.wait_for("who knows", |text| text.lines().any(|l| l.starts_with('▸') && l.contains("ada")));
+    case.wait_told("acknowledged", "node-dead");
+    screen.press("0");
+    screen.wait_for("the event", |text| text.lines().any(|l| l.contains("acknowledged") && l.contains("gone is dead")));
+    screen.press("q");
+    assert_eq!(screen.wait_end(), 0);
+    assert!(screen.is_restored() && screen.raw().ends_with_title_given_back());
+
+    // Another console, later: it knows what was raised and who knows, and calls nobody again.
+    let told = case.told().len();
+    let mut screen = case.screen();
+    screen.press("7");
+    screen.wait_for("who knows", |text| text.lines().any(|l| l.contains("gone is dead") && l.contains("ada")));
+    screen.wait_text("2 rows");
+    // The other one is no news either; both are cleared once the node is back and the lock is gone.
+    let connection = libsql::Builder::new_local(&case.database).build().await.unwrap().connect().unwrap();
+    connection
+        .execute_batch("DELETE FROM distributed_locks; DELETE FROM mesh_heartbeats WHERE node_id = 'gone';")
+        .await
+        .unwrap();
+    case.wait_told("cleared", "node-dead");
+    case.wait_told("cleared", "lock-orphaned");
+    let since = case.told().split_off(told);
+    assert!(since.iter().all(|(event, _)| event == "cleared"), "{since:?}");
+    screen.wait_text("all is well");
+    screen.press("q");
+    assert_eq!(screen.wait_end(), 0);
+
+    // Nothing that a terminal could obey is in the file, and nobody else may read it.
+    use std::os::unix::fs::PermissionsExt as _;
+    let file = case.folder.path().join("state/lockkeeper/events.jsonl");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(fs::read_to_string(file).unwrap().is_ascii());
+}
+
+trait Title {
+    fn ends_with_title_given_back(&self) -> bool;
+}
+
+impl Title for String {
+    fn ends_with_title_given_back(&self) -> bool {
+        self.rfind("\x1b[23;0t") > self.rfind("\x1b[22;0t")
+    }
+}
