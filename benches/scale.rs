@@ -111,6 +111,10 @@ impl Console {
             meshes: Vec::new(),
             policy: lockkeeper::data::action::plan::Policy::default(),
             calls: lockkeeper::app::Calls::default(),
+            wall: None,
+            local_clock: false,
+            local: |_| 0,
+            keymap: lockkeeper::app::keymap::Keymap::default(),
             banner: None,
         };
         let watch = Watch::new(Text::new("bench"), vec![identity], settings.limits.window);

@@ -17,6 +17,7 @@ pub mod table;
 mod update;
 pub mod verdict;
 pub mod views;
+pub mod wall;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ use self::preview::Running;
 use self::role::Role;
 use self::table::Table;
 use self::views::{VIEWS, ViewId};
+use self::wall::{Turn, Wall};
 use crate::data::action::outcome::Progress;
 use crate::data::action::plan::{Plan, Policy};
 use crate::data::derive::Picture;
@@ -111,10 +113,17 @@ pub struct Options {
     pub repo: Option<String>,
     pub mesh: String,
     pub meshes: Vec<String>,
+    pub keymap: Keymap,
     /// What plans are made by.
     pub policy: Policy,
     /// Who is called, and when.
     pub calls: Calls,
+    /// A screen that nobody sits at.
+    pub wall: Option<Wall>,
+    /// Clocks on screen show local time.
+    pub local_clock: bool,
+    /// How far local time is ahead of UTC at an instant, in milliseconds.
+    pub local: fn(Millis) -> Millis,
     /// Said in the header, e.g. that the mesh is simulated.
     pub banner: Option<String>,
 }
@@ -167,6 +176,7 @@ pub struct App {
     heard: u64,
     /// What the window is called.
     titled: String,
+    turn: Turn,
     keymap: Keymap,
 }
 
@@ -181,6 +191,7 @@ impl App {
     /// An app that has seen nothing yet.
     #[must_use]
     pub fn new(options: Options, now_ms: Millis) -> Self {
+        let keymap = options.keymap.clone();
         Self {
             options,
             now_ms,
@@ -197,12 +208,25 @@ impl App {
             hits: HitMap::default(),
             heard: 0,
             titled: String::new(),
-            keymap: Keymap::default(),
+            turn: Turn::default(),
+            keymap,
         }
     }
 
     fn fresh_tables() -> Vec<Table> {
         VIEWS.iter().map(|view| view.list.map(Table::new).unwrap_or_default()).collect()
+    }
+
+    /// The keys of a command, as they are written.
+    #[must_use]
+    pub fn keys(&self, info: &command::CommandInfo) -> Vec<String> {
+        self.keymap.keys(info)
+    }
+
+    /// How far the clocks on screen are ahead of UTC at an instant.
+    #[must_use]
+    pub fn offset(&self, ms: Millis) -> Millis {
+        if self.options.local_clock { (self.options.local)(ms) } else { 0 }
     }
 
     /// The table of the current view.

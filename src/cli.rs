@@ -15,6 +15,8 @@ use crate::data::action::Mode;
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
+    #[command(flatten)]
+    pub screen: ScreenArgs,
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -205,9 +207,22 @@ fn fence(text: &str) -> Result<Fence, String> {
     }
 }
 
+/// What kind of screen it is.
+#[derive(Debug, Clone, Copy, Args, Default)]
+pub struct ScreenArgs {
+    /// For a screen that nobody sits at: read-only, big, from view to view, held where something is wrong
+    #[arg(long)]
+    pub wall: bool,
+    /// Lines in place of a screen, one for each thing that happens: for screen readers, pipes and logs
+    #[arg(long, conflicts_with = "wall")]
+    pub plain: bool,
+}
+
 /// Options of the demo.
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
+    #[command(flatten)]
+    pub screen: ScreenArgs,
     /// The same seed tells the same story
     #[arg(long, default_value_t = 7)]
     pub seed: u64,

@@ -7,9 +7,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
 
+use crate::app::keymap::Keymap;
 use crate::app::{App, Calls, Options, Theme};
-use crate::cli::{ActArgs, Cli, Command, DemoArgs, Format, Global, SnapshotArgs};
-use crate::clock::wall_clock;
+use crate::cli::{ActArgs, Cli, Command, DemoArgs, Format, Global, ScreenArgs, SnapshotArgs};
+use crate::clock::{local_offset, wall_clock};
 use crate::config::file::File;
 use crate::config::locate::Surroundings;
 use crate::config::settings::{Control, Database};
@@ -75,17 +76,19 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Quarantine { node, act }) => perform(&cli.global, &Ask::Quarantine { node, on: true }, &act),
         Some(Command::Unquarantine { node, act }) => perform(&cli.global, &Ask::Quarantine { node, on: false }, &act),
         Some(Command::Check) => Ok(run_check(&cli.global)),
-        Some(Command::Keys) => print(&crate::app::command::listing()),
+        Some(Command::Keys) => print(&crate::app::command::listing(&Configured::load(&cli.global)?.keymap)),
         Some(Command::Demo(arguments)) => demo(&cli.global, &arguments),
-        None => dashboard(&cli.global),
+        None => dashboard(&cli.global, cli.screen),
     }
 }
 
 /// The dashboard on the configured mesh.
-fn dashboard(global: &Global) -> anyhow::Result<u8> {
+fn dashboard(global: &Global, kind: ScreenArgs) -> anyhow::Result<u8> {
     let configured = Configured::load_places(global)?;
-    need_terminal()?;
-    let options = options(&configured, global.mesh.clone().unwrap_or_else(|| configured.settings.mesh.clone()));
+    if !kind.plain {
+        need_terminal()?;
+    }
+    let options = options(&configured, kind, global.mesh.clone().unwrap_or_else(|| configured.settings.mesh.clone()));
     let again = global.clone();
     let open_mesh = Box::new(move |name: &str| {
         let configured = Configured::load_from(&again, Some(name), &Surroundings::of_process())?;
@@ -93,7 +96,11 @@ fn dashboard(global: &Global) -> anyhow::Result<u8> {
     });
     start_log(&configured.settings)?;
     let app = App::new(options, wall_clock());
-    wait_for(crate::runtime::run(app, configured.settings, open_mesh))?;
+    if kind.plain {
+        wait_for(crate::runtime::plain::run(app, configured.settings))?;
+    } else {
+        wait_for(crate::runtime::run(app, configured.settings, open_mesh))?;
+    }
     Ok(exit::DONE)
 }
 
@@ -103,7 +110,9 @@ fn demo(global: &Global, arguments: &DemoArgs) -> anyhow::Result<u8> {
         wait_for(crate::demo::serve::serve(folder, arguments))?;
         return Ok(exit::DONE);
     }
-    need_terminal()?;
+    if !arguments.screen.plain {
+        need_terminal()?;
+    }
     let mut configured = Configured::load(global)?;
     start_log(&configured.settings)?;
     wait_for(async {
@@ -125,12 +134,16 @@ fn demo(global: &Global, arguments: &DemoArgs) -> anyhow::Result<u8> {
         settings.thresholds.expiring_ms =
             crate::demo::world::scaled(settings.thresholds.expiring_ms, arguments.speed).max(1_000);
         let settings = settings.clone();
-        let mut options = options(&configured, "demo".into());
+        let mut options = options(&configured, arguments.screen, "demo".into());
         options.meshes.clear();
         options.banner = Some(format!("(simulated, {}x)", arguments.speed));
         let app = App::new(options, wall_clock());
         let open_mesh = Box::new(|_: &str| anyhow::bail!("the demo has one mesh"));
-        let outcome = crate::runtime::run(app, settings, open_mesh).await;
+        let outcome = if arguments.screen.plain {
+            crate::runtime::plain::run(app, settings).await
+        } else {
+            crate::runtime::run(app, settings, open_mesh).await
+        };
         demo.stop().await;
         outcome
     })?;
@@ -146,22 +159,29 @@ fn need_terminal() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn options(configured: &Configured, mesh: String) -> Options {
+fn options(configured: &Configured, kind: ScreenArgs, mesh: String) -> Options {
     let settings = &configured.settings;
+    let mut policy = settings.policy();
+    // Nobody sits there: nothing is done from there.
+    policy.read_only |= kind.wall || kind.plain;
     Options {
         theme: settings.theme.parse().unwrap_or_else(|_| guess_theme()),
         interval: settings.interval,
-        mouse: settings.mouse,
+        mouse: settings.mouse && !kind.wall,
         repo: settings.repo.clone(),
         mesh,
         meshes: configured.meshes.clone(),
-        policy: settings.policy(),
+        policy,
         calls: Calls {
             bell: settings.alarms.bell,
             notify: settings.alarms.notify,
             title: settings.alarms.title,
             known_for: settings.alarms.known_for,
         },
+        wall: kind.wall.then(|| settings.wall.clone()),
+        local_clock: settings.local_clock,
+        local: local_offset,
+        keymap: configured.keymap.clone(),
         banner: None,
     }
 }
@@ -199,6 +219,7 @@ pub struct Configured {
     pub settings: Settings,
     /// Names of meshes in the file.
     pub meshes: Vec<String>,
+    pub keymap: Keymap,
 }
 
 impl Configured {
@@ -240,7 +261,12 @@ impl Configured {
         }
         global.apply(&mut layers)?;
         let settings = Settings::resolve(&layers, mesh.as_deref(), around)?;
-        Ok(Self { layers, settings, meshes: file.meshes })
+        let keymap = Keymap::with(&layers.bindings()).map_err(|conflict| ConfigError {
+            place: conflict.place,
+            what: conflict.what,
+            todo: conflict.todo,
+        })?;
+        Ok(Self { layers, settings, meshes: file.meshes, keymap })
     }
 
     /// The same, where there must be something to watch.

@@ -4,6 +4,7 @@ pub mod engine;
 pub mod hangup;
 pub mod hook;
 pub mod input;
+pub mod plain;
 pub mod screen;
 pub mod signals;
 pub mod thrift;

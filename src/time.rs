@@ -62,13 +62,30 @@ pub fn utc(ms: Millis) -> String {
     }
 }
 
-/// `05:08:45Z`, or `--:--:--Z`.
+/// `05:08:45` on a clock that is so many milliseconds ahead of UTC; its zone stands elsewhere ([`zone_name`]).
 #[must_use]
-pub fn utc_clock(ms: Millis) -> String {
-    match DateTime::<Utc>::from_timestamp_millis(ms) {
-        Some(t) if plausible(ms) => t.format("%H:%M:%SZ").to_string(),
-        _ => "--:--:--Z".into(),
+pub fn clock_face(ms: Millis, offset: Millis) -> String {
+    match DateTime::<Utc>::from_timestamp_millis(ms.saturating_add(offset)) {
+        Some(t) if plausible(ms) => t.format("%H:%M:%S").to_string(),
+        _ => "--:--:--".into(),
     }
+}
+
+/// `UTC`, or `UTC+02:00`.
+#[must_use]
+pub fn zone_name(offset: Millis) -> String {
+    let minutes = offset.abs() / MINUTE;
+    match offset {
+        0 => "UTC".into(),
+        _ => format!("UTC{}{:02}:{:02}", if offset < 0 { '-' } else { '+' }, minutes / 60, minutes % 60),
+    }
+}
+
+/// `05:08:45Z`, or `07:08:45+02:00` where the clock is ahead of UTC.
+#[must_use]
+pub fn clock(ms: Millis, offset: Millis) -> String {
+    let zone = zone_name(offset);
+    format!("{}{}", clock_face(ms, offset), if offset == 0 { "Z" } else { &zone[3..] })
 }
 
 /// Reads what `SQLite`'s `datetime()` writes (UTC, whole or fractional seconds, blank or `T` between).

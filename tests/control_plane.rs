@@ -61,7 +61,7 @@ async fn filled(tokens: Tokens) -> (String, control::Shared) {
 }
 
 fn reqwest_client() -> reqwest::Client {
-    let tls = lockkeeper::data::vox::connector::tls_config().unwrap();
+    let tls = lockkeeper::data::vox::tls::Tls::default().config().unwrap();
     reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().unwrap()
 }
 

@@ -1,6 +1,8 @@
 //! The one table of commands: names, keys and help. It makes the help screen, the footer, the palette,
 //! `lockkeeper keys` and the page of keys in the docs.
 
+use super::keymap::Keymap;
+
 /// What a key or a palette entry means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Command {
@@ -42,6 +44,7 @@ pub enum Command {
     Known,
     Repo,
     Theme,
+    Zone,
     Mouse,
     Redraw,
     Suspend,
@@ -169,6 +172,7 @@ pub const COMMANDS: &[CommandInfo] = &[
     ),
     row(Command::Repo, &["o"], "next repository", "show one repository after another, then all again", None),
     row(Command::Theme, &["t"], "next theme", "dark, light, contrast, mono", None),
+    row(Command::Zone, &["T"], "next time zone", "clocks in UTC, or in local time", None),
     row(Command::Mouse, &["m"], "mouse", "give the mouse to the terminal to select text, or take it back", None),
     row(Command::Redraw, &["ctrl-l"], "redraw", "draw the whole screen anew", None),
     row(Command::Suspend, &["ctrl-z"], "suspend", "back to the shell; fg returns", None),
@@ -178,10 +182,11 @@ pub const COMMANDS: &[CommandInfo] = &[
 
 /// The keys and commands, as `lockkeeper keys` prints them.
 #[must_use]
-pub fn listing() -> String {
+pub fn listing(keymap: &Keymap) -> String {
     let mut out = String::new();
     for info in COMMANDS {
-        let keys = if info.keys.is_empty() { "(palette)".into() } else { info.keys.join(", ") };
+        let keys = keymap.keys(info);
+        let keys = if keys.is_empty() { "(palette)".into() } else { keys.join(", ") };
         out.push_str(&format!("{keys:<18} {:<18} {}\n", info.name, info.help));
     }
     out.push_str("\nEvery command is in the palette (:), where `theme NAME`, `interval SPAN`, `known SPAN`, `repo ID` and `mesh NAME` work too.\n");

@@ -5,27 +5,102 @@ use std::collections::HashMap;
 use crokey::KeyCombination;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::command::{COMMANDS, Command};
+use super::command::{COMMANDS, Command, CommandInfo};
 
 /// Which command each key stands for.
-#[derive(Debug)]
-pub struct Keymap(HashMap<KeyCombination, Command>);
+#[derive(Debug, Clone)]
+pub struct Keymap {
+    commands: HashMap<KeyCombination, Command>,
+    /// Keys as they are written, of those commands that have others than at first.
+    changed: HashMap<Command, Vec<String>>,
+}
+
+/// Keys that a configuration gives to a command: its name, the keys, and where that stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    pub command: String,
+    pub keys: Vec<String>,
+    pub place: String,
+}
+
+/// A binding that cannot be: where it stands, what is wrong with it, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {what}; {todo}")]
+pub struct Conflict {
+    pub place: String,
+    pub what: String,
+    pub todo: String,
+}
 
 impl Default for Keymap {
     fn default() -> Self {
-        let mut map = HashMap::new();
-        for info in COMMANDS {
-            for key in info.keys {
-                if let Some(combination) = parse(key) {
-                    map.insert(combination.normalized(), info.command);
-                }
-            }
-        }
-        Self(map)
+        Self::with(&[]).unwrap_or(Self { commands: HashMap::new(), changed: HashMap::new() })
     }
 }
 
 impl Keymap {
+    /// The table's keys, but for those commands that are given others. A key stands for one command only.
+    pub fn with(bindings: &[Binding]) -> Result<Self, Conflict> {
+        let mut changed: HashMap<Command, &Binding> = HashMap::new();
+        for binding in bindings {
+            let Some(info) = COMMANDS.iter().find(|info| info.name == binding.command) else {
+                let what = format!("there is no command \"{}\"", crate::text::scrub(&binding.command));
+                let todo = "`lockkeeper keys` lists every command; one of two words is written \"in quotes\"".into();
+                return Err(Conflict { place: binding.place.clone(), what, todo });
+            };
+            if binding.keys.is_empty() && matches!(info.command, Command::Palette | Command::Leave) {
+                let what = format!("{} would have no key", info.name);
+                return Err(Conflict { place: binding.place.clone(), what, todo: "leave it one".into() });
+            }
+            changed.insert(info.command, binding);
+        }
+        let mut commands: HashMap<KeyCombination, &CommandInfo> = HashMap::new();
+        for info in COMMANDS {
+            let binding = changed.get(&info.command);
+            let keys: Vec<&str> = match binding {
+                Some(binding) => binding.keys.iter().map(String::as_str).collect(),
+                None => info.keys.to_vec(),
+            };
+            for key in keys {
+                let place = || {
+                    let mine = binding.map(|binding| binding.place.clone());
+                    mine.unwrap_or_else(|| format!("the key of {}", info.name))
+                };
+                let Some(combination) = parse(key) else {
+                    let what = format!("\"{}\" is no key", crate::text::scrub(key));
+                    let todo = "write keys as `lockkeeper keys` does, e.g. x, G, ctrl-d, pagedown, f5".into();
+                    return Err(Conflict { place: place(), what, todo });
+                };
+                if let Some(other) = commands.insert(combination.normalized(), info)
+                    && other.command != info.command
+                {
+                    // The one that was changed is named: the other one was there first.
+                    let (mine, place) = match (binding, changed.get(&other.command)) {
+                        (None, Some(theirs)) => (other, theirs.place.clone()),
+                        _ => (info, place()),
+                    };
+                    let theirs = if mine.command == info.command { other } else { info };
+                    let what = format!("{key} stands for \"{}\" already", theirs.name);
+                    let todo = format!(
+                        "choose another key for \"{}\", or give \"{}\" another one in [keys]",
+                        mine.name, theirs.name
+                    );
+                    return Err(Conflict { place, what, todo });
+                }
+            }
+        }
+        let commands = commands.into_iter().map(|(key, info)| (key, info.command)).collect();
+        let changed = changed.into_iter().map(|(command, binding)| (command, binding.keys.clone())).collect();
+        Ok(Self { commands, changed })
+    }
+
+    /// The keys of a command, as they are written; the first one is shown in hints.
+    #[must_use]
+    pub fn keys(&self, info: &CommandInfo) -> Vec<String> {
+        let own = || info.keys.iter().map(|key| (*key).to_owned()).collect();
+        self.changed.get(&info.command).cloned().unwrap_or_else(own)
+    }
+
     /// The command of a key press.
     #[must_use]
     pub fn command(&self, key: KeyEvent) -> Option<Command> {
@@ -40,7 +115,7 @@ impl Keymap {
         if key.code == KeyCode::BackTab {
             key.modifiers.remove(KeyModifiers::SHIFT);
         }
-        self.0.get(&KeyCombination::from(key).normalized()).copied()
+        self.commands.get(&KeyCombination::from(key).normalized()).copied()
     }
 }
 
@@ -87,5 +162,34 @@ mod tests {
         assert_eq!(press(KeyCode::Char('p'), KeyModifiers::CONTROL), Some(Command::Palette));
         assert_eq!(press(KeyCode::Char(' '), KeyModifiers::NONE), Some(Command::Mark));
         assert_eq!(press(KeyCode::Char('c'), KeyModifiers::CONTROL), Some(Command::Leave));
+    }
+
+    fn binding(command: &str, keys: &[&str]) -> Binding {
+        let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+        Binding { command: command.into(), keys, place: "c.toml:3".into() }
+    }
+
+    #[test]
+    fn keys_can_be_given_to_other_commands() {
+        let map = Keymap::with(&[binding("release", &["f8", "X"]), binding("reverse sort", &[])]).unwrap();
+        let press = |code| map.command(KeyEvent::new(code, KeyModifiers::NONE));
+        assert_eq!(press(KeyCode::F(8)), Some(Command::Release));
+        assert_eq!(press(KeyCode::Char('X')), Some(Command::Release));
+        assert_eq!((press(KeyCode::Char('x')), press(KeyCode::Char('S'))), (None, None));
+        let release = COMMANDS.iter().find(|info| info.command == Command::Release).unwrap();
+        assert_eq!(map.keys(release), ["f8", "X"]);
+        // Two commands may change places.
+        assert!(Keymap::with(&[binding("sort", &["S"]), binding("reverse sort", &["s"])]).is_ok());
+    }
+
+    #[rstest::rstest]
+    #[case(&[binding("release", &["s"])], "c.toml:3: s stands for \"sort\" already; choose another key for \"release\"")]
+    #[case(&[binding("quit", &["j"])], "c.toml:3: j stands for \"down\" already")]
+    #[case(&[binding("relase", &["s"])], "there is no command \"relase\"")]
+    #[case(&[binding("release", &["hyper-q"])], "\"hyper-q\" is no key")]
+    #[case(&[binding("leave", &[])], "leave would have no key")]
+    fn what_cannot_be_is_said(#[case] bindings: &[Binding], #[case] said: &str) {
+        let conflict = Keymap::with(bindings).unwrap_err().to_string();
+        assert!(conflict.contains(said), "{conflict}");
     }
 }

@@ -40,7 +40,7 @@ pub fn entries(app: &App, typed: &str) -> Vec<Entry> {
         .map(|info| Entry {
             name: info.name.into(),
             help: info.help.into(),
-            keys: info.keys.join(" "),
+            keys: app.keys(info).join(" "),
             choice: Choice::Command(info.command),
         })
         .collect();

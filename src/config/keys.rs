@@ -121,6 +121,20 @@ pub const KEYS: &[Key] = &[
         default: "auto",
         help: "glyphs beyond ASCII",
     },
+    Key {
+        name: "clock",
+        kind: Kind::OneOf(&["utc", "local"]),
+        default: "utc",
+        help: "the zone of the clocks on screen, which always say it",
+    },
+    Key { name: "wall.stay", kind: Kind::Duration, default: "15s", help: "how long each view stays on the wall" },
+    Key { name: "wall.views", kind: Kind::List, default: "", help: "the views that the wall shows in turn, by name" },
+    Key {
+        name: "wall.night",
+        kind: Kind::Text,
+        default: "",
+        help: "from when to when the wall is dimmed, in local time, e.g. \"22:00-06:00\"",
+    },
     Key { name: "mouse", kind: Kind::Bool, default: "true", help: "false leaves selecting text to the terminal" },
     Key { name: "log_file", kind: Kind::Text, default: "", help: "where the program's own log goes; none by default" },
     Key {
@@ -202,6 +216,19 @@ pub const KEYS: &[Key] = &[
         default: "4294967296",
         help: "files larger than this are not copied",
     },
+    Key {
+        name: "tls.ca_file",
+        kind: Kind::Text,
+        default: "",
+        help: "certificates (PEM) of authorities that are trusted besides the platform's",
+    },
+    Key {
+        name: "tls.cert_file",
+        kind: Kind::Text,
+        default: "",
+        help: "certificates (PEM) that this console shows to servers that ask who it is",
+    },
+    Key { name: "tls.key_file", kind: Kind::Text, default: "", help: "the key (PEM) of tls.cert_file" },
     Key {
         name: "limits.remote_answer_bytes",
         kind: Kind::Number,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::ConfigError;
 use super::keys::{KEYS, Key, Kind, closest, find};
+use crate::app::keymap::Binding;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub struct Value {
 #[derive(Debug, Clone)]
 pub struct Layers {
     values: BTreeMap<&'static str, Value>,
+    /// Keys of commands, by the commands' names.
+    keys: BTreeMap<String, Value>,
 }
 
 impl Default for Layers {
@@ -55,13 +58,21 @@ impl Default for Layers {
             texts: if key.default.is_empty() { Vec::new() } else { vec![key.default.to_owned()] },
             origin: Origin::Default,
         };
-        Self { values: KEYS.iter().map(|key| (key.name, value(key))).collect() }
+        Self { values: KEYS.iter().map(|key| (key.name, value(key))).collect(), keys: BTreeMap::new() }
     }
 }
 
 impl Layers {
     /// Lays a value over what is there. It is checked against its kind at once.
     pub fn set(&mut self, name: &str, texts: Vec<String>, origin: Origin) -> Result<(), ConfigError> {
+        if let Some(command) = name.strip_prefix("keys.") {
+            if let Some(odd) = texts.iter().find(|text| text.is_empty() || text.chars().any(char::is_control)) {
+                let what = format!("\"{}\" is no key", crate::text::scrub(odd));
+                return Err(ConfigError::new(origin, what, "write keys as `lockkeeper keys` does"));
+            }
+            self.keys.insert(command.to_owned(), Value { texts, origin });
+            return Ok(());
+        }
         let Some(key) = find(name) else {
             let todo = match closest(name) {
                 Some(close) => format!("did you mean \"{close}\"?"),
@@ -81,6 +92,17 @@ impl Layers {
     #[must_use]
     pub fn get(&self, name: &str) -> &Value {
         self.values.get(name).unwrap_or_else(|| panic!("{name} is not in the table of settings"))
+    }
+
+    /// The keys that commands were given.
+    #[must_use]
+    pub fn bindings(&self) -> Vec<Binding> {
+        let binding = |(command, value): (&String, &Value)| Binding {
+            command: command.clone(),
+            keys: value.texts.clone(),
+            place: format!("{} keys.{command}", value.origin),
+        };
+        self.keys.iter().map(binding).collect()
     }
 
     /// Every value, in the order of the table.

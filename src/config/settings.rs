@@ -6,11 +6,13 @@ use std::time::Duration;
 use super::locate::Surroundings;
 use super::token::Token;
 use super::{ConfigError, Layers};
+use crate::app::wall::{Wall, night};
 use crate::data::action::plan::Policy;
 use crate::data::alarm::Rules;
 use crate::data::derive::Thresholds;
 use crate::data::derive::findings::Severity;
 use crate::data::vox::queries::Limits;
+use crate::data::vox::tls::Tls;
 use crate::time::{self, Millis};
 
 /// Everything that the program goes by.
@@ -33,6 +35,9 @@ pub struct Settings {
     pub color: bool,
     pub unicode: String,
     pub mouse: bool,
+    /// Times on screen are local ones.
+    pub local_clock: bool,
+    pub wall: Wall,
     pub log_file: Option<PathBuf>,
     /// Where every action is written down.
     pub journal: PathBuf,
@@ -43,6 +48,7 @@ pub struct Settings {
     pub hold: Duration,
     pub snapshot_dir: Option<PathBuf>,
     pub snapshot_max_bytes: u64,
+    pub tls: Tls,
     pub remote_max_answer: u64,
     pub control_max_answer: u64,
     pub limits: Limits,
@@ -96,6 +102,17 @@ impl Settings {
     /// Types the layers. Where no place is configured, the usual ones are looked at.
     pub fn resolve(layers: &Layers, mesh: Option<&str>, around: &Surroundings) -> Result<Self, ConfigError> {
         let mut settings = Self::without_places(layers, mesh, around);
+        let chosen = layers.get("wall.views");
+        settings.wall.views = crate::app::wall::views(&chosen.texts)
+            .map_err(|what| ConfigError::new(&chosen.origin, what, "correct wall.views"))?;
+        if settings.wall.views.is_empty() {
+            use crate::app::views::ViewId::{Locks, Nodes, Overview, Tasks};
+            settings.wall.views = vec![Overview, Nodes, Locks, Tasks];
+        }
+        if let Some(text) = layers.text("wall.night").filter(|text| night(text).is_none()) {
+            let what = format!("\"{text}\" is no time of night");
+            return Err(ConfigError::new(&layers.get("wall.night").origin, what, "write one such as 22:00-06:00"));
+        }
         settings.databases = databases(layers, around)?;
         settings.controls = controls(layers, around)?;
         settings.registry = layers.text("registry").map(PathBuf::from);
@@ -130,6 +147,12 @@ impl Settings {
             color: layers.text("color") == Some("true"),
             unicode: layers.text("unicode").unwrap_or("auto").to_owned(),
             mouse: layers.text("mouse") == Some("true"),
+            local_clock: layers.text("clock") == Some("local"),
+            wall: Wall {
+                stay: duration(layers, "wall.stay"),
+                views: Vec::new(),
+                night: layers.text("wall.night").and_then(night),
+            },
             log_file: path("log_file"),
             events: path("events").unwrap_or_else(|| journal.with_file_name("events.jsonl")),
             journal,
@@ -137,6 +160,7 @@ impl Settings {
             hold: duration(layers, "actions.hold"),
             snapshot_dir: path("snapshot.dir"),
             snapshot_max_bytes: number(layers, "snapshot.max_bytes"),
+            tls: Tls { ca_file: path("tls.ca_file"), cert_file: path("tls.cert_file"), key_file: path("tls.key_file") },
             remote_max_answer: number(layers, "limits.remote_answer_bytes"),
             control_max_answer: number(layers, "limits.control_answer_bytes"),
             limits,

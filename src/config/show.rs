@@ -22,6 +22,11 @@ pub fn show(layers: &Layers, settings: &Settings) -> String {
         let assignment = format!("{} = {shown}", key.name);
         let _ = writeln!(out, "{assignment:<width$} # {}: {}", value.origin, key.help);
     }
+    for binding in layers.bindings() {
+        let keys: Vec<String> = binding.keys.iter().map(|key| quote(key)).collect();
+        let assignment = format!("keys.{} = [{}]", quote(&binding.command), keys.join(", "));
+        let _ = writeln!(out, "{assignment:<width$} # {}", binding.place);
+    }
     out.push_str("\n# What will be watched:\n");
     for database in &settings.databases {
         let _ = writeln!(out, "#   {}", describe(database));

@@ -46,6 +46,7 @@ pub fn assemble(settings: &Settings) -> anyhow::Result<Sources> {
         let client = || {
             let (base, token) = (control.base.clone(), control.token.clone());
             Client::new(base, token, settings.control_max_answer, settings.timeout, wall_clock)
+                .with_tls(settings.tls.clone())
         };
         let hand = access.map(|access| Box::new(PlaneHand::new(client(), access)) as Box<dyn Hand>);
         let source = Box::new(ControlPlane::new(client()));
@@ -91,12 +92,14 @@ impl Builder<'_> {
                 (file_name(path), absolute(path), "snapshot copy", Backend::Copy(local::CopyOf::new(copier)))
             }
             Database::Remote { url, token } => {
-                let backend = remote::Remote::new(url.clone(), token.clone(), settings.remote_max_answer);
+                let backend = remote::Remote::new(url.clone(), token.clone(), settings.remote_max_answer)
+                    .with_tls(settings.tls.clone());
                 (host(url), url.clone(), "remote batch", Backend::Remote(backend))
             }
             Database::Replica { url, path, token, every } => {
                 let backend =
-                    replica::Replica::new(url.clone(), path.clone(), token.clone(), *every, settings.remote_max_answer);
+                    replica::Replica::new(url.clone(), path.clone(), token.clone(), *every, settings.remote_max_answer)
+                        .with_tls(settings.tls.clone());
                 (host(url), url.clone(), "replica", Backend::Replica(Box::new(backend)))
             }
         };
@@ -111,7 +114,8 @@ impl Builder<'_> {
     fn database_hand(&self, database: &Database) -> (Option<Box<dyn Hand>>, Option<String>) {
         let Some(access) = self.access else { return (None, None) };
         let remote = |url: &str, token: &Option<Token>| Reach::Remote {
-            remote: remote::Remote::new(url.to_owned(), token.clone(), self.settings.remote_max_answer),
+            remote: remote::Remote::new(url.to_owned(), token.clone(), self.settings.remote_max_answer)
+                .with_tls(self.settings.tls.clone()),
             timeout: self.settings.timeout,
         };
         let reach = match database {

@@ -13,7 +13,7 @@ use crate::app::role::Role;
 use crate::app::verdict::verdict;
 use crate::app::views::VIEWS;
 use crate::text::fit;
-use crate::time::{short, utc_clock};
+use crate::time::{clock, short};
 
 /// The top line: name, mesh, verdict, clock.
 pub fn header(canvas: &mut Canvas<'_, '_>, area: Rect) {
@@ -26,7 +26,7 @@ pub fn header(canvas: &mut Canvas<'_, '_>, area: Rect) {
     if let Some(repo) = &app.options.repo {
         right.push_str(&format!("repo {}  ", fit(&crate::text::scrub(repo), 16)));
     }
-    right.push_str(&utc_clock(app.now_ms));
+    right.push_str(&clock(app.now_ms, app.offset(app.now_ms)));
     let banner = app.options.banner.as_deref().map(|b| format!(" {b}")).unwrap_or_default();
     let left = format!(" lockkeeper {}{banner} ", crate::text::scrub(&app.options.mesh));
     let room = usize::from(area.width).saturating_sub(left.width() + right.width() + 3);
@@ -94,7 +94,7 @@ pub fn footer(canvas: &mut Canvas<'_, '_>, area: Rect) {
         return;
     }
     let mut hints: Vec<(String, &str)> = Vec::new();
-    let hint = |info: &'static CommandInfo| Some(((*info.keys.first()?).to_owned(), info.hint?));
+    let hint = |info: &'static CommandInfo| Some((app.keys(info).into_iter().next()?, info.hint?));
     // What can be done here comes first; what cannot is not shown.
     let acts = COMMANDS.iter().filter(|info| ACTS.contains(&info.command) && app.offers(info.command));
     match &app.overlay {

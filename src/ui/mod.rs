@@ -5,6 +5,7 @@ pub mod dialogs;
 pub mod glyphs;
 pub mod theme;
 pub mod views;
+pub mod wall;
 pub mod widgets;
 
 use ratatui::Frame;
@@ -113,7 +114,11 @@ pub fn draw(app: &App, look: Look, frame: &mut Frame<'_>) -> Layout {
         let style = canvas.style(Role::Warn);
         canvas.frame.render_widget(Paragraph::new(need).style(style), area);
     } else {
-        draw_all(&mut canvas, area);
+        if app.on_wall() && area.height >= wall::LEAST {
+            wall::draw(&mut canvas, area);
+        } else {
+            draw_all(&mut canvas, area);
+        }
     }
     let layout = std::mem::take(&mut canvas.layout);
     if !look.unicode {

@@ -22,6 +22,10 @@ fn app_on(picture: Option<std::sync::Arc<crate::data::derive::Picture>>) -> App 
         meshes: vec!["prod".into()],
         policy: crate::data::action::plan::Policy::default(),
         calls: crate::app::Calls::default(),
+        wall: None,
+        local_clock: false,
+        local: |_| 2 * 3_600_000,
+        keymap: crate::app::keymap::Keymap::default(),
         banner: None,
     };
     let mut app = App::new(options, NOW);

@@ -191,3 +191,76 @@ fn cube(r: u8, g: u8, b: u8) -> u8 {
     let grey = 8 + grey_index.min(23) * 10;
     if distance(grey, grey, grey) < in_cube { 232 + grey_index.min(23) } else { 16 + 36 * ri + 6 * gi + bi }
 }
+
+#[cfg(test)]
+mod tests {
+    use strum::IntoEnumIterator;
+
+    use super::*;
+
+    fn rgb(color: Color) -> (u8, u8, u8) {
+        match color {
+            Color::Rgb(r, g, b) => (r, g, b),
+            other => panic!("{other} is no colour of a true-colour terminal"),
+        }
+    }
+
+    /// How two colours stand out from each other, from 1 to 21: WCAG 2, contrast ratio.
+    fn contrast_ratio(a: (u8, u8, u8), b: (u8, u8, u8)) -> f64 {
+        let light = |(r, g, b): (u8, u8, u8)| {
+            let linear = |v: u8| {
+                let v = f64::from(v) / 255.0;
+                if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+            };
+            0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b) + 0.05
+        };
+        let (a, b) = (light(a), light(b));
+        a.max(b) / a.min(b)
+    }
+
+    /// Grounds that a dark terminal commonly has; the other themes bring their own.
+    const DARK_GROUNDS: [(u8, u8, u8); 3] = [(0, 0, 0), (0x1e, 0x1e, 0x1e), (0x0d, 0x11, 0x17)];
+
+    #[test]
+    fn every_meaning_can_be_read_on_its_ground() {
+        for (theme, least) in [(Theme::Dark, 4.5), (Theme::Light, 4.5), (Theme::Contrast, 7.0)] {
+            let palette = Palette::new(theme, Depth::True);
+            let grounds = palette.base().bg.map_or(DARK_GROUNDS.to_vec(), |ground| vec![rgb(ground)]);
+            let selected = palette.style(Role::Selected).bg.map(rgb);
+            for role in Role::iter().filter(|role| *role != Role::Selected) {
+                let color = rgb(palette.style(role).fg.or(palette.base().fg).unwrap());
+                for ground in &grounds {
+                    let ratio = contrast_ratio(color, *ground);
+                    assert!(ratio >= least, "{role:?} on {ground:?} of {theme}: {ratio:.2}");
+                }
+                let ratio = contrast_ratio(color, selected.unwrap());
+                assert!(ratio >= 3.0, "{role:?} on the selected row of {theme}: {ratio:.2}");
+            }
+        }
+    }
+
+    /// What eyes with one kind of cone missing see (Viénot, Brettel and Mollon 1999), in linear light.
+    fn without_cone(color: (u8, u8, u8), protan: bool) -> [f64; 3] {
+        let linear = |v: u8| (f64::from(v) / 255.0).powf(2.2);
+        let (r, g, b) = (linear(color.0), linear(color.1), linear(color.2));
+        let seen = if protan { 0.112_38 * r + 0.887_62 * g } else { 0.292_75 * r + 0.707_25 * g };
+        let blue = if protan { 0.004_01 * (r - g) + b } else { -0.022_34 * (r - g) + b };
+        [seen, seen, blue.clamp(0.0, 1.0)]
+    }
+
+    #[test]
+    fn well_and_wrong_differ_for_every_eye() {
+        for theme in [Theme::Dark, Theme::Light, Theme::Contrast] {
+            let palette = Palette::new(theme, Depth::True);
+            let well = rgb(palette.style(Role::Healthy).fg.unwrap());
+            for role in [Role::Alert, Role::Critical, Role::Dead] {
+                let wrong = rgb(palette.style(role).fg.unwrap());
+                for protan in [true, false] {
+                    let (a, b) = (without_cone(well, protan), without_cone(wrong, protan));
+                    let apart: f64 = a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum();
+                    assert!(apart >= 0.08, "{role:?} of {theme}: {apart:.3}");
+                }
+            }
+        }
+    }
+}

@@ -4,7 +4,7 @@ use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::{Role, State};
 use crate::data::derive::chain::LogView;
-use crate::time::{short, utc_clock};
+use crate::time::{clock, short};
 
 /// Every entry in the window.
 pub static OPLOG: Rows<LogView> = Rows {
@@ -25,7 +25,7 @@ pub static OPLOG: Rows<LogView> = Rows {
             right: false,
             rank: 0,
             descending: false,
-            cell: |l, _| l.at_ms.map_or(Cell { text: "?".into(), role: Role::Unknown }, |ms| Cell::dim(utc_clock(ms))),
+            cell: |l, _| l.at_ms.map_or(Cell { text: "?".into(), role: Role::Unknown }, |ms| Cell::dim(clock(ms, 0))),
             sort: |l| Sort::opt(l.at_ms),
         },
         Column {

@@ -87,6 +87,10 @@ impl App {
                 self.options.theme = themes[(now + 1) % themes.len()];
                 self.say(format!("theme {}", self.options.theme), Role::Dim);
             }
+            Command::Zone => {
+                self.options.local_clock = !self.options.local_clock;
+                self.say(format!("clocks show {}", crate::time::zone_name(self.offset(self.now_ms))), Role::Dim);
+            }
             Command::Mouse => {
                 self.options.mouse = !self.options.mouse;
                 let who = if self.options.mouse {

@@ -26,6 +26,8 @@ const TOAST_MS: i64 = 4_000;
 /// Takes one event.
 pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
     match event {
+        Event::Key(key) if app.on_wall() && key.kind != KeyEventKind::Release => app.key_on_wall(key),
+        Event::Mouse(_) | Event::Paste(_) if app.on_wall() => Vec::new(),
         Event::Key(key) if key.kind != KeyEventKind::Release => app.key(key),
         Event::Key(_) | Event::Resize => Vec::new(),
         Event::Focus(on) => vec![Effect::Watched(on)],
@@ -36,11 +38,13 @@ pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
             if app.toast.as_ref().is_some_and(|toast| toast.until_ms <= now_ms) {
                 app.toast = None;
             }
+            app.turn_wall();
             Vec::new()
         }
         Event::Picture(picture) => {
             app.take_picture(picture);
             app.refresh_preview();
+            app.turn_wall();
             app.call()
         }
         Event::MeshOpened(mesh) => {
@@ -81,7 +85,7 @@ impl App {
         }
     }
 
-    pub(super) fn show(&mut self, view: ViewId) {
+    pub(in crate::app) fn show(&mut self, view: ViewId) {
         if view != self.view {
             // A list that is not shown holds on to no picture.
             self.tables[self.view.index()].forget();
@@ -91,7 +95,7 @@ impl App {
         self.refresh_tables();
     }
 
-    pub(super) fn say(&mut self, text: impl Into<String>, role: Role) {
+    pub(in crate::app) fn say(&mut self, text: impl Into<String>, role: Role) {
         self.toast = Some(Toast { text: text.into(), role, until_ms: self.now_ms + TOAST_MS });
     }
 

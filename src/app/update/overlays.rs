@@ -104,6 +104,7 @@ impl App {
             | Command::Faster
             | Command::Slower
             | Command::Theme
+            | Command::Zone
             | Command::Known
             | Command::Mouse
             | Command::Redraw
@@ -156,7 +157,7 @@ impl App {
     }
 
     /// Shows a thing in its view; a filter that hides it is taken away, and said so.
-    fn show_thing(&mut self, view: super::super::views::ViewId, key: &str) {
+    pub(in crate::app) fn show_thing(&mut self, view: super::super::views::ViewId, key: &str) {
         self.show(view);
         let (Some(list), Some(picture)) = (self.list(), self.picture.clone()) else { return };
         if self.tables[view.index()].select(key, list, &picture) {

@@ -1,4 +1,4 @@
-//! How connections to a remote database are made: one TLS stack with the platform's roots, and a meter.
+//! How connections to a remote database are made: by the one TLS stack, with a meter.
 //!
 //! The libSQL client's own TLS feature brings an outdated stack; it takes a connector instead.
 
@@ -16,8 +16,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-
-use crate::text::Text;
 
 /// Counts what comes in, and stops an answer that is larger than anyone asked for.
 #[derive(Debug)]
@@ -121,28 +119,11 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// Certificates are always verified, against the platform's roots.
-    pub fn new(meter: Arc<Meter>) -> Result<Self, rustls::Error> {
-        Ok(Self { tls: TlsConnector::from(Arc::new(tls_config()?)), meter })
+    /// Connects by a TLS configuration; what comes in is counted.
+    #[must_use]
+    pub fn new(tls: rustls::ClientConfig, meter: Arc<Meter>) -> Self {
+        Self { tls: TlsConnector::from(Arc::new(tls)), meter }
     }
-}
-
-/// A word of warning where a token would travel in the clear.
-#[must_use]
-pub fn warning(address: &str, with_token: bool) -> Option<Text> {
-    let host = address.strip_prefix("http://")?.trim_start_matches('[');
-    let near = ["127.", "localhost", "::1"].iter().any(|prefix| host.starts_with(prefix));
-    (with_token && !near).then(|| Text::new("the token travels unencrypted: use https:// to this host"))
-}
-
-/// The one TLS configuration of the program.
-pub fn tls_config() -> Result<rustls::ClientConfig, rustls::Error> {
-    use rustls_platform_verifier::BuilderVerifierExt;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_platform_verifier()?
-        .with_no_client_auth())
 }
 
 impl tower_service::Service<Uri> for Connector {

@@ -12,4 +12,5 @@ pub mod row;
 pub mod schema;
 pub mod snapshot;
 pub mod tables;
+pub mod tls;
 pub mod track;

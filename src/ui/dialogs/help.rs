@@ -30,7 +30,8 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect, scroll: usize) {
 fn lines(canvas: &Canvas<'_, '_>, room: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for info in COMMANDS {
-        let keys = if info.keys.is_empty() { "palette".to_owned() } else { info.keys.join(" ") };
+        let keys = canvas.app.keys(info);
+        let keys = if keys.is_empty() { "palette".to_owned() } else { keys.join(" ") };
         let mut left = (format!(" {keys:<15}"), format!("{:<18}", info.name));
         for part in wrapped(info.help, room.max(20)) {
             lines.push(Line::from(vec![

@@ -100,7 +100,8 @@ fn rows(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List, columns: &[Pla
     let now = app.shown_ms();
     let mut lines = Vec::with_capacity(usize::from(area.height));
     for (place, &row) in table.rows.iter().enumerate().skip(table.offset).take(usize::from(area.height)) {
-        let selected = place == table.cursor;
+        // On a wall nobody chooses; what is wrong is shown all the same.
+        let selected = place == table.cursor && (!app.on_wall() || app.wall_holds());
         let marked = !table.marks.is_empty() && table.marks.contains(&list.key(&picture, row));
         let base = if selected { canvas.style(Role::Selected) } else { Style::new() };
         let gutter = match (selected, marked) {

@@ -1,5 +1,6 @@
 //! Reusable pieces.
 
+pub mod big;
 pub mod heatmap;
 pub mod scrollbar;
 pub mod sparkline;

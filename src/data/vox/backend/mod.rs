@@ -12,6 +12,7 @@ use secrecy::ExposeSecret;
 use super::connector::{Connector, Meter};
 use crate::config::token::Token;
 use crate::data::source::Fault;
+use crate::data::vox::tls::Tls;
 use crate::data::vox::track::Sight;
 use crate::text::Text;
 
@@ -139,14 +140,12 @@ impl ReadError {
 }
 
 /// What a connection to a remote takes: the token, read anew, and a connector that counts what comes in.
-async fn credentials(token: Option<&Token>, meter: &Arc<Meter>) -> Result<(String, Connector), Fault> {
+async fn credentials(token: Option<&Token>, tls: &Tls, meter: &Arc<Meter>) -> Result<(String, Connector), Fault> {
     let secret = match token {
         Some(token) => token.read().await?.expose_secret().to_owned(),
         None => String::new(),
     };
-    let connector = Connector::new(meter.clone())
-        .map_err(|e| Fault::setup(format!("no TLS: {e}"), "install the system's certificate roots"))?;
-    Ok((secret, connector))
+    Ok((secret, Connector::new(tls.config()?, meter.clone())))
 }
 
 async fn run_local(connection: Arc<Connection>, statements: &[&str]) -> Result<Vec<Rows>, ReadError> {

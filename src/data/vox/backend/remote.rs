@@ -8,11 +8,13 @@ use super::{ReadError, Rows, Spent, collect};
 use crate::config::token::Token;
 use crate::data::source::Fault;
 use crate::data::vox::connector::Meter;
+use crate::data::vox::tls::Tls;
 
 /// A remote database.
 pub struct Remote {
     url: String,
     token: Option<Token>,
+    tls: Tls,
     max_answer: u64,
     meter: Arc<Meter>,
     connection: Option<Connection>,
@@ -22,7 +24,13 @@ impl Remote {
     /// Connects at the first read. `max_answer` bounds an answer, in bytes.
     #[must_use]
     pub fn new(url: String, token: Option<Token>, max_answer: u64) -> Self {
-        Self { url, token, max_answer, meter: Arc::default(), connection: None }
+        Self { url, token, tls: Tls::default(), max_answer, meter: Arc::default(), connection: None }
+    }
+
+    /// The same with what a configuration adds to the platform's roots.
+    #[must_use]
+    pub fn with_tls(self, tls: Tls) -> Self {
+        Self { tls, ..self }
     }
 
     pub async fn run(&mut self, statements: &[&str], spent: &mut Spent) -> Result<Vec<Rows>, ReadError> {
@@ -62,7 +70,7 @@ impl Remote {
         if let Some(connection) = &self.connection {
             return Ok(connection.clone());
         }
-        let (secret, connector) = super::credentials(self.token.as_ref(), &self.meter).await?;
+        let (secret, connector) = super::credentials(self.token.as_ref(), &self.tls, &self.meter).await?;
         let fault =
             |e: libsql::Error| Fault::setup(format!("cannot use this address: {e}"), "correct the database URL");
         let database =
@@ -73,7 +81,7 @@ impl Remote {
     }
 
     pub(super) fn warning(&self) -> Option<crate::text::Text> {
-        crate::data::vox::connector::warning(&self.url, self.token.is_some())
+        crate::data::vox::tls::warning(&self.url, self.token.is_some())
     }
 
     fn too_large(&self) -> Fault {

@@ -11,12 +11,14 @@ use super::{News, Spent};
 use crate::config::token::Token;
 use crate::data::source::Fault;
 use crate::data::vox::connector::Meter;
+use crate::data::vox::tls::Tls;
 
 /// A replica of our own. (A replica file that another program syncs must not be shared with it.)
 pub struct Replica {
     url: String,
     path: PathBuf,
     token: Option<Token>,
+    tls: Tls,
     every: Duration,
     max_answer: u64,
     meter: Arc<Meter>,
@@ -30,7 +32,24 @@ impl Replica {
     #[must_use]
     pub fn new(url: String, path: PathBuf, token: Option<Token>, every: Duration, max_answer: u64) -> Self {
         let meter = Arc::default();
-        Self { url, path, token, every, max_answer, meter, open: None, synced: None, seen_version: None }
+        Self {
+            url,
+            path,
+            token,
+            tls: Tls::default(),
+            every,
+            max_answer,
+            meter,
+            open: None,
+            synced: None,
+            seen_version: None,
+        }
+    }
+
+    /// The same with what a configuration adds to the platform's roots.
+    #[must_use]
+    pub fn with_tls(self, tls: Tls) -> Self {
+        Self { tls, ..self }
     }
 
     pub(super) async fn news(&mut self, spent: &mut Spent) -> Result<News, Fault> {
@@ -67,7 +86,7 @@ impl Replica {
         if let Some((_, connection)) = &self.open {
             return Ok(connection.clone());
         }
-        let (secret, connector) = super::credentials(self.token.as_ref(), &self.meter).await?;
+        let (secret, connector) = super::credentials(self.token.as_ref(), &self.tls, &self.meter).await?;
         let fault =
             |e: libsql::Error| Fault::transient(format!("cannot open the replica {}: {e}", self.path.display()));
         let database = Builder::new_remote_replica(&self.path, self.url.clone(), secret)

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::config::token::Token;
 use crate::data::observation::{ClockSample, Cost};
 use crate::data::source::Fault;
+use crate::data::vox::tls::Tls;
 use crate::text::{Text, truncate_bytes};
 use crate::time::{self, Millis};
 
@@ -67,6 +68,7 @@ pub struct Health {
 pub struct Client {
     base: String,
     token: Option<Token>,
+    tls: Tls,
     max_answer: u64,
     clock: fn() -> Millis,
     http: Option<reqwest::Client>,
@@ -77,7 +79,13 @@ impl Client {
     /// `base` is scheme, host and port. `max_answer` bounds an answer, in bytes.
     #[must_use]
     pub fn new(base: String, token: Option<Token>, max_answer: u64, timeout: Duration, clock: fn() -> Millis) -> Self {
-        Self { base, token, max_answer, clock, http: None, timeout }
+        Self { base, token, tls: Tls::default(), max_answer, clock, http: None, timeout }
+    }
+
+    /// The same with what a configuration adds to the platform's roots.
+    #[must_use]
+    pub fn with_tls(self, tls: Tls) -> Self {
+        Self { tls, ..self }
     }
 
     /// Made at the first request: loading the platform's certificate roots takes a while.
@@ -85,8 +93,7 @@ impl Client {
         if let Some(http) = &self.http {
             return Ok(http.clone());
         }
-        let tls = crate::data::vox::connector::tls_config()
-            .map_err(|e| Fault::setup(format!("no TLS: {e}"), "install the system's certificate roots"))?;
+        let tls = self.tls.config()?;
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .timeout(self.timeout)
@@ -102,7 +109,7 @@ impl Client {
     /// A word of warning where a token would travel in the clear.
     #[must_use]
     pub fn may_send_token(&self) -> Option<Text> {
-        crate::data::vox::connector::warning(&self.base, self.token.is_some())
+        crate::data::vox::tls::warning(&self.base, self.token.is_some())
     }
 
     /// `GET /health`.

@@ -1,0 +1,183 @@
+//! The wall: a screen that nobody sits at. It goes from view to view, and stays where something is wrong.
+
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::role::Role;
+use super::verdict::first_open;
+use super::views::{VIEWS, ViewId};
+use super::{App, Effect};
+use crate::data::derive::Picture;
+use crate::data::derive::findings::Subject;
+use crate::data::derive::sources::SourceHealth;
+use crate::time::{MINUTE, Millis, millis};
+
+/// Ctrl-C leaves the wall when it is pressed twice within this time: a bump does not.
+const TWICE: Millis = 3_000;
+/// A picture that is judged this much later than it should be is none of the present.
+const STALLED: Millis = 5_000;
+
+/// What is on the wall.
+#[derive(Debug, Clone)]
+pub struct Wall {
+    /// How long each view stays.
+    pub stay: Duration,
+    pub views: Vec<ViewId>,
+    /// From when to when it is dimmed, in minutes of the local day.
+    pub night: Option<(u16, u16)>,
+}
+
+/// Where the wall is.
+#[derive(Debug, Clone, Default)]
+pub struct Turn {
+    /// When the view that is shown came.
+    since_ms: Millis,
+    place: usize,
+    /// Held because of this finding.
+    held: Option<String>,
+    /// When Ctrl-C was pressed.
+    leaving_ms: Option<Millis>,
+}
+
+/// What is known of the present.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Silence {
+    /// Since when nothing was heard; since the start, where nothing ever was.
+    pub since_ms: Millis,
+    /// Who is silent, for a few; nobody in particular where all are.
+    pub who: Option<String>,
+}
+
+impl App {
+    /// Whether this is a wall.
+    #[must_use]
+    pub fn on_wall(&self) -> bool {
+        self.options.wall.is_some()
+    }
+
+    /// Moves on, or goes where something is wrong.
+    pub(super) fn turn_wall(&mut self) {
+        let Some(wall) = self.options.wall.clone() else { return };
+        let trouble = self.picture.clone().and_then(|picture| {
+            let first = first_open(&picture)?;
+            Some((first.key(), place_of(&first.subject), first.subject.key().to_owned()))
+        });
+        match trouble {
+            Some((finding, view, key)) => {
+                // The thing is looked for each time: its row moves.
+                if self.turn.held.as_ref() != Some(&finding) || self.view != view {
+                    self.turn.held = Some(finding);
+                    self.turn.since_ms = self.now_ms;
+                }
+                self.show_thing(view, &key);
+            }
+            None => {
+                let first = self.turn.since_ms == 0;
+                let over = self.now_ms - self.turn.since_ms >= millis(wall.stay);
+                if self.turn.held.take().is_some() || first || over {
+                    self.turn.place = if first { 0 } else { (self.turn.place + 1) % wall.views.len().max(1) };
+                    self.turn.since_ms = self.now_ms;
+                    self.show(wall.views.get(self.turn.place).copied().unwrap_or(ViewId::Overview));
+                }
+            }
+        }
+    }
+
+    /// Whether the wall stays where it is because something is wrong there.
+    #[must_use]
+    pub fn wall_holds(&self) -> bool {
+        self.turn.held.is_some()
+    }
+
+    /// When the next view comes, and which of how many this one is.
+    #[must_use]
+    pub fn wall_turn(&self) -> Option<(usize, usize, Millis)> {
+        let wall = self.options.wall.as_ref()?;
+        let left = (self.turn.since_ms + millis(wall.stay) - self.now_ms).max(0);
+        Some((self.turn.place + 1, wall.views.len(), left))
+    }
+
+    /// Whether it is night on the wall. What is wrong is as bright as by day.
+    #[must_use]
+    pub fn wall_sleeps(&self) -> bool {
+        let Some((from, to)) = self.options.wall.as_ref().and_then(|wall| wall.night) else { return false };
+        let minute = (self.now_ms + (self.options.local)(self.now_ms)).rem_euclid(24 * 60 * MINUTE) / MINUTE;
+        let (from, to) = (Millis::from(from), Millis::from(to));
+        let night = if from <= to { (from..to).contains(&minute) } else { minute >= from || minute < to };
+        night && !self.wall_holds()
+    }
+
+    /// Who is silent, and since when. A picture that is not of the present is silence too.
+    #[must_use]
+    pub fn silence(&self) -> Option<Silence> {
+        let Some(picture) = self.latest() else {
+            let late = self.now_ms - self.started_ms >= STALLED;
+            return late.then_some(Silence { since_ms: self.started_ms, who: None });
+        };
+        let allowed = STALLED.max(3 * millis(self.options.interval));
+        if self.now_ms - picture.at_ms >= allowed {
+            return Some(Silence { since_ms: picture.at_ms, who: None });
+        }
+        let silent = |picture: &Picture| {
+            let old = |health| matches!(health, SourceHealth::Old | SourceHealth::Down);
+            let sources = picture.sources.iter().zip(&picture.mesh.sources);
+            let silent = sources.filter(|(view, _)| old(view.health)).map(|(_, source)| source);
+            silent.map(|s| (s.identity.name.to_string(), s.health.last_ok_ms.unwrap_or(self.started_ms))).collect()
+        };
+        let silent: Vec<(String, Millis)> = silent(picture);
+        let since_ms = silent.iter().map(|(_, at)| *at).min()?;
+        let who: Vec<String> = silent.into_iter().map(|(name, _)| name).collect();
+        let everybody = who.len() == picture.sources.len();
+        Some(Silence { since_ms, who: (!everybody).then(|| who.join(", ")) })
+    }
+
+    /// Keys on the wall: leaving takes two, and nothing else does anything.
+    pub(super) fn key_on_wall(&mut self, key: KeyEvent) -> Vec<Effect> {
+        let leave = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+        if !leave {
+            return Vec::new();
+        }
+        if self.turn.leaving_ms.is_some_and(|at| self.now_ms - at <= TWICE) {
+            return vec![Effect::Quit];
+        }
+        self.turn.leaving_ms = Some(self.now_ms);
+        self.say("Ctrl-C again leaves the wall", Role::Warn);
+        Vec::new()
+    }
+}
+
+/// The view that shows a thing.
+fn place_of(subject: &Subject) -> ViewId {
+    match subject {
+        Subject::Node(_) => ViewId::Nodes,
+        Subject::Lock(_) => ViewId::Locks,
+        Subject::Message(_) => ViewId::Messages,
+        Subject::Task(_) => ViewId::Tasks,
+        Subject::Log(_) => ViewId::Oplog,
+        Subject::Mesh | Subject::Source(_) => ViewId::Findings,
+    }
+}
+
+/// Views by the names that people write, in the order of their words.
+pub fn views(names: &[String]) -> Result<Vec<ViewId>, String> {
+    let named = |name: &String| {
+        let found = VIEWS.iter().find(|view| view.title.eq_ignore_ascii_case(name.trim()));
+        found.map(|view| view.id).ok_or_else(|| {
+            let all: Vec<String> = VIEWS.iter().map(|view| view.title.to_lowercase()).collect();
+            format!("there is no view \"{}\"; write some of {}", crate::text::scrub(name), all.join(", "))
+        })
+    };
+    names.iter().map(named).collect()
+}
+
+/// A time of night such as `22:00-06:00`, in minutes of the day.
+pub fn night(text: &str) -> Option<(u16, u16)> {
+    let minute = |text: &str| {
+        let (hour, minute) = text.trim().split_once(':')?;
+        let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);
+        (hour < 24 && minute < 60).then_some(hour * 60 + minute)
+    };
+    let (from, to) = text.split_once('-')?;
+    Some((minute(from)?, minute(to)?))
+}

@@ -1,0 +1,73 @@
+//! The one TLS stack: rustls with the platform's roots, and what a configuration adds to them. Certificates are
+//! always verified; there is no switch for that.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_platform_verifier::Verifier;
+
+use crate::data::source::Fault;
+use crate::text::Text;
+
+/// What is added to the platform's roots, as files of PEM. They are read when a connection is made, so that renewed
+/// ones are picked up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Authorities that are trusted too.
+    pub ca_file: Option<PathBuf>,
+    /// What this console shows when it is asked who it is: its certificates, and their key.
+    pub cert_file: Option<PathBuf>,
+    pub key_file: Option<PathBuf>,
+}
+
+impl Tls {
+    /// A configuration for connections.
+    pub fn config(&self) -> Result<ClientConfig, Fault> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let extra = self.ca_file.as_deref().map(certificates).transpose()?.unwrap_or_default();
+        let roots = |e: rustls::Error| Fault::setup(format!("no TLS: {e}"), "install the system's certificate roots");
+        let verifier = Arc::new(Verifier::new_with_extra_roots(extra, provider.clone()).map_err(roots)?);
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(roots)?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier);
+        let (cert, key) = match (&self.cert_file, &self.key_file) {
+            (None, None) => return Ok(builder.with_no_client_auth()),
+            (Some(cert), Some(key)) => (cert, key),
+            _ => {
+                let what = "a client certificate takes tls.cert_file and tls.key_file";
+                return Err(Fault::setup(what, "set both, or neither"));
+            }
+        };
+        let chain = certificates(cert)?;
+        let secret = PrivateKeyDer::from_pem_file(key).map_err(|e| unreadable(key, &e.to_string()))?;
+        builder.with_client_auth_cert(chain, secret).map_err(|e| unreadable(cert, &e.to_string()))
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match read {
+        Ok(all) if all.is_empty() => Err(unreadable(path, "it holds no certificate")),
+        Ok(all) => Ok(all),
+        Err(error) => Err(unreadable(path, &error.to_string())),
+    }
+}
+
+/// A file of PEM that is of no use. What stands in it is not said: it may be a key.
+fn unreadable(path: &Path, why: &str) -> Fault {
+    Fault::setup(format!("{}: {why}", path.display()), "correct the path, or write certificates and keys as PEM")
+}
+
+/// A word of warning where what is said travels in the clear to another machine.
+#[must_use]
+pub fn warning(address: &str, with_token: bool) -> Option<Text> {
+    let host = address.strip_prefix("http://")?.trim_start_matches('[');
+    let near = ["127.", "localhost", "::1"].iter().any(|prefix| host.starts_with(prefix));
+    let what = if with_token { "the token travels" } else { "everything travels" };
+    (!near).then(|| Text::new(&format!("{what} unencrypted: use https:// to this host")))
+}

@@ -1,0 +1,108 @@
+//! Lines in place of a screen, one for each thing that happens: for screen readers, pipes and logs. Nothing is drawn
+//! over, nothing blinks, and every line says when, what and how bad by words alone.
+
+use std::io::{self, Write};
+
+use super::engine::{Engine, News};
+use super::signals::{Signal, Signals};
+use crate::app::verdict::verdict;
+use crate::app::{App, Event, update};
+use crate::clock::wall_clock;
+use crate::config::Settings;
+use crate::data::alarm::Event as Happened;
+use crate::data::derive::Picture;
+use crate::data::derive::sources::SourceHealth;
+use crate::text::{Text, scrub};
+use crate::time::{Millis, clock};
+
+/// Prints until it is ended.
+pub async fn run(mut app: App, settings: Settings) -> anyhow::Result<()> {
+    let mut signals = Signals::listen()?;
+    let mut engine = Engine::start(&settings)?;
+    let mut teller = Teller {
+        local_clock: app.options.local_clock,
+        local: app.options.local,
+        heard: 0,
+        sources: Vec::new(),
+        said: String::new(),
+    };
+    let mut out = io::stdout();
+    let first = format!("watching {}", scrub(&app.options.mesh));
+    let mut lines = vec![teller.line(wall_clock(), &first)];
+    loop {
+        for line in lines.drain(..) {
+            // A reader that went away is the end.
+            if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
+                engine.stop().await;
+                return Ok(());
+            }
+        }
+        tokio::select! {
+            signal = signals.next() => if signal == Signal::End { break },
+            news = engine.news() => if let News::Picture(picture) = news {
+                lines = teller.tell(&picture);
+                update(&mut app, Event::Picture(picture));
+            },
+        }
+    }
+    engine.stop().await;
+    Ok(())
+}
+
+/// What was told already.
+struct Teller {
+    local_clock: bool,
+    local: fn(Millis) -> Millis,
+    heard: u64,
+    sources: Vec<SourceHealth>,
+    said: String,
+}
+
+impl Teller {
+    fn line(&self, at_ms: Millis, text: &str) -> String {
+        let offset = if self.local_clock { (self.local)(at_ms) } else { 0 };
+        format!("{} {text}", clock(at_ms, offset))
+    }
+
+    /// What a picture brings: sources that do otherwise, what became of findings, and the verdict where that changed.
+    fn tell(&mut self, picture: &Picture) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (i, source) in picture.sources.iter().enumerate() {
+            if self.sources.get(i) != Some(&source.health) && source.health != SourceHealth::Starting {
+                let name = picture.mesh.sources.get(i).map(|s| s.identity.name.to_string()).unwrap_or_default();
+                lines.push(self.line(picture.at_ms, &format!("source {name}: {}", source.health)));
+            }
+        }
+        self.sources = picture.sources.iter().map(|source| source.health).collect();
+        let fresh: Vec<&Happened> =
+            picture.mesh.events.iter().filter(|event| event.seq > self.heard).map(|event| &**event).collect();
+        self.heard = fresh.iter().map(|event| event.seq).max().unwrap_or(self.heard);
+        for event in fresh {
+            let by = event.by.as_deref().map(|by| format!(" by {}", Text::new(by))).unwrap_or_default();
+            let text = format!("{}, {}: {}{by}", event.kind, event.severity, Text::new(&event.sentence));
+            lines.push(self.line(event.at_ms, &text));
+        }
+        if picture.sources.iter().any(|source| source.health != SourceHealth::Starting) {
+            let said = summary(picture);
+            if said != self.said {
+                lines.push(self.line(picture.at_ms, &said));
+                self.said = said;
+            }
+        }
+        lines
+    }
+}
+
+/// The mesh in one line.
+fn summary(picture: &Picture) -> String {
+    let counts = &picture.counts;
+    let (_, role) = verdict(picture);
+    let state = match (counts.critical, counts.warnings) {
+        (0, 0) if role == crate::app::role::Role::Healthy => "all is well".to_owned(),
+        (0, 0) => "some sources were not heard yet".to_owned(),
+        (critical, warnings) => format!("{critical} critical, {warnings} warnings"),
+    };
+    let locks = picture.locks.len();
+    // What moves all the time is not said, or there would be a line each second.
+    format!("now {state}; {} nodes{}", picture.nodes.len(), if locks == 0 { ", no locks" } else { "" })
+}
