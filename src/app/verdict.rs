@@ -26,7 +26,14 @@ pub fn verdict(picture: &Picture) -> (String, Role) {
         None if picture.sources.iter().any(|s| s.health == SourceHealth::Starting) => {
             ("· some sources were not heard yet".into(), Role::Dim)
         }
-        None => ("● all is well".into(), Role::Healthy),
+        None => match picture.sources.iter().position(|s| s.health != SourceHealth::Live) {
+            // It may be nothing; but nobody can say that all is well while somebody does not answer.
+            Some(at) => {
+                let name = picture.mesh.sources.get(at).map(|source| source.identity.name.to_string());
+                (format!("◐ {} did not answer the last time", name.unwrap_or_default()), Role::Warn)
+            }
+            None => ("● all is well".into(), Role::Healthy),
+        },
     }
 }
 

@@ -71,7 +71,10 @@ fn head(canvas: &mut Canvas<'_, '_>, area: Rect, silence: Option<&Silence>) {
         None => ("STARTING".to_owned(), Role::Dim),
         Some(picture) => match (open(picture), verdict(picture).1) {
             ((0, 0), Role::Healthy) => ("ALL WELL".to_owned(), Role::Healthy),
-            ((0, 0), Role::Warn) => ("KNOWN".to_owned(), Role::Warn),
+            ((0, 0), Role::Warn) if picture.counts.critical + picture.counts.warnings > 0 => {
+                ("KNOWN".to_owned(), Role::Warn)
+            }
+            ((0, 0), Role::Warn) => ("NOT HEARD".to_owned(), Role::Warn),
             ((0, 0), _) => ("ASKING".to_owned(), Role::Dim),
             ((0, 1), _) => ("1 WARNING".to_owned(), Role::Alert),
             ((0, n), _) => (format!("{n} WARNINGS"), Role::Alert),
