@@ -12,6 +12,7 @@ pub mod data;
 pub mod demo;
 pub mod oneshot;
 pub mod operate;
+pub mod quiet;
 pub mod run;
 pub mod runtime;
 #[cfg(test)]

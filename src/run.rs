@@ -29,6 +29,7 @@ pub mod exit {
 
 /// Parses the command line and does what it says.
 pub fn main() -> u8 {
+    crate::quiet::install();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

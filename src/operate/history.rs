@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(one.write(vec![raised(1)]).unwrap(), Brought { others: vec![], written: vec![raised(1)] });
         assert_eq!(two.write(vec![raised(2)]).unwrap(), Brought { others: vec![raised(1)], written: vec![] });
         let cleared = event(Kind::Cleared, "a", 3);
-        assert_eq!(two.write(vec![cleared.clone()]).unwrap().written, [cleared.clone()]);
+        assert_eq!(two.write(vec![cleared.clone()]).unwrap().written, std::slice::from_ref(&cleared));
         assert_eq!(one.look().unwrap(), [cleared]);
         assert_eq!(one.look().unwrap(), []);
         assert_eq!(one.write(vec![raised(4)]).unwrap().written.len(), 1, "it is back");

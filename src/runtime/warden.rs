@@ -21,6 +21,9 @@ const SHOWN: usize = 2_000;
 /// Orders that may wait for the disk; beyond, the history has a gap, and says so in the log.
 const ORDERS: usize = 256;
 
+/// Findings as a picture has them.
+type Findings = Arc<[Arc<Finding>]>;
+
 /// What the scribe tells.
 #[derive(Debug)]
 pub enum Told {
@@ -48,7 +51,7 @@ pub struct Warden {
     seq: u64,
     orders: mpsc::Sender<Vec<Event>>,
     /// What was dressed last: the findings as judged, the revision of lives, and the findings with their lives.
-    dressed: Option<(Arc<[Arc<Finding>]>, u64, Arc<[Arc<Finding>]>)>,
+    dressed: Option<(Findings, u64, Findings)>,
     blind: bool,
     failing: bool,
 }
@@ -91,13 +94,13 @@ impl Warden {
             let events = self.alarms.look(&picture.findings, blind, picture.at_ms);
             self.happened(events);
         }
-        let fits = |(judged, revision, _): &&(Arc<[Arc<Finding>]>, u64, _)| {
+        let fits = |(judged, revision, _): &&(Findings, u64, Findings)| {
             Arc::ptr_eq(judged, &picture.findings) && *revision == self.alarms.revision()
         };
         let dressed = match self.dressed.as_ref().filter(fits) {
             Some((.., dressed)) => dressed.clone(),
             None => {
-                let dressed: Arc<[Arc<Finding>]> = picture.findings.iter().map(|finding| self.dress(finding)).collect();
+                let dressed: Findings = picture.findings.iter().map(|finding| self.dress(finding)).collect();
                 self.dressed = Some((picture.findings.clone(), self.alarms.revision(), dressed.clone()));
                 dressed
             }
@@ -203,7 +206,9 @@ async fn scribe(
             Err(error) => (Told::Failed(error.to_string()), ours),
         };
         if let Some(hook) = &hook {
-            news.into_iter().for_each(|event| hook.run(event));
+            for event in news {
+                hook.run(event);
+            }
         }
         let nothing = matches!(&others, Told::Others(events) if events.is_empty());
         if !nothing && tell.send(others).await.is_err() {

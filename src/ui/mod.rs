@@ -113,12 +113,10 @@ pub fn draw(app: &App, look: Look, frame: &mut Frame<'_>) -> Layout {
         let need = format!("needs {}x{}, has {}x{}", LEAST.0, LEAST.1, area.width, area.height);
         let style = canvas.style(Role::Warn);
         canvas.frame.render_widget(Paragraph::new(need).style(style), area);
+    } else if app.on_wall() && area.height >= wall::LEAST {
+        wall::draw(&mut canvas, area);
     } else {
-        if app.on_wall() && area.height >= wall::LEAST {
-            wall::draw(&mut canvas, area);
-        } else {
-            draw_all(&mut canvas, area);
-        }
+        draw_all(&mut canvas, area);
     }
     let layout = std::mem::take(&mut canvas.layout);
     if !look.unicode {

@@ -1,5 +1,7 @@
 //! The life of findings.
 
+use std::slice::from_ref;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -69,12 +71,12 @@ fn an_acknowledgement_ends_by_time_by_hand_and_by_getting_worse() {
     let mild = finding("a", Severity::Warning);
     let key = identity(&mild);
     assert_eq!(alarms.acknowledge(&key, "dana", None, true, 0), None, "there is nothing to acknowledge");
-    alarms.look(&[mild.clone()], false, 0);
+    alarms.look(from_ref(&mild), false, 0);
     let said = alarms.acknowledge(&key, "dana", Some(10 * SECOND), true, SECOND).unwrap();
     assert_eq!((said.kind, said.by.as_deref(), said.until_ms), (Kind::Acknowledged, Some("dana"), Some(10 * SECOND)));
     assert_eq!(alarms.life(&mild).unwrap().acknowledged.as_ref().unwrap().by, "dana");
-    assert_eq!(alarms.look(&[mild.clone()], false, 9 * SECOND), []);
-    assert_eq!(kinds(&alarms.look(&[mild.clone()], false, 10 * SECOND)), [(Kind::Reopened, "a")]);
+    assert_eq!(alarms.look(from_ref(&mild), false, 9 * SECOND), []);
+    assert_eq!(kinds(&alarms.look(from_ref(&mild), false, 10 * SECOND)), [(Kind::Reopened, "a")]);
 
     alarms.acknowledge(&key, "dana", None, true, 11 * SECOND).unwrap();
     assert_eq!(alarms.acknowledge(&key, "eli", None, false, 12 * SECOND).unwrap().kind, Kind::Reopened);
@@ -82,7 +84,7 @@ fn an_acknowledgement_ends_by_time_by_hand_and_by_getting_worse() {
 
     alarms.acknowledge(&key, "dana", None, true, 14 * SECOND).unwrap();
     let worse = finding("a", Severity::Critical);
-    assert_eq!(kinds(&alarms.look(&[worse.clone()], false, 15 * SECOND)), [(Kind::Worse, "a")]);
+    assert_eq!(kinds(&alarms.look(from_ref(&worse), false, 15 * SECOND)), [(Kind::Worse, "a")]);
     assert_eq!(alarms.life(&worse).unwrap().acknowledged, None);
 }
 
@@ -100,15 +102,17 @@ fn a_history_is_taken_over() {
     let (a, b) = (finding("a", Severity::Critical), finding("b", Severity::Warning));
     let mut history = first.look(&[a.clone(), b.clone()], false, 0);
     history.extend(first.acknowledge(&identity(&a), "dana", None, true, SECOND));
-    first.look(&[a.clone()], false, 2 * SECOND);
-    history.extend(first.look(&[a.clone()], false, 20 * SECOND));
+    first.look(from_ref(&a), false, 2 * SECOND);
+    history.extend(first.look(from_ref(&a), false, 20 * SECOND));
     let text: Vec<String> = history.iter().map(|event| serde_json::to_string(event).unwrap()).collect();
     let (read, odd) = event::read(text.iter().map(String::as_str).chain(["{\"torn", "", "{}"]));
     assert_eq!((read.len(), odd), (4, 2));
-    read.iter().for_each(|event| second.adopt(event));
+    for event in &read {
+        second.adopt(event);
+    }
     assert_eq!(second.life(&a), first.life(&a));
     assert_eq!(second.life(&a).unwrap().acknowledged.as_ref().unwrap().by, "dana");
-    assert_eq!(second.look(&[a.clone()], false, 21 * SECOND), [], "it is known");
+    assert_eq!(second.look(from_ref(&a), false, 21 * SECOND), [], "it is known");
     assert_eq!(kinds(&second.look(&[a, b], false, 22 * SECOND)), [(Kind::Again, "b")]);
 }
 

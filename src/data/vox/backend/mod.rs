@@ -6,7 +6,7 @@ pub mod replica;
 
 use std::sync::Arc;
 
-use libsql::{Connection, Value};
+use libsql::{Connection, Value, ValueType};
 use secrecy::ExposeSecret;
 
 use super::connector::{Connector, Meter};
@@ -14,6 +14,7 @@ use crate::config::token::Token;
 use crate::data::source::Fault;
 use crate::data::vox::tls::Tls;
 use crate::data::vox::track::Sight;
+use crate::quiet::quietly;
 use crate::text::Text;
 
 /// Rows of one statement.
@@ -157,11 +158,21 @@ async fn run_local(connection: Arc<Connection>, statements: &[&str]) -> Result<V
     Ok(answers)
 }
 
+/// One value. The client library panics on text that is no UTF-8, which one row of an agent's making would do to every
+/// poll: such text is shown as what cannot be shown, and noted as odd.
+fn value(row: &libsql::Row, i: i32) -> Value {
+    let read = || row.get_value(i).unwrap_or(Value::Null);
+    if !matches!(row.column_type(i), Ok(ValueType::Text)) {
+        return read();
+    }
+    quietly(read).unwrap_or_else(|| Value::Blob("\u{fffd}".into()))
+}
+
 pub async fn collect(mut rows: libsql::Rows) -> Result<Rows, ReadError> {
     let mut all = Vec::new();
     while let Some(row) = rows.next().await.map_err(|e| ReadError::of_sql(&e.to_string()))? {
         let width = row.column_count();
-        all.push((0..width).map(|i| row.get_value(i).unwrap_or(Value::Null)).collect());
+        all.push((0..width).map(|i| value(&row, i)).collect());
     }
     Ok(all)
 }
