@@ -4,6 +4,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -111,7 +112,6 @@ async fn a_finding_calls_is_known_outlives_the_console_and_is_cleared() {
     assert_eq!(screen.wait_end(), 0);
 
     // Nothing that a terminal could obey is in the file, and nobody else may read it.
-    use std::os::unix::fs::PermissionsExt as _;
     let file = case.folder.path().join("state/lockkeeper/events.jsonl");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(fs::read_to_string(file).unwrap().is_ascii());

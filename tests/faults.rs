@@ -13,7 +13,7 @@ use support::screen::Screen;
 use support::{Peer, wait_for};
 
 /// One row of the page.
-struct Seen {
+struct Row {
     area: &'static str,
     fault: &'static str,
     expected: &'static str,
@@ -47,7 +47,7 @@ fn schema() -> String {
 
 /// A console over a database file of its own.
 struct Ground {
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
     database: PathBuf,
     screen: Screen,
 }
@@ -65,7 +65,7 @@ impl Ground {
         let database = support::database(folder.path(), &schema()).await;
         let env = [QUICK, env].concat();
         let screen = Screen::start(200, 40, &["--db", database.to_str().unwrap()], &env);
-        Self { folder, database, screen }
+        Self { _folder: folder, database, screen }
     }
 
     async fn execute(&self, sql: &str) {
@@ -93,11 +93,11 @@ impl Ground {
     }
 }
 
-fn row(fault: &'static str, expected: &'static str, seen: String) -> Seen {
-    Seen { area: "database file", fault, expected, seen }
+fn file(fault: &'static str, expected: &'static str, seen: String) -> Row {
+    Row { area: "database file", fault, expected, seen }
 }
 
-async fn file_deleted_and_made_again() -> Seen {
+async fn file_deleted_and_made_again() -> Row {
     let ground = Ground::new().await;
     ground.well();
     for end in ["", "-wal", "-shm"] {
@@ -109,10 +109,10 @@ async fn file_deleted_and_made_again() -> Seen {
         .screen
         .wait_for("the new one", |text| text.contains("gamma") && text.contains("● live") && !text.contains("alpha"));
     ground.ends();
-    row("deleted, then made again", "old, with the last picture; then the new one", seen)
+    file("deleted, then made again", "old, with the last picture; then the new one", seen)
 }
 
-async fn file_overwritten() -> Seen {
+async fn file_overwritten() -> Row {
     let ground = Ground::new().await;
     ground.well();
     let copy = fs::read(&ground.database).unwrap();
@@ -121,10 +121,10 @@ async fn file_overwritten() -> Seen {
     fs::write(&ground.database, copy).unwrap();
     ground.well();
     ground.ends();
-    row("overwritten with text, then restored", "old, and why; then live", seen)
+    file("overwritten with text, then restored", "old, and why; then live", seen)
 }
 
-async fn file_cut_short() -> Seen {
+async fn file_cut_short() -> Row {
     let ground = Ground::new().await;
     ground.well();
     ground.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
@@ -134,10 +134,10 @@ async fn file_cut_short() -> Seen {
     fs::write(&ground.database, whole).unwrap();
     ground.well();
     ground.ends();
-    row("cut to half its length, then restored", "old, and why; then live", seen)
+    file("cut to half its length, then restored", "old, and why; then live", seen)
 }
 
-async fn table_dropped() -> Seen {
+async fn table_dropped() -> Row {
     let mut ground = Ground::new().await;
     ground.well();
     ground.execute("INSERT INTO distributed_locks VALUES ('file:a', 'alpha', '1', 1, datetime('now'), datetime('now', '+1 hour'), 'r')").await;
@@ -147,10 +147,10 @@ async fn table_dropped() -> Seen {
     let text = ground.screen.wait_text("has no distributed_locks");
     let seen = from(&text, "has no distributed_locks");
     ground.ends();
-    row("a table dropped", "the view says that there is no such table", seen)
+    file("a table dropped", "the view says that there is no such table", seen)
 }
 
-async fn schema_migrated() -> Seen {
+async fn schema_migrated() -> Row {
     let mut ground = Ground::new().await;
     ground.well();
     ground.execute(
@@ -165,10 +165,10 @@ async fn schema_migrated() -> Seen {
     let seen = from(&text, "3 rows");
     assert!(text.contains("alpha") && text.contains("3 rows"), "{text}");
     ground.ends();
-    row("columns reordered and added while it runs", "goes on with the new schema", seen)
+    file("columns reordered and added while it runs", "goes on with the new schema", seen)
 }
 
-async fn locked_by_another() -> Seen {
+fn locked_by_another() -> Row {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vox.db");
     let mut vox = Peer::start(&["hold", path.to_str().unwrap()]);
@@ -180,10 +180,10 @@ async fn locked_by_another() -> Seen {
     let seen = from(&screen.wait_text("2 rows"), "2 rows");
     screen.press("\x03");
     assert_eq!(screen.wait_end(), 0);
-    row("locked exclusively by another process, which writes", "followed all the same", seen)
+    file("locked exclusively by another process, which writes", "followed all the same", seen)
 }
 
-async fn larger_than_allowed() -> Seen {
+async fn larger_than_allowed() -> Row {
     let folder = tempfile::tempdir().unwrap();
     let database = support::database(folder.path(), &schema()).await;
     let env = [QUICK, &[("LOCKKEEPER_SNAPSHOT_MAX_BYTES", "20000")]].concat();
@@ -191,10 +191,10 @@ async fn larger_than_allowed() -> Seen {
     let seen = old(&screen, "more than may be copied");
     screen.press("\x03");
     screen.wait_end();
-    row("larger than may be copied", "says so, and what to set", seen)
+    file("larger than may be copied", "says so, and what to set", seen)
 }
 
-async fn no_room_for_copies() -> Seen {
+async fn no_room_for_copies() -> Row {
     let folder = tempfile::tempdir().unwrap();
     let database = support::database(folder.path(), &schema()).await;
     let taken = folder.path().join("taken");
@@ -207,7 +207,7 @@ async fn no_room_for_copies() -> Seen {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(said.starts_with("LOCKKEEPER UNKNOWN"), "{said}");
-    row(
+    file(
         "the folder of copies cannot be used",
         "`check` answers UNKNOWN, and why",
         from(&said, "cannot make a private folder"),
@@ -235,7 +235,7 @@ impl Far {
     }
 
     /// The server does something odd for a while.
-    fn odd(mut self, manners: &str, fault: &'static str, said: &str) -> Seen {
+    fn odd(mut self, manners: &str, fault: &'static str, said: &str) -> Row {
         self.peer.tell(manners);
         let seen = old(&self.screen, said);
         assert!(self.screen.text().contains("alpha"), "{fault}: what was known stays");
@@ -244,11 +244,11 @@ impl Far {
         self.screen.press("\x03");
         self.screen.wait_end();
         assert!(!self.screen.raw().contains("s3cret"), "{fault}");
-        Seen { area: "remote database", fault, expected: "old, and why; live again by itself", seen }
+        Row { area: "remote database", fault, expected: "old, and why; live again by itself", seen }
     }
 }
 
-async fn remote_killed() -> Seen {
+async fn remote_killed() -> Row {
     let mut far = Far::new().await;
     far.peer.kill();
     let seen = old(&far.screen, "cannot reach the database");
@@ -256,7 +256,7 @@ async fn remote_killed() -> Seen {
     far.screen.press("\x03");
     far.screen.wait_end();
     let _ = far.database;
-    Seen { area: "remote database", fault: "its process killed", expected: "old, with the last picture", seen }
+    Row { area: "remote database", fault: "its process killed", expected: "old, with the last picture", seen }
 }
 
 fn calm(env: &[(&str, &str)]) -> Screen {
@@ -265,11 +265,11 @@ fn calm(env: &[(&str, &str)]) -> Screen {
     screen
 }
 
-fn terminal(fault: &'static str, expected: &'static str, seen: &str) -> Seen {
-    Seen { area: "terminal", fault, expected, seen: seen.into() }
+fn terminal(fault: &'static str, expected: &'static str, seen: &str) -> Row {
+    Row { area: "terminal", fault, expected, seen: seen.into() }
 }
 
-fn ended_by(signal: Signal, fault: &'static str) -> Seen {
+fn ended_by(signal: Signal, fault: &'static str) -> Row {
     let mut screen = calm(&[]);
     screen.signal(signal);
     assert_eq!(screen.wait_end(), 0);
@@ -277,7 +277,7 @@ fn ended_by(signal: Signal, fault: &'static str) -> Seen {
     terminal(fault, "ends, and gives the terminal back", "ended with 0, terminal restored")
 }
 
-fn resized_all_the_time() -> Seen {
+fn resized_all_the_time() -> Row {
     let mut screen = calm(&[]);
     for n in 0..2_000u16 {
         screen.resize(1 + n * 7 % 240, 1 + n * 3 % 70);
@@ -292,7 +292,7 @@ fn resized_all_the_time() -> Seen {
     terminal("resized 2 000 times at once, to 1x1 and to 500x200", "draws the last size", &from(&text, "12 rows"))
 }
 
-fn pasted_megabytes() -> Seen {
+fn pasted_megabytes() -> Row {
     let mut screen = calm(&[]);
     screen.press("2");
     screen.wait_text("12 rows");
@@ -312,7 +312,7 @@ fn pasted_megabytes() -> Seen {
     terminal("3 MB pasted into the filter", "takes a line of it, and goes on", "1 of 12 rows after the next word typed")
 }
 
-fn unknown_sequences() -> Seen {
+fn unknown_sequences() -> Row {
     let mut screen = calm(&[]);
     for odd in [
         "\x1b[999;999;999~",
@@ -338,7 +338,7 @@ fn unknown_sequences() -> Seen {
     terminal("escape sequences that nobody knows", "keys work after them", &from(&text, "12 rows"))
 }
 
-fn dumb_terminal() -> Seen {
+fn dumb_terminal() -> Row {
     let mut screen = calm(&[("TERM", "dumb"), ("LANG", "C")]);
     screen.press("\x03");
     assert_eq!(screen.wait_end(), 0);
@@ -347,7 +347,7 @@ fn dumb_terminal() -> Seen {
     terminal("TERM=dumb", "ASCII, no colours", "12 healthy, no colour sent")
 }
 
-fn no_terminal() -> Seen {
+fn no_terminal() -> Row {
     let output = support::run(&["demo"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1));
@@ -356,7 +356,7 @@ fn no_terminal() -> Seen {
 }
 
 /// Nobody reads what is drawn (Ctrl-S): polls go on, the picture is of now when somebody does again.
-async fn blocked_output() -> Seen {
+async fn blocked_output() -> Row {
     use portable_pty::{CommandBuilder, PtySize, native_pty_system};
     let folder = tempfile::tempdir().unwrap();
     let database = support::database(folder.path(), &schema()).await;
@@ -383,7 +383,7 @@ async fn blocked_output() -> Seen {
 }
 
 /// Some supervisors ignore SIGHUP for their children: the terminal itself says that it is gone.
-fn hang_up_ignored() -> Seen {
+fn hang_up_ignored() -> Row {
     use portable_pty::{CommandBuilder, PtySize, native_pty_system};
     let pair = native_pty_system().openpty(PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 }).unwrap();
     let mut command = CommandBuilder::new("sh");
@@ -399,18 +399,18 @@ fn hang_up_ignored() -> Seen {
     terminal("closed with SIGHUP ignored", "ends by itself, without spinning", "ended")
 }
 
-fn state_not_writable() -> Seen {
+fn state_not_writable() -> Row {
     let mut screen = calm(&[("XDG_STATE_HOME", "/dev/null/nowhere")]);
     screen.press("0");
     let text = screen.wait_text("nothing so far");
     screen.press("q");
     assert_eq!(screen.wait_end(), 0);
     let seen = from(&text, "nothing so far");
-    Seen { area: "process", fault: "the state folder cannot be written", expected: "watching goes on", seen }
+    Row { area: "process", fault: "the state folder cannot be written", expected: "watching goes on", seen }
 }
 
 /// Two consoles share one history: each event stands there once.
-async fn two_consoles() -> Seen {
+async fn two_consoles() -> Row {
     let folder = tempfile::tempdir().unwrap();
     let sql = schema().replace("('alpha', '1', unixepoch() * 1000,", "('alpha', '1', (unixepoch() - 3600) * 1000,");
     let database = support::database(folder.path(), &sql).await;
@@ -430,7 +430,7 @@ async fn two_consoles() -> Seen {
     let text = fs::read_to_string(state.join("lockkeeper/events.jsonl")).unwrap();
     let raised = text.lines().filter(|line| line.contains("\"raised\"") && line.contains("alpha")).count();
     assert_eq!(raised, 1, "{text}");
-    Seen {
+    Row {
         area: "process",
         fault: "three consoles on one state folder",
         expected: "each event is written once, and all show it",
@@ -438,7 +438,7 @@ async fn two_consoles() -> Seen {
     }
 }
 
-fn page(rows: &[Seen]) -> String {
+fn page(rows: &[Row]) -> String {
     let mut out = String::from(
         "# Reliability\n\nWhat breaks, and what an operator sees of it. Each row is a test that breaks a real thing under the built program in\n\
          a real terminal; this page is written by them (`UPDATE_DOCS=1 cargo test --test faults`). In no case may the screen say\n\
@@ -470,7 +470,7 @@ async fn every_fault_is_survived_and_shown_for_what_it_is() {
         file_cut_short().await,
         table_dropped().await,
         schema_migrated().await,
-        locked_by_another().await,
+        locked_by_another(),
         larger_than_allowed().await,
         no_room_for_copies().await,
         remote_killed().await,

@@ -95,11 +95,14 @@ fn sql(rows: &[Vec<String>]) -> String {
     out
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+}
+
 fn quoted(text: &str) -> String {
     // A NUL ends a statement's text; it comes as bytes.
     if text.contains('\0') {
-        let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-        return format!("CAST(x'{hex}' AS TEXT)");
+        return format!("CAST(x'{}' AS TEXT)", hex(text.as_bytes()));
     }
     format!("'{}'", text.replace('\'', "''"))
 }
@@ -125,14 +128,8 @@ fn value() -> impl Strategy<Value = String> {
         any::<i64>().prop_map(|n| if n == i64::MIN { "-9223372036854775807".into() } else { n.to_string() }),
         (-3i64..3).prop_map(|n| n.to_string()),
         any::<f64>().prop_filter("SQL has no words for them", |f| f.is_finite()).prop_map(|f| format!("{f:e}")),
-        prop::collection::vec(any::<u8>(), 0..20).prop_map(|bytes| {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("x'{hex}'")
-        }),
-        prop::collection::vec(any::<u8>(), 0..20).prop_map(|bytes| {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("CAST(x'{hex}' AS TEXT)")
-        }),
+        prop::collection::vec(any::<u8>(), 0..20).prop_map(|bytes| format!("x'{}'", hex(&bytes))),
+        prop::collection::vec(any::<u8>(), 0..20).prop_map(|bytes| format!("CAST(x'{}' AS TEXT)", hex(&bytes))),
         any::<String>().prop_map(|text| quoted(&text)),
         prop::sample::select(words).prop_map(quoted),
         prop::sample::select(INJECTIONS.to_vec()).prop_map(quoted),
@@ -313,7 +310,7 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
             prop::collection::vec((word.clone(), inner), 0..6)
-                .prop_map(|all| Value::from_iter(all.into_iter().map(|(name, value)| (name.to_owned(), value)))),
+                .prop_map(|all| all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Value>()),
         ]
     })
 }

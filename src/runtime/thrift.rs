@@ -15,6 +15,9 @@ use ratatui::style::{Color, Modifier};
 /// The most backspaces that are shorter than a step by number.
 const BACKSPACES: u16 = 3;
 
+/// The terminal's own colours.
+const BARE: (Color, Color) = (Cell::EMPTY.fg, Cell::EMPTY.bg);
+
 /// What puts an attribute on, and what takes it off.
 const ATTRIBUTES: [(Modifier, Attribute, Attribute); 9] = [
     (Modifier::BOLD, Attribute::Bold, Attribute::NormalIntensity),
@@ -71,7 +74,7 @@ impl<W: Write> Backend for Thrift<W> {
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
         let cells: Vec<(u16, u16, &Cell)> = content.collect();
-        let mut pen = Pen { at: None, colors: (Color::Reset, Color::Reset), modifier: Modifier::empty() };
+        let mut pen = Pen { at: None, colors: BARE, modifier: Modifier::empty() };
         for run in in_order(&cells) {
             for &(x, y, cell) in &cells[run] {
                 step(&mut self.inner, pen.at, Position { x, y })?;
@@ -82,7 +85,7 @@ impl<W: Write> Backend for Thrift<W> {
                 queue!(self.inner, Print(cell.symbol()))?;
             }
         }
-        if pen.modifier != Modifier::empty() || pen.colors != (Color::Reset, Color::Reset) {
+        if pen.modifier != Modifier::empty() || pen.colors != BARE {
             queue!(self.inner, SetAttribute(Attribute::Reset))?;
         }
         Ok(())
@@ -211,85 +214,4 @@ fn dress(out: &mut impl Write, pen: &mut Pen, cell: &Cell) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use ratatui::buffer::Buffer;
-    use ratatui::layout::Rect;
-    use ratatui::style::Style;
-
-    fn cells(n: u16) -> std::num::NonZeroU16 {
-        std::num::NonZeroU16::new(n).unwrap()
-    }
-
-    const SIZE: (u16, u16) = (30, 8);
-
-    fn cell() -> impl Strategy<Value = (u16, u16, &'static str, Color, Modifier)> {
-        let symbol = prop::sample::select(vec!["a", "7", " ", "●", "é", "宽", "─"]);
-        let color = prop::sample::select(vec![Color::Reset, Color::Red, Color::Indexed(245), Color::Rgb(1, 2, 3)]);
-        let modifier = prop::sample::select(vec![
-            Modifier::empty(),
-            Modifier::BOLD,
-            Modifier::DIM,
-            Modifier::BOLD | Modifier::REVERSED,
-        ]);
-        (0..SIZE.0, 0..SIZE.1, symbol, color, modifier)
-    }
-
-    fn buffer(cells: &[(u16, u16, &'static str, Color, Modifier)]) -> Buffer {
-        let mut buffer = Buffer::empty(Rect::new(0, 0, SIZE.0, SIZE.1));
-        for (x, y, symbol, color, modifier) in cells {
-            // Terminals do not agree on what is bold and dim at once: a cell wears what it is given last.
-            buffer[(*x, *y)].reset();
-            buffer.set_string(*x, *y, symbol, Style::new().fg(*color).add_modifier(*modifier));
-        }
-        buffer
-    }
-
-    /// A terminal 80 cells wide.
-    fn terminal(out: &mut Vec<u8>) -> Thrift<&mut Vec<u8>> {
-        let thrift = Thrift::new(out);
-        thrift.width.set(80);
-        thrift
-    }
-
-    proptest! {
-        /// A terminal that obeys shows the same as with crossterm's own way of drawing, one frame after another.
-        #[test]
-        fn short_steps_lead_to_the_same_screen(frames in prop::collection::vec(prop::collection::vec(cell(), 0..40), 1..6)) {
-            let (mut short, mut long) = (Vec::new(), Vec::new());
-            let mut before = Buffer::empty(Rect::new(0, 0, SIZE.0, SIZE.1));
-            let screen = || vt100::Parser::new(cells(SIZE.1), cells(SIZE.0), 0);
-            let (mut on_short, mut on_long) = (screen(), screen());
-            for frame in &frames {
-                let now = buffer(frame);
-                let changed = before.diff(&now);
-                let thrift = &mut Thrift::new(&mut short);
-                thrift.width.set(SIZE.0);
-                thrift.draw(changed.iter().copied()).unwrap();
-                CrosstermBackend::new(&mut long).draw(changed.iter().copied()).unwrap();
-                before = now;
-            }
-            on_short.process(&short);
-            on_long.process(&long);
-            let rows = |parser: &vt100::Parser| parser.screen().rows_formatted(0, SIZE.0).collect::<Vec<_>>();
-            prop_assert_eq!(rows(&on_short), rows(&on_long));
-        }
-    }
-
-    #[test]
-    fn columns_are_drawn_one_after_another() {
-        let cell = Cell::new("7");
-        let cells: Vec<(u16, u16, &Cell)> = (0..3).flat_map(|y| [(10, y, &cell), (60, y, &cell)]).collect();
-        let order: Vec<usize> = in_order(&cells).into_iter().flatten().collect();
-        assert_eq!(order, [0, 2, 4, 1, 3, 5]);
-    }
-
-    #[test]
-    fn what_ticks_in_a_column_costs_a_few_bytes_a_cell() {
-        let cells: Vec<(u16, u16, Cell)> = (0..10).map(|y| (40, y, Cell::new("7"))).collect();
-        let mut out = Vec::new();
-        terminal(&mut out).draw(cells.iter().map(|(x, y, cell)| (*x, *y, cell))).unwrap();
-        assert_eq!(out.len(), "\u{1b}[1;41H7".len() + 9 * "\u{1b}[B\u{8}7".len());
-    }
-}
+mod tests;

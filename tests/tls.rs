@@ -1,0 +1,143 @@
+//! Encrypted connections: certificates are verified, authorities of one's own are trusted, and who asks is told who
+//! this is. Real TLS on the loopback.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lockkeeper::clock::wall_clock;
+use lockkeeper::data::observation::Cost;
+use lockkeeper::data::source::{Fault, FaultKind};
+use lockkeeper::data::vox::http::client::Client;
+use lockkeeper::data::vox::tls::Tls;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::RootCertStore;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::server::WebPkiClientVerifier;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::TlsAcceptor;
+
+/// An authority, and what it signs, as files.
+struct Authority {
+    folder: tempfile::TempDir,
+    issuer: Issuer<'static, KeyPair>,
+    root: rustls::pki_types::CertificateDer<'static>,
+}
+
+struct Signed {
+    cert: rcgen::Certificate,
+    key: KeyPair,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let cert = params.self_signed(&key).unwrap();
+        std::fs::write(folder.path().join("ca.pem"), cert.pem()).unwrap();
+        Self { folder, root: cert.der().clone(), issuer: Issuer::new(params, key) }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn sign(&self, name: &str) -> Signed {
+        let key = KeyPair::generate().unwrap();
+        let cert = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
+        Signed { cert, key }
+    }
+}
+
+/// A server that says it is well, to whom it lets in.
+async fn serve(signed: &Signed, clients: Option<&Authority>) -> String {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+    let builder = match clients {
+        None => builder.unwrap().with_no_client_auth(),
+        Some(authority) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(authority.root.clone()).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+            builder.unwrap().with_client_cert_verifier(verifier)
+        }
+    };
+    let key = PrivateKeyDer::try_from(signed.key.serialize_der()).unwrap();
+    let config = builder.with_single_cert(vec![signed.cert.der().clone()], key).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                let mut request = [0; 4_096];
+                let _ = stream.read(&mut request).await;
+                let _ =
+                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\nconnection: close\r\n\r\nok\n").await;
+                let _ = stream.shutdown().await;
+            });
+        }
+    });
+    format!("https://{address}")
+}
+
+async fn ask(base: &str, tls: Tls) -> Result<(), Fault> {
+    let mut client = Client::new(base.to_owned(), None, 1 << 16, Duration::from_secs(20), wall_clock).with_tls(tls);
+    client.health(&mut Cost::default()).await.map(|_| ())
+}
+
+fn trusting(authority: &Authority) -> Tls {
+    Tls { ca_file: Some(authority.file("ca.pem")), ..Tls::default() }
+}
+
+#[tokio::test]
+async fn only_who_is_vouched_for_is_spoken_to() {
+    let (ours, theirs) = (Authority::new(), Authority::new());
+    let base = serve(&ours.sign("127.0.0.1"), None).await;
+    ask(&base, trusting(&ours)).await.expect("an authority of our own");
+    for (tls, who) in [(Tls::default(), "the platform's roots alone"), (trusting(&theirs), "another authority")] {
+        let fault = ask(&base, tls).await.expect_err(who);
+        assert!(fault.to_string().to_lowercase().contains("certificate"), "{who}: {fault}");
+    }
+    // A certificate for another name, though the authority is ours.
+    let elsewhere = serve(&ours.sign("elsewhere.example"), None).await;
+    let fault = ask(&elsewhere, trusting(&ours)).await.expect_err("another name");
+    assert!(fault.to_string().to_lowercase().contains("certificate"), "{fault}");
+}
+
+#[tokio::test]
+async fn who_asks_is_told_who_this_is() {
+    let authority = Authority::new();
+    let base = serve(&authority.sign("127.0.0.1"), Some(&authority)).await;
+    ask(&base, trusting(&authority)).await.expect_err("nobody in particular");
+    let console = authority.sign("console");
+    std::fs::write(authority.file("cert.pem"), console.cert.pem()).unwrap();
+    std::fs::write(authority.file("key.pem"), console.key.serialize_pem()).unwrap();
+    let (cert_file, key_file) = (Some(authority.file("cert.pem")), Some(authority.file("key.pem")));
+    ask(&base, Tls { cert_file, key_file, ..trusting(&authority) }).await.expect("a console with a certificate");
+}
+
+#[tokio::test]
+async fn files_of_no_use_are_named() {
+    let authority = Authority::new();
+    let base = serve(&authority.sign("127.0.0.1"), None).await;
+    std::fs::write(authority.file("odd.pem"), "-----BEGIN CERTIFICATE-----\nno base64!\n-----END CERTIFICATE-----\n")
+        .unwrap();
+    std::fs::write(authority.file("empty.pem"), "").unwrap();
+    let ca = |path: &Path| Tls { ca_file: Some(path.to_owned()), ..Tls::default() };
+    let half = Tls { cert_file: Some(authority.file("ca.pem")), ..Tls::default() };
+    for (tls, said) in [
+        (ca(&authority.file("absent.pem")), "absent.pem"),
+        (ca(&authority.file("odd.pem")), "odd.pem"),
+        (ca(&authority.file("empty.pem")), "it holds no certificate"),
+        (half, "tls.key_file"),
+    ] {
+        let fault = ask(&base, tls).await.expect_err(said);
+        assert!(fault.to_string().contains(said), "{fault}");
+        assert_eq!(fault.kind, FaultKind::Setup, "{fault}");
+    }
+}
