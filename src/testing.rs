@@ -5,8 +5,10 @@ use std::sync::Arc;
 use crate::data::action::hand::Abilities;
 use crate::data::action::journal::{Entry, Process};
 use crate::data::action::outcome::Verdict;
-use crate::data::action::{Action, Kind, LeaseGuard};
+use crate::data::action::{Action, Kind as ActionKind, LeaseGuard};
+use crate::data::alarm::{Event, Kind, SCHEMA};
 use crate::data::derive::chain::link;
+use crate::data::derive::findings::Severity;
 use crate::data::derive::{Picture, Thresholds, derive};
 use crate::data::mesh::Watch;
 use crate::data::model::{
@@ -119,9 +121,24 @@ fn log() -> Vec<LogEntry> {
 }
 
 fn abilities(kind: &str) -> Abilities {
-    let kinds: &[Kind] = match kind {
-        "database" => &[Kind::Release, Kind::Restore, Kind::Reroute, Kind::Unclaim, Kind::Acknowledge, Kind::Tell],
-        _ => &[Kind::Deliver, Kind::Retire, Kind::Acknowledge, Kind::Tell, Kind::Revoke, Kind::Drain, Kind::Quarantine],
+    let kinds: &[ActionKind] = match kind {
+        "database" => &[
+            ActionKind::Release,
+            ActionKind::Restore,
+            ActionKind::Reroute,
+            ActionKind::Unclaim,
+            ActionKind::Acknowledge,
+            ActionKind::Tell,
+        ],
+        _ => &[
+            ActionKind::Deliver,
+            ActionKind::Retire,
+            ActionKind::Acknowledge,
+            ActionKind::Tell,
+            ActionKind::Revoke,
+            ActionKind::Drain,
+            ActionKind::Quarantine,
+        ],
     };
     Abilities { kinds, records: kind == "database" }
 }
@@ -246,7 +263,34 @@ pub fn mesh() -> Watch {
     let answered = [("nodes", Presence::Present), ("exec leases", Presence::Present)];
     let mut mesh = unheard().after(observed(0, NOW, database, &present)).after(observed(1, NOW, plane, &answered));
     mesh.mesh.journal = journal().into();
+    mesh.mesh.events = events().into_iter().map(Arc::new).collect();
     mesh
+}
+
+/// A finding's life, and one of a hostile name.
+pub fn events() -> Vec<Event> {
+    let event = |age: Millis, kind, name: &str, severity, seq| Event {
+        schema: SCHEMA.into(),
+        at_ms: NOW - age,
+        mesh: "prod".into(),
+        kind,
+        key: format!("node-dead\u{1}node\u{1}{name}"),
+        rule: "node-dead".into(),
+        severity,
+        subject: "node".into(),
+        name: name.into(),
+        sentence: format!("{name} is dead with 1 lock in hand"),
+        times: 1,
+        by: (kind == Kind::Acknowledged).then(|| "ada".into()),
+        until_ms: (kind == Kind::Acknowledged).then_some(NOW + MINUTE),
+        seq,
+    };
+    vec![
+        event(3 * MINUTE, Kind::Raised, "ci-7", Severity::Critical, 1),
+        event(2 * MINUTE, Kind::Acknowledged, "ci-7", Severity::Critical, 2),
+        event(MINUTE, Kind::Cleared, "gpu-3", Severity::Warning, 0),
+        event(SECOND, Kind::Worse, HOSTILE, Severity::Critical, 3),
+    ]
 }
 
 /// An attempt that was done, and one whose console ended at it.

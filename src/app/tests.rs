@@ -6,6 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use proptest::prelude::*;
 
 use super::*;
+use crate::data::derive::findings::{Finding, Life, Severity};
 use crate::data::mesh::Watch;
 use crate::data::model::LockTable;
 use crate::data::observation::{Change, Observation};
@@ -302,4 +303,105 @@ fn a_running_plan_goes_on_without_being_looked_at_and_is_stopped_by_escape() {
     assert!(app.toast.as_ref().is_some_and(|toast| toast.text.contains("0 of 1 done, 1 refused")), "{:?}", app.toast);
     press(&mut app, "x");
     assert!(matches!(app.overlay, Some(Overlay::Preview(_))));
+}
+
+#[test]
+fn what_happened_calls_once_by_its_severity() {
+    let calls = Calls {
+        bell: Some(Severity::Critical),
+        notify: Some(Severity::Warning),
+        title: true,
+        known_for: Duration::from_secs(60),
+    };
+    let mut app = app_on(None);
+    app.options.calls = calls;
+    // Frozen or not: alarms are never silenced.
+    press(&mut app, "p");
+    let effects = update(&mut app, Event::Picture(picture(mesh(), NOW)));
+    let told = |effects: &[Effect]| effects.iter().filter(|e| matches!(e, Effect::Bell | Effect::Notify(_))).count();
+    assert_eq!(told(&effects), 2, "{effects:?}");
+    assert!(
+        effects.iter().any(|e| matches!(e, Effect::Title(title) if title.starts_with("✖ 5 ▲ 1 prod"))),
+        "{effects:?}"
+    );
+    for effect in &effects {
+        if let Effect::Notify(text) = effect {
+            assert!(text.ends_with("(and 1 more)") && !text.contains('\u{1b}'), "{text}");
+        }
+    }
+    assert_eq!(update(&mut app, Event::Picture(picture(mesh(), NOW))), [], "nothing new");
+    let mut quiet = app_on(None);
+    assert_eq!(update(&mut quiet, Event::Picture(picture(mesh(), NOW))), [], "nobody wants to be called");
+}
+
+#[test]
+fn findings_are_known_one_by_one_or_marked() {
+    let alive = |mesh: Watch| {
+        let mut picture = Arc::unwrap_or_clone(picture(mesh, NOW));
+        let life = Arc::new(Life { raised_ms: NOW, times: 1, acknowledged: None });
+        let finding = |f: &Arc<Finding>| Arc::new(Finding { life: Some(life.clone()), ..(**f).clone() });
+        picture.findings = picture.findings.iter().map(finding).collect();
+        Arc::new(picture)
+    };
+    let mut app = app_on(Some(alive(mesh())));
+    app.options.calls.known_for = Duration::from_secs(3_600);
+    assert_eq!(press(&mut app, "A"), [], "only findings are known");
+    assert!(app.toast.as_ref().unwrap().text.contains("view 7"));
+    press(&mut app, "7");
+    let effects = press(&mut app, "A");
+    let [Effect::Known { keys, span }] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!((keys.len(), *span), (1, Some(Duration::from_secs(3_600))));
+    assert!(keys[0].starts_with("node-dead\u{1}node\u{1}ci-7"), "{keys:?}");
+    press(&mut app, "  ");
+    press(&mut app, ":known 10m");
+    let effects = press(&mut app, "\r");
+    let [Effect::Known { keys, span }] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!((keys.len(), *span), (2, Some(Duration::from_secs(600))));
+    let mut early = app_on(Some(picture(mesh(), NOW)));
+    assert_eq!(press(&mut early, "7A"), [], "it stands too short");
+}
+
+#[test]
+fn a_wall_turns_holds_and_is_left_on_purpose() {
+    use crate::app::wall::Wall;
+    let wall =
+        Wall { stay: Duration::from_secs(10), views: vec![ViewId::Nodes, ViewId::Tasks], night: Some((600, 700)) };
+    let calm = |at| picture(mesh_of_locks(Vec::new()), at);
+    let mut app = app_on(None);
+    app.options.wall = Some(wall);
+    let mut at = |app: &mut App, seconds: Millis| {
+        update(app, Event::Picture(calm(NOW)));
+        update(app, Event::Tick(NOW + seconds * 1_000));
+        app.view
+    };
+    // One source is not heard yet, which is no trouble.
+    assert_eq!(at(&mut app, 0), ViewId::Nodes);
+    assert_eq!(at(&mut app, 9), ViewId::Nodes);
+    assert_eq!(at(&mut app, 10), ViewId::Tasks);
+    assert_eq!(at(&mut app, 20), ViewId::Nodes);
+    assert_eq!(at(&mut app, -3_000), ViewId::Nodes, "a clock that is set back");
+    assert_eq!(at(&mut app, -2_990), ViewId::Tasks);
+    update(&mut app, Event::Tick(NOW));
+    update(&mut app, Event::Picture(picture(mesh(), NOW)));
+    assert_eq!(app.view, ViewId::Nodes, "where something is wrong");
+    assert!(app.wall_holds() && app.table().selected.as_ref().is_some_and(|key| key.contains("ci-7")));
+    update(&mut app, Event::Tick(NOW + 100_000));
+    assert_eq!(app.view, ViewId::Nodes, "it stays there");
+    // Keys do nothing; leaving takes two.
+    assert_eq!(press(&mut app, "q3x?:\r"), []);
+    assert!(app.overlay.is_none() && app.view == ViewId::Nodes);
+    let leave = |app: &mut App| update(app, Event::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)));
+    assert_eq!(leave(&mut app), []);
+    update(&mut app, Event::Tick(NOW + 110_000));
+    assert_eq!(leave(&mut app), [], "that was long ago");
+    assert_eq!(leave(&mut app), [Effect::Quit]);
+}
+
+#[test]
+fn clocks_change_their_zone() {
+    let mut app = app();
+    assert_eq!(app.offset(NOW), 0);
+    press(&mut app, "T");
+    assert_eq!(app.offset(NOW), 2 * 3_600_000);
+    assert!(app.toast.as_ref().unwrap().text.contains("UTC+02:00"));
 }

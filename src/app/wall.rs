@@ -59,6 +59,8 @@ impl App {
     /// Moves on, or goes where something is wrong.
     pub(super) fn turn_wall(&mut self) {
         let Some(wall) = self.options.wall.clone() else { return };
+        // A clock that was set back does not hold a view.
+        self.turn.since_ms = self.turn.since_ms.min(self.now_ms);
         let trouble = self.picture.clone().and_then(|picture| {
             let first = first_open(&picture)?;
             Some((first.key(), place_of(&first.subject), first.subject.key().to_owned()))
@@ -180,4 +182,20 @@ pub fn night(text: &str) -> Option<(u16, u16)> {
     };
     let (from, to) = text.split_once('-')?;
     Some((minute(from)?, minute(to)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nights_and_views_are_read() {
+        assert_eq!(night("22:00-06:00"), Some((22 * 60, 6 * 60)));
+        for odd in ["", "22-6", "24:00-06:00", "a:b-c:d", "22:00"] {
+            assert_eq!(night(odd), None, "{odd}");
+        }
+        let names = |names: &[&str]| views(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(names(&["locks", "Op-log"]), Ok(vec![ViewId::Locks, ViewId::Oplog]));
+        assert!(names(&["lokcs"]).unwrap_err().contains("overview, nodes, locks"));
+    }
 }

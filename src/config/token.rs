@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
 
 use crate::data::source::Fault;
 
@@ -25,7 +26,8 @@ pub enum Token {
 impl Token {
     /// Reads it.
     pub async fn read(&self) -> Result<SecretString, Fault> {
-        let text = match self {
+        // Wiped once it was read, like what is made of it.
+        let text = Zeroizing::new(match self {
             Self::Env(name) => {
                 std::env::var(name).map_err(|_| Fault::setup(format!("{name} is not set"), "set it to the token"))?
             }
@@ -36,7 +38,7 @@ impl Token {
                 )
             })?,
             Self::Command(words) => run(words).await?,
-        };
+        });
         let token = text.lines().next().unwrap_or_default().trim();
         if token.is_empty() || token.len() > MAX_TOKEN || token.chars().any(char::is_control) {
             return Err(Fault::setup(format!("{self} gives no usable token"), "its first line must be the token"));

@@ -254,3 +254,38 @@ fn every_role_differs_from_plain_text_in_every_theme() {
         }
     }
 }
+
+/// A wall of a mesh that is well, of one that is not, and of one that fell silent.
+#[test]
+fn walls() {
+    let wall = || crate::app::wall::Wall {
+        stay: std::time::Duration::from_secs(15),
+        views: vec![ViewId::Overview, ViewId::Locks],
+        night: Some((0, 6 * 60)),
+    };
+    let well =
+        unheard().after(crate::data::poller::Report::Observed { source: 0, at_ms: NOW, observation: Box::default() });
+    let well = well.after(crate::data::poller::Report::Observed { source: 1, at_ms: NOW, observation: Box::default() });
+    let (silent, later) = silent_mesh();
+    let minute = crate::time::MINUTE;
+    let cases = [
+        ("wall_well", picture(well.clone(), NOW), NOW),
+        ("wall_wrong", picture(mesh(), NOW), NOW),
+        ("wall_silent_source", picture(silent, later), later),
+        ("wall_stalled", picture(well, NOW), NOW + 3 * minute),
+    ];
+    for (name, picture, now) in cases {
+        for size in [(120, 30), (80, 24)] {
+            let mut app = app_on(None);
+            app.options.wall = Some(wall());
+            app.options.policy.read_only = true;
+            update(&mut app, Event::Tick(NOW));
+            update(&mut app, Event::Picture(picture.clone()));
+            update(&mut app, Event::Tick(now));
+            let shown = text(&render(&mut app, size, PLAIN));
+            // A picture of the past never passes for a quiet mesh.
+            assert_eq!(shown.contains("all is well"), name == "wall_well", "{shown}");
+            insta::assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), shown);
+        }
+    }
+}

@@ -36,7 +36,7 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let mut y = area.y;
     head(canvas, Rect { height: big::HEIGHT, ..area }, silence.as_ref());
     y += big::HEIGHT;
-    sentence(canvas, Rect { y, height: 1, ..area });
+    sentence(canvas, Rect { y, height: 1, ..area }, silence.as_ref());
     y += 2;
     if let Some(silence) = &silence {
         y += last_heard(canvas, Rect { y, height: big::HEIGHT + 1, ..area }, silence);
@@ -88,9 +88,15 @@ fn head(canvas: &mut Canvas<'_, '_>, area: Rect, silence: Option<&Silence>) {
 }
 
 /// The verdict as a sentence, the mesh, and the zone of the clock.
-fn sentence(canvas: &mut Canvas<'_, '_>, area: Rect) {
+fn sentence(canvas: &mut Canvas<'_, '_>, area: Rect, silence: Option<&Silence>) {
     let app = canvas.app;
-    let (text, role) = app.picture.as_ref().map_or_else(|| ("· starting".into(), Role::Dim), |p| verdict(p));
+    let (text, role) = match (silence, &app.picture) {
+        (Some(Silence { who: None, since_ms }), _) => {
+            (format!("✖ nothing was heard for {}", short(app.now_ms - since_ms)), Role::Dead)
+        }
+        (_, None) => ("· starting".into(), Role::Dim),
+        (_, Some(picture)) => verdict(picture),
+    };
     let right = format!("{}  {}", crate::text::scrub(&app.options.mesh), zone_name(app.offset(app.now_ms)));
     let room = usize::from(area.width).saturating_sub(right.width() + 2);
     let left = fit(&text, room).into_owned();
@@ -102,7 +108,10 @@ fn sentence(canvas: &mut Canvas<'_, '_>, area: Rect) {
 /// Says across the screen that what stands there is not of now. Answers how many rows it took.
 fn last_heard(canvas: &mut Canvas<'_, '_>, area: Rect, silence: &Silence) -> u16 {
     let age = short(canvas.app.now_ms - silence.since_ms);
-    let text = format!("LAST HEARD {age} AGO");
+    let mut text = format!("LAST HEARD {age} AGO");
+    if silence.who.is_none() && big::width(&text, area.width) > area.width {
+        text = format!("HEARD {age} AGO");
+    }
     match &silence.who {
         Some(who) => {
             let text = format!(" {text}: {} ", fit(who, usize::from(area.width).saturating_sub(30)));

@@ -35,7 +35,8 @@ pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
         Event::Paste(text) => app.paste(&text),
         Event::Tick(now_ms) => {
             app.now_ms = now_ms;
-            if app.toast.as_ref().is_some_and(|toast| toast.until_ms <= now_ms) {
+            // Neither over, nor said by a clock that was set back since.
+            if app.toast.as_ref().is_some_and(|toast| !(now_ms..=now_ms + TOAST_MS).contains(&(toast.until_ms - 1))) {
                 app.toast = None;
             }
             app.turn_wall();

@@ -97,6 +97,11 @@ impl Alarms {
     /// Looks at what is wrong now, worst first. `blind` says that some source is not heard. Answers what happened.
     pub fn look(&mut self, findings: &[Arc<Finding>], blind: bool, now_ms: Millis) -> Vec<Event> {
         let mut events = Vec::new();
+        for case in self.cases.values_mut() {
+            // A clock that was set back must not hold anything up until it is where it was.
+            case.seen_ms = case.seen_ms.min(now_ms);
+            case.gone_ms = case.gone_ms.map(|at| at.min(now_ms));
+        }
         let worth = findings.iter().take_while(|finding| finding.severity >= self.rules.from).take(CASES);
         let mut seen: BTreeMap<String, &Arc<Finding>> = BTreeMap::new();
         for finding in worth {

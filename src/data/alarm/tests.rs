@@ -89,6 +89,19 @@ fn an_acknowledgement_ends_by_time_by_hand_and_by_getting_worse() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_holds_nothing_up() {
+    let mut alarms = Alarms::new("m", Rules::default());
+    let hour = 3_600 * SECOND;
+    let a = finding("a", Severity::Warning);
+    alarms.look(from_ref(&a), false, 2 * hour);
+    assert_eq!(alarms.look(from_ref(&a), false, hour), []);
+    assert_eq!(kinds(&alarms.look(from_ref(&a), false, hour + 2 * SECOND)), [(Kind::Raised, "a")]);
+    alarms.look(&[], false, hour + 3 * SECOND);
+    alarms.look(&[], false, SECOND);
+    assert_eq!(kinds(&alarms.look(&[], false, 11 * SECOND)), [(Kind::Cleared, "a")]);
+}
+
+#[test]
 fn what_is_only_worth_knowing_raises_nothing() {
     let mut alarms = Alarms::new("m", Rules { raise_after_ms: 0, ..Rules::default() });
     assert_eq!(alarms.look(&[finding("a", Severity::Info)], false, 0), []);

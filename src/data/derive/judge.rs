@@ -96,7 +96,9 @@ impl Judge {
         };
         let all;
         let mut touched = touched;
-        if self.basis.as_ref() != Some(&basis) || self.locks.numbered() > NAMES {
+        // What is due is kept by the clock; one that was set back makes all of it void.
+        let back = self.before_ms.is_some_and(|before| now_ms < before);
+        if self.basis.as_ref() != Some(&basis) || back || self.locks.numbered() > NAMES {
             all = watch.everything();
             touched = &all;
             *self = Self { queues: Queues::new(basis.names.clone()), ..Self::default() };

@@ -37,7 +37,8 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let sources = u16::try_from(p.mesh.sources.len()).unwrap_or(u16::MAX).clamp(1, 6) + 1;
     let node_rows = heatmap::rows(p.nodes.len(), area.width).min(area.height / 3).max(2);
     let [top, nodes, middle, rates, bottom] = Layout::vertical([
-        Constraint::Length(if area.height >= 18 { 2 } else { 1 }),
+        // A wall says the verdict above, in larger letters.
+        Constraint::Length(if canvas.app.on_wall() { 0 } else { 1 + u16::from(area.height >= 18) }),
         // A blank stands below.
         Constraint::Length(node_rows + 1),
         Constraint::Fill(1),
@@ -45,7 +46,9 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
         Constraint::Length(sources.min(area.height / 3)),
     ])
     .areas(area);
-    verdict(canvas, top, p);
+    if top.height > 0 {
+        verdict(canvas, top, p);
+    }
     heatmap::draw(canvas, Rect { height: node_rows.min(nodes.height), ..nodes }, p);
     if area.width >= 100 {
         let [left, center, right] = Layout::horizontal([Constraint::Fill(1); 3]).areas(middle);

@@ -159,7 +159,14 @@ fn entry(id: i64, kind: &str) -> LogEntry {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let pass = prop_oneof![Just(0i64), 1i64..2_000, 0i64..200_000];
+    // Time passes, or leaps: a laptop slept, a clock was set by hand, summer ended.
+    let pass = prop_oneof![
+        3 => Just(0i64),
+        3 => 1i64..2_000,
+        3 => 0i64..200_000,
+        1 => -3_700_000i64..0,
+        1 => Just(8 * 3_600_000i64),
+    ];
     (0usize..2, prop::collection::vec(change(), 0..3), prop::bool::weighted(0.1), pass)
         .prop_map(|(source, changes, fails, pass)| Step { source, changes, fails, pass })
 }
