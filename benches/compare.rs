@@ -58,6 +58,8 @@ impl Terminal {
         let pair = native_pty_system().openpty(size).expect("a terminal");
         let mut command = CommandBuilder::new(&subject.program);
         command.args(&subject.arguments);
+        // What this program remembers is nobody else's.
+        command.env("XDG_STATE_HOME", std::env::temp_dir().join(format!("compare-{}", std::process::id())));
         command.env("TERM", "xterm-256color");
         command.env("COLORTERM", "truecolor");
         command.env("LANG", "C.UTF-8");

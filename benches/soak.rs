@@ -1,8 +1,9 @@
 //! A long life in a short time: the program in a real terminal, refreshed many times a second over a mesh that changes
 //! as often, for as many refreshes as three days bring at one a second.
 //!
-//! `cargo bench --bench soak` runs it; `-- MINUTES` for less, and says how far it came. Nothing is asserted: what grew
-//! is to be read. Linux only: figures are read from `/proc`.
+//! `cargo bench --bench soak` runs it; `-- MINUTES` for less, and says how far it came. With `faults` the database is
+//! read through copies, goes away and comes back again and again, and the terminal changes its size. Nothing is
+//! asserted: what grew is to be read. Linux only: figures are read from `/proc`.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -20,6 +21,9 @@ const THREE_DAYS: u64 = 72 * 3_600;
 /// What begins each frame on the wire.
 const FRAME: &[u8] = b"\x1b[?2026h";
 const SAMPLES: u32 = 40;
+/// With faults: steps of the mesh between two of them, and how long one lasts.
+const STEPS: u64 = 400;
+const AWAY: Duration = Duration::from_millis(60);
 
 /// One look at the process.
 struct Sample {
@@ -35,7 +39,9 @@ fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("mesh.db");
     let config = folder.path().join("soak.toml");
-    std::fs::write(&config, format!("interval = \"{}ms\"\ndb_access = \"direct\"\n", INTERVAL.as_millis()))
+    let faults = std::env::args().any(|argument| argument == "faults");
+    let access = if faults { "copy" } else { "direct" };
+    std::fs::write(&config, format!("interval = \"{}ms\"\ndb_access = \"{access}\"\n", INTERVAL.as_millis()))
         .expect("a file");
     let stop = Arc::new(AtomicBool::new(false));
     let (ready, wait) = std::sync::mpsc::channel();
@@ -44,7 +50,14 @@ fn main() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let mut workload = runtime.block_on(Workload::create(&place, S, wall_clock())).expect("a mesh");
         ready.send(()).expect("somebody who waits");
+        let (mut steps, away) = (0, place.with_extension("away"));
         while !quit.load(Ordering::Relaxed) {
+            steps += 1;
+            if faults && steps % STEPS == 0 {
+                std::fs::rename(&place, &away).expect("a file that goes away");
+                std::thread::park_timeout(AWAY);
+                std::fs::rename(&away, &place).expect("a file that comes back");
+            }
             runtime.block_on(workload.step(wall_clock(), 1_000)).expect("a step");
             std::thread::park_timeout(INTERVAL);
         }
@@ -55,6 +68,7 @@ fn main() {
     let pair = native_pty_system().openpty(size).expect("a terminal");
     let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_lockkeeper"));
     command.args(["--db", path.to_str().expect("a path"), "--config", config.to_str().expect("a path")]);
+    command.env("XDG_STATE_HOME", folder.path());
     command.env("TERM", "xterm-256color");
     command.env("LANG", "C.UTF-8");
     let mut reader = pair.master.try_clone_reader().expect("its output");
@@ -80,6 +94,11 @@ fn main() {
         std::thread::park_timeout(span.unwrap_or(Duration::from_secs(3_600)) / SAMPLES);
         let seen = frames.load(Ordering::Relaxed);
         let sample = look(process, seen - before, from.elapsed());
+        if faults {
+            for (columns, rows) in [(1, 1), (80, 24), (500, 200), (200, 50)] {
+                pair.master.resize(PtySize { rows, cols: columns, ..size }).expect("another size");
+            }
+        }
         println!(
             "{:>6.1}  {:>11}  {:>5}  {:>7}  {seen:>9}  {:>11.1}",
             started.elapsed().as_secs_f64() / 60.0,

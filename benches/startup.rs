@@ -42,6 +42,7 @@ fn start(database: &Path) -> (f64, f64) {
     let pair = native_pty_system().openpty(size).expect("a terminal");
     let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_lockkeeper"));
     command.args(["--db", database.to_str().expect("a path")]);
+    command.env("XDG_STATE_HOME", std::env::temp_dir().join(format!("startup-{}", std::process::id())));
     command.env("TERM", "xterm-256color");
     command.env("LANG", "C.UTF-8");
     let mut reader = pair.master.try_clone_reader().expect("its output");

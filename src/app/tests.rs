@@ -369,7 +369,7 @@ fn a_wall_turns_holds_and_is_left_on_purpose() {
     let calm = |at| picture(mesh_of_locks(Vec::new()), at);
     let mut app = app_on(None);
     app.options.wall = Some(wall);
-    let mut at = |app: &mut App, seconds: Millis| {
+    let at = |app: &mut App, seconds: Millis| {
         update(app, Event::Picture(calm(NOW)));
         update(app, Event::Tick(NOW + seconds * 1_000));
         app.view
