@@ -229,6 +229,12 @@ impl App {
         if self.options.local_clock { (self.options.local)(ms) } else { 0 }
     }
 
+    /// A text with its instants on the clocks on screen.
+    #[must_use]
+    pub fn in_zone(&self, text: &str) -> String {
+        crate::time::in_zone(text, |ms| self.offset(ms), self.now_ms)
+    }
+
     /// The table of the current view.
     #[must_use]
     pub fn table(&self) -> &Table {

@@ -175,8 +175,8 @@ fn options(configured: &Configured, kind: ScreenArgs, mesh: String) -> Options {
         policy,
         calls: Calls {
             bell: settings.alarms.bell,
-            notify: settings.alarms.notify,
-            title: settings.alarms.title,
+            notify: settings.alarms.notify.filter(|_| has_windows()),
+            title: settings.alarms.title && has_windows(),
             known_for: settings.alarms.known_for,
         },
         wall: kind.wall.then(|| settings.wall.clone()),
@@ -185,6 +185,11 @@ fn options(configured: &Configured, kind: ScreenArgs, mesh: String) -> Options {
         keymap: configured.keymap.clone(),
         banner: None,
     }
+}
+
+/// Whether the terminal may have a window with a title: others would show the sequence as text.
+fn has_windows() -> bool {
+    !matches!(std::env::var("TERM").as_deref(), Ok("dumb" | "linux" | "vt100" | "vt220") | Err(_))
 }
 
 /// Some terminals name their colours as `foreground;background`. Without a word dark is the safer guess.

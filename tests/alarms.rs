@@ -91,6 +91,20 @@ async fn a_finding_calls_is_known_outlives_the_console_and_is_cleared() {
     assert_eq!(screen.wait_end(), 0);
     assert!(screen.is_restored() && screen.raw().ends_with_title_given_back());
 
+    // The command line knows it too.
+    let output = support::lockkeeper()
+        .args(["snapshot", "--format", "json", "--db", case.database.to_str().unwrap()])
+        .env("XDG_STATE_HOME", case.folder.path().join("state"))
+        .output()
+        .unwrap();
+    let seen: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let known = |rule: &str| {
+        let finding = seen["findings"].as_array().unwrap().iter().find(|f| f["rule"] == rule).unwrap();
+        (finding["acknowledged_by"].clone(), finding["raised_ms"].is_number())
+    };
+    assert_eq!(known("node-dead"), ("ada".into(), true));
+    assert_eq!(known("lock-orphaned"), (serde_json::Value::Null, true));
+
     // Another console, later: it knows what was raised and who knows, and calls nobody again.
     let told = case.told().len();
     let mut screen = case.screen();

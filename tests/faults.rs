@@ -344,6 +344,7 @@ fn dumb_terminal() -> Row {
     assert_eq!(screen.wait_end(), 0);
     let raw = screen.raw();
     assert!(!raw.contains("\x1b[38;5;") && !raw.contains("\x1b[38;2;"), "no colours");
+    assert!(!raw.contains("\x1b]"), "no title");
     terminal("TERM=dumb", "ASCII, no colours", "12 healthy, no colour sent")
 }
 

@@ -144,3 +144,23 @@ fn nothing_reads_the_wall_clock_but_the_edge() {
         assert!(!reads || at_the_edge.iter().any(|place| name.starts_with(place)), "{name}");
     }
 }
+
+/// What `deny.toml` says of crates and sources is held here too, offline; licences and advisories take `cargo deny`.
+#[test]
+fn dependencies_are_those_that_may_be() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let rules: toml::Table = fs::read_to_string(root.join("deny.toml")).unwrap().parse().unwrap();
+    let denied = rules["bans"]["deny"].as_array().unwrap();
+    let denied: Vec<&str> = denied.iter().filter_map(|ban| ban["crate"].as_str()).collect();
+    assert!(denied.contains(&"openssl"));
+    let lock: toml::Table = fs::read_to_string(root.join("Cargo.lock")).unwrap().parse().unwrap();
+    let packages = lock["package"].as_array().unwrap();
+    assert!(packages.len() > 100);
+    for package in packages {
+        let name = package["name"].as_str().unwrap();
+        assert!(!denied.contains(&name), "{name} is denied");
+        let source = package.get("source").and_then(toml::Value::as_str);
+        let registry = "registry+https://github.com/rust-lang/crates.io-index";
+        assert!(source.is_none_or(|source| source == registry), "{name} comes from {source:?}");
+    }
+}

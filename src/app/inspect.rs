@@ -110,6 +110,19 @@ impl Inspection {
         self.lines.push(Line::Json { folded, open });
     }
 
+    /// The same with every text put otherwise; documents stay as they came.
+    #[must_use]
+    pub fn reworded(mut self, word: impl Fn(&str) -> String) -> Self {
+        for line in &mut self.lines {
+            match line {
+                Line::Field { value, .. } | Line::Link { value, .. } => *value = word(value),
+                Line::Text(text, _) => *text = word(text),
+                Line::Heading(_) | Line::Json { .. } => {}
+            }
+        }
+        self
+    }
+
     /// The lines as they are drawn, one row each: the same for drawing and for moving.
     #[must_use]
     pub fn rows(&self, unfolded: bool) -> Vec<Row<'_>> {

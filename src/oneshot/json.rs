@@ -259,5 +259,8 @@ fn finding(f: &Finding) -> Value {
         "subject": { "kind": f.subject.kind(), "name": f.name },
         "sentence": f.sentence,
         "evidence": f.evidence,
+        "raised_ms": f.life.as_ref().map(|life| life.raised_ms),
+        "acknowledged_by": f.acknowledged().map(|known| &known.by),
+        "acknowledged_until_ms": f.acknowledged().and_then(|known| known.until_ms),
     })
 }

@@ -4,6 +4,7 @@ use futures::future::join_all;
 
 use crate::clock::wall_clock;
 use crate::config::Settings;
+use crate::data::alarm::Alarms;
 use crate::data::derive::{Picture, derive};
 use crate::data::mesh::Watch;
 use crate::data::poller::breaker::State;
@@ -13,6 +14,7 @@ use crate::data::systems::assemble;
 use crate::data::vox::http::INBOXES_A_POLL;
 use crate::data::vox::snapshot::store::Store;
 use crate::operate::Operator;
+use crate::operate::history::History;
 use crate::operate::journal::JournalFile;
 use crate::text::Text;
 use crate::time::millis;
@@ -24,7 +26,14 @@ const ROUNDS: usize = 64;
 pub async fn observe(settings: &Settings) -> anyhow::Result<Picture> {
     let sources = assemble(settings)?;
     let (identities, mut list): (Vec<_>, Vec<_>) = sources.list.into_iter().unzip();
-    look(settings, identities, &mut list, 1).await
+    let mut picture = look(settings, identities, &mut list, 1).await?;
+    // What a dashboard wrote of the findings is known here too; nothing is written.
+    let mut alarms = Alarms::new(&settings.mesh, settings.alarms.rules);
+    for event in History::new(settings.events.clone()).look().unwrap_or_default() {
+        alarms.adopt(&event);
+    }
+    picture.findings = picture.findings.iter().map(|finding| alarms.dress(finding)).collect();
+    Ok(picture)
 }
 
 /// What an action is planned and carried out with: a whole picture, who acts, and the folder that copies live in.

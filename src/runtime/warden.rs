@@ -100,7 +100,7 @@ impl Warden {
         let dressed = match self.dressed.as_ref().filter(fits) {
             Some((.., dressed)) => dressed.clone(),
             None => {
-                let dressed: Findings = picture.findings.iter().map(|finding| self.dress(finding)).collect();
+                let dressed: Findings = picture.findings.iter().map(|finding| self.alarms.dress(finding)).collect();
                 self.dressed = Some((picture.findings.clone(), self.alarms.revision(), dressed.clone()));
                 dressed
             }
@@ -108,13 +108,6 @@ impl Warden {
         picture.findings = dressed;
         if !Arc::ptr_eq(&picture.mesh.events, &self.events) {
             Arc::make_mut(&mut picture.mesh).events = self.events.clone();
-        }
-    }
-
-    fn dress(&self, finding: &Arc<Finding>) -> Arc<Finding> {
-        match self.alarms.life(finding) {
-            Some(life) => Arc::new(Finding { life: Some(life), ..(**finding).clone() }),
-            None => finding.clone(),
         }
     }
 

@@ -59,7 +59,10 @@ impl App {
         let (picture, list) = (self.picture.as_ref()?, VIEWS[inspector.view.index()].list?);
         let row = (0..list.len(picture)).find(|&row| list.key(picture, row) == inspector.key);
         Some(match row {
-            Some(row) => list.inspect(picture, row, self.shown_ms()),
+            Some(row) => {
+                let page = list.inspect(picture, row, self.shown_ms());
+                if self.options.local_clock { page.reworded(|text| self.in_zone(text)) } else { page }
+            }
             None => {
                 let mut page = Inspection::titled("gone");
                 page.text("it is no longer there: released, acknowledged, or beyond the window", Role::Dim);

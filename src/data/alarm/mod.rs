@@ -94,6 +94,15 @@ impl Alarms {
         self.cases.get(&identity(finding))?.life.clone()
     }
 
+    /// A finding with its life.
+    #[must_use]
+    pub fn dress(&self, finding: &Arc<Finding>) -> Arc<Finding> {
+        match self.life(finding) {
+            Some(life) => Arc::new(Finding { life: Some(life), ..(**finding).clone() }),
+            None => finding.clone(),
+        }
+    }
+
     /// Looks at what is wrong now, worst first. `blind` says that some source is not heard. Answers what happened.
     pub fn look(&mut self, findings: &[Arc<Finding>], blind: bool, now_ms: Millis) -> Vec<Event> {
         let mut events = Vec::new();

@@ -112,7 +112,10 @@ fn rows(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List, columns: &[Pla
         };
         let mut spans = vec![Span::styled(gutter, canvas.style(Role::Marked).patch(base))];
         for column in columns {
-            let cell = list.cell(&picture, row, column.index, now);
+            let mut cell = list.cell(&picture, row, column.index, now);
+            if app.options.local_clock && cell.text.ends_with('Z') {
+                cell.text = app.in_zone(&cell.text);
+            }
             let text =
                 if column.index == 0 { fit_middle(&cell.text, column.width) } else { fit(&cell.text, column.width) };
             let style = canvas.style(cell.role).patch(base);
