@@ -137,6 +137,32 @@ async fn nothing_is_read_while_nothing_moves_and_only_the_log_while_the_file_sta
     assert_eq!(copier.refresh().unwrap(), Fresh::Changed { bytes: log });
 }
 
+/// A log that was long once keeps its length on disk: what was in it before is not copied again and again.
+#[tokio::test]
+async fn only_the_part_of_a_log_that_is_in_use_is_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let ours = folder.path().join("ours");
+    fs::create_dir(&ours).unwrap();
+    let path = folder.path().join("vox.db");
+    let connection = lockkeeper::demo::write::Writer::create(&path).await.unwrap().into_connection();
+    let run = async |sql: &str| connection.execute_batch(sql).await.unwrap();
+    run("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) INSERT INTO mesh_heartbeats \
+         SELECT 'n' || i, '1', i, printf('%.*c', 40000, 'x'), 'r' FROM n; INSERT INTO distributed_locks \
+         SELECT 'k' || node_id, 'n', '1', 0, '', '', 'r' FROM mesh_heartbeats")
+    .await;
+    let mut copier = Copier::new(path.clone(), &ours, u64::MAX);
+    copier.refresh().unwrap();
+    run("PRAGMA wal_checkpoint(RESTART); UPDATE distributed_locks SET fence_token = 9").await;
+    copier.refresh().unwrap();
+    let log = fs::metadata(beside(&path, "-wal")).unwrap().len();
+    for round in 1..5 {
+        run(&format!("UPDATE distributed_locks SET fence_token = {round}")).await;
+        let Fresh::Changed { bytes } = copier.refresh().unwrap() else { panic!("it is the same file") };
+        assert_eq!(number_of(copier.path()).await, round);
+        assert!(bytes < log / 20, "{bytes} of a log of {log}");
+    }
+}
+
 #[tokio::test]
 async fn after_a_checkpoint_only_what_it_changed_is_copied() {
     let folder = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@
 //! a retry as well.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -16,6 +16,7 @@ use super::fingerprint::{Fingerprint, Stat, beside};
 use super::patch::Patch;
 use super::store::private_file;
 use crate::data::source::Fault;
+use crate::data::vox::pages::wal::copy_used;
 use crate::time;
 
 /// How often a copy is tried before the poll is given up.
@@ -118,10 +119,9 @@ impl Copier {
         } else if !keep_main {
             *bytes += copy_main(&self.original, &main, before.main.len).map_err(|e| self.fault(&e))?;
         }
-        let wal_len = before.wal.map_or(0, |wal| wal.len);
         if before.wal.is_some() {
-            match copy_bytes(&beside(&self.original, "-wal"), &wal, self.max_bytes) {
-                Ok(n) if n < wal_len => return Ok(Try::Moved),
+            // A log that is cut short meanwhile has another header, or none.
+            match copy_log(&beside(&self.original, "-wal"), &wal, self.max_bytes) {
                 Ok(n) => *bytes += n,
                 Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Try::Moved),
                 Err(e) => return Err(self.fault(&e)),
@@ -254,6 +254,15 @@ fn copy_bytes(from: &Path, to: &Path, max: u64) -> io::Result<u64> {
     let mut source = File::open(from)?.take(max);
     let mut target = private_file(to)?;
     let n = io::copy(&mut source, &mut target)?;
+    target.flush()?;
+    Ok(n)
+}
+
+/// Copies the part of a log that is in use.
+fn copy_log(from: &Path, to: &Path, max: u64) -> io::Result<u64> {
+    let mut source = BufReader::with_capacity(1 << 20, File::open(from)?);
+    let mut target = BufWriter::with_capacity(1 << 20, private_file(to)?);
+    let n = copy_used(&mut source, &mut target, max)?;
     target.flush()?;
     Ok(n)
 }
