@@ -18,7 +18,7 @@ use ratatui::Terminal;
 use super::thrift::Thrift;
 use crate::app::App;
 use crate::config::Settings;
-use crate::ui::{self, Look};
+use crate::ui::{self, Look, glyphs};
 
 type Backend = Thrift<BufWriter<Stdout>>;
 
@@ -94,7 +94,7 @@ impl Screen {
 
     /// Asks for a desktop notification, in the two ways that terminals understand.
     pub fn notify(&mut self, text: &str) -> io::Result<()> {
-        let text = spoken(text);
+        let text = self.spoken(text);
         self.say(&format!("\x1b]9;{text}\x07\x1b]777;notify;lockkeeper;{text}\x07"))
     }
 
@@ -102,7 +102,13 @@ impl Screen {
     pub fn title(&mut self, text: &str) -> io::Result<()> {
         let keep = if std::mem::replace(&mut self.titled, true) { "" } else { "\x1b[22;0t" };
         TITLED.store(true, Ordering::SeqCst);
-        self.say(&format!("{keep}\x1b]2;{}\x07", spoken(text)))
+        self.say(&format!("{keep}\x1b]2;{}\x07", self.spoken(text)))
+    }
+
+    /// A text that ends no sequence it stands in: visible, short, and without what divides the fields of one.
+    fn spoken(&self, text: &str) -> String {
+        let text = crate::text::fit(&crate::text::scrub(text), MOST_SAID).replace(';', ",");
+        if self.look.unicode { text } else { glyphs::in_ascii(&text) }
     }
 
     fn say(&mut self, text: &str) -> io::Result<()> {
@@ -147,11 +153,6 @@ impl Drop for Screen {
     fn drop(&mut self) {
         give_back();
     }
-}
-
-/// A text that ends no sequence it stands in: visible, short, and without what divides the fields of one.
-fn spoken(text: &str) -> String {
-    crate::text::fit(&crate::text::scrub(text), MOST_SAID).replace(';', ",")
 }
 
 fn take(mouse: bool) -> io::Result<()> {

@@ -37,6 +37,12 @@ pub fn to_ascii(buffer: &mut Buffer) {
     }
 }
 
+/// The same for a text that goes elsewhere: a title, a notification.
+#[must_use]
+pub fn in_ascii(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii() { c } else { stand_in(c) }).collect()
+}
+
 fn stand_in(c: char) -> char {
     match c {
         '●' => 'o',
