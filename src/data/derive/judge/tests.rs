@@ -204,7 +204,7 @@ fn report(step: &Step, at_ms: Millis) -> Report {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(300), ..ProptestConfig::default() })]
     #[test]
     fn following_comes_to_the_same_as_starting_afresh(steps in prop::collection::vec(step(), 1..14)) {
         let (mut watch, mut judge, mut now) = (unheard(), Judge::default(), NOW);

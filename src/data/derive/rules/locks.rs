@@ -4,6 +4,7 @@ use super::super::findings::{Finding, Severity, Subject};
 use super::super::locks::{LockState, LockView};
 use super::super::{Picture, Thresholds};
 use super::finding;
+use crate::text::Text;
 use crate::time::{self, Millis};
 
 pub(super) fn orphaned(view: &LockView, _: &Thresholds, _: Millis) -> Option<Finding> {
@@ -31,12 +32,15 @@ pub(super) fn deadlocked(picture: &Picture, _: &Thresholds, found: &mut Vec<Find
             format!("agents {} wait for each other; releasing {} breaks it", agents.join(", "), breaks.join(" and "));
         let Some((key, name)) = deadlock.breaks.first() else { continue };
         let members = |row: &&super::super::graph::WaitRow| row.waits() && deadlock.agents.contains(row.agent());
-        let evidence = picture.waits.rows.iter().filter(members).map(|row| {
+        let evidence = picture.waits.rows.iter().filter(members).map(|row| -> Text {
             let why: Vec<_> = row.evidence().iter().map(ToString::to_string).collect();
             format!("agent {} waits for {} ({}, inferred)", row.agent(), row.lock().lock.lock_key, why.join("; "))
                 .into()
         });
-        found.push(finding(Severity::Critical, Subject::Lock(key.clone()), name, sentence, evidence.collect()));
+        // In an order of their own: that of the rows depends on which came first.
+        let mut evidence: Vec<Text> = evidence.collect();
+        evidence.sort();
+        found.push(finding(Severity::Critical, Subject::Lock(key.clone()), name, sentence, evidence));
     }
 }
 
