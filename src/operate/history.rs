@@ -10,12 +10,15 @@ use crate::text::escape_json;
 /// The most bytes that the file grows to, and how many stay when it is cut.
 const MOST: u64 = 4 << 20;
 const KEPT: u64 = 2 << 20;
+/// Events that are remembered beyond what is shown of them.
+const FEW: usize = 64;
 
 /// The history, as far as this console knows it.
 #[derive(Debug)]
 pub struct History {
     lines: Lines,
     stamp: Stamp,
+    /// The newest events that are known, for finding where the news begins.
     known: Vec<Event>,
 }
 
@@ -59,7 +62,14 @@ impl History {
             news.retain(|event| !self.known.contains(event));
         }
         self.known = events;
+        self.keep_few();
         Ok(news)
+    }
+
+    fn keep_few(&mut self) {
+        let surplus = self.known.len().saturating_sub(FEW);
+        self.known.drain(..surplus);
+        self.known.shrink_to(FEW);
     }
 
     /// Writes what happened, but for what another console has written already: of one thing, one line.
@@ -72,6 +82,7 @@ impl History {
             let text = |event: &Event| serde_json::to_string(event).map(|text| escape_json(&text));
             held.append(&written.iter().map(text).collect::<Result<Vec<_>, _>>()?)?;
             self.known.extend(written.iter().cloned().map(|event| Event { seq: 0, ..event }));
+            self.keep_few();
         }
         held.shorten(MOST, KEPT)?;
         self.stamp = lines.stamp();

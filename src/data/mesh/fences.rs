@@ -1,7 +1,7 @@
 //! Fence tokens as they were seen, so that one that goes backwards is noticed whoever did it, and however
 //! often a holder renewed. A record outlives its row: a deleted row restarts the count.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -57,9 +57,11 @@ type Key = (LockTable, Text, Text);
 pub struct FenceBook {
     /// By table and place there.
     there: [Vec<Option<Arc<Fences>>>; 2],
-    gone: HashMap<Key, Arc<Fences>, RandomState>,
-    /// Locks whose rows went, the one that went first at the front.
-    left: VecDeque<Key>,
+    /// Of locks whose rows went, and when each did, in turn.
+    gone: HashMap<Key, (u64, Arc<Fences>), RandomState>,
+    /// The same locks, the one that went first at the front. One that came back is in neither.
+    left: BTreeMap<u64, Key>,
+    turn: u64,
 }
 
 impl FenceBook {
@@ -76,19 +78,25 @@ impl FenceBook {
         let slot = &mut there[place as usize];
         match (before, after) {
             (_, Some(lock)) => {
-                let fences = slot.get_or_insert_with(|| {
-                    self.gone.remove(&key(lock)).unwrap_or_else(|| Arc::new(begin(lock, at_ms)))
+                let fences = slot.get_or_insert_with(|| match self.gone.remove(&key(lock)) {
+                    Some((turn, fences)) => {
+                        self.left.remove(&turn);
+                        fences
+                    }
+                    None => Arc::new(begin(lock, at_ms)),
                 });
                 note_one(Arc::make_mut(fences), lock, before, at_ms);
             }
             (Some(lock), None) => {
                 if let Some(fences) = slot.take() {
-                    self.gone.insert(key(lock), fences);
-                    self.left.push_back(key(lock));
+                    self.turn += 1;
+                    if let Some((before, _)) = self.gone.insert(key(lock), (self.turn, fences)) {
+                        self.left.remove(&before);
+                    }
+                    self.left.insert(self.turn, key(lock));
                 }
                 while self.left.len() > MOST_GONE {
-                    // One that came back and went again is forgotten a little early.
-                    let Some(key) = self.left.pop_front() else { return };
+                    let Some((_, key)) = self.left.pop_first() else { return };
                     self.gone.remove(&key);
                 }
             }
@@ -178,7 +186,16 @@ mod tests {
             book.note(0, 0, None, Some(&row), 0);
             book.note(0, 0, Some(&row), None, 1);
         }
-        assert_eq!(book.gone.len(), MOST_GONE);
+        assert_eq!((book.gone.len(), book.left.len()), (MOST_GONE, MOST_GONE));
+        // One that comes and goes all the time takes no more room than one that went once.
+        let mut busy = FenceBook::default();
+        let row = lock("k", "n", "1", 0);
+        for at in 0..100 {
+            busy.note(0, 0, None, Some(&row), at);
+            assert_eq!((busy.gone.len(), busy.left.len()), (0, 0));
+            busy.note(0, 0, Some(&row), None, at);
+            assert_eq!((busy.gone.len(), busy.left.len()), (1, 1));
+        }
         let mut again = lock(&format!("{}", MOST_GONE + 9), "n", "1", 0);
         again.fence_token = Some(1);
         book.note(0, 0, None, Some(&again), 2);
