@@ -40,7 +40,10 @@ pub fn main() -> u8 {
     match dispatch(cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("lockkeeper: {}", crate::text::scrub(&format!("{error:#}")));
+            // Each line by itself: the lines are ours, what stands in them may not be.
+            let said = format!("{error:#}");
+            let said: Vec<_> = said.lines().map(crate::text::scrub).collect();
+            eprintln!("lockkeeper: {}", said.join("\n"));
             if error.is::<ConfigError>() { exit::USAGE } else { exit::FAILED }
         }
     }

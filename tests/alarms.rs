@@ -4,6 +4,7 @@
 mod support;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -139,4 +140,39 @@ impl Title for String {
     fn ends_with_title_given_back(&self) -> bool {
         self.rfind("\x1b[23;0t") > self.rfind("\x1b[22;0t")
     }
+}
+
+/// Lines in place of a screen: no terminal, nothing but text, and an end when nobody reads any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn plain_lines_need_no_terminal() {
+    let case = Case::new().await;
+    let mut child = support::lockkeeper()
+        .args(["--plain", "--db", case.database.to_str().unwrap(), "--config", case.config.to_str().unwrap()])
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut until = |word: &str| {
+        let line = lines.find(|line| line.contains(word)).unwrap_or_else(|| panic!("it ended before {word}"));
+        let (time, text) = line.split_once(' ').unwrap();
+        assert!(time.len() == 9 && time.ends_with('Z') && text.is_ascii(), "{line:?}");
+        assert!(!line.chars().any(char::is_control), "{line:?}");
+    };
+    until("watching mesh");
+    until("source fixture.db: live");
+    until("now critical; 2 nodes");
+    until("raised, critical: gone is dead");
+    let connection = libsql::Builder::new_local(&case.database).build().await.unwrap().connect().unwrap();
+    connection
+        .execute_batch("DELETE FROM distributed_locks; DELETE FROM mesh_heartbeats WHERE node_id = 'gone';")
+        .await
+        .unwrap();
+    until("now all is well; 1 node");
+    until("cleared, critical: ");
+    drop(lines);
+    // The next line finds nobody; something has to happen for it.
+    connection.execute_batch("INSERT INTO mesh_heartbeats VALUES ('gone', '1', 5, 'idle', 'r'); INSERT INTO distributed_locks VALUES ('file:a', 'gone', '1', 3, datetime('now', '-1 hour'), datetime('now', '+1 hour'), 'r')").await.unwrap();
+    assert!(wait_for("its end", || child.try_wait().unwrap()).success());
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use super::engine::{Engine, News};
 use super::signals::{Signal, Signals};
+use crate::app::role::Role;
 use crate::app::verdict::verdict;
 use crate::app::{App, Event, update};
 use crate::clock::wall_clock;
@@ -24,7 +25,7 @@ pub async fn run(mut app: App, settings: Settings) -> anyhow::Result<()> {
         local: app.options.local,
         heard: 0,
         sources: Vec::new(),
-        said: String::new(),
+        said: None,
     };
     let mut out = io::stdout();
     let first = format!("watching {}", scrub(&app.options.mesh));
@@ -55,7 +56,7 @@ struct Teller {
     local: fn(Millis) -> Millis,
     heard: u64,
     sources: Vec<SourceHealth>,
-    said: String,
+    said: Option<&'static str>,
 }
 
 impl Teller {
@@ -83,26 +84,25 @@ impl Teller {
             lines.push(self.line(event.at_ms, &text));
         }
         if picture.sources.iter().any(|source| source.health != SourceHealth::Starting) {
-            let said = summary(picture);
-            if said != self.said {
-                lines.push(self.line(picture.at_ms, &said));
-                self.said = said;
+            let state = state(picture);
+            // How many there are moves all the time; each of them is told when it is raised.
+            if self.said != Some(state) {
+                self.said = Some(state);
+                let nodes = picture.nodes.len();
+                let nodes = if nodes == 1 { "1 node".to_owned() } else { format!("{nodes} nodes") };
+                lines.push(self.line(picture.at_ms, &format!("now {state}; {nodes}")));
             }
         }
         lines
     }
 }
 
-/// The mesh in one line.
-fn summary(picture: &Picture) -> String {
-    let counts = &picture.counts;
-    let (_, role) = verdict(picture);
-    let state = match (counts.critical, counts.warnings) {
-        (0, 0) if role == crate::app::role::Role::Healthy => "all is well".to_owned(),
-        (0, 0) => "some sources were not heard yet".to_owned(),
-        (critical, warnings) => format!("{critical} critical, {warnings} warnings"),
-    };
-    let locks = picture.locks.len();
-    // What moves all the time is not said, or there would be a line each second.
-    format!("now {state}; {} nodes{}", picture.nodes.len(), if locks == 0 { ", no locks" } else { "" })
+/// The mesh in a few words.
+fn state(picture: &Picture) -> &'static str {
+    match (picture.counts.critical, picture.counts.warnings, verdict(picture).1) {
+        (1.., ..) => "critical",
+        (_, 1.., _) => "warning",
+        (.., Role::Healthy) => "all is well",
+        _ => "not everything is heard",
+    }
 }
