@@ -91,6 +91,9 @@ impl Alarms {
     /// Where a finding is in its life; nothing before it is raised.
     #[must_use]
     pub fn life(&self, finding: &Finding) -> Option<Arc<Life>> {
+        if self.cases.is_empty() || finding.severity < self.rules.from {
+            return None;
+        }
         self.cases.get(&identity(finding))?.life.clone()
     }
 
