@@ -1,9 +1,23 @@
 //! The mesh's state in one sentence: what the top line, the wall and the window's title say.
 
+use super::App;
 use super::role::{Role, State};
 use crate::data::derive::Picture;
 use crate::data::derive::findings::{Finding, Severity};
 use crate::data::derive::sources::SourceHealth;
+use crate::time::short;
+
+impl App {
+    /// The verdict on what is known now. Where the newest picture is not of now, that is the verdict.
+    #[must_use]
+    pub fn verdict(&self) -> (String, Role) {
+        match (self.stalled_ms(), self.latest()) {
+            (Some(since_ms), _) => (format!("✖ nothing was heard for {}", short(self.now_ms - since_ms)), Role::Dead),
+            (None, Some(picture)) => verdict(picture),
+            (None, None) => ("· starting".into(), Role::Dim),
+        }
+    }
+}
 
 /// The verdict and what it means. What somebody knows of comes after what nobody does.
 #[must_use]

@@ -15,7 +15,7 @@ use crate::time::{MINUTE, Millis, millis};
 
 /// Ctrl-C leaves the wall when it is pressed twice within this time: a bump does not.
 const TWICE: Millis = 3_000;
-/// A picture that is judged this much later than it should be is none of the present.
+/// A picture that is judged this long ago, beyond three intervals, is none of the present.
 const STALLED: Millis = 5_000;
 
 /// What is on the wall.
@@ -110,17 +110,20 @@ impl App {
         night && !self.wall_holds()
     }
 
+    /// Since when there is no picture of the present, whatever the sources do: this console itself is stuck.
+    #[must_use]
+    pub fn stalled_ms(&self) -> Option<Millis> {
+        let at = self.latest().map_or(self.started_ms, |picture| picture.at_ms);
+        (self.now_ms - at >= STALLED.max(3 * millis(self.options.interval))).then_some(at)
+    }
+
     /// Who is silent, and since when. A picture that is not of the present is silence too.
     #[must_use]
     pub fn silence(&self) -> Option<Silence> {
-        let Some(picture) = self.latest() else {
-            let late = self.now_ms - self.started_ms >= STALLED;
-            return late.then_some(Silence { since_ms: self.started_ms, who: None });
-        };
-        let allowed = STALLED.max(3 * millis(self.options.interval));
-        if self.now_ms - picture.at_ms >= allowed {
-            return Some(Silence { since_ms: picture.at_ms, who: None });
+        if let Some(since_ms) = self.stalled_ms() {
+            return Some(Silence { since_ms, who: None });
         }
+        let picture = self.latest()?;
         let silent = |picture: &Picture| {
             let old = |health| matches!(health, SourceHealth::Old | SourceHealth::Down);
             let sources = picture.sources.iter().zip(&picture.mesh.sources);

@@ -10,7 +10,6 @@ use crate::app::command::{COMMANDS, CommandInfo};
 use crate::app::mouse::Hit;
 use crate::app::overlay::Overlay;
 use crate::app::role::Role;
-use crate::app::verdict::verdict;
 use crate::app::views::VIEWS;
 use crate::text::fit;
 use crate::time::{clock, short};
@@ -18,7 +17,7 @@ use crate::time::{clock, short};
 /// The top line: name, mesh, verdict, clock.
 pub fn header(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let app = canvas.app;
-    let (text, role) = app.latest().map_or_else(|| ("· starting".into(), Role::Dim), |p| verdict(p));
+    let (text, role) = app.verdict();
     let mut right = String::new();
     if let Some(frozen) = &app.frozen {
         right.push_str(&format!("PAUSED {}  ", short(app.now_ms - frozen.since_ms)));
@@ -91,6 +90,18 @@ pub fn footer(canvas: &mut Canvas<'_, '_>, area: Rect) {
             canvas.span(format!(" {}", fit(&crate::text::scrub(&toast.text), width.saturating_sub(1))), toast.role),
         );
         canvas.text(area, vec![line]);
+        return;
+    }
+    if app.on_wall() {
+        // Too small a wall for large letters says the same in small ones.
+        let (text, role) = match app.silence() {
+            Some(silence) => {
+                let who = silence.who.map(|who| format!(": {who}")).unwrap_or_default();
+                (format!(" LAST HEARD {} AGO{who}", short(app.now_ms - silence.since_ms)), Role::Dead)
+            }
+            None => (" read-only wall".to_owned(), Role::Dim),
+        };
+        canvas.text(area, vec![Line::from(canvas.span(fit(&text, width).into_owned(), role))]);
         return;
     }
     let mut hints: Vec<(String, &str)> = Vec::new();

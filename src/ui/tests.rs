@@ -275,7 +275,7 @@ fn walls() {
         ("wall_stalled", picture(well, NOW), NOW + 3 * minute),
     ];
     for (name, picture, now) in cases {
-        for size in [(120, 30), (80, 24)] {
+        for size in [(120, 30), (80, 24), (60, 12)] {
             let mut app = app_on(None);
             app.options.wall = Some(wall());
             app.options.policy.read_only = true;

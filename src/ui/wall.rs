@@ -90,12 +90,11 @@ fn head(canvas: &mut Canvas<'_, '_>, area: Rect, silence: Option<&Silence>) {
 /// The verdict as a sentence, the mesh, and the zone of the clock.
 fn sentence(canvas: &mut Canvas<'_, '_>, area: Rect, silence: Option<&Silence>) {
     let app = canvas.app;
-    let (text, role) = match (silence, &app.picture) {
-        (Some(Silence { who: None, since_ms }), _) => {
+    let (text, role) = match silence {
+        Some(Silence { who: None, since_ms }) => {
             (format!("✖ nothing was heard for {}", short(app.now_ms - since_ms)), Role::Dead)
         }
-        (_, None) => ("· starting".into(), Role::Dim),
-        (_, Some(picture)) => verdict(picture),
+        _ => app.verdict(),
     };
     let right = format!("{}  {}", crate::text::scrub(&app.options.mesh), zone_name(app.offset(app.now_ms)));
     let room = usize::from(area.width).saturating_sub(right.width() + 2);

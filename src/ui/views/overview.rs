@@ -67,7 +67,7 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
 }
 
 fn verdict(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
-    let (worst, role) = crate::app::verdict::verdict(p);
+    let (worst, role) = canvas.app.verdict();
     let (critical, warnings) = (p.counts.critical, p.counts.warnings);
     let figures = match (critical, warnings) {
         (0, 0) => format!("{} nodes, {} locks, {} tasks", p.nodes.len(), p.locks.len(), p.counts.open_tasks),
