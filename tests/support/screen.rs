@@ -19,6 +19,20 @@ pub struct Screen {
     pub child: Box<dyn Child + Send + Sync>,
 }
 
+/// What begins and ends a frame that a terminal shows at once.
+const BEGIN: &[u8] = b"\x1b[?2026h";
+const END: &[u8] = b"\x1b[?2026l";
+
+/// How many bytes may be shown: up to a frame that is not whole yet.
+fn whole(bytes: &[u8]) -> usize {
+    let last = |word: &[u8]| bytes.windows(word.len()).rposition(|at| at == word);
+    match (last(BEGIN), last(END)) {
+        (Some(begin), end) if end.is_none_or(|end| end < begin) => begin,
+        // Perhaps a frame begins with the last of them.
+        _ => bytes.len() - (1..BEGIN.len()).rev().find(|n| bytes.ends_with(&BEGIN[..*n])).unwrap_or(0),
+    }
+}
+
 fn cells(n: u16) -> std::num::NonZeroU16 {
     std::num::NonZeroU16::new(n).expect("a size")
 }
@@ -60,14 +74,19 @@ impl Screen {
         let mut reader = pair.master.try_clone_reader().expect("the terminal's output");
         std::thread::spawn(move || {
             let mut buffer = vec![0; 65_536];
-            while let Ok(n) = reader.read(&mut buffer) {
+            let mut held: Vec<u8> = Vec::new();
+            loop {
+                let n = reader.read(&mut buffer).unwrap_or(0);
+                to_raw.lock().expect("the bytes").extend_from_slice(&buffer[..n]);
+                held.extend_from_slice(&buffer[..n]);
+                let ready = if n == 0 { held.len() } else { whole(&held) };
+                // The emulator may stumble over rare input; that is no fault of the program under test.
+                let mut parser = to_parser.lock().expect("the screen");
+                let _ = std::panic::catch_unwind(AssertUnwindSafe(|| parser.process(&held[..ready])));
+                held.drain(..ready);
                 if n == 0 {
                     return;
                 }
-                to_raw.lock().expect("the bytes").extend_from_slice(&buffer[..n]);
-                // The emulator may stumble over rare input; that is no fault of the program under test.
-                let mut parser = to_parser.lock().expect("the screen");
-                let _ = std::panic::catch_unwind(AssertUnwindSafe(|| parser.process(&buffer[..n])));
             }
         });
         let writer = pair.master.take_writer().expect("the terminal's input");
