@@ -90,10 +90,13 @@ pub(super) struct Changes<'a> {
 impl Tasks {
     /// Takes what changed. Answers which tasks are judged otherwise.
     pub(super) fn step(&mut self, look: &Look<'_>, nodes: &Nodes, changes: &Changes<'_>) -> Vec<Turn<TaskView>> {
-        for (place, before, now) in changes.messages {
+        // A message may have moved to another place: what it said there is taken back before it is said anew.
+        for (place, before, _) in changes.messages {
             if before.is_some() {
                 self.take_back(*place);
             }
+        }
+        for (place, _, now) in changes.messages {
             if let Some(view) = now {
                 self.take(look, *place, view);
             }

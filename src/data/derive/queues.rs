@@ -163,17 +163,21 @@ impl Queues {
     /// Takes messages as they were and are. Answers the resources whose queues may have changed.
     pub(super) fn take_messages(&mut self, turns: &[Turn<MessageView>]) -> Vec<Arc<str>> {
         let mut dirty = Vec::new();
-        for (place, before, now) in turns {
-            let acknowledged = |view: &MessageView| view.state == MessageState::Acknowledged;
-            if let (Some(before), Some(now)) = (before, now)
-                && Arc::ptr_eq(&before.message, &now.message)
-                && (before.created_ms, acknowledged(before)) == (now.created_ms, acknowledged(now))
-            {
-                continue;
+        let acknowledged = |view: &MessageView| view.state == MessageState::Acknowledged;
+        let says_else = |(_, before, now): &&Turn<MessageView>| match (before, now) {
+            (Some(before), Some(now)) => {
+                !Arc::ptr_eq(&before.message, &now.message)
+                    || (before.created_ms, acknowledged(before)) != (now.created_ms, acknowledged(now))
             }
+            _ => true,
+        };
+        // A message may have moved to another place: what it said there is taken back before it is said anew.
+        for (place, before, _) in turns.iter().filter(says_else) {
             if before.is_some() {
                 self.take_back(*place, &mut dirty);
             }
+        }
+        for (place, _, now) in turns.iter().filter(says_else) {
             if let Some(view) = now {
                 self.take(*place, view, &mut dirty);
             }

@@ -34,7 +34,9 @@ pub(super) fn back(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) 
         ];
         found.push(finding(Severity::Critical, Subject::Lock(view.key()), name, sentence, evidence));
     }
-    for (source, names) in everyday {
+    for (source, mut names) in everyday {
+        // In an order of their own: places depend on what came first.
+        names.sort_unstable();
         let n = names.len();
         let sentence = match n {
             1 => format!("the fence of {} in {source} started again after a release", names[0]),
@@ -56,7 +58,10 @@ pub(super) fn held_twice(picture: &Picture, _: &Thresholds, found: &mut Vec<Find
         }
         twice.extend(by_repository.into_values().filter(|locks| locks.len() > 1).map(|locks| (&**resource, locks)));
     }
-    for (resource, locks) in twice.into_iter().filter(|(_, locks)| !locks.iter().all(|l| l.lock.shared)) {
+    for (resource, mut locks) in twice.into_iter().filter(|(_, locks)| !locks.iter().all(|l| l.lock.shared)) {
+        locks.sort_by_cached_key(|l| {
+            (l.key(), l.lock.holder_node.clone(), l.lock.holder_agent.clone(), l.lock.fence_token)
+        });
         let first = locks[0];
         let other = locks.iter().find(|l| {
             (&l.lock.holder_node, &l.lock.holder_agent) != (&first.lock.holder_node, &first.lock.holder_agent)
