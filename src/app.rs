@@ -128,6 +128,14 @@ pub struct Options {
     pub banner: Option<String>,
 }
 
+impl Options {
+    /// How far the clocks on screen are ahead of UTC at an instant.
+    #[must_use]
+    pub fn offset(&self, ms: Millis) -> Millis {
+        if self.local_clock { (self.local)(ms) } else { 0 }
+    }
+}
+
 /// When somebody is called, and how.
 #[derive(Debug, Clone, Default)]
 pub struct Calls {
@@ -177,7 +185,6 @@ pub struct App {
     /// What the window is called.
     titled: String,
     turn: Turn,
-    keymap: Keymap,
 }
 
 /// A frozen picture.
@@ -191,7 +198,6 @@ impl App {
     /// An app that has seen nothing yet.
     #[must_use]
     pub fn new(options: Options, now_ms: Millis) -> Self {
-        let keymap = options.keymap.clone();
         Self {
             options,
             now_ms,
@@ -209,7 +215,6 @@ impl App {
             heard: 0,
             titled: String::new(),
             turn: Turn::default(),
-            keymap,
         }
     }
 
@@ -220,13 +225,13 @@ impl App {
     /// The keys of a command, as they are written.
     #[must_use]
     pub fn keys(&self, info: &command::CommandInfo) -> Vec<String> {
-        self.keymap.keys(info)
+        self.options.keymap.keys(info)
     }
 
     /// How far the clocks on screen are ahead of UTC at an instant.
     #[must_use]
     pub fn offset(&self, ms: Millis) -> Millis {
-        if self.options.local_clock { (self.options.local)(ms) } else { 0 }
+        self.options.offset(ms)
     }
 
     /// A text with its instants on the clocks on screen.

@@ -18,6 +18,7 @@ use crate::config::{ConfigError, Layers, Settings, environment};
 use crate::demo::Demo;
 use crate::oneshot::act::{Ask, End};
 use crate::oneshot::{act, check, json, observe, table};
+use crate::runtime::OpenMesh;
 use crate::time::millis;
 
 /// Exit codes of everything but `check`.
@@ -89,9 +90,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
 /// The dashboard on the configured mesh.
 fn dashboard(global: &Global, kind: ScreenArgs) -> anyhow::Result<u8> {
     let configured = Configured::load_places(global)?;
-    if !kind.plain {
-        need_terminal()?;
-    }
+    need_terminal(kind)?;
     let options = options(&configured, kind, global.mesh.clone().unwrap_or_else(|| configured.settings.mesh.clone()));
     let again = global.clone();
     let open_mesh = Box::new(move |name: &str| {
@@ -99,12 +98,7 @@ fn dashboard(global: &Global, kind: ScreenArgs) -> anyhow::Result<u8> {
         Ok(configured.settings)
     });
     start_log(&configured.settings)?;
-    let app = App::new(options, wall_clock());
-    if kind.plain {
-        wait_for(crate::runtime::plain::run(app, configured.settings))?;
-    } else {
-        wait_for(crate::runtime::run(app, configured.settings, open_mesh))?;
-    }
+    wait_for(present(kind, options, configured.settings, open_mesh))?;
     Ok(exit::DONE)
 }
 
@@ -114,9 +108,7 @@ fn demo(global: &Global, arguments: &DemoArgs) -> anyhow::Result<u8> {
         wait_for(crate::demo::serve::serve(folder, arguments))?;
         return Ok(exit::DONE);
     }
-    if !arguments.screen.plain {
-        need_terminal()?;
-    }
+    need_terminal(arguments.screen)?;
     let mut configured = Configured::load(global)?;
     start_log(&configured.settings)?;
     wait_for(async {
@@ -141,23 +133,28 @@ fn demo(global: &Global, arguments: &DemoArgs) -> anyhow::Result<u8> {
         let mut options = options(&configured, arguments.screen, "demo".into());
         options.meshes.clear();
         options.banner = Some(format!("(simulated, {}x)", arguments.speed));
-        let app = App::new(options, wall_clock());
         let open_mesh = Box::new(|_: &str| anyhow::bail!("the demo has one mesh"));
-        let outcome = if arguments.screen.plain {
-            crate::runtime::plain::run(app, settings).await
-        } else {
-            crate::runtime::run(app, settings, open_mesh).await
-        };
+        let outcome = present(arguments.screen, options, settings, open_mesh).await;
         demo.stop().await;
         outcome
     })?;
     Ok(exit::DONE)
 }
 
-fn need_terminal() -> anyhow::Result<()> {
+/// Shows a mesh until it is left, as a screen or in lines.
+async fn present(kind: ScreenArgs, options: Options, settings: Settings, open_mesh: OpenMesh) -> anyhow::Result<()> {
+    if kind.plain {
+        crate::runtime::plain::run(options, settings).await
+    } else {
+        crate::runtime::run(App::new(options, wall_clock()), settings, open_mesh).await
+    }
+}
+
+/// Lines go anywhere; a screen needs one.
+fn need_terminal(kind: ScreenArgs) -> anyhow::Result<()> {
     use std::io::IsTerminal as _;
     anyhow::ensure!(
-        std::io::stdout().is_terminal() && std::io::stdin().is_terminal(),
+        kind.plain || std::io::stdout().is_terminal() && std::io::stdin().is_terminal(),
         "the dashboard needs a terminal; without one use `lockkeeper snapshot` or `lockkeeper check`"
     );
     Ok(())
@@ -270,11 +267,7 @@ impl Configured {
         }
         global.apply(&mut layers)?;
         let settings = Settings::resolve(&layers, mesh.as_deref(), around)?;
-        let keymap = Keymap::with(&layers.bindings()).map_err(|conflict| ConfigError {
-            place: conflict.place,
-            what: conflict.what,
-            todo: conflict.todo,
-        })?;
+        let keymap = Keymap::with(&layers.bindings())?;
         Ok(Self { layers, settings, meshes: file.meshes, keymap })
     }
 

@@ -3,7 +3,7 @@
 mod support;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lockkeeper::data::vox::snapshot::copy::{Copier, Fresh};
 use lockkeeper::data::vox::snapshot::fingerprint::beside;
@@ -114,13 +114,24 @@ async fn a_file_that_was_replaced_is_another_database() {
     assert!(error.contains("does not exist"), "{error}");
 }
 
-#[tokio::test]
-async fn nothing_is_read_while_nothing_moves_and_only_the_log_while_the_file_stands() {
+/// Two hundred locks, and heartbeats of ten pages each beside them.
+const LARGE_ROWS: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) INSERT INTO mesh_heartbeats \
+     SELECT 'n' || i, '1', i, printf('%.*c', 40000, 'x'), 'r' FROM n; INSERT INTO distributed_locks \
+     SELECT 'k' || agent_id || node_id, 'n', '1', 0, '', '', 'r' FROM mesh_heartbeats";
+
+/// A folder with a mesh in it, a place for copies, the mesh's file, and a connection of its writer.
+async fn mesh_and_copies() -> (tempfile::TempDir, PathBuf, PathBuf, libsql::Connection) {
     let folder = tempfile::tempdir().unwrap();
     let ours = folder.path().join("ours");
     fs::create_dir(&ours).unwrap();
     let path = folder.path().join("vox.db");
     let connection = lockkeeper::demo::write::Writer::create(&path).await.unwrap().into_connection();
+    (folder, ours, path, connection)
+}
+
+#[tokio::test]
+async fn nothing_is_read_while_nothing_moves_and_only_the_log_while_the_file_stands() {
+    let (_folder, ours, path, connection) = mesh_and_copies().await;
     let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) \
                 INSERT INTO mesh_heartbeats SELECT 'n' || i, '1', i, 'idle', 'r' FROM n";
     connection.execute(fill, ()).await.unwrap();
@@ -140,16 +151,9 @@ async fn nothing_is_read_while_nothing_moves_and_only_the_log_while_the_file_sta
 /// A log that was long once keeps its length on disk: what was in it before is not copied again and again.
 #[tokio::test]
 async fn only_the_part_of_a_log_that_is_in_use_is_copied() {
-    let folder = tempfile::tempdir().unwrap();
-    let ours = folder.path().join("ours");
-    fs::create_dir(&ours).unwrap();
-    let path = folder.path().join("vox.db");
-    let connection = lockkeeper::demo::write::Writer::create(&path).await.unwrap().into_connection();
+    let (_folder, ours, path, connection) = mesh_and_copies().await;
     let run = async |sql: &str| connection.execute_batch(sql).await.unwrap();
-    run("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) INSERT INTO mesh_heartbeats \
-         SELECT 'n' || i, '1', i, printf('%.*c', 40000, 'x'), 'r' FROM n; INSERT INTO distributed_locks \
-         SELECT 'k' || node_id, 'n', '1', 0, '', '', 'r' FROM mesh_heartbeats")
-    .await;
+    run(LARGE_ROWS).await;
     let mut copier = Copier::new(path.clone(), &ours, u64::MAX);
     copier.refresh().unwrap();
     run("PRAGMA wal_checkpoint(RESTART); UPDATE distributed_locks SET fence_token = 9").await;
@@ -165,16 +169,9 @@ async fn only_the_part_of_a_log_that_is_in_use_is_copied() {
 
 #[tokio::test]
 async fn after_a_checkpoint_only_what_it_changed_is_copied() {
-    let folder = tempfile::tempdir().unwrap();
-    let ours = folder.path().join("ours");
-    fs::create_dir(&ours).unwrap();
-    let path = folder.path().join("vox.db");
-    let connection = lockkeeper::demo::write::Writer::create(&path).await.unwrap().into_connection();
+    let (_folder, ours, path, connection) = mesh_and_copies().await;
     let run = async |sql: &str| connection.execute_batch(sql).await.unwrap();
-    run("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) INSERT INTO mesh_heartbeats \
-         SELECT 'n' || i, '1', i, printf('%.*c', 40000, 'x'), 'r' FROM n; INSERT INTO distributed_locks \
-         SELECT 'k' || agent_id || node_id, 'n', '1', 0, '', '', 'r' FROM mesh_heartbeats")
-    .await;
+    run(LARGE_ROWS).await;
     run("PRAGMA wal_checkpoint(TRUNCATE); UPDATE distributed_locks SET fence_token = 10").await;
     let mut copier = Copier::new(path.clone(), &ours, u64::MAX);
     let Fresh::Changed { bytes: first } = copier.refresh().unwrap() else { panic!("it is the first") };

@@ -61,17 +61,23 @@ impl App {
     #[must_use]
     pub fn things(&self) -> Vec<Thing> {
         let Some(picture) = self.latest() else { return Vec::new() };
+        let (view, keys) = self.chosen();
+        things_of(picture, view, &keys)
+    }
+
+    /// The same as keys of a view.
+    #[must_use]
+    pub fn chosen(&self) -> (ViewId, Vec<String>) {
         if let Some(Overlay::Inspector(inspector)) = &self.overlay {
-            return things_of(picture, inspector.view, std::slice::from_ref(&inspector.key));
+            return (inspector.view, vec![inspector.key.clone()]);
         }
         let table = self.table();
         if table.marks.is_empty() {
-            let selected: Vec<String> = table.selected.iter().cloned().collect();
-            return things_of(picture, self.view, &selected);
+            return (self.view, table.selected.iter().cloned().collect());
         }
         let mut marked: Vec<String> = table.marks.iter().cloned().collect();
         marked.sort();
-        things_of(picture, self.view, &marked)
+        (self.view, marked)
     }
 
     /// What a command means for things, or why it means nothing.

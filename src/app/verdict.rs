@@ -5,18 +5,24 @@ use super::role::{Role, State};
 use crate::data::derive::Picture;
 use crate::data::derive::findings::{Finding, Severity};
 use crate::data::derive::sources::SourceHealth;
-use crate::time::short;
+use crate::time::{Millis, short};
 
 impl App {
     /// The verdict on what is known now. Where the newest picture is not of now, that is the verdict.
     #[must_use]
     pub fn verdict(&self) -> (String, Role) {
         match (self.stalled_ms(), self.latest()) {
-            (Some(since_ms), _) => (format!("✖ nothing was heard for {}", short(self.now_ms - since_ms)), Role::Dead),
+            (Some(since_ms), _) => nothing_since(since_ms, self.now_ms),
             (None, Some(picture)) => verdict(picture),
             (None, None) => ("· starting".into(), Role::Dim),
         }
     }
+}
+
+/// What is said where there is no picture of now.
+#[must_use]
+pub fn nothing_since(since_ms: Millis, now_ms: Millis) -> (String, Role) {
+    (format!("✖ nothing was heard for {}", short(now_ms - since_ms)), Role::Dead)
 }
 
 /// The verdict and what it means. What somebody knows of comes after what nobody does.
@@ -51,19 +57,22 @@ pub fn verdict(picture: &Picture) -> (String, Role) {
     }
 }
 
-/// The worst trouble that nobody has acknowledged.
+/// Troubles that nobody has acknowledged, the worst first.
+fn all_open(picture: &Picture) -> impl Iterator<Item = &Finding> {
+    let worth = picture.findings.iter().take_while(|f| f.severity >= Severity::Warning);
+    worth.map(|finding| &**finding).filter(|finding| finding.acknowledged().is_none())
+}
+
+/// The worst of them.
 #[must_use]
 pub fn first_open(picture: &Picture) -> Option<&Finding> {
-    let worth = picture.findings.iter().take_while(|f| f.severity >= Severity::Warning);
-    worth.map(|finding| &**finding).find(|finding| finding.acknowledged().is_none())
+    all_open(picture).next()
 }
 
 /// How many troubles nobody has acknowledged: critical ones, and warnings.
 #[must_use]
 pub fn open(picture: &Picture) -> (usize, usize) {
-    let worth = picture.findings.iter().take_while(|f| f.severity >= Severity::Warning);
-    let open = worth.filter(|finding| finding.acknowledged().is_none());
-    open.fold((0, 0), |(critical, warnings), finding| match finding.severity {
+    all_open(picture).fold((0, 0), |(critical, warnings), finding| match finding.severity {
         Severity::Critical => (critical + 1, warnings),
         _ => (critical, warnings + 1),
     })
@@ -71,9 +80,8 @@ pub fn open(picture: &Picture) -> (usize, usize) {
 
 /// What the window is called: the counts first, since little of a title is seen.
 #[must_use]
-pub fn title(picture: Option<&Picture>, mesh: &str) -> String {
+pub fn title(picture: &Picture, mesh: &str) -> String {
     let mesh = crate::text::scrub(mesh);
-    let Some(picture) = picture else { return format!("lockkeeper {mesh}") };
     let (text, role) = verdict(picture);
     let word = match open(picture) {
         (0, 0) if role == Role::Healthy => "● ok".to_owned(),

@@ -1,6 +1,7 @@
 //! The registry of views, in the order of their tabs.
 
 use super::list::{List, events, findings, journal, locks, messages, nodes, oplog, tasks, waits};
+use crate::data::derive::findings::Subject;
 
 /// A view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumIter)]
@@ -42,6 +43,19 @@ pub static VIEWS: &[View] = &[
 ];
 
 impl ViewId {
+    /// The view that lists a thing; none for what no list has.
+    #[must_use]
+    pub fn of(subject: &Subject) -> Option<Self> {
+        match subject {
+            Subject::Node(_) => Some(Self::Nodes),
+            Subject::Lock(_) => Some(Self::Locks),
+            Subject::Message(_) => Some(Self::Messages),
+            Subject::Task(_) => Some(Self::Tasks),
+            Subject::Log(_) => Some(Self::Oplog),
+            Subject::Mesh | Subject::Source(_) => None,
+        }
+    }
+
     /// Its place in the registry.
     #[must_use]
     pub fn index(self) -> usize {

@@ -8,10 +8,9 @@ use super::role::Role;
 use super::verdict::first_open;
 use super::views::{VIEWS, ViewId};
 use super::{App, Effect};
-use crate::data::derive::Picture;
-use crate::data::derive::findings::Subject;
 use crate::data::derive::sources::SourceHealth;
-use crate::time::{MINUTE, Millis, millis};
+use crate::data::mesh::SourceState;
+use crate::time::{MINUTE, Millis, millis, short};
 
 /// Ctrl-C leaves the wall when it is pressed twice within this time: a bump does not.
 const TWICE: Millis = 3_000;
@@ -49,6 +48,14 @@ pub struct Silence {
     pub who: Option<String>,
 }
 
+impl Silence {
+    /// What is said across the screen.
+    #[must_use]
+    pub fn says(&self, now_ms: Millis) -> String {
+        format!("LAST HEARD {} AGO", short(now_ms - self.since_ms))
+    }
+}
+
 impl App {
     /// Whether this is a wall.
     #[must_use]
@@ -63,7 +70,7 @@ impl App {
         self.turn.since_ms = self.turn.since_ms.min(self.now_ms);
         let trouble = self.picture.clone().and_then(|picture| {
             let first = first_open(&picture)?;
-            Some((first.key(), place_of(&first.subject), first.subject.key().to_owned()))
+            Some((first.key(), ViewId::of(&first.subject).unwrap_or(ViewId::Findings), first.subject.key().to_owned()))
         });
         match trouble {
             Some((finding, view, key)) => {
@@ -124,13 +131,12 @@ impl App {
             return Some(Silence { since_ms, who: None });
         }
         let picture = self.latest()?;
-        let silent = |picture: &Picture| {
-            let old = |health| matches!(health, SourceHealth::Old | SourceHealth::Down);
-            let sources = picture.sources.iter().zip(&picture.mesh.sources);
-            let silent = sources.filter(|(view, _)| old(view.health)).map(|(_, source)| source);
-            silent.map(|s| (s.identity.name.to_string(), s.health.last_ok_ms.unwrap_or(self.started_ms))).collect()
+        let old = |health| matches!(health, SourceHealth::Old | SourceHealth::Down);
+        let sources = picture.sources.iter().zip(&picture.mesh.sources).filter(|(view, _)| old(view.health));
+        let heard = |(_, source): (_, &SourceState)| {
+            (source.identity.name.to_string(), source.health.last_ok_ms.unwrap_or(self.started_ms))
         };
-        let silent: Vec<(String, Millis)> = silent(picture);
+        let silent: Vec<(String, Millis)> = sources.map(heard).collect();
         let since_ms = silent.iter().map(|(_, at)| *at).min()?;
         let who: Vec<String> = silent.into_iter().map(|(name, _)| name).collect();
         let everybody = who.len() == picture.sources.len();
@@ -149,18 +155,6 @@ impl App {
         self.turn.leaving_ms = Some(self.now_ms);
         self.say("Ctrl-C again leaves the wall", Role::Warn);
         Vec::new()
-    }
-}
-
-/// The view that shows a thing.
-fn place_of(subject: &Subject) -> ViewId {
-    match subject {
-        Subject::Node(_) => ViewId::Nodes,
-        Subject::Lock(_) => ViewId::Locks,
-        Subject::Message(_) => ViewId::Messages,
-        Subject::Task(_) => ViewId::Tasks,
-        Subject::Log(_) => ViewId::Oplog,
-        Subject::Mesh | Subject::Source(_) => ViewId::Findings,
     }
 }
 

@@ -13,6 +13,7 @@ pub mod token;
 
 pub use self::layers::{Layers, Origin};
 pub use self::settings::Settings;
+use crate::app::keymap::Conflict;
 
 /// A configuration that cannot be used: where, what, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,5 +27,11 @@ pub struct ConfigError {
 impl ConfigError {
     fn new(place: impl ToString, what: impl Into<String>, todo: impl Into<String>) -> Self {
         Self { place: place.to_string(), what: what.into(), todo: todo.into() }
+    }
+}
+
+impl From<Conflict> for ConfigError {
+    fn from(conflict: Conflict) -> Self {
+        Self::new(conflict.place, conflict.what, conflict.todo)
     }
 }

@@ -24,7 +24,7 @@ pub struct Stamp(Option<(u64, u64, SystemTime)>);
 /// The file while nobody else writes to it.
 #[derive(Debug)]
 pub struct Held<'a> {
-    path: &'a Path,
+    lines: &'a Lines,
     file: File,
 }
 
@@ -48,7 +48,7 @@ impl Lines {
             flock(&file, FlockOperation::LockExclusive)?;
             // Another console may have put a shorter file in its place while this one waited.
             if fs::metadata(&self.path).is_ok_and(|now| file.metadata().is_ok_and(|held| held.ino() == now.ino())) {
-                return Ok(Held { path: &self.path, file });
+                return Ok(Held { lines: self, file });
             }
         }
     }
@@ -60,16 +60,15 @@ impl Lines {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             other => return other,
         }
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        if !folder.as_os_str().is_empty() {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        }
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(self.folder())?;
         let file = options.create(true).open(&self.path)?;
         // A new file outlives a crash only once its folder is on the disk too.
-        if !folder.as_os_str().is_empty() {
-            File::open(folder)?.sync_all()?;
-        }
+        File::open(self.folder())?.sync_all()?;
         Ok(file)
+    }
+
+    fn folder(&self) -> &Path {
+        self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 
     /// Changes when the file does.
@@ -122,12 +121,11 @@ impl Held<'_> {
         if self.file.metadata()?.len() <= most {
             return Ok(());
         }
-        let text = Lines::new(self.path.to_owned()).tail(kept)?;
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut shorter = tempfile::NamedTempFile::new_in(folder)?;
+        let text = self.lines.tail(kept)?;
+        let mut shorter = tempfile::NamedTempFile::new_in(self.lines.folder())?;
         shorter.write_all(text.as_bytes())?;
         shorter.as_file().sync_all()?;
-        shorter.persist(self.path)?;
+        shorter.persist(&self.lines.path)?;
         Ok(())
     }
 }

@@ -19,9 +19,7 @@ use crate::data::poller::{Pace, Poller, Report};
 use crate::data::source::Known;
 use crate::data::systems::assemble;
 use crate::data::vox::snapshot::store::Store;
-use crate::operate::history::History;
 use crate::operate::journal::{JournalFile, Stamp};
-use crate::operate::lines::Lines;
 use crate::operate::{Operator, Stop};
 use crate::text::Text;
 use crate::time::{Millis, millis};
@@ -98,13 +96,9 @@ impl Engine {
         let at_work = Arc::<AtomicBool>::default();
         let worker = tokio::spawn(work(operator, ordered, tell, pace.clone(), at_work.clone()));
         let (acknowledge, acknowledged) = mpsc::channel(PROGRESS);
-        let history = History::new(settings.events.clone());
-        let (warden, told) =
-            Warden::start(&settings.mesh, settings.operator_name(), &settings.alarms, history, &mut tasks);
+        let (warden, told) = Warden::start(settings, &mut tasks);
         let keeper = Keeper {
             warden,
-            events: Lines::new(settings.events.clone()),
-            events_stamp: Stamp::default(),
             journal,
             stamp: Stamp::default(),
             watch: Watch::new(Text::new(&settings.mesh), identities, settings.limits.window),
@@ -239,9 +233,6 @@ async fn work(
 
 struct Keeper {
     warden: Warden,
-    /// The history of findings, and as it was when it was looked at last.
-    events: Lines,
-    events_stamp: Stamp,
     journal: JournalFile,
     stamp: Stamp,
     watch: Watch,
@@ -284,10 +275,7 @@ impl Keeper {
                     self.read_journal().await;
                 }
             }
-            let stamp = self.events.stamp();
-            if std::mem::replace(&mut self.events_stamp, stamp) != stamp {
-                self.warden.order(Vec::new());
-            }
+            self.warden.look_around();
             let interval_ms = millis(self.pace.borrow().span());
             self.judge(interval_ms);
         }

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 
 use super::engine::{Engine, News};
 use super::signals::{Signal, Signals};
+use crate::app::Options;
 use crate::app::role::Role;
 use crate::app::verdict::verdict;
-use crate::app::{App, Event, update};
 use crate::clock::wall_clock;
 use crate::config::Settings;
 use crate::data::alarm::Event as Happened;
@@ -17,18 +17,12 @@ use crate::text::{Text, scrub};
 use crate::time::{Millis, clock};
 
 /// Prints until it is ended.
-pub async fn run(mut app: App, settings: Settings) -> anyhow::Result<()> {
+pub async fn run(options: Options, settings: Settings) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let mut engine = Engine::start(&settings)?;
-    let mut teller = Teller {
-        local_clock: app.options.local_clock,
-        local: app.options.local,
-        heard: 0,
-        sources: Vec::new(),
-        said: None,
-    };
+    let first = format!("watching {}", scrub(&options.mesh));
+    let mut teller = Teller { options, heard: 0, sources: Vec::new(), said: None };
     let mut out = io::stdout();
-    let first = format!("watching {}", scrub(&app.options.mesh));
     let mut lines = vec![teller.line(wall_clock(), &first)];
     loop {
         for line in lines.drain(..) {
@@ -42,7 +36,6 @@ pub async fn run(mut app: App, settings: Settings) -> anyhow::Result<()> {
             signal = signals.next() => if signal == Signal::End { break },
             news = engine.news() => if let News::Picture(picture) = news {
                 lines = teller.tell(&picture);
-                update(&mut app, Event::Picture(picture));
             },
         }
     }
@@ -52,8 +45,7 @@ pub async fn run(mut app: App, settings: Settings) -> anyhow::Result<()> {
 
 /// What was told already.
 struct Teller {
-    local_clock: bool,
-    local: fn(Millis) -> Millis,
+    options: Options,
     heard: u64,
     sources: Vec<SourceHealth>,
     said: Option<&'static str>,
@@ -61,8 +53,7 @@ struct Teller {
 
 impl Teller {
     fn line(&self, at_ms: Millis, text: &str) -> String {
-        let offset = if self.local_clock { (self.local)(at_ms) } else { 0 };
-        format!("{} {text}", clock(at_ms, offset))
+        format!("{} {text}", clock(at_ms, self.options.offset(at_ms)))
     }
 
     /// What a picture brings: sources that do otherwise, what became of findings, and the verdict where that changed.

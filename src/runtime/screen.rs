@@ -38,7 +38,6 @@ pub struct Screen {
     terminal: Terminal<Backend>,
     mouse: bool,
     look: Look,
-    titled: bool,
 }
 
 impl Screen {
@@ -48,7 +47,7 @@ impl Screen {
         take(mouse)?;
         let backend = Thrift::new(BufWriter::with_capacity(1 << 16, io::stdout()));
         let look = Look::of_environment(settings.color, &settings.unicode);
-        Ok(Self { terminal: Terminal::new(backend)?, mouse, look, titled: false })
+        Ok(Self { terminal: Terminal::new(backend)?, mouse, look })
     }
 
     /// Draws one frame; only what changed goes out, in one write.
@@ -82,9 +81,7 @@ impl Screen {
     pub fn copy(&mut self, text: &str) -> io::Result<()> {
         let text = crate::text::truncate_bytes(text, MAX_COPY);
         let encoded = base64::engine::general_purpose::STANDARD.encode(text);
-        let out = self.terminal.backend_mut();
-        write!(out, "\x1b]52;c;{encoded}\x07")?;
-        Write::flush(out)
+        self.say(&format!("\x1b]52;c;{encoded}\x07"))
     }
 
     /// Rings the bell.
@@ -100,8 +97,7 @@ impl Screen {
 
     /// Calls the window so. The name it had is kept by the terminal, and given back at the end.
     pub fn title(&mut self, text: &str) -> io::Result<()> {
-        let keep = if std::mem::replace(&mut self.titled, true) { "" } else { "\x1b[22;0t" };
-        TITLED.store(true, Ordering::SeqCst);
+        let keep = if TITLED.swap(true, Ordering::SeqCst) { "" } else { "\x1b[22;0t" };
         self.say(&format!("{keep}\x1b]2;{}\x07", self.spoken(text)))
     }
 
@@ -138,7 +134,6 @@ impl Screen {
     /// Takes the terminal again after a suspension.
     pub fn resume(&mut self) -> io::Result<()> {
         take(self.mouse)?;
-        self.titled = false;
         self.clear()
     }
 

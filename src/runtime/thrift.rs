@@ -160,6 +160,9 @@ fn in_order(cells: &[(u16, u16, &Cell)]) -> Vec<Range<usize>> {
 
 /// Leads the cursor to a cell by the shortest way.
 fn step(out: &mut impl Write, from: Option<Position>, to: Position) -> io::Result<()> {
+    if from == Some(to) {
+        return Ok(());
+    }
     let whole = format!("\x1b[{};{}H", to.y + 1, to.x + 1);
     let short = from.filter(|from| from.y <= to.y).map(|from| {
         let down = match to.y - from.y {

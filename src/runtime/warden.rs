@@ -8,12 +8,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::hook::Hook;
-use crate::config::settings::Alarms as Wanted;
+use crate::config::Settings;
 use crate::data::alarm::{Alarms, Event};
 use crate::data::derive::Picture;
 use crate::data::derive::findings::Finding;
 use crate::data::derive::sources::SourceHealth;
 use crate::operate::history::{Brought, History};
+use crate::operate::lines::{Lines, Stamp};
 use crate::time::Millis;
 
 /// Events that are shown.
@@ -46,6 +47,9 @@ pub struct Known {
 pub struct Warden {
     alarms: Alarms,
     operator: String,
+    /// The history's file, and as it was when it was looked into last.
+    file: Lines,
+    stamp: Stamp,
     shown: VecDeque<Arc<Event>>,
     events: Arc<[Arc<Event>]>,
     seq: u64,
@@ -58,20 +62,16 @@ pub struct Warden {
 
 impl Warden {
     /// Starts the task that writes and runs programs. It tells what others wrote.
-    pub fn start(
-        mesh: &str,
-        operator: String,
-        wanted: &Wanted,
-        history: History,
-        tasks: &mut JoinSet<()>,
-    ) -> (Self, mpsc::Receiver<Told>) {
+    pub fn start(settings: &Settings, tasks: &mut JoinSet<()>) -> (Self, mpsc::Receiver<Told>) {
         let (orders, ordered) = mpsc::channel(ORDERS);
         let (tell, told) = mpsc::channel(ORDERS);
-        let hook = Hook::start(wanted, tasks);
-        tasks.spawn(scribe(history, ordered, tell, hook));
+        let hook = Hook::start(&settings.alarms, tasks);
+        tasks.spawn(scribe(History::new(settings.events.clone()), ordered, tell, hook));
         let warden = Self {
-            alarms: Alarms::new(mesh, wanted.rules),
-            operator,
+            alarms: Alarms::new(&settings.mesh, settings.alarms.rules),
+            operator: settings.operator_name(),
+            file: Lines::new(settings.events.clone()),
+            stamp: Stamp::default(),
             shown: VecDeque::new(),
             events: Arc::default(),
             seq: 0,
@@ -80,8 +80,6 @@ impl Warden {
             blind: false,
             failing: false,
         };
-        // An empty order is a look at what is there.
-        warden.order(Vec::new());
         (warden, told)
     }
 
@@ -141,8 +139,16 @@ impl Warden {
         }
     }
 
-    /// Looks into the history where it may have changed.
-    pub fn order(&self, events: Vec<Event>) {
+    /// Has the history looked into where it changed, whoever wrote it.
+    pub fn look_around(&mut self) {
+        let stamp = self.file.stamp();
+        if std::mem::replace(&mut self.stamp, stamp) != stamp {
+            // An empty order is a look at what is there.
+            self.order(Vec::new());
+        }
+    }
+
+    fn order(&self, events: Vec<Event>) {
         if self.orders.try_send(events).is_err() {
             tracing::warn!("the history of findings is behind: events were left out");
         }

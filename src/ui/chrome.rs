@@ -96,8 +96,8 @@ pub fn footer(canvas: &mut Canvas<'_, '_>, area: Rect) {
         // Too small a wall for large letters says the same in small ones.
         let (text, role) = match app.silence() {
             Some(silence) => {
-                let who = silence.who.map(|who| format!(": {who}")).unwrap_or_default();
-                (format!(" LAST HEARD {} AGO{who}", short(app.now_ms - silence.since_ms)), Role::Dead)
+                let who = silence.who.as_ref().map(|who| format!(": {who}")).unwrap_or_default();
+                (format!(" {}{who}", silence.says(app.now_ms)), Role::Dead)
             }
             None => (" read-only wall".to_owned(), Role::Dim),
         };

@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 use super::widgets::big;
 use super::{Canvas, views};
 use crate::app::role::Role;
-use crate::app::verdict::{open, verdict};
+use crate::app::verdict::{nothing_since, open, verdict};
 use crate::app::views::{VIEWS, ViewId};
 use crate::app::wall::Silence;
 use crate::text::fit;
@@ -91,9 +91,7 @@ fn head(canvas: &mut Canvas<'_, '_>, area: Rect, silence: Option<&Silence>) {
 fn sentence(canvas: &mut Canvas<'_, '_>, area: Rect, silence: Option<&Silence>) {
     let app = canvas.app;
     let (text, role) = match silence {
-        Some(Silence { who: None, since_ms }) => {
-            (format!("✖ nothing was heard for {}", short(app.now_ms - since_ms)), Role::Dead)
-        }
+        Some(Silence { who: None, since_ms }) => nothing_since(*since_ms, app.now_ms),
         _ => app.verdict(),
     };
     let right = format!("{}  {}", crate::text::scrub(&app.options.mesh), zone_name(app.offset(app.now_ms)));
@@ -106,10 +104,9 @@ fn sentence(canvas: &mut Canvas<'_, '_>, area: Rect, silence: Option<&Silence>) 
 
 /// Says across the screen that what stands there is not of now. Answers how many rows it took.
 fn last_heard(canvas: &mut Canvas<'_, '_>, area: Rect, silence: &Silence) -> u16 {
-    let age = short(canvas.app.now_ms - silence.since_ms);
-    let mut text = format!("LAST HEARD {age} AGO");
+    let mut text = silence.says(canvas.app.now_ms);
     if silence.who.is_none() && big::width(&text, area.width) > area.width {
-        text = format!("HEARD {age} AGO");
+        text = text.replace("LAST ", "");
     }
     match &silence.who {
         Some(who) => {

@@ -4,7 +4,7 @@ use crate::app::inspect::Inspection;
 use crate::app::role::Role;
 use crate::app::views::ViewId;
 use crate::data::derive::Picture;
-use crate::data::derive::findings::{Finding, Subject};
+use crate::data::derive::findings::Finding;
 use crate::data::derive::rules::RULES;
 use crate::time::{Millis, short, utc};
 
@@ -34,14 +34,7 @@ pub fn inspect(finding: &Finding, _: &Picture, now: Millis) -> Inspection {
     if finding.evidence.is_empty() {
         page.text("none beyond the sentence", Role::Dim);
     }
-    let view = match &finding.subject {
-        Subject::Node(_) => ViewId::Nodes,
-        Subject::Lock(_) => ViewId::Locks,
-        Subject::Message(_) => ViewId::Messages,
-        Subject::Task(_) => ViewId::Tasks,
-        Subject::Log(_) => ViewId::Oplog,
-        Subject::Mesh | Subject::Source(_) => ViewId::Overview,
-    };
+    let view = ViewId::of(&finding.subject).unwrap_or(ViewId::Overview);
     page.heading("About");
     page.link(view, finding.subject.key().to_owned(), finding.subject.kind(), finding.name.to_string(), Role::Normal);
     page

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::super::overlay::Overlay;
 use super::super::role::Role;
 use super::super::verdict;
 use super::super::views::ViewId;
@@ -20,7 +19,7 @@ impl App {
         let Some(picture) = self.latest().cloned() else { return Vec::new() };
         let mut effects = Vec::new();
         if self.options.calls.title {
-            let title = verdict::title(Some(&picture), &self.options.mesh);
+            let title = verdict::title(&picture, &self.options.mesh);
             if title != self.titled {
                 self.titled.clone_from(&title);
                 effects.push(Effect::Title(title));
@@ -47,11 +46,7 @@ impl App {
     /// Says that the findings one is at are known, or takes that back where all of them are.
     pub(super) fn known(&mut self, span: Option<Duration>) -> Vec<Effect> {
         let Some(picture) = self.latest().cloned() else { return Vec::new() };
-        let (view, chosen) = match &self.overlay {
-            Some(Overlay::Inspector(inspector)) => (inspector.view, vec![inspector.key.clone()]),
-            _ if self.table().marks.is_empty() => (self.view, self.table().selected.iter().cloned().collect()),
-            _ => (self.view, self.table().marks.iter().cloned().collect()),
-        };
+        let (view, chosen) = self.chosen();
         if view != ViewId::Findings {
             self.say("only findings can be said to be known: they are in view 7", Role::Warn);
             return Vec::new();

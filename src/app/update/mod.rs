@@ -117,7 +117,7 @@ impl App {
             Some(Overlay::Run { .. }) => return self.key_in_run(key),
             _ => {}
         }
-        match self.keymap.command(key) {
+        match self.options.keymap.command(key) {
             Some(command) => self.run(command),
             None => Vec::new(),
         }

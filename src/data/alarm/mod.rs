@@ -125,39 +125,31 @@ impl Alarms {
                 self.cases
                     .insert(key.clone(), Case { last, seen_ms: now_ms, gone_ms: None, unsure: false, life: None });
             }
-            let times = self.past.get(key).map_or(0, |(times, _)| *times);
             let Some(case) = self.cases.get_mut(key) else { continue };
             let gone = case.gone_ms.take().map_or(0, |since| now_ms - since);
             case.unsure = false;
-            match &case.life {
+            let (times, due) = match &case.life {
+                None => {
+                    let times = self.past.get(key).map_or(0, |(times, _)| *times);
+                    (times, now_ms - case.seen_ms >= self.rules.raise_after_ms)
+                }
                 // It was gone for long, and only not cleared because nobody could be sure.
-                Some(life) if gone >= self.rules.clear_after_ms => {
-                    let mut event = Event::of(Kind::Again, &self.mesh, key, finding, now_ms);
-                    event.times = life.times + 1;
-                    case.life = Some(Arc::new(Life { raised_ms: now_ms, times: event.times, acknowledged: None }));
-                    case.last = event.clone();
-                    events.push(event);
-                    self.revision += 1;
-                }
-                None if now_ms - case.seen_ms >= self.rules.raise_after_ms => {
-                    let kind = if times == 0 { Kind::Raised } else { Kind::Again };
-                    case.last = Event::of(kind, &self.mesh, key, finding, now_ms);
-                    case.last.times = times + 1;
-                    case.life = Some(Arc::new(Life { raised_ms: now_ms, times: times + 1, acknowledged: None }));
-                    events.push(case.last.clone());
-                    self.revision += 1;
-                }
+                Some(life) => (life.times, gone >= self.rules.clear_after_ms),
+            };
+            let raised = Life { raised_ms: now_ms, times: times + 1, acknowledged: None };
+            let (kind, life) = match &case.life {
+                _ if due && times == 0 => (Kind::Raised, raised),
+                _ if due => (Kind::Again, raised),
+                // What was acknowledged was something milder.
                 Some(life) if finding.severity > case.last.severity => {
-                    // What was acknowledged was something milder.
-                    let mut event = Event::of(Kind::Worse, &self.mesh, key, finding, now_ms);
-                    event.times = life.times;
-                    case.life = Some(Arc::new(Life { acknowledged: None, ..(**life).clone() }));
-                    case.last = event.clone();
-                    events.push(event);
-                    self.revision += 1;
+                    (Kind::Worse, Life { acknowledged: None, ..(**life).clone() })
                 }
-                _ => {}
-            }
+                _ => continue,
+            };
+            case.last = Event { times: life.times, ..Event::of(kind, &self.mesh, key, finding, now_ms) };
+            case.life = Some(Arc::new(life));
+            events.push(case.last.clone());
+            self.revision += 1;
         }
         self.let_go(&seen, blind, now_ms, &mut events);
         self.run_out(now_ms, &mut events);
