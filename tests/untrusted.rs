@@ -3,11 +3,13 @@
 
 mod support;
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use axum::response::IntoResponse as _;
+use axum::body::Body;
+use axum::middleware;
+use axum::response::{IntoResponse as _, Response};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use lockkeeper::app::keymap::{Binding, Keymap};
 use lockkeeper::app::{App, Calls, Event, Options, Theme, update};
@@ -21,6 +23,10 @@ use lockkeeper::data::mesh::Watch;
 use lockkeeper::data::poller::{Report, attempt};
 use lockkeeper::data::source::Known;
 use lockkeeper::data::systems::assemble;
+use lockkeeper::demo::control::{self, Plane, Tokens};
+use lockkeeper::demo::hrana;
+use lockkeeper::demo::world::{Shape, World};
+use lockkeeper::demo::write::Writer;
 use lockkeeper::text::{Text, is_hidden};
 use lockkeeper::ui::theme::Depth;
 use lockkeeper::ui::{self, Look};
@@ -262,6 +268,27 @@ proptest! {
         draw(&mut app, 120, 40);
     }
 
+    /// What real servers answer, with harm done to it on the way: bytes changed, lost, doubled, cut off.
+    #[test]
+    fn answers_harmed_on_the_way(harm in prop::collection::vec((0.0..1.0f64, 0usize..40, harmed()), 1..8)) {
+        let (database, plane) = real_answers();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let picture = runtime.block_on(async {
+            let router = hrana::router(database, None).merge(control::router(plane.clone()));
+            let router = router.layer(middleware::map_response(move |response| do_harm(harm.clone(), response)));
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let base = format!("http://{}", listener.local_addr().unwrap());
+            tokio::spawn(async move { axum::serve(listener, router).await });
+            let mut settings = settings();
+            settings.databases = vec![Database::Remote { url: base.clone(), token: None }];
+            settings.controls = vec![Control { base, token: None }];
+            look(&settings).await
+        });
+        let mut app = app();
+        update(&mut app, Event::Picture(Arc::new(picture)));
+        draw(&mut app, 120, 40);
+    }
+
     /// Files of anything: configuration, bindings, journal, history.
     #[test]
     fn files_of_anything(text in any::<String>(), lines in prop::collection::vec(json(), 0..6), words in prop::collection::vec(any::<String>(), 0..4)) {
@@ -273,6 +300,68 @@ proptest! {
         let _ = lockkeeper::data::action::journal::read(lines.iter().map(String::as_str));
         let _ = lockkeeper::data::alarm::read(lines.iter().map(String::as_str));
     }
+}
+
+/// What stands where bytes were.
+fn harmed() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        Just(Vec::new()),
+        prop::collection::vec(any::<u8>(), 1..8),
+        any::<i64>().prop_map(|n| n.to_string().into_bytes()),
+        prop::sample::select(vec![
+            "null",
+            "\"",
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            "\\u0000",
+            "\\ud800",
+            "1e999",
+            "-0",
+            "{\"a\":1}"
+        ])
+        .prop_map(|text| text.as_bytes().to_vec()),
+        prop::sample::select(INJECTIONS.to_vec()).prop_map(|text| serde_json::json!(text).to_string().into_bytes()),
+    ]
+}
+
+/// Puts other bytes at some places of a body; where one place is at the very end, the rest is cut off.
+async fn do_harm(harm: Vec<(f64, usize, Vec<u8>)>, response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let mut bytes = axum::body::to_bytes(body, 64 << 20).await.unwrap().to_vec();
+    for (place, length, instead) in harm {
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a place"
+        )]
+        let from = (bytes.len() as f64 * place) as usize;
+        let to = if length == 39 { bytes.len() } else { bytes.len().min(from + length) };
+        bytes.splice(from..to, instead);
+    }
+    parts.headers.remove("content-length");
+    Response::from_parts(parts, Body::from(bytes))
+}
+
+/// A database and a control plane of a small mesh, made once.
+fn real_answers() -> &'static (PathBuf, control::Shared) {
+    static MADE: OnceLock<(PathBuf, control::Shared)> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let database = support::state_folder().with_extension("db");
+        let _ = std::fs::remove_file(&database);
+        let now = wall_clock();
+        let mut world = World::new(Shape { seed: 7, nodes: 6, locks: 12, messages: 40, speed: 1.0 }, now);
+        let plane = Arc::new(Mutex::new(Plane::new(Tokens::default())));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let made = async { Writer::create(&database).await?.apply(world.begin(now)).await };
+        runtime.block_on(made).unwrap();
+        control::mirror(&plane, &world, now);
+        (database, plane)
+    })
 }
 
 /// JSON of the shapes that are read here, and of none.

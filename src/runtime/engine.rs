@@ -300,7 +300,7 @@ impl Keeper {
 
     fn judge(&mut self, interval_ms: Millis) {
         let touched = self.watch.take_touched();
-        self.watch.mesh.events = self.warden.events();
+        self.warden.tell(&mut self.watch.mesh);
         let mut picture = self.judge.judge(&self.watch, &touched, wall_clock(), &self.settings.thresholds, interval_ms);
         self.warden.look(&mut picture);
         let picture = Arc::new(picture);

@@ -13,8 +13,10 @@ use crate::data::alarm::{Alarms, Event};
 use crate::data::derive::Picture;
 use crate::data::derive::findings::Finding;
 use crate::data::derive::sources::SourceHealth;
+use crate::data::mesh::Mesh;
 use crate::operate::history::{Brought, History};
 use crate::operate::lines::{Lines, Stamp};
+use crate::text::Text;
 use crate::time::Millis;
 
 /// Events that are shown.
@@ -57,7 +59,8 @@ pub struct Warden {
     /// What was dressed last: the findings as judged, the revision of lives, and the findings with their lives.
     dressed: Option<(Findings, u64, Findings)>,
     blind: bool,
-    failing: bool,
+    /// Why the history cannot be read or written.
+    failing: Option<Text>,
 }
 
 impl Warden {
@@ -78,7 +81,7 @@ impl Warden {
             orders,
             dressed: None,
             blind: false,
-            failing: false,
+            failing: None,
         };
         (warden, told)
     }
@@ -105,13 +108,14 @@ impl Warden {
         };
         picture.findings = dressed;
         if !Arc::ptr_eq(&picture.mesh.events, &self.events) {
-            Arc::make_mut(&mut picture.mesh).events = self.events.clone();
+            self.tell(Arc::make_mut(&mut picture.mesh));
         }
     }
 
-    /// The events, as the next picture of the mesh shows them.
-    pub fn events(&self) -> Arc<[Arc<Event>]> {
-        self.events.clone()
+    /// Lays the events over a mesh, as its next picture shows them.
+    pub fn tell(&self, mesh: &mut Mesh) {
+        mesh.events = self.events.clone();
+        mesh.unkept.clone_from(&self.failing);
     }
 
     /// Takes what the operator said of findings.
@@ -125,16 +129,17 @@ impl Warden {
     pub fn told(&mut self, told: Told) {
         match told {
             Told::Others(events) => {
-                self.failing = false;
+                self.failing = None;
                 for event in &events {
                     self.alarms.adopt(event);
                 }
                 self.show(events);
             }
             Told::Failed(why) => {
-                if !std::mem::replace(&mut self.failing, true) {
+                if self.failing.is_none() {
                     tracing::warn!(why, "the history of findings cannot be kept");
                 }
+                self.failing = Some(why.into());
             }
         }
     }
@@ -184,6 +189,7 @@ async fn scribe(
     tell: mpsc::Sender<Told>,
     hook: Option<Hook>,
 ) {
+    let mut failed = false;
     while let Some(mut events) = orders.recv().await {
         while let Ok(more) = orders.try_recv() {
             events.extend(more);
@@ -210,7 +216,8 @@ async fn scribe(
             }
         }
         let nothing = matches!(&others, Told::Others(events) if events.is_empty());
-        if !nothing && tell.send(others).await.is_err() {
+        let again = std::mem::replace(&mut failed, matches!(others, Told::Failed(_)));
+        if (again || !nothing) && tell.send(others).await.is_err() {
             return;
         }
     }

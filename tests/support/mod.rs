@@ -75,6 +75,12 @@ impl Peer {
         self.line()
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let id = rustix::process::Pid::from_raw(self.child.id().cast_signed()).expect("its id");
+        rustix::process::kill_process(id, signal).expect("a signal");
+    }
+
     /// Ends it at once.
     pub fn kill(&mut self) {
         let _ = self.child.kill();

@@ -15,6 +15,7 @@ pub static EVENTS: Rows<Event> = Rows {
     repo: |_| None,
     inspect: inspections::event::inspect,
     parts: &[],
+    caveat: |p| p.mesh.unkept.as_ref().map(|why| format!("not kept for later: {why}")),
     name_column: 3,
     first_sort: (0, true),
     follows: false,

@@ -14,6 +14,7 @@ pub static FINDINGS: Rows<Finding> = Rows {
     repo: |_| None,
     inspect: inspections::finding::inspect,
     parts: &[],
+    caveat: |_| None,
     name_column: 1,
     first_sort: (0, true),
     follows: false,

@@ -15,6 +15,7 @@ pub static JOURNAL: Rows<Entry> = Rows {
     repo: |_| None,
     inspect: inspections::attempt::inspect,
     parts: &[],
+    caveat: |_| None,
     name_column: 2,
     first_sort: (0, true),
     follows: false,

@@ -19,6 +19,7 @@ pub static LOCKS: Rows<LockView> = Rows {
     repo: |l| (!l.lock.repository_id.is_empty()).then_some(&l.lock.repository_id),
     inspect: inspections::lock::inspect,
     parts: &["distributed_locks", "vcs_lock", "mesh_exec_leases", "exec leases"],
+    caveat: |_| None,
     name_column: 0,
     first_sort: (1, true),
     follows: false,

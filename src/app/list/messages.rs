@@ -15,6 +15,7 @@ pub static MESSAGES: Rows<MessageView> = Rows {
     repo: |m| (!m.message.repository_id.is_empty()).then_some(&m.message.repository_id),
     inspect: inspections::message::inspect,
     parts: &["a2a_messages", "mesh_a2a_messages", "inbox"],
+    caveat: |_| None,
     name_column: 0,
     first_sort: (1, true),
     follows: false,

@@ -147,6 +147,8 @@ pub trait List: Sync {
     fn in_repo(&self, picture: &Picture, row: usize, repo: &str) -> bool;
     /// Why there is nothing: a table that is absent, one that is empty, a source that is silent.
     fn why_empty(&self, picture: &Picture) -> Vec<String>;
+    /// What is to be known of all of it.
+    fn caveat(&self, picture: &Picture) -> Option<String>;
     fn inspect(&self, picture: &Picture, row: usize, now: Millis) -> Inspection;
     /// The column that names a row, e.g. for the clipboard.
     fn name_column(&self) -> usize;
@@ -254,6 +256,8 @@ pub struct Rows<T: 'static> {
     pub inspect: fn(&T, &Picture, Millis) -> Inspection,
     /// Parts of sources that it is made from.
     pub parts: &'static [&'static str],
+    /// What is to be known of all of it.
+    pub caveat: fn(&Picture) -> Option<String>,
     pub name_column: usize,
     pub first_sort: (usize, bool),
     pub follows: bool,
@@ -324,6 +328,9 @@ impl<T: Sync + Send> List for Rows<T> {
     }
     fn why_empty(&self, picture: &Picture) -> Vec<String> {
         why_empty(picture, self.parts)
+    }
+    fn caveat(&self, picture: &Picture) -> Option<String> {
+        (self.caveat)(picture)
     }
     fn inspect(&self, picture: &Picture, row: usize, now: Millis) -> Inspection {
         (self.items)(picture).get(row).map(|item| (self.inspect)(item, picture, now)).unwrap_or_default()

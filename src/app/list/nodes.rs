@@ -13,6 +13,7 @@ pub static NODES: Rows<NodeView> = Rows {
     repo: |n| (!n.repository_id.is_empty()).then_some(&n.repository_id),
     inspect: inspections::node::inspect,
     parts: &["mesh_heartbeats", "nodes"],
+    caveat: |_| None,
     name_column: 0,
     first_sort: (1, true),
     follows: false,

@@ -13,6 +13,7 @@ pub static TASKS: Rows<TaskView> = Rows {
     repo: |t| (!t.repository_id.is_empty()).then_some(&t.repository_id),
     inspect: inspections::task::inspect,
     parts: &["a2a_messages", "agent_oplog", "orchestration_lineage_events", "mesh_exec_leases", "exec leases"],
+    caveat: |_| None,
     name_column: 0,
     first_sort: (1, false),
     follows: false,

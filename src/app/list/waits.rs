@@ -14,6 +14,7 @@ pub static WAITS: Rows<WaitRow> = Rows {
     repo: |_| None,
     inspect: inspections::wait::inspect,
     parts: &["distributed_locks", "vcs_lock", "a2a_messages", "agent_oplog"],
+    caveat: |_| None,
     name_column: 0,
     first_sort: (0, false),
     follows: false,

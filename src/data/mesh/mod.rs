@@ -15,7 +15,7 @@ use self::clocks::{NodeClock, SourceClock};
 use self::facts::{Facts, Tables};
 use self::meter::Meter;
 use self::rates::{Rates, Tally};
-use self::table::Turn;
+use self::table::{Table, Turn};
 use super::action::journal::Entry;
 use super::alarm::Event;
 use super::model::{Heartbeat, Oddity};
@@ -36,6 +36,8 @@ pub struct Mesh {
     pub journal: Arc<[Entry]>,
     /// What became of findings, oldest first.
     pub events: Arc<[Arc<Event>]>,
+    /// Why they cannot be kept, while they cannot.
+    pub unkept: Option<Text>,
 }
 
 /// One source: what it is, how it does, and what it holds.
@@ -110,7 +112,14 @@ impl Watch {
     pub fn new(name: Text, sources: Vec<Identity>, window: usize) -> Self {
         let tables = sources.iter().map(|_| Tables::new(window)).collect();
         let sources = sources.into_iter().map(SourceState::new).collect();
-        let mesh = Mesh { name, sources, rates: Rates::default(), journal: Arc::default(), events: Arc::default() };
+        let mesh = Mesh {
+            name,
+            sources,
+            rates: Rates::default(),
+            journal: Arc::default(),
+            events: Arc::default(),
+            unkept: None,
+        };
         Self { mesh, tables, clocks: HashMap::default(), clocks_moved: Vec::new() }
     }
 
@@ -136,11 +145,14 @@ impl Watch {
 
     /// What changed since this was asked for the last time.
     pub fn take_touched(&mut self) -> Touched {
-        let of = |tables: &mut Tables| TouchedTables {
-            heartbeats: tables.heartbeats.take_touched(),
-            locks: [tables.locks[0].take_touched(), tables.locks[1].take_touched()],
-            locks_moved: [tables.locks[0].take_moved(), tables.locks[1].take_moved()],
-            messages: tables.messages.take_touched(),
+        let of = |tables: &mut Tables| {
+            let [distributed, vcs] = tables.locks.each_mut().map(Table::take_touched);
+            TouchedTables {
+                heartbeats: tables.heartbeats.take_touched().all,
+                locks: [distributed.all, vcs.all],
+                locks_moved: [distributed.moved, vcs.moved],
+                messages: tables.messages.take_touched().all,
+            }
         };
         Touched { sources: self.tables.iter_mut().map(of).collect(), clocks: std::mem::take(&mut self.clocks_moved) }
     }

@@ -126,18 +126,22 @@ impl<K: Eq + Hash + Clone, T: PartialEq> Table<K, T> {
         turns
     }
 
-    /// The places that changed since this was asked for the last time, each once.
-    pub fn take_touched(&mut self) -> Vec<u32> {
-        let mut touched = std::mem::take(&mut self.touched);
-        touched.sort_unstable();
-        touched.dedup();
+    /// The places that changed since this was asked for the last time.
+    pub fn take_touched(&mut self) -> Places {
+        let mut touched = Places { all: std::mem::take(&mut self.touched), moved: std::mem::take(&mut self.moved) };
+        touched.all.sort_unstable();
+        touched.all.dedup();
         touched
     }
+}
 
-    /// The places among them that may stand for another key now, or for none.
-    pub fn take_moved(&mut self) -> Vec<u32> {
-        std::mem::take(&mut self.moved)
-    }
+/// Places of rows that changed.
+#[derive(Debug, Clone, Default)]
+pub struct Places {
+    /// Each once.
+    pub all: Vec<u32>,
+    /// Those among them that may stand for another key now, or for none.
+    pub moved: Vec<u32>,
 }
 
 #[cfg(test)]
@@ -169,7 +173,7 @@ mod tests {
                 } else if let Some(Some((k, None))) = step.first() {
                     prop_assert_eq!(table.remove(k).is_some(), map.remove(k).is_some());
                 }
-                for place in table.take_touched() {
+                for place in table.take_touched().all {
                     match table.at(place) {
                         Some(row) => seen.insert(place, **row),
                         None => seen.remove(&place),

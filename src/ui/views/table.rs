@@ -69,6 +69,9 @@ fn caption(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List) {
     {
         spans.push(canvas.span("  ~ marks ages as of the last answer of a source that is old", Role::Old));
     }
+    if let Some(caveat) = app.picture.as_ref().and_then(|picture| list.caveat(picture)) {
+        spans.push(canvas.span(format!("  {}", crate::text::scrub(&caveat)), Role::Warn));
+    }
     canvas.text(area, vec![Line::from(spans)]);
 }
 

@@ -5,15 +5,17 @@
 //! `vox_peer storm DB`: commits as fast as it can, and checkpoints at random.
 //! `vox_peer shell PROGRAM ARGUMENTS...`: runs a job in the foreground as a shell does; continues it when it stops.
 //! `vox_peer panic`: takes the terminal as the console does, and panics.
-//! `vox_peer hrana DB TOKEN`: a Hrana server that can be slowed and made to fail from standard input.
+//! `vox_peer hrana DB TOKEN [PORT]`: a Hrana server that can be slowed and made to fail from standard input.
+//! `vox_peer plane TOKEN [PORT]`: a control plane of two healthy nodes, in the same manner.
 //! `vox_peer holder DB NODE SEED`: takes, renews, releases and leaves locks at random.
 //! `vox_peer consumer DB AGENT SEED`: claims and acknowledges messages at random.
 //! `vox_peer open DB`: has the files open without any lock.
 
 mod agents;
-mod hrana;
 mod locks;
 mod panics;
+mod planes;
+mod server;
 mod shell;
 mod storm;
 
@@ -34,7 +36,13 @@ async fn main() {
         }
         ["open", database] => agents::open_files(Path::new(database)),
         ["storm", database, seed] => storm::storm(Path::new(database), seed.parse().expect("a seed")).await,
-        ["hrana", database, token] => hrana::serve(Path::new(database), token).await,
+        ["hrana", database, token, port @ ..] => {
+            let router = lockkeeper::demo::hrana::router(Path::new(database), None);
+            server::serve(router, token, port.first().unwrap_or(&"0")).await;
+        }
+        ["plane", token, port @ ..] => {
+            server::serve(planes::router(), token, port.first().unwrap_or(&"0")).await;
+        }
         ["shell", program, rest @ ..] => shell::shell(program, rest),
         ["panic"] => panics::panics(),
         other => panic!("no such part: {other:?}"),

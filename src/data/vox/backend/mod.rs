@@ -134,6 +134,10 @@ impl ReadError {
             let todo =
                 Text::new("if it stays so, the file is damaged: ask the database itself with PRAGMA integrity_check");
             Self::Malformed(Fault { todo, ..fault })
+        } else if message.contains("unable to open database file") {
+            let todo =
+                Text::new("read directly it needs a folder it may write its -shm file to; set db_access to copy");
+            Self::Other(Fault { todo, ..fault })
         } else {
             Self::Other(fault)
         }
@@ -159,20 +163,22 @@ async fn run_local(connection: Arc<Connection>, statements: &[&str]) -> Result<V
 }
 
 /// One value. The client library panics on text that is no UTF-8, which one row of an agent's making would do to every
-/// poll: such text is shown as what cannot be shown, and noted as odd.
-fn value(row: &libsql::Row, i: i32) -> Value {
+/// poll: such text is shown as what cannot be shown, and noted as odd. A row of an answer that has no such value at all,
+/// which would make it panic too, is no row of a database.
+fn value(row: &libsql::Row, i: i32) -> Result<Value, ReadError> {
     let read = || row.get_value(i).unwrap_or(Value::Null);
-    if !matches!(row.column_type(i), Ok(ValueType::Text)) {
-        return read();
+    match row.column_type(i) {
+        Ok(ValueType::Text) => Ok(quietly(read).unwrap_or_else(|| Value::Blob("\u{fffd}".into()))),
+        Ok(_) => Ok(read()),
+        Err(_) => Err(Fault::transient("the answer has rows without values").into()),
     }
-    quietly(read).unwrap_or_else(|| Value::Blob("\u{fffd}".into()))
 }
 
 pub async fn collect(mut rows: libsql::Rows) -> Result<Rows, ReadError> {
     let mut all = Vec::new();
     while let Some(row) = rows.next().await.map_err(|e| ReadError::of_sql(&e.to_string()))? {
         let width = row.column_count();
-        all.push((0..width).map(|i| value(&row, i)).collect());
+        all.push((0..width).map(|i| value(&row, i)).collect::<Result<_, _>>()?);
     }
     Ok(all)
 }

@@ -111,6 +111,9 @@ pub(super) fn explain(error: &libsql::Error) -> ReadError {
         Some(404) => Fault::setup("no Hrana v3 database at this address (404)", "correct the database URL").into(),
         Some(code @ (429 | 503)) => Fault::busy(format!("the database asks for patience ({code})")).into(),
         Some(code) => Fault::transient(format!("the database server failed ({code})")).into(),
+        None if text.contains("reading a body") || text.contains("before message completed") => {
+            Fault::transient(format!("the answer broke off: {}", tidy(&text))).into()
+        }
         None if text.contains("onnect") || text.contains("dns") => {
             Fault::transient(format!("cannot reach the database: {}", tidy(&text))).into()
         }
