@@ -35,6 +35,8 @@ fn locks(random: bool) -> Vec<Arc<LockView>> {
                     expires_at_ms: Some(60_000),
                     shared: false,
                     lease_id: None,
+                    condition: None,
+                    remark: None,
                 }),
                 source: "s".into(),
                 state: LockState::Held,

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{ConfigError, Layers, Origin};
 use crate::data::action::Mode;
+use crate::oneshot::act::Seen;
 
 /// The operator's terminal for a mesh of coding agents.
 ///
@@ -37,6 +38,9 @@ pub struct Global {
     /// Control plane address; may be given several times
     #[arg(long, global = true, value_name = "URL")]
     pub control: Vec<String>,
+    /// Harn project or state root; may be given several times
+    #[arg(long, global = true, value_name = "DIR")]
+    pub harn: Vec<String>,
     /// Open the mesh of this name from the configuration file
     #[arg(long, global = true, value_name = "NAME")]
     pub mesh: Option<String>,
@@ -75,6 +79,7 @@ impl Global {
         let one = |text: &Option<String>| text.iter().cloned().collect::<Vec<_>>();
         set("db", "--db", self.db.clone())?;
         set("control", "--control", self.control.clone())?;
+        set("harn.dir", "--harn", self.harn.clone())?;
         // With a control plane alone the token is meant for it.
         let keys: &[(&str, &str)] = if self.db.iter().any(|db| db.contains("://")) || self.control.is_empty() {
             &[("token_file", "token_env")]
@@ -108,9 +113,9 @@ pub enum Command {
     Release {
         /// The lock's key, e.g. file:src/lib.rs
         key: String,
-        /// The fence token you saw (`none` where the lock has none)
+        /// The fence token you saw, or the token of a lock directory (`none` where the lock has neither)
         #[arg(long, value_name = "N", value_parser = fence)]
-        fence: Fence,
+        fence: Seen,
         /// How: fence-off, expire or delete; by what is known of the holder and the clients if not given
         #[arg(long, value_name = "MODE")]
         mode: Option<Mode>,
@@ -196,14 +201,11 @@ pub struct ActArgs {
     pub format: Format,
 }
 
-/// A fence token, or that there is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fence(pub Option<i64>);
-
-fn fence(text: &str) -> Result<Fence, String> {
+fn fence(text: &str) -> Result<Seen, String> {
     match text {
-        "none" => Ok(Fence(None)),
-        _ => text.parse().map(|n| Fence(Some(n))).map_err(|_| "a number, or none".into()),
+        "none" => Ok(Seen::Nothing),
+        _ if text.starts_with("coord-") => Ok(Seen::Token(text.to_owned())),
+        _ => text.parse().map(Seen::Fence).map_err(|_| "a number, a lock's token, or none".into()),
     }
 }
 
@@ -244,6 +246,16 @@ pub struct DemoArgs {
     /// Watch the embedded mesh through its Hrana server instead of its file
     #[arg(long, conflicts_with = "serve")]
     pub remote: bool,
+    /// Another system beside the mesh
+    #[arg(long, value_enum, value_name = "SYSTEM")]
+    pub with: Vec<With>,
+}
+
+/// Systems that the demo can simulate beside its mesh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum With {
+    /// A project of Harn: an event log, lock directories, host leases
+    Harn,
 }
 
 fn speed(text: &str) -> Result<f64, String> {

@@ -15,6 +15,7 @@ use crate::config::file::File;
 use crate::config::locate::Surroundings;
 use crate::config::settings::{Control, Database};
 use crate::config::{ConfigError, Layers, Settings, environment};
+use crate::data::harn::places::Project;
 use crate::demo::Demo;
 use crate::oneshot::act::{Ask, End};
 use crate::oneshot::{act, check, json, observe, table};
@@ -68,7 +69,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         }
         Some(Command::Snapshot(arguments)) => snapshot(&cli.global, &arguments),
         Some(Command::Release { key, fence, mode, tell_holder, tell_next, act }) => {
-            perform(&cli.global, &Ask::Release { key, fence: fence.0, mode, tell_holder, tell_next }, &act)
+            perform(&cli.global, &Ask::Release { key, fence, mode, tell_holder, tell_next }, &act)
         }
         Some(Command::Reroute { message, to, act }) => perform(&cli.global, &Ask::Reroute { message, to }, &act),
         Some(Command::Evacuate { node, act }) => perform(&cli.global, &Ask::Evacuate { node }, &act),
@@ -122,6 +123,8 @@ fn demo(global: &Global, arguments: &DemoArgs) -> anyhow::Result<u8> {
         }];
         settings.controls = vec![Control { base: demo.control.clone(), token: None }];
         settings.registry = None;
+        settings.projects = demo.project.iter().map(|(tree, _)| Project::at(tree, None, None)).collect();
+        settings.host_leases = demo.project.as_ref().map(|(_, leases)| leases.clone());
         settings.journal = folder.path().join("journal.jsonl");
         settings.events = folder.path().join("events.jsonl");
         let stale_ms = millis(demo.stale);
@@ -280,8 +283,11 @@ impl Configured {
         let places: Vec<_> = configured.settings.looked_at.iter().map(|p| format!("\n  {}", p.display())).collect();
         Err(ConfigError {
             place: "nothing to watch".into(),
-            what: format!("no database or control plane is configured, and none of these exists:{}\n", places.concat()),
-            todo: "name one with --db or --control (or VOX_DB_PATH, VOX_DB_URL, VOX_MESH_CONTROL_ADDR), \
+            what: format!(
+                "no database, control plane or project is configured, and none of these exists:{}\n",
+                places.concat()
+            ),
+            todo: "name one with --db, --control or --harn (or VOX_DB_PATH, VOX_DB_URL, VOX_MESH_CONTROL_ADDR), \
                    or see the product on a simulated mesh: lockkeeper demo"
                 .into(),
         })

@@ -29,6 +29,7 @@ pub const HOSTILE: &str = "x\u{1b}[2J\u{9b}31m\u{202e}\u{200b}\u{7f}\u{7}\ny";
 
 pub fn heartbeat(node: &str, agent: &str, age: Millis) -> Heartbeat {
     Heartbeat {
+        patience: None,
         node_id: node.into(),
         agent_id: agent.into(),
         last_seen_ms: Some(NOW - age),
@@ -49,6 +50,8 @@ pub fn lock(key: &str, node: &str, agent: &str, left: Millis) -> Lock {
         expires_at_ms: Some(NOW + left),
         shared: false,
         lease_id: None,
+        condition: None,
+        remark: None,
     }
 }
 
@@ -69,6 +72,7 @@ pub fn registered(id: &str, age: Millis) -> RegistryNode {
 pub fn message(id: i64, to: &str, kind: &str, payload: &str, age: Millis) -> Message {
     Message {
         table: MessageTable::A2a,
+        label: None,
         id,
         sender_agent: "1".into(),
         receiver_agent: to.into(),
@@ -115,6 +119,7 @@ fn log() -> Vec<LogEntry> {
                 timestamp_ms: Some(at),
                 undone: false,
                 repository_id: "9f2c41d07ab8e635".into(),
+                seal: None,
             }
         })
         .collect()
@@ -146,6 +151,7 @@ fn abilities(kind: &str) -> Abilities {
 fn identity(name: &str, kind: &'static str, how: &'static str) -> Identity {
     let why_empty: &[(&str, &str)] = &[("vcs_lock", "today's Vox takes no locks here")];
     Identity {
+        system: "Vox",
         name: name.into(),
         kind,
         place: format!("/var/{name}").into(),

@@ -19,7 +19,16 @@ use lockkeeper::demo::write::Writer;
 
 fn identity() -> Identity {
     let can = lockkeeper::data::action::hand::Abilities { kinds: &[], records: false };
-    Identity { name: "db".into(), kind: "database", place: "".into(), how: "", why_empty: &[], can, cannot: None }
+    Identity {
+        system: "Vox",
+        name: "db".into(),
+        kind: "database",
+        place: "".into(),
+        how: "",
+        why_empty: &[],
+        can,
+        cannot: None,
+    }
 }
 
 /// A source, and everything it said so far.

@@ -66,6 +66,7 @@ impl Arena {
         let access = WriteAccess::unless(false).unwrap();
         let hand = DatabaseHand::new(reach, wall_clock, access);
         let identity = Identity {
+            system: "Vox",
             name: "db".into(),
             kind: "database",
             place: "here".into(),
@@ -176,6 +177,7 @@ async fn locks_race(remote: bool, rounds: usize) {
             fence_token: int(&row[3]),
             acquired_at_ms: None,
             expires_at_ms: int(&row[4]),
+            token: None,
         };
         if lock.holder_node.starts_with("lockkeeper") {
             tokio::time::sleep(Duration::from_micros(200)).await;

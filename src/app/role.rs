@@ -67,6 +67,8 @@ impl State for LockState {
             Self::Expiring => '◐',
             Self::Expired => '○',
             Self::Orphaned => '✖',
+            Self::Breaking => '◐',
+            Self::Unrecorded | Self::Malformed => '▲',
             Self::Unknown => '?',
         }
     }
@@ -76,6 +78,8 @@ impl State for LockState {
             Self::Expiring => Role::Warn,
             Self::Expired => Role::Alert,
             Self::Orphaned => Role::Dead,
+            Self::Breaking => Role::Warn,
+            Self::Unrecorded | Self::Malformed => Role::Alert,
             Self::Unknown => Role::Unknown,
         }
     }

@@ -69,6 +69,13 @@ pub const KEYS: &[Key] = &[
         default: "",
         help: "program and arguments that print the database token",
     },
+    Key { name: "harn.dir", kind: Kind::List, default: "", help: "Harn projects or state roots" },
+    Key {
+        name: "harn.host_leases",
+        kind: Kind::Text,
+        default: "",
+        help: "Harn's file of host leases; the usual one with a project",
+    },
     Key {
         name: "replica_path",
         kind: Kind::Text,

@@ -1,6 +1,6 @@
 //! The effective configuration, typed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::locate::Surroundings;
@@ -11,6 +11,7 @@ use crate::data::action::plan::Policy;
 use crate::data::alarm::Rules;
 use crate::data::derive::Thresholds;
 use crate::data::derive::findings::Severity;
+use crate::data::harn::places::{Project, host_leases};
 use crate::data::vox::queries::Limits;
 use crate::data::vox::tls::Tls;
 use crate::time::{self, Millis};
@@ -23,6 +24,9 @@ pub struct Settings {
     pub databases: Vec<Database>,
     pub controls: Vec<Control>,
     pub registry: Option<PathBuf>,
+    /// Harn projects, and the file of its host leases.
+    pub projects: Vec<Project>,
+    pub host_leases: Option<PathBuf>,
     /// Places that were looked at and found empty, where nothing was configured.
     pub looked_at: Vec<PathBuf>,
     pub repo: Option<String>,
@@ -116,9 +120,15 @@ impl Settings {
         settings.databases = databases(layers, around)?;
         settings.controls = controls(layers, around)?;
         settings.registry = layers.text("registry").map(PathBuf::from);
-        if settings.databases.is_empty() && settings.controls.is_empty() && settings.registry.is_none() {
+        settings.projects = layers.get("harn.dir").texts.iter().map(|dir| project(Path::new(dir), around)).collect();
+        if !settings.has_places() {
             settings.find_places(layers, around);
         }
+        settings.host_leases = layers.text("harn.host_leases").map(PathBuf::from).or_else(|| {
+            let var = |name: &str| around.env.get(name).filter(|dir| !dir.is_empty()).map(Path::new);
+            let usual = host_leases(var("HARN_HOST_LEASE_ROOT"), var("HARN_HOME"), around.home.as_deref());
+            usual.filter(|path| !settings.projects.is_empty() && path.is_file())
+        });
         Ok(settings)
     }
 
@@ -136,6 +146,8 @@ impl Settings {
             databases: Vec::new(),
             controls: Vec::new(),
             registry: None,
+            projects: Vec::new(),
+            host_leases: None,
             looked_at: Vec::new(),
             repo: layers.text("repo").map(str::to_owned),
             interval: duration(layers, "interval"),
@@ -185,6 +197,13 @@ impl Settings {
                 self.looked_at.push(path);
             }
         }
+        let tree = around.current_dir.ancestors().find(|dir| dir.join(".harn").is_dir());
+        let found = project(tree.unwrap_or(&around.current_dir), around);
+        if found.is_there() {
+            self.projects.push(found);
+        } else {
+            self.looked_at.push(found.log.path().to_owned());
+        }
         match around.registry_file() {
             Some(path) if path.is_file() => self.registry = Some(path),
             other => self.looked_at.extend(other),
@@ -211,8 +230,22 @@ impl Settings {
     /// Whether there is anything to watch.
     #[must_use]
     pub fn has_places(&self) -> bool {
-        !self.databases.is_empty() || !self.controls.is_empty() || self.registry.is_some()
+        !self.databases.is_empty()
+            || !self.controls.is_empty()
+            || self.registry.is_some()
+            || !self.projects.is_empty()
+            || self.host_leases.is_some()
     }
+}
+
+/// The project at a folder. What the environment says of a state root is for folders that have none of their own.
+fn project(dir: &Path, around: &Surroundings) -> Project {
+    let own = Project::at(dir, None, None);
+    if own.is_there() {
+        return own;
+    }
+    let var = |name: &str| around.env.get(name).filter(|path| !path.is_empty()).map(Path::new);
+    Project::at(dir, var("HARN_STATE_DIR"), var("HARN_EVENT_LOG_SQLITE_PATH"))
 }
 
 fn databases(layers: &Layers, around: &Surroundings) -> Result<Vec<Database>, ConfigError> {

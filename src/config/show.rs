@@ -38,6 +38,13 @@ pub fn show(layers: &Layers, settings: &Settings) -> String {
     if let Some(path) = &settings.registry {
         let _ = writeln!(out, "#   registry file {}", path.display());
     }
+    for project in &settings.projects {
+        let (tree, log) = (project.tree.display(), project.log.path().display());
+        let _ = writeln!(out, "#   Harn project {tree} (event log {log}, lock directories)");
+    }
+    if let Some(path) = &settings.host_leases {
+        let _ = writeln!(out, "#   host leases {}", path.display());
+    }
     if !settings.has_places() {
         out.push_str("#   nothing: no place is configured, and none of these exists:\n");
         for path in &settings.looked_at {

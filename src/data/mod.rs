@@ -3,11 +3,13 @@
 pub mod action;
 pub mod alarm;
 pub mod derive;
+pub mod harn;
 pub mod mesh;
 pub mod model;
 pub mod observation;
 pub mod poller;
 pub mod shelf;
 pub mod source;
+pub mod sqlite;
 pub mod systems;
 pub mod vox;

@@ -20,6 +20,17 @@ pub struct Heartbeat {
     pub last_seen_ms: Option<Millis>,
     pub activity: Text,
     pub repository_id: Text,
+    /// How long its writer said that it may be silent, where it said so.
+    pub patience: Option<Patience>,
+}
+
+/// What a heartbeat promises of the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Silent for no longer, it is well.
+    pub silence_ms: Millis,
+    /// Silent for no longer beyond that, it is late; then it does not answer.
+    pub grace_ms: Millis,
 }
 
 /// One node of a control plane's registry.
@@ -44,9 +55,42 @@ pub enum LockTable {
     Distributed,
     #[strum(serialize = "vcs_lock")]
     Vcs,
+    /// A directory beside what it protects.
+    #[strum(serialize = "lock directory")]
+    Directory,
+    /// A lease on a machine or a part of it.
+    #[strum(serialize = "host lease")]
+    Host,
+    /// A piece of work that somebody said is theirs; it binds those who listen.
+    #[strum(serialize = "claim")]
+    Claim,
     /// No table of locks: an execution lease, shown beside them.
     #[strum(serialize = "exec lease")]
     ExecLease,
+}
+
+impl LockTable {
+    /// How many of them are tables.
+    pub const TABLES: usize = Self::ExecLease as usize;
+
+    /// Whether its locks bear fence tokens.
+    #[must_use]
+    pub fn is_fenced(self) -> bool {
+        matches!(self, Self::Distributed | Self::Vcs)
+    }
+}
+
+/// What keeps a lock from being one that is simply held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// It is taken, and nothing says by whom: it is being taken, or its taker died.
+    Unrecorded,
+    /// What should say by whom cannot be read.
+    Malformed,
+    /// Somebody is about to break it.
+    Breaking,
+    /// Another says that it is theirs as well.
+    Contested,
 }
 
 /// One lock row.
@@ -62,7 +106,39 @@ pub struct Lock {
     pub expires_at_ms: Option<Millis>,
     /// Readers share it; otherwise it is exclusive.
     pub shared: bool,
+    /// What tells this hold from any other of the same lock, where no fence token does.
     pub lease_id: Option<Text>,
+    pub condition: Option<Condition>,
+    /// What its source has to say of it, e.g. why it was taken.
+    pub remark: Option<Text>,
+}
+
+/// One who waits, as a source says so itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wait {
+    /// The lock's key.
+    pub resource: Text,
+    pub repository_id: Text,
+    pub agent: Text,
+    pub since_ms: Option<Millis>,
+    /// Higher goes first.
+    pub priority: i64,
+    /// Where that is written.
+    pub evidence: Text,
+    /// Whether the source serves its waiters in their order, or this was read from what an agent wrote.
+    pub exact: bool,
+}
+
+/// How far a reader of a stream of messages has come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reader {
+    pub name: Text,
+    pub stream: Text,
+    pub cursor: i64,
+    /// The last one that is there.
+    pub head: i64,
+    /// When it last said how far it is.
+    pub moved_at_ms: Option<Millis>,
 }
 
 /// Where a message was read from.
@@ -74,6 +150,8 @@ pub enum MessageTable {
     Mesh,
     #[strum(serialize = "inbox")]
     Inbox,
+    #[strum(serialize = "room")]
+    Room,
 }
 
 /// A message's body, cut to a bound.
@@ -107,6 +185,8 @@ impl Payload {
 pub struct Message {
     pub table: MessageTable,
     pub id: i64,
+    /// What people call it, where that is not its number.
+    pub label: Option<Text>,
     pub sender_agent: Text,
     pub receiver_agent: Text,
     pub msg_type: Text,
@@ -122,6 +202,14 @@ pub struct Message {
     pub delivery_attempts: Option<i64>,
     pub last_claim_error: Option<Text>,
     pub processed_at_ms: Option<Millis>,
+}
+
+impl Message {
+    /// What people call it.
+    #[must_use]
+    pub fn name(&self) -> Text {
+        self.label.clone().unwrap_or_else(|| self.id.to_string().into())
+    }
 }
 
 /// One execution lease. From a database it is a hint; from a control plane it is the authority.
@@ -157,6 +245,21 @@ pub enum LogTable {
     Agent,
     #[strum(serialize = "convergence_op_log")]
     Convergence,
+    #[strum(serialize = "events")]
+    Events,
+}
+
+/// What ties an entry to the one before it in its stream, worked out where it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Seal {
+    pub stream: Text,
+    /// Its place in the stream, counted by one.
+    pub place: i64,
+    /// The hash that it bears, and the one of the entry before it that it names.
+    pub own: Text,
+    pub before: Option<Text>,
+    /// Whether its hash is that of what is written in it.
+    pub holds: bool,
 }
 
 /// One op-log entry.
@@ -177,6 +280,7 @@ pub struct LogEntry {
     pub timestamp_ms: Option<Millis>,
     pub undone: bool,
     pub repository_id: Text,
+    pub seal: Option<Seal>,
 }
 
 /// One lineage event.
@@ -186,7 +290,7 @@ pub struct LineageEvent {
     pub repository_id: Text,
     pub kind: Text,
     /// `None` where the event is about no task.
-    pub task_id: Option<i64>,
+    pub task: Option<Text>,
     pub agent_id: Option<Text>,
     pub session_id: Option<Text>,
     pub created_at_ms: Option<Millis>,

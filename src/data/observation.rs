@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::model::{
     Heartbeat, Leader, Lease, LineageEvent, Lock, LockTable, LogEntry, LogTable, Message, MessageTable, Oddity,
-    QueueStats, RegistryNode,
+    QueueStats, Reader, RegistryNode, Wait,
 };
 use crate::text::Text;
 use crate::time::Millis;
@@ -45,6 +45,9 @@ pub enum Change {
     /// Entries not seen before, oldest first. `complete` says that nothing older exists.
     Log(LogTable, Vec<LogEntry>, LogStart),
     Lineage(Vec<LineageEvent>),
+    /// Everybody who waits, where the source says so itself.
+    Waits(Vec<Wait>),
+    Readers(Vec<Reader>),
     Queue(Option<QueueStats>),
 }
 

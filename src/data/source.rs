@@ -32,6 +32,8 @@ pub trait Source: Send {
 pub struct Identity {
     /// Short and unique in the mesh, e.g. `vox.db`.
     pub name: Text,
+    /// The system that it is a part of, by its name.
+    pub system: &'static str,
     /// What kind of thing it is, e.g. `database` or `control plane`.
     pub kind: &'static str,
     /// Where it is, without secrets.

@@ -4,7 +4,13 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::action::hand::{Abilities, Hand, WriteAccess};
+use super::harn;
+use super::harn::act::LocksHand;
+use super::harn::hosts::Hosts;
+use super::harn::locks::Locks;
+use super::harn::log::EventLog;
 use super::source::{Identity, Source};
+use super::vox;
 use super::vox::act::database::DatabaseHand;
 use super::vox::act::plane::PlaneHand;
 use super::vox::act::reach::Reach;
@@ -50,19 +56,28 @@ pub fn assemble(settings: &Settings) -> anyhow::Result<Sources> {
         };
         let hand = access.map(|access| Box::new(PlaneHand::new(client(), access)) as Box<dyn Hand>);
         let source = Box::new(ControlPlane::new(client()));
-        let how = How { kind: "control plane", place: &control.base, read_by: "HTTP", why_empty: http::WHY_EMPTY };
+        let how = How {
+            system: vox::NAME,
+            kind: "control plane",
+            place: &control.base,
+            read_by: "HTTP",
+            why_empty: http::WHY_EMPTY,
+        };
         builder.add(name, how, source, hand.map(|hand| (hand, act::CONTROL_PLANE)), None);
     }
     if let Some(path) = &settings.registry {
         let place = path.display().to_string();
-        let how = How { kind: "registry file", place: &place, read_by: "plain reads", why_empty: &[] };
+        let how =
+            How { system: vox::NAME, kind: "registry file", place: &place, read_by: "plain reads", why_empty: &[] };
         builder.add("registry", how, Box::new(RegistryFile::new(path.clone())), None, None);
     }
+    builder.harn();
     Ok(Sources { list: builder.list, hands: builder.hands, store: builder.store })
 }
 
 /// What a source is, for people.
 struct How<'a> {
+    system: &'static str,
     kind: &'static str,
     place: &'a str,
     read_by: &'static str,
@@ -104,10 +119,55 @@ impl Builder<'_> {
             }
         };
         let source = VoxDb::new(backend, settings.limits, wall_clock);
-        let how = How { kind: "database", place: &place, read_by: how, why_empty: schema::WHY_EMPTY };
+        let how =
+            How { system: vox::NAME, kind: "database", place: &place, read_by: how, why_empty: schema::WHY_EMPTY };
         let (hand, cannot) = self.database_hand(database);
         self.add(&name, how, Box::new(source), hand.map(|hand| (hand, act::DATABASE)), cannot);
         Ok(())
+    }
+
+    /// The event log and the lock directories of each project, and the leases on machines.
+    fn harn(&mut self) {
+        for project in &self.settings.projects {
+            let name = project.name();
+            let log = project.log.path();
+            let source = EventLog::new(project.log.clone(), self.settings.limits.window, wall_clock);
+            let place = absolute(log);
+            let how = How {
+                system: harn::NAME,
+                kind: "event log",
+                place: &place,
+                read_by: "by topic heads",
+                why_empty: harn::WHY_EMPTY,
+            };
+            self.add(&format!("{name} log"), how, Box::new(source), None, Some(harn::LOG_CANNOT.to_owned()));
+            let source = Locks::new(project.tree.clone(), wall_clock);
+            let place = absolute(&project.tree);
+            let how = How {
+                system: harn::NAME,
+                kind: "lock directories",
+                place: &place,
+                read_by: "walking",
+                why_empty: harn::WHY_EMPTY,
+            };
+            let hand = self.access.map(|access| {
+                let hand = Box::new(LocksHand::new(project.tree.clone(), wall_clock, access)) as Box<dyn Hand>;
+                (hand, harn::act::LOCKS)
+            });
+            self.add(&format!("{name} locks"), how, Box::new(source), hand, None);
+        }
+        if let Some(path) = &self.settings.host_leases {
+            let place = absolute(path);
+            let how = How {
+                system: harn::NAME,
+                kind: "host leases",
+                place: &place,
+                read_by: "plain reads",
+                why_empty: harn::WHY_EMPTY,
+            };
+            let cannot = Some(harn::LEASES_CANNOT.to_owned());
+            self.add("host leases", how, Box::new(Hosts::new(path.clone())), None, cannot);
+        }
     }
 
     /// What writes to a database, on a connection of its own; or why nothing does.
@@ -163,6 +223,7 @@ impl Builder<'_> {
         }
         let identity = Identity {
             name,
+            system: how.system,
             kind: how.kind,
             place: Text::new(how.place),
             how: how.read_by,

@@ -2,6 +2,7 @@
 
 pub mod control;
 pub mod hrana;
+pub mod project;
 pub mod serve;
 pub mod story;
 pub mod workload;
@@ -17,9 +18,10 @@ use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
 use self::control::{Plane, Tokens};
+use self::project::Project;
 use self::world::{Shape, World};
 use self::write::Writer;
-use crate::cli::DemoArgs;
+use crate::cli::{DemoArgs, With};
 use crate::clock::wall_clock;
 use crate::time::MINUTE;
 
@@ -34,6 +36,8 @@ pub struct Demo {
     pub control: String,
     /// Where the Hrana server listens.
     pub hrana: String,
+    /// The work tree of a Harn project beside it, and its host leases.
+    pub project: Option<(std::path::PathBuf, std::path::PathBuf)>,
     /// The shortened window after which a node is stale: time runs faster here.
     pub stale: Duration,
     tasks: TaskTracker,
@@ -88,7 +92,26 @@ impl Demo {
             }
         });
         let stale = Duration::from_millis(world::scaled(MINUTE, arguments.speed).unsigned_abs());
-        Ok(Self { database, control, hrana, stale, tasks, stop })
+        let mut project = None;
+        if arguments.with.contains(&With::Harn) {
+            let mut simulated = Project::create(folder, arguments.speed, now_ms).await?;
+            project = Some((simulated.tree.clone(), simulated.leases.clone()));
+            let quit = stop.clone();
+            tasks.spawn(async move {
+                let mut ticks = tokio::time::interval(STEP);
+                ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+                loop {
+                    tokio::select! {
+                        () = quit.cancelled() => return,
+                        _ = ticks.tick() => {}
+                    }
+                    if let Err(error) = simulated.step(wall_clock()).await {
+                        tracing::warn!(%error, "the simulated project could not write");
+                    }
+                }
+            });
+        }
+        Ok(Self { database, control, hrana, project, stale, tasks, stop })
     }
 
     /// Stops everything and waits until it has stopped.

@@ -22,6 +22,9 @@ pub async fn serve(folder: &Path, arguments: &DemoArgs) -> anyhow::Result<()> {
     println!("  export LOCKKEEPER_THRESHOLDS_STALE=\"{stale}\" LOCKKEEPER_THRESHOLDS_STUCK=\"{stale}\"");
     println!("  lockkeeper --db {} --control {}", demo.database.display(), demo.control);
     println!("  lockkeeper --db {}", demo.hrana);
+    if let Some((tree, leases)) = &demo.project {
+        println!("  lockkeeper --harn {} (host leases: {})", tree.display(), leases.display());
+    }
     println!("\nCtrl-C stops it.");
     wait_for_end().await?;
     demo.stop().await;

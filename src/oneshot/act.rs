@@ -13,39 +13,49 @@ use crate::data::action::outcome::{Outcome, Verdict};
 use crate::data::action::plan::{Confirm, Intent, Plan, Refusal, plan};
 use crate::data::derive::Picture;
 use crate::data::derive::messages::MessageState;
-use crate::data::model::LockTable;
+use crate::data::model::{Lock, LockTable};
 use crate::operate::Stop;
 use crate::text::{Text, escape_json, scrub};
 
 /// The name and version of the form.
 pub const SCHEMA: &str = "lockkeeper.plan.v1";
 
+/// What told a lock from any other hold of it, when it was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    Nothing,
+    Fence(i64),
+    Token(String),
+}
+
+impl Seen {
+    fn is(&self, lock: &Lock) -> bool {
+        match (self, lock.table.is_fenced()) {
+            (Self::Fence(fence), true) => lock.fence_token == Some(*fence),
+            (Self::Nothing, true) => lock.fence_token.is_none(),
+            (Self::Token(token), false) => lock.lease_id.as_ref().is_some_and(|id| id.raw() == token),
+            (Self::Nothing, false) => lock.lease_id.is_none(),
+            _ => false,
+        }
+    }
+
+    /// What a lock has to be told by.
+    fn of(lock: &Lock) -> String {
+        match &lock.lease_id {
+            Some(token) if !lock.table.is_fenced() => format!("token {token}"),
+            _ => crate::data::action::fence(lock.fence_token),
+        }
+    }
+}
+
 /// What is asked for on the command line.
 #[derive(Debug, Clone)]
 pub enum Ask {
-    Release {
-        key: String,
-        fence: Option<i64>,
-        mode: Option<crate::data::action::Mode>,
-        tell_holder: bool,
-        tell_next: bool,
-    },
-    Reroute {
-        message: String,
-        to: String,
-    },
-    Evacuate {
-        node: String,
-    },
-    Drain {
-        node: String,
-        on: bool,
-        for_ms: Option<i64>,
-    },
-    Quarantine {
-        node: String,
-        on: bool,
-    },
+    Release { key: String, fence: Seen, mode: Option<crate::data::action::Mode>, tell_holder: bool, tell_next: bool },
+    Reroute { message: String, to: String },
+    Evacuate { node: String },
+    Drain { node: String, on: bool, for_ms: Option<i64> },
+    Quarantine { node: String, on: bool },
 }
 
 /// How it ended.
@@ -140,7 +150,7 @@ fn end_of(outcomes: &[Outcome]) -> End {
 fn intent(ask: &Ask, picture: &Picture, repo: Option<&str>) -> Result<Intent, End> {
     Ok(match ask {
         Ask::Release { key, fence, mode, tell_holder, tell_next } => {
-            let locks = vec![find_lock(picture, key, *fence, repo)?];
+            let locks = vec![find_lock(picture, key, fence, repo)?];
             Intent::Release { locks, mode: *mode, tell_holder: *tell_holder, tell_next: *tell_next }
         }
         Ask::Reroute { message, to } => {
@@ -152,7 +162,7 @@ fn intent(ask: &Ask, picture: &Picture, repo: Option<&str>) -> Result<Intent, En
     })
 }
 
-fn find_lock(picture: &Picture, key: &str, fence: Option<i64>, repo: Option<&str>) -> Result<String, End> {
+fn find_lock(picture: &Picture, key: &str, seen: &Seen, repo: Option<&str>) -> Result<String, End> {
     let named = picture.locks.iter().filter(|view| {
         view.lock.table != LockTable::ExecLease
             && (view.lock.lock_key == *key
@@ -162,11 +172,11 @@ fn find_lock(picture: &Picture, key: &str, fence: Option<i64>, repo: Option<&str
     let found: Vec<_> = named.collect();
     match found.as_slice() {
         [] => Err(End::Refused(format!("there is no lock {}: it may have been released", scrub(key)))),
-        [only] if only.lock.fence_token == fence => Ok(only.key()),
+        [only] if seen.is(&only.lock) => Ok(only.key()),
         [only] => Err(End::Refused(format!(
             "{} has {} now, held by {}, agent {}: it is not the lock you saw",
             only.lock.lock_key,
-            crate::data::action::fence(only.lock.fence_token),
+            Seen::of(&only.lock),
             only.lock.holder_node,
             only.lock.holder_agent
         ))),
@@ -175,8 +185,7 @@ fn find_lock(picture: &Picture, key: &str, fence: Option<i64>, repo: Option<&str
                 .iter()
                 .map(|l| format!("{} of {} in {} of {}", l.lock.lock_key, l.lock.repository_id, l.lock.table, l.source))
                 .collect();
-            let exact: Vec<_> =
-                many.iter().filter(|l| l.lock.lock_key == *key && l.lock.fence_token == fence).collect();
+            let exact: Vec<_> = many.iter().filter(|l| l.lock.lock_key == *key && seen.is(&l.lock)).collect();
             match exact.as_slice() {
                 [only] => Ok(only.key()),
                 _ => Err(End::Usage(format!("several locks are meant: {}; add --repo", places.join(", ")))),

@@ -119,6 +119,8 @@ fn lock(l: &LockView, now: i64) -> Value {
         "ttl_ms": l.ttl_ms(now),
         "state": l.state.to_string(),
         "shared": l.lock.shared,
+        "lease_id": l.lock.lease_id,
+        "remark": l.lock.remark,
         "holder_staleness": l.holder_staleness.to_string(),
         "source": l.source,
         "as_of_ms": l.as_of_ms,
@@ -151,6 +153,7 @@ fn message(view: &MessageView, now: i64) -> Value {
     json!({
         "table": m.table.to_string(),
         "id": m.id,
+        "label": m.label,
         "sender_agent": m.sender_agent,
         "receiver_agent": m.receiver_agent,
         "msg_type": m.msg_type,

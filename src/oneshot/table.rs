@@ -161,7 +161,7 @@ fn messages(p: &Picture) -> Sheet {
     let rows = p.messages.iter().map(|view| {
         let m = &view.message;
         vec![
-            m.id.to_string(),
+            m.name().to_string(),
             view.state.to_string(),
             m.msg_type.to_string(),
             m.sender_agent.to_string(),

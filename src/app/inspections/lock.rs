@@ -17,8 +17,11 @@ pub fn inspect(view: &LockView, picture: &Picture, now: Millis) -> Inspection {
     let mut page = Inspection::titled(format!("{} {}", if leased { "lease of" } else { "lock" }, lock.lock_key));
     as_of(&mut page, view.as_of_ms, now);
     page.state("state", &view.state);
-    if !leased {
+    if lock.table.is_fenced() {
         page.opt("fence token", lock.fence_token);
+    }
+    if let Some(remark) = &lock.remark {
+        page.field("remark", remark);
     }
     page.field("kind", if lock.shared { "shared by readers" } else { "exclusive" });
     page.instant("acquired", view.acquired_ms, now);

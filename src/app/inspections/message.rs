@@ -13,7 +13,7 @@ use crate::time::Millis;
 /// Everything about a message.
 pub fn inspect(view: &MessageView, picture: &Picture, now: Millis) -> Inspection {
     let m = &view.message;
-    let mut page = Inspection::titled(format!("message {}", m.id));
+    let mut page = Inspection::titled(format!("message {}", m.name()));
     as_of(&mut page, view.as_of_ms, now);
     page.state("state", &view.state);
     page.field("type", &m.msg_type);

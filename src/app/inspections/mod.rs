@@ -65,7 +65,7 @@ fn messages(
             view.state.glyph(),
             view.state
         );
-        page.link(ViewId::Messages, view.key(), format!("message {}", m.id), value, view.state.role());
+        page.link(ViewId::Messages, view.key(), format!("message {}", m.name()), value, view.state.role());
     }
     more(page, found.len());
 }

@@ -16,6 +16,10 @@ pub fn inspect(node: &NodeView, picture: &Picture, now: Millis) -> Inspection {
     as_of(&mut page, node.as_of_ms, now);
     page.state("staleness", &node.staleness);
     page.opt("missed windows", node.misses);
+    if let Some(patience) = node.patience {
+        let (silence, grace) = (short(patience.silence_ms), short(patience.grace_ms));
+        page.field("by its own word", format!("a sign within {silence}; late for {grace}, then it does not answer"));
+    }
     page.field("activity", &node.activity);
     page.field("agents", join(&node.agents));
     page.field("repositories", join(&node.repositories));

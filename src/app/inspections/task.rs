@@ -39,7 +39,7 @@ pub fn inspect(task: &TaskView, picture: &Picture, now: Millis) -> Inspection {
         page.link(
             ViewId::Messages,
             view.key(),
-            format!("message {}", view.message.id),
+            format!("message {}", view.message.name()),
             view.state.to_string(),
             Role::Normal,
         );

@@ -4,7 +4,6 @@ use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::{Role, State};
 use crate::data::derive::locks::LockView;
-use crate::data::model::LockTable;
 use crate::time::{Millis, short};
 
 /// Every lock and every lease in force, of every source.
@@ -18,7 +17,7 @@ pub static LOCKS: Rows<LockView> = Rows {
     },
     repo: |l| (!l.lock.repository_id.is_empty()).then_some(&l.lock.repository_id),
     inspect: inspections::lock::inspect,
-    parts: &["distributed_locks", "vcs_lock", "mesh_exec_leases", "exec leases"],
+    parts: &["distributed_locks", "vcs_lock", "mesh_exec_leases", "exec leases", "lock directories", "host leases"],
     caveat: |_| None,
     name_column: 0,
     first_sort: (1, true),
@@ -37,7 +36,7 @@ pub static LOCKS: Rows<LockView> = Rows {
         Column {
             field: "state",
             title: "STATE",
-            width: (10, 10),
+            width: (12, 12),
             right: false,
             rank: 0,
             descending: true,
@@ -142,7 +141,7 @@ pub static LOCKS: Rows<LockView> = Rows {
 
 /// A lease has no fence.
 fn fence(l: &LockView) -> Cell {
-    if l.lock.table == LockTable::ExecLease { Cell::dim("-") } else { Cell::count(l.lock.fence_token) }
+    if l.lock.table.is_fenced() { Cell::count(l.lock.fence_token) } else { Cell::dim("-") }
 }
 
 fn waiting(l: &LockView) -> Cell {

@@ -14,7 +14,7 @@ pub static MESSAGES: Rows<MessageView> = Rows {
     tie: |a, b| (a.message.id, a.message.table, &a.source).cmp(&(b.message.id, b.message.table, &b.source)),
     repo: |m| (!m.message.repository_id.is_empty()).then_some(&m.message.repository_id),
     inspect: inspections::message::inspect,
-    parts: &["a2a_messages", "mesh_a2a_messages", "inbox"],
+    parts: &["a2a_messages", "mesh_a2a_messages", "inbox", "events"],
     caveat: |_| None,
     name_column: 0,
     first_sort: (1, true),
@@ -27,7 +27,7 @@ pub static MESSAGES: Rows<MessageView> = Rows {
             right: true,
             rank: 0,
             descending: true,
-            cell: |m, _| Cell::plain(m.message.id),
+            cell: |m, _| Cell::plain(m.message.name()),
             sort: |m| Sort::Number(m.message.id),
         },
         Column {

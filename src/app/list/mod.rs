@@ -378,7 +378,10 @@ fn why_empty(picture: &Picture, parts: &[&str]) -> Vec<String> {
     if lines.is_empty() && parts.is_empty() {
         lines.push("nothing so far".into());
     } else if lines.is_empty() {
-        lines.push("no source here provides this".into());
+        let mut systems: Vec<&str> = picture.mesh.sources.iter().map(|s| s.identity.system).collect();
+        systems.sort_unstable();
+        systems.dedup();
+        lines.extend(systems.into_iter().map(|system| format!("not provided by {system}")));
     }
     lines
 }

@@ -12,7 +12,7 @@ pub static NODES: Rows<NodeView> = Rows {
     tie: |a, b| a.node_id.cmp(&b.node_id),
     repo: |n| (!n.repository_id.is_empty()).then_some(&n.repository_id),
     inspect: inspections::node::inspect,
-    parts: &["mesh_heartbeats", "nodes"],
+    parts: &["mesh_heartbeats", "nodes", "events"],
     caveat: |_| None,
     name_column: 0,
     first_sort: (1, true),

@@ -13,7 +13,7 @@ pub static OPLOG: Rows<LogView> = Rows {
     tie: |a, b| a.key().cmp(&b.key()),
     repo: |l| (!l.entry.repository_id.is_empty()).then_some(&l.entry.repository_id),
     inspect: inspections::log::inspect,
-    parts: &["agent_oplog", "convergence_op_log"],
+    parts: &["agent_oplog", "convergence_op_log", "events"],
     caveat: |_| None,
     name_column: 2,
     first_sort: (0, false),

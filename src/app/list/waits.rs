@@ -13,7 +13,7 @@ pub static WAITS: Rows<WaitRow> = Rows {
     tie: |a, b| a.order.cmp(&b.order),
     repo: |_| None,
     inspect: inspections::wait::inspect,
-    parts: &["distributed_locks", "vcs_lock", "a2a_messages", "agent_oplog"],
+    parts: &["distributed_locks", "vcs_lock", "a2a_messages", "agent_oplog", "lock directories", "host leases"],
     caveat: |_| None,
     name_column: 0,
     first_sort: (0, false),

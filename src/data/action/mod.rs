@@ -96,6 +96,9 @@ pub struct LockGuard {
     pub acquired_at_ms: Option<Millis>,
     /// On the clock that wrote it. A renewal is a sign of life, so it counts too.
     pub expires_at_ms: Option<Millis>,
+    /// What tells this hold from another, where no fence token does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 /// A message as it was seen.

@@ -14,7 +14,7 @@ use strum::{Display, EnumIter, IntoStaticStr};
 use super::resource::Names;
 use crate::data::mesh::Mesh;
 use crate::data::mesh::facts::Log;
-use crate::data::model::{LogEntry, LogTable};
+use crate::data::model::{LogEntry, LogTable, Seal};
 use crate::text::Text;
 use crate::time::{MINUTE, Millis};
 
@@ -145,10 +145,11 @@ fn hash(number: u64, timestamp_ms: Millis, predecessor_hash: Option<&str>) -> Ha
 pub(super) fn judge(mesh: &Mesh) -> Vec<LogView> {
     let mut views = Vec::new();
     for source in &mesh.sources {
-        for table in [LogTable::Agent, LogTable::Convergence] {
+        for table in [LogTable::Agent, LogTable::Convergence, LogTable::Events] {
             let log = source.facts.log(table);
             let verdicts = match table {
                 LogTable::Agent => verify(log),
+                LogTable::Events => sealed(log),
                 LogTable::Convergence => {
                     vec![(ChainState::Unverifiable, "this log's chain is not checked"); log.entries.len()]
                 }
@@ -216,6 +217,33 @@ pub fn verify(log: &Log) -> Vec<(ChainState, &'static str)> {
             }
         })
         .collect()
+}
+
+/// Checks a log whose entries bear seals: each holds for what is written in it, and names the one before it in its
+/// stream.
+fn sealed(log: &Log) -> Vec<(ChainState, &'static str)> {
+    let mut last: HashMap<&Text, &Seal, RandomState> = HashMap::default();
+    let mut verdicts = Vec::with_capacity(log.entries.len());
+    for entry in log.entries.iter() {
+        let Some(seal) = &entry.seal else {
+            verdicts.push((ChainState::Unverifiable, "it bears no hash"));
+            continue;
+        };
+        let before = last.insert(&seal.stream, seal);
+        verdicts.push(match before {
+            _ if !seal.holds => (ChainState::Broken, "its hash is not that of what is written in it"),
+            Some(before) if before.place + 1 != seal.place => {
+                (ChainState::Broken, "entries between it and the one before it are gone")
+            }
+            Some(before) if seal.before.as_ref() != Some(&before.own) => {
+                (ChainState::Broken, "it names another entry than the one before it")
+            }
+            Some(_) => (ChainState::Verified, ""),
+            None if seal.before.is_none() => (ChainState::Verified, ""),
+            None => (ChainState::Unverifiable, "what was before it was compacted, or not read"),
+        });
+    }
+    verdicts
 }
 
 /// Entries tied together by hashes.

@@ -186,7 +186,10 @@ impl Locks {
             }
         };
         let judged = LockView {
-            state: state(acquired_ms, expires_ms, view.at(look.now_ms), holder, margin),
+            state: lock
+                .condition
+                .and_then(LockState::of)
+                .unwrap_or_else(|| state(acquired_ms, expires_ms, view.at(look.now_ms), holder, margin)),
             waiters,
             fences,
             lock: lock.clone(),

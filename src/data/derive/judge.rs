@@ -136,6 +136,7 @@ impl Judge {
         };
         let name = |turn: &Turn<NodeView>| turn.1.as_ref().or(turn.2.as_ref()).map(|node| node.node_id.clone());
         let holders: Vec<Text> = nodes.iter().filter(moved).filter_map(name).collect();
+        resources.extend(self.queues.take_waits(look.mesh));
         let why = Reasons { touched, holders: &holders, resources: &resources };
         let locks = self.locks.step(&look, &self.nodes, &self.queues, &why);
         if let Some(waits) = self.locks.graph() {

@@ -81,6 +81,8 @@ pub(super) fn as_locks(leases: &[LeaseView], now_ms: Millis, margin: Millis) -> 
                 expires_at_ms: lease.expires_at_ms,
                 shared: false,
                 lease_id: Some(lease.lease_id.clone()),
+                condition: None,
+                remark: None,
             }),
             source: view.source.clone(),
             holder_staleness: view.holder_staleness,

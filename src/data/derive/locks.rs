@@ -9,7 +9,7 @@ use super::queues::Waiter;
 use super::staleness::Staleness;
 use crate::data::action::{OPERATOR_AGENT, OPERATOR_NODE};
 use crate::data::mesh::fences::Fences;
-use crate::data::model::Lock;
+use crate::data::model::{Condition, Lock};
 use crate::text::Text;
 use crate::time::Millis;
 
@@ -24,8 +24,27 @@ pub enum LockState {
     Expired,
     /// Its holder is critical or dead.
     Orphaned,
+    /// Somebody is about to break it.
+    Breaking,
+    /// It is taken, and nothing says by whom.
+    Unrecorded,
+    /// What should say by whom cannot be read.
+    Malformed,
     /// Its end cannot be read.
     Unknown,
+}
+
+impl LockState {
+    /// The state that a condition puts a lock in, whatever the time.
+    #[must_use]
+    pub fn of(condition: Condition) -> Option<Self> {
+        match condition {
+            Condition::Unrecorded => Some(Self::Unrecorded),
+            Condition::Malformed => Some(Self::Malformed),
+            Condition::Breaking => Some(Self::Breaking),
+            Condition::Contested => None,
+        }
+    }
 }
 
 /// One lock, judged.

@@ -218,6 +218,7 @@ mod tests {
     fn message(acknowledged: bool, attempts: Option<i64>) -> Message {
         Message {
             table: MessageTable::A2a,
+            label: None,
             id: 1,
             sender_agent: "1".into(),
             receiver_agent: "2".into(),

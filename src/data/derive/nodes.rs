@@ -9,9 +9,9 @@ use super::Look;
 use super::agenda::Agenda;
 use super::messages::Turn;
 use super::sources::SourceView;
-use super::staleness::{Staleness, misses};
+use super::staleness::{Staleness, by_patience, misses, turns, window};
 use crate::data::mesh::Touched;
-use crate::data::model::RegistryNode;
+use crate::data::model::{Patience, RegistryNode};
 use crate::data::shelf::Shelf;
 use crate::text::Text;
 use crate::time::Millis;
@@ -34,6 +34,8 @@ pub struct NodeView {
     pub as_of_ms: Option<Millis>,
     pub misses: Option<i64>,
     pub staleness: Staleness,
+    /// How long it said that it may be silent; then that is the rule, and no other.
+    pub patience: Option<Patience>,
     /// Every signal of life: where it was read, and when on the console's clock.
     pub signals: Vec<Signal>,
     pub registry: Option<RegistryNode>,
@@ -47,7 +49,7 @@ pub struct NodeView {
 /// One sign of life.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Signal {
-    /// Where it was read, e.g. `mesh_heartbeats in vox.db`.
+    /// Where it was read, e.g. `heartbeats in vox.db`.
     pub from: Text,
     pub seen_ms: Millis,
 }
@@ -95,9 +97,9 @@ type Registry = (Arc<[RegistryNode]>, HashMap<Text, usize, RandomState>);
 pub(super) struct Places {
     beats: Vec<Text>,
     registries: Vec<Text>,
-    /// Sources that answer and have heartbeats, or a registry.
-    beats_from: Vec<Text>,
-    registries_from: Vec<Text>,
+    /// Sources that answer and have heartbeats, or a registry, and the systems they are of.
+    beats_from: Vec<(&'static str, Text)>,
+    registries_from: Vec<(&'static str, Text)>,
 }
 
 impl Places {
@@ -107,10 +109,10 @@ impl Places {
         // The silence of a source that is down says nothing.
         let answering = |knows: &dyn Fn(usize) -> bool| {
             let known = (0..sources.len()).filter(|&i| look.sources[i].as_of_ms.is_none() && knows(i));
-            known.map(|i| sources[i].identity.name.clone()).collect()
+            known.map(|i| (sources[i].identity.system, sources[i].identity.name.clone())).collect()
         };
         Self {
-            beats: all("mesh_heartbeats in"),
+            beats: all("heartbeats in"),
             registries: all("registry of"),
             beats_from: answering(&|i| !look.tables[i].heartbeats.is_empty()),
             registries_from: answering(&|i| !sources[i].facts.registry.is_empty()),
@@ -200,8 +202,10 @@ impl Nodes {
             home
         });
         if let (Some(seen), Some(misses), None) = (judged.seen_ms, judged.misses, judged.as_of_ms) {
-            let next = seen.saturating_add((misses + 1).saturating_mul(look.thresholds.stale_ms.max(1)));
-            self.agenda.note(home, look.now_ms, [next]);
+            let window = judged.patience.map_or(look.thresholds.stale_ms.max(1), window);
+            let next = seen.saturating_add((misses + 1).saturating_mul(window));
+            let turns = judged.patience.into_iter().flat_map(turns).map(|age| seen.saturating_add(age));
+            self.agenda.note(home, look.now_ms, turns.chain([next]));
         }
         if let Some(before) = &before {
             judged.holds = before.holds;
@@ -239,12 +243,14 @@ impl Nodes {
         let mut view = unheard(name);
         let rows = self.beats.get(name).map_or(&[][..], Vec::as_slice);
         let (mut beats, mut registered) = (false, false);
+        let mut systems: Vec<&'static str> = Vec::new();
         let skew = look.clocks.get(name).and_then(|clock| clock.skew_ms());
         for (index, source) in look.mesh.sources.iter().enumerate() {
             let judged = &look.sources[index];
             let here = rows.iter().filter(|row| row.0 == index);
             for beat in here.filter_map(|row| look.tables[index].heartbeats.at(row.1)) {
                 beats = true;
+                systems.push(source.identity.system);
                 push_new(&mut view.agents, &beat.agent_id);
                 push_new(&mut view.repositories, &beat.repository_id);
                 view.skew_ms = skew.or(view.skew_ms);
@@ -254,6 +260,7 @@ impl Nodes {
                 if signal(&mut view, &places.beats[index], seen, last_seen, judged, look.now_ms) {
                     view.agent_id = beat.agent_id.clone();
                     view.repository_id = beat.repository_id.clone();
+                    view.patience = beat.patience;
                 }
                 if !beat.activity.is_empty() {
                     view.activity = beat.activity.clone();
@@ -262,24 +269,31 @@ impl Nodes {
             let (registry, index_of) = &self.registries[index];
             let Some(node) = index_of.get(name).map(|place| &registry[*place]) else { continue };
             registered = true;
+            systems.push(source.identity.system);
             view.registry = Some(node.clone());
             let Some(last_seen) = node.last_seen_ms else { continue };
             let from = &places.registries[index];
-            signal(&mut view, from, source.to_console(last_seen), last_seen, judged, look.now_ms);
+            if signal(&mut view, from, source.to_console(last_seen), last_seen, judged, look.now_ms) {
+                view.patience = None;
+            }
         }
         if !beats && !registered {
             return None;
         }
+        // Only those of a system that knows it at all should know it as well.
+        let of = |from: &[(&'static str, Text)]| -> Vec<Text> {
+            from.iter().filter(|(system, _)| systems.contains(system)).map(|(_, name)| name.clone()).collect()
+        };
         if !beats {
-            view.missing_in.extend(places.beats_from.iter().cloned());
+            view.missing_in.extend(of(&places.beats_from));
         }
         if !registered {
-            view.missing_in.extend(places.registries_from.iter().cloned());
+            view.missing_in.extend(of(&places.registries_from));
         }
         if let Some(age) = view.age_ms(look.now_ms) {
-            let n = misses(age, look.thresholds.stale_ms);
+            let n = misses(age, view.patience.map_or(look.thresholds.stale_ms, window));
             view.misses = Some(n);
-            view.staleness = Staleness::of_misses(n);
+            view.staleness = view.patience.map_or(Staleness::of_misses(n), |patience| by_patience(age, patience));
         }
         Some(view)
     }
@@ -321,6 +335,7 @@ fn unheard(name: &Text) -> NodeView {
         as_of_ms: None,
         misses: None,
         staleness: Staleness::Unknown,
+        patience: None,
         signals: Vec::new(),
         registry: None,
         skew_ms: None,

@@ -440,7 +440,7 @@ fn event_says(event: &LineageEvent, to_console: impl Fn(Millis) -> Millis) -> Op
         "task_failed" => Says::Over(TaskState::Failed),
         _ => return None,
     };
-    let key = (event.repository_id.clone(), event.task_id?.to_string().into());
+    let key = (event.repository_id.clone(), event.task.clone()?);
     let text = format!("lineage {} {}", event.kind, event.id);
     Some((key, plain(event.created_at_ms.map(to_console), says, text, event.agent_id.clone())))
 }

@@ -14,7 +14,8 @@ use super::chain::LogView;
 use super::messages::{MessageState, MessageView, Turn};
 use super::requests::{conflict, resources, sides, wants_to_share};
 use super::resource::Names;
-use crate::data::model::Lock;
+use crate::data::mesh::Mesh;
+use crate::data::model::{Lock, Wait};
 use crate::text::Text;
 use crate::time::Millis;
 
@@ -43,6 +44,8 @@ pub enum Confidence {
     Medium,
     /// It asked for the resource, and was not answered.
     High,
+    /// Whoever serves the queue says so.
+    Exact,
 }
 
 impl Waiter {
@@ -66,14 +69,18 @@ pub struct Queues {
     answers: HashMap<(Text, Arc<str>), Vec<i64>, RandomState>,
     /// Resources that some log names in a conflict.
     logged: Vec<Arc<str>>,
+    /// What sources say of waiters themselves, and the resources they name.
+    told: Vec<Told>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 struct Claim {
     waiter: Waiter,
     repository_id: Text,
-    /// The message it comes from: its place, and its key. Nothing where it comes from a log.
+    /// The message it comes from: its place, and its key.
     from: Option<(u32, Arc<str>)>,
+    /// The source that says so itself. Where there is neither, it comes from a log.
+    told_by: Option<usize>,
     /// It is a request, which an answer ends.
     asked: bool,
     /// It counts only if it is newer than the holder's acquisition.
@@ -81,6 +88,9 @@ struct Claim {
     /// It would share the resource with other readers.
     shared: bool,
 }
+
+/// Waiters by the word of one source, and the resources they wait for.
+type Told = (Arc<[Wait]>, Vec<Arc<str>>);
 
 #[derive(Debug)]
 struct Given {
@@ -203,6 +213,7 @@ impl Queues {
             waiter,
             repository_id: message.repository_id.clone(),
             from: Some((place, key.clone())),
+            told_by: None,
             asked,
             dated: !asked,
             shared,
@@ -265,7 +276,7 @@ impl Queues {
     pub(super) fn take_log(&mut self, log: &[LogView]) -> Vec<Arc<str>> {
         let mut dirty = std::mem::take(&mut self.logged);
         for name in &dirty {
-            self.drop_claims(name, |claim| claim.from.is_none());
+            self.drop_claims(name, |claim| claim.from.is_none() && claim.told_by.is_none());
         }
         for view in log.iter().filter(|view| view.entry.kind.raw().starts_with("Conflict")) {
             let deferred = view.entry.kind == "ConflictDeferred";
@@ -281,13 +292,62 @@ impl Queues {
                         order: i64::MAX,
                     };
                     let repository_id = view.entry.repository_id.clone();
-                    let claim = Claim { waiter, repository_id, from: None, asked: false, dated: true, shared: false };
+                    let claim = Claim {
+                        waiter,
+                        repository_id,
+                        from: None,
+                        told_by: None,
+                        asked: false,
+                        dated: true,
+                        shared: false,
+                    };
                     let name = self.add(&resource, claim);
                     self.logged.push(name);
                 }
             }
         }
         dirty.extend(self.logged.iter().cloned());
+        dirty
+    }
+
+    /// Takes who waits by the word of the sources. Answers the resources whose queues may have changed.
+    pub(super) fn take_waits(&mut self, mesh: &Mesh) -> Vec<Arc<str>> {
+        let mut dirty = Vec::new();
+        self.told.resize_with(mesh.sources.len(), Default::default);
+        for (index, source) in mesh.sources.iter().enumerate() {
+            let waits = &source.facts.waits;
+            if Arc::ptr_eq(&self.told[index].0, waits) {
+                continue;
+            }
+            for name in std::mem::take(&mut self.told[index].1) {
+                self.drop_claims(&name, |claim| claim.told_by == Some(index));
+                dirty.push(name);
+            }
+            let mut names = Vec::new();
+            for (order, wait) in (0i64..).zip(waits.iter()) {
+                let waiter = Waiter {
+                    agent: wait.agent.clone(),
+                    since_ms: wait.since_ms.map(|ms| source.to_console(ms)),
+                    priority: wait.priority,
+                    evidence: [wait.evidence.clone()].into(),
+                    confidence: if wait.exact { Confidence::Exact } else { Confidence::Medium },
+                    order,
+                };
+                let repository_id = wait.repository_id.clone();
+                let claim = Claim {
+                    waiter,
+                    repository_id,
+                    from: None,
+                    told_by: Some(index),
+                    asked: false,
+                    dated: false,
+                    shared: false,
+                };
+                names.push(self.add(wait.resource.raw(), claim));
+            }
+            dirty.extend(names.iter().cloned());
+            self.told[index] = (waits.clone(), names);
+        }
         dirty
     }
 

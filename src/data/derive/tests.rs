@@ -120,7 +120,7 @@ fn a_log_that_stands_still_while_tasks_go_on_is_a_finding() {
         id: 1,
         repository_id: "r".into(),
         kind: "task_submitted".into(),
-        task_id: Some(1),
+        task: Some("1".into()),
         agent_id: None,
         session_id: None,
         created_at_ms: Some(at),

@@ -10,7 +10,7 @@ use super::table::{Table, Turn};
 use crate::data::derive::chain::Links;
 use crate::data::model::{
     Heartbeat, Leader, Lease, LineageEvent, Lock, LockTable, LogEntry, LogTable, Message, MessageTable, QueueStats,
-    RegistryNode,
+    Reader, RegistryNode, Wait,
 };
 use crate::data::observation::{Change, Delta, LogStart};
 use crate::text::Text;
@@ -28,8 +28,10 @@ pub struct Facts {
     /// What waits in the inboxes of a control plane.
     pub inbox: Arc<[Message]>,
     /// By [`LogTable`], oldest first.
-    pub logs: [Log; 2],
+    pub logs: [Log; 3],
     pub lineage: Arc<VecDeque<LineageEvent>>,
+    pub waits: Arc<[Wait]>,
+    pub readers: Arc<[Reader]>,
     pub queue: Option<Arc<QueueStats>>,
     /// Counts the changes: two equal numbers of one source are the same facts.
     pub revision: u64,
@@ -54,18 +56,18 @@ pub struct Tables {
     /// By node and repository.
     pub heartbeats: Table<Name, Heartbeat>,
     /// By [`crate::data::model::LockTable`]; by key and repository.
-    pub locks: [Table<Name, Lock>; 2],
+    pub locks: [Table<Name, Lock>; LockTable::TABLES],
     pub fences: FenceBook,
     /// Messages that wait, and a window of those that were seen settled.
     pub messages: Table<(MessageTable, i64), Message>,
     /// Ids of those that wait, by table.
-    waiting: [HashSet<i64>; 3],
+    waiting: [HashSet<i64>; 4],
     /// Those seen settled, oldest first.
     settled: VecDeque<(MessageTable, i64)>,
     /// How much history is kept, in rows of each kind.
     window: usize,
     /// Highest message id seen, by table.
-    highest: [i64; 3],
+    highest: [i64; 4],
     /// Whether a first picture was complete: only changes after it are events.
     begun: bool,
 }
@@ -82,7 +84,7 @@ impl Tables {
             waiting: Default::default(),
             settled: VecDeque::new(),
             window,
-            highest: [0; 3],
+            highest: [0; 4],
             begun: false,
         }
     }
@@ -121,6 +123,8 @@ impl Tables {
             Change::Registry(rows) => facts.revision += replace(&mut facts.registry, rows),
             Change::Leaders(rows) => facts.revision += replace(&mut facts.leaders, rows),
             Change::Leases(rows) => facts.revision += replace(&mut facts.leases, rows),
+            Change::Waits(rows) => facts.revision += replace(&mut facts.waits, rows),
+            Change::Readers(rows) => facts.revision += replace(&mut facts.readers, rows),
             Change::Queue(stats) => {
                 if facts.queue.as_deref() != stats.as_ref() {
                     facts.queue = stats.map(Arc::new);

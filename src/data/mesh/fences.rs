@@ -56,7 +56,7 @@ type Key = (LockTable, Text, Text);
 #[derive(Debug, Clone, Default)]
 pub struct FenceBook {
     /// By table and place there.
-    there: [Vec<Option<Arc<Fences>>>; 2],
+    there: [Vec<Option<Arc<Fences>>>; LockTable::TABLES],
     /// Of locks whose rows went, and when each did, in turn.
     gone: HashMap<Key, (u64, Arc<Fences>), RandomState>,
     /// The same locks, the one that went first at the front. One that came back is in neither.

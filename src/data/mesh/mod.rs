@@ -18,7 +18,7 @@ use self::rates::{Rates, Tally};
 use self::table::{Table, Turn};
 use super::action::journal::Entry;
 use super::alarm::Event;
-use super::model::{Heartbeat, Oddity};
+use super::model::{Heartbeat, LockTable, Oddity};
 use super::observation::{Cost, Observation, Probe};
 use super::poller::Report;
 use super::poller::breaker;
@@ -100,9 +100,9 @@ pub struct Touched {
 #[derive(Debug, Clone, Default)]
 pub struct TouchedTables {
     pub heartbeats: Vec<u32>,
-    pub locks: [Vec<u32>; 2],
+    pub locks: [Vec<u32>; LockTable::TABLES],
     /// Places of locks that may stand for another lock now, or for none.
-    pub locks_moved: [Vec<u32>; 2],
+    pub locks_moved: [Vec<u32>; LockTable::TABLES],
     pub messages: Vec<u32>,
 }
 
@@ -146,11 +146,11 @@ impl Watch {
     /// What changed since this was asked for the last time.
     pub fn take_touched(&mut self) -> Touched {
         let of = |tables: &mut Tables| {
-            let [distributed, vcs] = tables.locks.each_mut().map(Table::take_touched);
+            let mut locks = tables.locks.each_mut().map(Table::take_touched);
             TouchedTables {
                 heartbeats: tables.heartbeats.take_touched().all,
-                locks: [distributed.all, vcs.all],
-                locks_moved: [distributed.moved, vcs.moved],
+                locks_moved: locks.each_mut().map(|places| std::mem::take(&mut places.moved)),
+                locks: locks.map(|places| places.all),
                 messages: tables.messages.take_touched().all,
             }
         };
@@ -161,7 +161,7 @@ impl Watch {
     #[must_use]
     pub fn everything(&self) -> Touched {
         let of = |tables: &Tables| {
-            let locks = [tables.locks[0].places().collect(), tables.locks[1].places().collect()];
+            let locks = tables.locks.each_ref().map(|table| table.places().collect::<Vec<u32>>());
             TouchedTables {
                 heartbeats: tables.heartbeats.places().collect(),
                 locks_moved: locks.clone(),

@@ -37,6 +37,8 @@ pub struct VoxDb {
     tracks: Tracks,
     oddities: Vec<Oddity>,
     names: Interner,
+    /// What was brought is of another database, and nobody was told so yet.
+    void: bool,
 }
 
 /// Tables that may be large.
@@ -64,6 +66,7 @@ impl VoxDb {
             tracks: Tracks::default(),
             oddities: Vec::new(),
             names: Interner::default(),
+            void: false,
         }
     }
 
@@ -79,6 +82,9 @@ impl VoxDb {
         }
         if news == News::AnotherDatabase {
             self.forget();
+            self.void = true;
+        }
+        if self.void {
             seen.changes.push(Change::Reset);
         }
         let mut rows_read = 0;
@@ -98,6 +104,7 @@ impl VoxDb {
             self.tracks = Tracks::default();
         }
         seen.cost = cost(spent, rows_read, started);
+        self.void = false;
         Ok(seen)
     }
 

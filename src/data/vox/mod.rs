@@ -14,3 +14,6 @@ pub mod snapshot;
 pub mod tables;
 pub mod tls;
 pub mod track;
+
+/// What people call it.
+pub const NAME: &str = "Vox";

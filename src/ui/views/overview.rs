@@ -166,7 +166,7 @@ fn stuck(p: &Picture, now: i64) -> Vec<Item> {
                 "{} {} {} to {}",
                 m.state.glyph(),
                 m.message.msg_type,
-                m.message.id,
+                m.message.name(),
                 m.message.receiver_agent
             ),
             right: span(m.age_ms(now), m.as_of_ms),

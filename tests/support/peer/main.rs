@@ -9,9 +9,12 @@
 //! `vox_peer plane TOKEN [PORT]`: a control plane of two healthy nodes, in the same manner.
 //! `vox_peer holder DB NODE SEED`: takes, renews, releases and leaves locks at random.
 //! `vox_peer consumer DB AGENT SEED`: claims and acknowledges messages at random.
+//! `vox_peer breaker PATH ID`: breaks the lock directory that each line of standard input names by token and instant.
+//! `vox_peer break-and-die PATH TOKEN INSTANT STEP`: the same once, and ends at a step without a word.
 //! `vox_peer open DB`: has the files open without any lock.
 
 mod agents;
+mod breakers;
 mod locks;
 mod panics;
 mod planes;
@@ -44,6 +47,8 @@ async fn main() {
             server::serve(planes::router(), token, port.first().unwrap_or(&"0")).await;
         }
         ["shell", program, rest @ ..] => shell::shell(program, rest),
+        ["breaker", path, id] => breakers::breaker(Path::new(path), id),
+        ["break-and-die", path, token, instant, step] => breakers::break_and_die(Path::new(path), token, instant, step),
         ["panic"] => panics::panics(),
         other => panic!("no such part: {other:?}"),
     }

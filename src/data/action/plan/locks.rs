@@ -4,7 +4,7 @@
 //! fenced off. From a holder that is gone the lock is expired, which keeps the fence; deleting is the default only
 //! where no newer client is about, because older clients stay blocked by an expired row until somebody sweeps it.
 
-use super::evidence::may_be_alive;
+use super::evidence::{Sign, may_be_alive};
 use super::{Confirm, Plan, Planner, Refusal, count};
 use crate::data::action::{Action, Kind, LeaseGuard, Letter, LockGuard, Mode, OPERATOR_NODE, fence};
 use crate::data::derive::locks::{LockState, LockView};
@@ -25,7 +25,13 @@ pub(super) fn guard(view: &LockView) -> LockGuard {
         fence_token: lock.fence_token,
         acquired_at_ms: lock.acquired_at_ms,
         expires_at_ms: lock.expires_at_ms,
+        token: lock.lease_id.as_ref().filter(|_| is_directory(view)).map(|token| token.raw().to_owned()),
     }
+}
+
+/// Whether it is a directory, which can only be deleted.
+fn is_directory(view: &LockView) -> bool {
+    view.lock.table == LockTable::Directory
 }
 
 /// A lease, as its guard needs it.
@@ -53,8 +59,14 @@ impl Planner<'_> {
                 continue;
             };
             let name = &view.lock.lock_key;
-            if view.lock.table == LockTable::ExecLease {
-                plan.leave(name.clone(), "an execution lease is revoked, not released");
+            let instead = match view.lock.table {
+                LockTable::ExecLease => Some("an execution lease is revoked, not released".to_owned()),
+                LockTable::Claim => Some("a claim stands in a log that is only added to: its owner gives it up".into()),
+                LockTable::Host => Some(host_lease_command(view)),
+                _ => None,
+            };
+            if let Some(instead) = instead {
+                plan.leave(name.clone(), instead);
                 continue;
             }
             if view.is_operators() {
@@ -103,6 +115,9 @@ impl Planner<'_> {
         let renewed = view.fences.as_ref().and_then(|fences| fences.renewed_ms);
         let signs = self.signs_of_holder(&lock.holder_node, &lock.holder_agent, renewed);
         let may_live = may_be_alive(&signs);
+        if is_directory(view) {
+            return self.break_directory(plan, view, lock, signs, mode);
+        }
         let newer = self.has_newer_clients(&view.source);
         let mode = mode.unwrap_or_else(|| usual_mode(may_live, newer, lock.fence_token.is_some()));
         if mode == Mode::FenceOff && lock.fence_token.is_none() {
@@ -155,6 +170,41 @@ impl Planner<'_> {
             let letter = letter(waiter.agent.raw(), "free_form", &payload, &lock.repository_id);
             self.tell(plan, &view.source, letter, &name, Some(step));
         }
+        Ok(may_live)
+    }
+
+    /// A directory is deleted by the protocol of those who take over stale locks; nothing else can be done to it.
+    fn break_directory(
+        &self,
+        plan: &mut Plan,
+        view: &LockView,
+        lock: LockGuard,
+        signs: Vec<Sign>,
+        mode: Option<Mode>,
+    ) -> Result<bool, String> {
+        if mode.is_some_and(|mode| mode != Mode::Delete) {
+            return Err("a directory has no fence token and no end that could be moved: choose delete".into());
+        }
+        if matches!(view.state, LockState::Held | LockState::Expiring | LockState::Orphaned) {
+            return Err(
+                "it has not run out: its holder checks nothing but the directory, and cannot be fenced off".into()
+            );
+        }
+        let next = view.next_in_line(self.picture);
+        let then = next.map_or_else(
+            || "no waiter known: whoever asks first gets it".to_owned(),
+            |w| format!("agent {} is next in line (inferred)", w.agent),
+        );
+        plan.mode = Some(plan.mode.unwrap_or(Mode::Delete));
+        plan.note(
+            "under the guard that others respect, looked at again, moved aside, looked at once more, then deleted",
+        );
+        let may_live = may_be_alive(&signs);
+        let hold_ms = self.policy.hold_ms;
+        let action = Action::Release { lock, mode: Mode::Delete, hold_ms };
+        plan.step(&view.source, action, format!("the directory is gone; {then}"));
+        plan.evidence.extend(signs.into_iter().filter(|sign| !plan.evidence.contains(sign)).collect::<Vec<_>>());
+        plan.unknown("whether its holder still works: a record past its end does not prove that it died");
         Ok(may_live)
     }
 
@@ -271,6 +321,22 @@ impl Planner<'_> {
         let there = |part| !matches!(probe.of(part), None | Some(Presence::Absent));
         there("vcs_lock") || there("lock_leader")
     }
+}
+
+/// What an operator runs to end a lease on a machine.
+fn host_lease_command(view: &LockView) -> String {
+    let quote = |word: &str| {
+        let plain = !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    };
+    let mut parts = view.lock.lock_key.raw().splitn(3, ':');
+    let mut part = |usual: &str| quote(parts.next().unwrap_or(usual));
+    let (host, class, domain) = (part(""), part(""), part("default"));
+    let id = quote(view.lock.lease_id.as_ref().map_or("", |id| id.raw()));
+    format!(
+        "it is ended by: harn host lease release --host {host} --resource-class {class} --domain {domain} --lease-id {id} \
+         --json"
+    )
 }
 
 /// The mode that is used unless the operator chooses another.

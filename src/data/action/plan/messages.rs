@@ -56,6 +56,11 @@ impl Planner<'_> {
                 self.able(&view.source, sent)?;
                 Ok(Way::Sent(view.source.clone(), guard(view)))
             }
+            MessageTable::Room => {
+                Err("it stands in a log that is only added to, and is signed by who wrote it: it cannot be \
+                 given to another; ask its sender to write to another agent"
+                    .into())
+            }
             // The row is a control plane's own store: the control plane itself is asked.
             MessageTable::Mesh => {
                 let m = &view.message;

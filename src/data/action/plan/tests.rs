@@ -118,6 +118,7 @@ fn a_dead_holder_takes_one_key_and_a_living_one_its_name() {
         fence_token: Some(7),
         acquired_at_ms: Some(NOW - 40_000),
         expires_at_ms: Some(NOW + MINUTE),
+        token: None,
     };
     assert_eq!(judged.steps[0].action, Action::Release { lock: guard, mode: Mode::FenceOff, hold_ms: 5_000 });
     let deleted = plan_of(&alive, Some(Mode::Delete));

@@ -33,6 +33,7 @@ impl Process {
             timestamp_ms: Some(self.at),
             undone: false,
             repository_id: "r".into(),
+            seal: None,
         };
         self.hash = Some(link(self.number, self.at, self.hash.as_deref()));
         entry

@@ -116,7 +116,7 @@ fn change() -> impl Strategy<Value = Change> {
                 id,
                 repository_id: "r".into(),
                 kind: if done { "task_completed" } else { "task_submitted" }.into(),
-                task_id: Some(task),
+                task: Some(task.to_string().into()),
                 agent_id: Some("2".into()),
                 session_id: None,
                 created_at_ms: Some(NOW + id * SECOND),
@@ -155,6 +155,7 @@ fn entry(id: i64, kind: &str) -> LogEntry {
         timestamp_ms: Some(NOW + id * SECOND),
         undone: false,
         repository_id: "r".into(),
+        seal: None,
     }
 }
 

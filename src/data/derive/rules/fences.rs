@@ -8,6 +8,7 @@ use super::super::locks::{LockState, LockView};
 use super::super::staleness::Staleness;
 use super::super::{Picture, Thresholds};
 use super::finding;
+use crate::data::model::LockTable;
 use crate::text::Text;
 use crate::time::{self, Millis};
 
@@ -49,7 +50,11 @@ pub(super) fn back(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) 
 
 /// Readers may share; anything else that two hold in two places, one of them holds in vain.
 pub(super) fn held_twice(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
-    let standing = |l: &&Arc<LockView>| !matches!(l.state, LockState::Expired | LockState::Unknown);
+    // What only says that it is somebody's keeps nobody out by itself.
+    let standing = |l: &&Arc<LockView>| {
+        matches!(l.state, LockState::Held | LockState::Expiring | LockState::Orphaned)
+            && l.lock.table != LockTable::Claim
+    };
     let mut twice: Vec<(&str, Vec<&Arc<LockView>>)> = Vec::new();
     for (resource, locks) in &picture.marked.of_one_name {
         let mut by_repository: BTreeMap<&Text, Vec<&Arc<LockView>>> = BTreeMap::new();

@@ -4,6 +4,7 @@ use super::super::findings::{Finding, Severity, Subject};
 use super::super::locks::{LockState, LockView};
 use super::super::{Picture, Thresholds};
 use super::finding;
+use crate::data::model::Condition;
 use crate::text::Text;
 use crate::time::{self, Millis};
 
@@ -52,6 +53,33 @@ pub(super) fn expired(view: &LockView, _: &Thresholds, _: Millis) -> Option<Find
     let evidence = view.expires_ms.map(|at| format!("ran out {}", time::utc(at)).into()).into_iter().collect();
     let severity = if view.waiters.is_empty() { Severity::Info } else { Severity::Warning };
     Some(finding(severity, Subject::Lock(view.key()), &view.lock.lock_key, sentence, evidence))
+}
+
+/// A lock that is being taken is without a record for a moment: its source says when it is more than that.
+pub(super) fn unowned(view: &LockView, _: &Thresholds, _: Millis) -> Option<Finding> {
+    let what = match view.state {
+        LockState::Unrecorded if view.lock.remark.is_none() => return None,
+        LockState::Unrecorded => "is taken and nothing says by whom",
+        LockState::Malformed => "is taken by somebody whose record cannot be used",
+        _ => return None,
+    };
+    let name = &view.lock.lock_key;
+    let mut evidence = vec![format!("{} in {}", view.lock.table, view.source).into()];
+    evidence.extend(view.lock.remark.clone());
+    Some(finding(Severity::Warning, Subject::Lock(view.key()), name, format!("{name} {what}"), evidence))
+}
+
+pub(super) fn contested(view: &LockView, _: &Thresholds, _: Millis) -> Option<Finding> {
+    let stands = matches!(view.state, LockState::Held | LockState::Expiring | LockState::Orphaned);
+    if view.lock.condition != Some(Condition::Contested) || !stands {
+        return None;
+    }
+    let name = &view.lock.lock_key;
+    let others: Vec<String> = view.waiters.iter().map(|waiter| waiter.agent.to_string()).collect();
+    let others = if others.is_empty() { "somebody else".to_owned() } else { others.join(", ") };
+    let sentence = format!("{name} is claimed by {} and by {others} as well", view.lock.holder_agent);
+    let evidence = view.waiters.iter().flat_map(|waiter| waiter.evidence.iter().cloned()).collect();
+    Some(finding(Severity::Warning, Subject::Lock(view.key()), name, sentence, evidence))
 }
 
 pub(super) fn starved(view: &LockView, thresholds: &Thresholds, now_ms: Millis) -> Option<Finding> {

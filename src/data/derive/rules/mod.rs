@@ -41,6 +41,17 @@ pub const RULES: &[Rule] = &[
         summary: "expired locks were not swept and may block older clients",
         check: Check::Lock(locks::expired),
     },
+    Rule {
+        name: "lock-unowned",
+        summary: "locks are held and nothing says by whom",
+        check: Check::Lock(locks::unowned),
+    },
+    Rule {
+        name: "claim-contested",
+        summary: "one piece of work is claimed by several",
+        check: Check::Lock(locks::contested),
+    },
+    Rule { name: "reader-behind", summary: "readers are far behind", check: Check::Mesh(sources::behind) },
     Rule { name: "leader-gone", summary: "a repository has no living lock leader", check: Check::Mesh(leaders::gone) },
     Rule { name: "waiter-starved", summary: "agents wait for long", check: Check::Lock(locks::starved) },
     Rule {

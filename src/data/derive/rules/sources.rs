@@ -5,6 +5,7 @@ use super::super::sources::SourceHealth;
 use super::super::{Picture, Thresholds};
 use super::finding;
 use crate::data::mesh::SourceState;
+use crate::data::model::Reader;
 use crate::data::observation::Presence;
 use crate::text::Text;
 use crate::time;
@@ -88,5 +89,32 @@ pub(super) fn notes(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>)
         let name = &source.identity.name;
         let sentence = source.notes.first().map(ToString::to_string).unwrap_or_default();
         found.push(finding(Severity::Info, Subject::Source(name.clone()), name, sentence, source.notes.to_vec()));
+    }
+}
+
+/// So many messages behind, and not moving, a reader is far behind.
+const FAR: i64 = 20;
+
+/// Readers that have much to read and do not read it.
+pub(super) fn behind(picture: &Picture, thresholds: &Thresholds, found: &mut Vec<Finding>) {
+    for source in &picture.mesh.sources {
+        let far = |reader: &&Reader| {
+            let moved = reader.moved_at_ms.map(|at| source.to_console(at));
+            reader.head - reader.cursor >= FAR && moved.is_none_or(|at| picture.at_ms - at >= thresholds.stuck_ms)
+        };
+        let behind: Vec<&Reader> = source.facts.readers.iter().filter(far).collect();
+        let Some(first) = behind.first() else { continue };
+        let name = &source.identity.name;
+        let sentence = match behind.len() {
+            1 => format!("{} is far behind in {}", first.name, first.stream),
+            n => format!("{} and {} more readers are far behind in {name}", first.name, n - 1),
+        };
+        let evidence = behind.iter().take(20).map(|reader| {
+            let moved = reader.moved_at_ms.map(|at| format!(", last {}", time::utc(source.to_console(at))));
+            let moved = moved.unwrap_or_default();
+            format!("{} read {} of {} in {}{moved}", reader.name, reader.cursor, reader.head, reader.stream).into()
+        });
+        let evidence = evidence.collect();
+        found.push(finding(Severity::Warning, Subject::Source(name.clone()), &first.name, sentence, evidence));
     }
 }

@@ -13,7 +13,8 @@ pub(super) fn poison(view: &MessageView) -> Option<Finding> {
     }
     let m = &view.message;
     let n = m.delivery_attempts.unwrap_or_default();
-    let sentence = format!("{} {} to {} was delivered {n} times without success", m.msg_type, m.id, m.receiver_agent);
+    let sentence =
+        format!("{} {} to {} was delivered {n} times without success", m.msg_type, m.name(), m.receiver_agent);
     let mut evidence = evidence(view);
     evidence.extend(m.last_claim_error.iter().map(|e| format!("last error: {e}").into()));
     Some(finding(Severity::Critical, Subject::Message(view.key()), &message_name(view), sentence, evidence))
@@ -24,7 +25,7 @@ pub(super) fn stuck(view: &MessageView) -> Option<Finding> {
         return None;
     }
     let m = &view.message;
-    let sentence = format!("{} {} to {} was not acknowledged", m.msg_type, m.id, m.receiver_agent);
+    let sentence = format!("{} {} to {} was not acknowledged", m.msg_type, m.name(), m.receiver_agent);
     Some(finding(Severity::Warning, Subject::Message(view.key()), &message_name(view), sentence, evidence(view)))
 }
 
@@ -38,7 +39,7 @@ pub(super) fn orphaned(task: &TaskView) -> Option<Finding> {
 }
 
 fn message_name(view: &MessageView) -> Text {
-    format!("message {}", view.message.id).into()
+    format!("message {}", view.message.name()).into()
 }
 
 fn evidence(view: &MessageView) -> Vec<Text> {

@@ -7,8 +7,9 @@ use libsql::Connection;
 
 use super::file::OpenFile;
 use crate::data::source::FaultKind;
+use crate::data::sqlite::collect;
 use crate::data::vox::backend::remote::Remote;
-use crate::data::vox::backend::{ReadError, Rows, Spent, collect};
+use crate::data::vox::backend::{ReadError, Rows, Spent};
 
 /// A database that may be written to.
 pub enum Reach {
@@ -73,7 +74,7 @@ async fn run_local(connection: &Connection, statements: &[&str]) -> libsql::Resu
     let mut answers = Vec::with_capacity(statements.len());
     for sql in statements {
         let rows = connection.query(sql, ()).await?;
-        let rows = collect(rows).await.map_err(|e| libsql::Error::Misuse(e.into_fault().what.to_string()))?;
+        let rows = collect(rows).await.map_err(libsql::Error::Misuse)?;
         answers.push(rows);
     }
     Ok(answers)

@@ -58,7 +58,7 @@ fn columns(table: LockTable) -> Option<LockColumns> {
         LockTable::Vcs => {
             Some(LockColumns { table: "vcs_lock", key: "path", node: "holder_node_id", agent: "holder", dated: false })
         }
-        LockTable::ExecLease => None,
+        LockTable::Directory | LockTable::Host | LockTable::Claim | LockTable::ExecLease => None,
     }
 }
 

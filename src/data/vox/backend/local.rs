@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use libsql::{Builder, Connection, OpenFlags};
+use libsql::Connection;
 
 use super::{News, Spent};
 use crate::data::source::Fault;
+use crate::data::sqlite::{data_version, open_read_only};
 use crate::data::vox::pages::{Generation, Pages};
 use crate::data::vox::snapshot::copy::{Copier, Fresh};
 use crate::data::vox::track::Sight;
@@ -122,22 +122,10 @@ fn see<'a>(slot: &'a mut Option<Pages>, path: &Path) -> Option<Sight<'a>> {
     Some(Sight { pages, generation: if known { generation } else { Generation::Another } })
 }
 
-/// Opens a file read-only, so that closing it never folds a log into it; what is open already is used again.
+/// Opens a file; what is open already is used again.
 async fn open_once(slot: &mut Option<Arc<Connection>>, path: &Path) -> Result<Arc<Connection>, Fault> {
     if let Some(connection) = slot {
         return Ok(connection.clone());
     }
-    let fault = |e: libsql::Error| Fault::transient(format!("cannot open {}: {e}", path.display()));
-    let builder = Builder::new_local(path).flags(OpenFlags::SQLITE_OPEN_READ_ONLY);
-    let connection = builder.build().await.map_err(fault)?.connect().map_err(fault)?;
-    connection.busy_timeout(Duration::from_secs(2)).map_err(fault)?;
-    Ok(slot.insert(Arc::new(connection)).clone())
-}
-
-/// Moves when another connection commits.
-pub(super) async fn data_version(connection: &Connection) -> Result<i64, Fault> {
-    let fault = |e: libsql::Error| Fault::transient(format!("the database answered: {e}"));
-    let mut rows = connection.query("PRAGMA data_version", ()).await.map_err(fault)?;
-    let row = rows.next().await.map_err(fault)?;
-    row.and_then(|row| row.get::<i64>(0).ok()).ok_or_else(|| Fault::transient("the database tells no data_version"))
+    Ok(slot.insert(Arc::new(open_read_only(path).await?)).clone())
 }

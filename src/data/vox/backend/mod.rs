@@ -6,19 +6,17 @@ pub mod replica;
 
 use std::sync::Arc;
 
-use libsql::{Connection, Value, ValueType};
+use libsql::Connection;
 use secrecy::ExposeSecret;
 
 use super::connector::{Connector, Meter};
 use crate::config::token::Token;
 use crate::data::source::Fault;
+pub use crate::data::sqlite::Rows;
+use crate::data::sqlite::collect;
 use crate::data::vox::tls::Tls;
 use crate::data::vox::track::Sight;
-use crate::quiet::quietly;
 use crate::text::Text;
-
-/// Rows of one statement.
-pub type Rows = Vec<Vec<Value>>;
 
 /// Whether there is anything new to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,28 +155,7 @@ async fn run_local(connection: Arc<Connection>, statements: &[&str]) -> Result<V
     let mut answers = Vec::with_capacity(statements.len());
     for sql in statements {
         let rows = connection.query(sql, ()).await.map_err(|e| ReadError::of_sql(&e.to_string()))?;
-        answers.push(collect(rows).await?);
+        answers.push(collect(rows).await.map_err(|e| ReadError::of_sql(&e))?);
     }
     Ok(answers)
-}
-
-/// One value. The client library panics on text that is no UTF-8, which one row of an agent's making would do to every
-/// poll: such text is shown as what cannot be shown, and noted as odd. A row of an answer that has no such value at all,
-/// which would make it panic too, is no row of a database.
-fn value(row: &libsql::Row, i: i32) -> Result<Value, ReadError> {
-    let read = || row.get_value(i).unwrap_or(Value::Null);
-    match row.column_type(i) {
-        Ok(ValueType::Text) => Ok(quietly(read).unwrap_or_else(|| Value::Blob("\u{fffd}".into()))),
-        Ok(_) => Ok(read()),
-        Err(_) => Err(Fault::transient("the answer has rows without values").into()),
-    }
-}
-
-pub async fn collect(mut rows: libsql::Rows) -> Result<Rows, ReadError> {
-    let mut all = Vec::new();
-    while let Some(row) = rows.next().await.map_err(|e| ReadError::of_sql(&e.to_string()))? {
-        let width = row.column_count();
-        all.push((0..width).map(|i| value(&row, i)).collect::<Result<_, _>>()?);
-    }
-    Ok(all)
 }

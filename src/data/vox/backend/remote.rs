@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use libsql::{Builder, Connection};
 
-use super::{ReadError, Rows, Spent, collect};
+use super::{ReadError, Rows, Spent};
 use crate::config::token::Token;
 use crate::data::source::Fault;
+use crate::data::sqlite::collect;
 use crate::data::vox::connector::Meter;
 use crate::data::vox::tls::Tls;
 
@@ -54,7 +55,7 @@ impl Remote {
         let mut answers = Vec::with_capacity(statements.len());
         while let Some(rows) = batch.next_stmt_row() {
             match rows {
-                Some(rows) => answers.push(collect(rows).await?),
+                Some(rows) => answers.push(collect(rows).await.map_err(|e| ReadError::of_sql(&e))?),
                 None => answers.push(Rows::new()),
             }
         }

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use libsql::{Builder, Connection, Database};
 
-use super::local::data_version;
 use super::{News, Spent};
 use crate::config::token::Token;
 use crate::data::source::Fault;
+use crate::data::sqlite::data_version;
 use crate::data::vox::connector::Meter;
 use crate::data::vox::tls::Tls;
 

@@ -109,6 +109,7 @@ fn message(m: &Value) -> Option<Message> {
     let acknowledged = m["acknowledged"] == true;
     Some(Message {
         table: MessageTable::Inbox,
+        label: None,
         id: m["id"].as_i64()?,
         sender_agent: text(&m["sender_agent_id"]),
         receiver_agent: text(&m["receiver_agent_id"]),

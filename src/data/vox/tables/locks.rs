@@ -27,6 +27,8 @@ pub const DISTRIBUTED: Reading<Lock> = Reading {
             expires_at_ms: r.datetime("expires_at"),
             shared: false,
             lease_id: None,
+            condition: None,
+            remark: None,
         })
     },
 };
@@ -57,6 +59,8 @@ pub const VCS: Reading<Lock> = Reading {
             expires_at_ms: r.millis("expires_at"),
             shared: r.text("kind") == "shared_read",
             lease_id: r.opt_text("lease_id"),
+            condition: None,
+            remark: None,
         })
     },
 };

@@ -40,6 +40,7 @@ pub const OPLOG: Reading<LogEntry> = Reading {
             timestamp_ms: r.millis("timestamp_ms"),
             undone: r.flag("undone"),
             repository_id: r.text("repository_id"),
+            seal: None,
         })
     },
 };
@@ -75,6 +76,7 @@ pub const CONVERGENCE: Reading<LogEntry> = Reading {
             timestamp_ms: r.millis("produced_at"),
             undone: r.flag("undone"),
             repository_id: Text::default(),
+            seal: None,
         })
     },
 };
@@ -97,7 +99,7 @@ pub const LINEAGE: Reading<LineageEvent> = Reading {
             repository_id: r.text("repository_id"),
             kind: r.text("kind"),
             // Zero stands for no task.
-            task_id: r.int("task_id").filter(|&id| id != 0),
+            task: r.int("task_id").filter(|&id| id != 0).map(|id| id.to_string().into()),
             agent_id: r.opt_text("agent_id"),
             session_id: r.opt_text("session_id"),
             created_at_ms: r.millis("created_at_ms"),

@@ -27,6 +27,7 @@ pub const A2A: Reading<Message> = Reading {
     row: |r| {
         Some(Message {
             table: MessageTable::A2a,
+            label: None,
             id: r.int("id")?,
             sender_agent: r.text("sender_agent"),
             receiver_agent: r.text("receiver_agent"),
@@ -68,6 +69,7 @@ pub const MESH: Reading<Message> = Reading {
     row: |r| {
         let mut message = Message {
             table: MessageTable::Mesh,
+            label: None,
             id: r.int("id")?,
             sender_agent: r.text("sender_agent_id"),
             receiver_agent: r.text("receiver_agent_id"),

@@ -1,0 +1,356 @@
+//! Breaking a lock directory, as whoever takes over a stale lock does: under the guard, after another look, and only the
+//! very lock that was seen. Safe against others who do the same, a holder that lets go, and an end at any step.
+//!
+//! Harn's own holders check nothing but the directory, so a holder that is alive is not kept from going on. Only a lock
+//! past its end is broken, or one whose record is missing or unusable for long.
+#![allow(clippy::result_large_err, reason = "a refusal is an outcome like any other")]
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::lockdir::{Found, GUARD_TTL, RECORD, SCHEMA, State, TAKING};
+use super::locks::{directory_since, guard_of, path_of, read};
+use crate::data::action::hand::{Abilities, Hand, Order, Working, WriteAccess};
+use crate::data::action::outcome::Outcome;
+use crate::data::action::{Action, Kind, LockGuard, Mode};
+use crate::time::{Millis, utc};
+
+/// What can be done to lock directories.
+pub const LOCKS: Abilities = Abilities { kinds: &[Kind::Release], records: false };
+
+/// What a guard's token begins with.
+const GUARD_TOKEN: &str = "coord-lock-reaper-token-";
+/// What the name of a directory that was moved aside ends in; it is no lock to anybody.
+const ASIDE: &str = ".broken";
+
+/// Breaks the locks of one work tree.
+pub struct LocksHand {
+    root: PathBuf,
+    clock: fn() -> Millis,
+}
+
+impl LocksHand {
+    /// A hand on the tree at `root`.
+    #[must_use]
+    pub fn new(root: PathBuf, clock: fn() -> Millis, _: WriteAccess) -> Self {
+        Self { root, clock }
+    }
+
+    async fn execute_now(&self, order: &Order) -> Outcome {
+        let Action::Release { lock, mode: Mode::Delete, .. } = &order.action else {
+            return Outcome::refused("a lock directory can only be deleted: it has no fence token and no end to move");
+        };
+        let (path, lock, clock) = (path_of(&self.root, &lock.lock_key), lock.clone(), self.clock);
+        let (operator, id) = (order.operator.clone(), order.id.clone());
+        let work = move || break_lock(&path, &lock, &operator, &id, clock, &mut |_| {});
+        tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| Outcome::unknown(format!("breaking it ended: {e}")))
+    }
+}
+
+impl Hand for LocksHand {
+    fn execute<'a>(&'a mut self, order: &'a Order) -> Working<'a, Outcome> {
+        Box::pin(self.execute_now(order))
+    }
+    fn record<'a>(&'a mut self, _: &'a Order) -> Working<'a, Result<(), String>> {
+        Box::pin(async { Err("the event log is written by Harn alone".into()) })
+    }
+    /// A lock that is gone or another one may have been broken by anybody: nobody can tell.
+    fn recall<'a>(&'a mut self, order: &'a Order) -> Working<'a, Option<bool>> {
+        Box::pin(async move {
+            let Action::Release { lock, .. } = &order.action else { return None };
+            let path = path_of(&self.root, &lock.lock_key);
+            let same = tokio::task::spawn_blocking({
+                let lock = lock.clone();
+                move || is_same(&path, &lock)
+            });
+            // What still stands was not broken.
+            if same.await.ok()? { Some(false) } else { None }
+        })
+    }
+}
+
+/// The steps of breaking a lock, so that tests can end the process at each of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::Display)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Step {
+    GuardMade,
+    GuardRecorded,
+    LookedAgain,
+    MovedAside,
+    Deleted,
+}
+
+/// Breaks the lock directory at `path` if it is still the one in `expected`, and past its end.
+pub fn break_lock(
+    path: &Path,
+    expected: &LockGuard,
+    operator: &str,
+    id: &str,
+    clock: fn() -> Millis,
+    at: &mut dyn FnMut(Step),
+) -> Outcome {
+    // The guard of a breaker that is gone is taken away by whoever finds it past its end.
+    if path.as_os_str().to_string_lossy().ends_with(super::lockdir::GUARD_SUFFIX) {
+        return take_guard_away(path, expected, clock());
+    }
+    let before = match look(path, expected, clock()) {
+        Ok(before) => before,
+        Err(refused) => return refused,
+    };
+    let guard = match Guard::take(&guard_of(path), operator, id, clock, at) {
+        Ok(guard) => guard,
+        Err(outcome) => return outcome,
+    };
+    // From here on the guard goes however this ends.
+    let outcome = under_guard(path, expected, &guard, &before, clock, at);
+    match guard.give_back() {
+        Ok(()) => outcome,
+        Err(error) => {
+            let says = format!("{}; its guard {} could not be taken away: {error}", outcome.says, guard.path.display());
+            Outcome { says: says.into(), ..outcome }
+        }
+    }
+}
+
+fn under_guard(
+    path: &Path,
+    expected: &LockGuard,
+    guard: &Guard,
+    before: &Value,
+    clock: fn() -> Millis,
+    at: &mut dyn FnMut(Step),
+) -> Outcome {
+    clean_up(path, &guard.token, clock());
+    let seen = identity(path);
+    if let Err(refused) = look(path, expected, clock()) {
+        return refused;
+    }
+    at(Step::LookedAgain);
+    if !guard.is_ours(clock()) {
+        return Outcome::refused("the guard ran out or is another's: nothing was changed, try again");
+    }
+    // Moved aside it is nobody's lock any more, and can be looked at once more where nobody reaches it.
+    let aside = aside(path, &guard.token);
+    if let Err(error) = fs::rename(path, &aside) {
+        return match error.kind() {
+            io::ErrorKind::NotFound => Outcome::refused("it was let go meanwhile: nothing was changed"),
+            _ => Outcome::failed(format!("it could not be moved aside: {error}; nothing was changed")),
+        };
+    }
+    at(Step::MovedAside);
+    // A record that went meanwhile is its holder letting go: then the directory is still the one that was seen.
+    let is_it = match read(&aside) {
+        Found::Unrecorded => seen.is_some() && identity(&aside) == seen,
+        found => directory_since(&aside).is_some_and(|since| matches_guard(&found, since, expected)),
+    };
+    if !is_it {
+        // Its holder let go and another took it between the look and the move.
+        return match put_back(&aside, path) {
+            Ok(()) => Outcome::refused("another took it at that moment: it was put back as it was"),
+            Err(error) => Outcome::unknown(format!(
+                "another took it at that moment, and it could not be put back from {}: {error}",
+                aside.display()
+            )),
+        };
+    }
+    if let Err(error) = fs::remove_dir_all(&aside) {
+        let says = format!("it is broken; what is left of it in {} could not be deleted: {error}", aside.display());
+        return Outcome::done(says).with(Some(before.clone()), None);
+    }
+    at(Step::Deleted);
+    let now = match read(path) {
+        _ if directory_since(path).is_none() => "nobody holds it now".to_owned(),
+        Found::Recorded(record) => format!("{} holds it now", record.owner.agent()),
+        _ => "another is taking it now".to_owned(),
+    };
+    Outcome::done(format!("it is broken; {now}")).with(Some(before.clone()), None)
+}
+
+/// The lock as it is, if it is the one that was seen and may be broken.
+fn look(path: &Path, expected: &LockGuard, now_ms: Millis) -> Result<Value, Outcome> {
+    let Some(since) = directory_since(path) else {
+        return Err(Outcome::refused("it is not there any more: somebody let it go or broke it"));
+    };
+    let found = read(path);
+    let told = describe(&found, since);
+    let refuse = |why: String| Err(Outcome::refused(why).with(Some(told.clone()), None));
+    if !matches_guard(&found, since, expected) {
+        return refuse("it is another one than the one that was seen: nothing was changed".into());
+    }
+    match (found.state(now_ms), found.record()) {
+        (State::Active, Some(record)) => refuse(format!(
+            "it runs until {}: its holder checks nothing but the directory, so it cannot be fenced off while it may be at \
+             work",
+            utc(record.expires_at_ms)
+        )),
+        (State::Stale, _) => Ok(told),
+        _ if now_ms.saturating_sub(since) < TAKING => {
+            refuse("it has been without a usable record for a moment only: it may be being taken".into())
+        }
+        _ => Ok(told),
+    }
+}
+
+/// Whether a directory is the lock that was seen: by token and instant, or, where it has no record, by its own time.
+fn matches_guard(found: &Found, since: Millis, expected: &LockGuard) -> bool {
+    match found {
+        Found::Recorded(record) => {
+            expected.token.as_deref() == Some(record.token.as_str())
+                && expected.acquired_at_ms == Some(record.acquired_at_ms)
+        }
+        _ => expected.token.is_none() && expected.acquired_at_ms == Some(since),
+    }
+}
+
+fn is_same(path: &Path, expected: &LockGuard) -> bool {
+    directory_since(path).is_some_and(|since| matches_guard(&read(path), since, expected))
+}
+
+/// What tells a directory from one that was made in its place.
+fn identity(path: &Path) -> Option<(u64, Option<std::time::SystemTime>)> {
+    use std::os::unix::fs::MetadataExt;
+    let file = fs::symlink_metadata(path).ok()?;
+    Some((file.ino(), file.created().ok()))
+}
+
+fn describe(found: &Found, since: Millis) -> Value {
+    match found {
+        Found::Recorded(record) => json!({
+            "state": "recorded", "token": record.token, "owner": record.owner.agent().raw(),
+            "acquired_at_ms": record.acquired_at_ms, "expires_at_ms": record.expires_at_ms,
+        }),
+        Found::Unrecorded => json!({ "state": "unrecorded", "since_ms": since }),
+        Found::Malformed(why) => json!({ "state": "malformed", "why": why, "since_ms": since }),
+    }
+}
+
+fn aside(path: &Path, token: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{token}{ASIDE}"));
+    PathBuf::from(name)
+}
+
+/// What a breaker that was ended left moved aside: a lock in force goes back where it was, anything else goes.
+fn clean_up(path: &Path, ours: &str, now_ms: Millis) {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
+    let begins = format!("{}.{GUARD_TOKEN}", name.to_string_lossy());
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let left = entry.file_name().to_string_lossy().into_owned();
+        if !left.starts_with(&begins) || !left.ends_with(ASIDE) || left.contains(ours) {
+            continue;
+        }
+        let aside = entry.path();
+        let in_force = read(&aside).state(now_ms) == State::Active;
+        if !(in_force && put_back(&aside, path).is_ok()) {
+            let _ = fs::remove_dir_all(&aside);
+        }
+    }
+}
+
+/// Never over one that was taken meanwhile: an empty directory would be replaced silently.
+fn put_back(aside: &Path, path: &Path) -> io::Result<()> {
+    rustix::fs::renameat_with(rustix::fs::CWD, aside, rustix::fs::CWD, path, rustix::fs::RenameFlags::NOREPLACE)
+        .map_err(io::Error::from)
+}
+
+/// The right to break one lock, as everybody who breaks locks takes it first.
+struct Guard {
+    path: PathBuf,
+    token: String,
+}
+
+impl Guard {
+    fn take(
+        path: &Path,
+        operator: &str,
+        id: &str,
+        clock: fn() -> Millis,
+        at: &mut dyn FnMut(Step),
+    ) -> Result<Self, Outcome> {
+        match DirBuilder::new().create(path) {
+            Ok(()) => {}
+            // One that was left behind is taken away, as all who break locks do once it is past its end.
+            Err(error)
+                if error.kind() == io::ErrorKind::AlreadyExists
+                    && take_stale_guard_away(path, id, clock())
+                    && DirBuilder::new().create(path).is_ok() => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(Outcome::refused("another is breaking it at this moment: look again in a minute"));
+            }
+            Err(error) => {
+                return Err(Outcome::failed(format!("its guard could not be made: {error}; nothing was changed")));
+            }
+        }
+        let guard = Self { path: path.to_owned(), token: format!("{GUARD_TOKEN}{id}") };
+        at(Step::GuardMade);
+        let now = clock();
+        let record = json!({
+            "schema": SCHEMA, "token": guard.token, "acquired_at_ms": now, "updated_at_ms": now,
+            "ttl_ms": GUARD_TTL, "expires_at_ms": now + GUARD_TTL, "owner": { "id": format!("lockkeeper/{operator}") },
+            "reason": "an operator breaks the lock", "refs": [],
+        });
+        let written = File::options()
+            .write(true)
+            .create_new(true)
+            .open(path.join(RECORD))
+            .and_then(|mut file| file.write_all(record.to_string().as_bytes()));
+        if let Err(error) = written {
+            let _ = fs::remove_dir_all(path);
+            return Err(Outcome::failed(format!("its guard could not be written: {error}; nothing was changed")));
+        }
+        at(Step::GuardRecorded);
+        Ok(guard)
+    }
+
+    fn is_ours(&self, now_ms: Millis) -> bool {
+        let found = read(&self.path);
+        found.state(now_ms) == State::Active && found.record().is_some_and(|record| record.token == self.token)
+    }
+
+    /// Takes it away, if it is still ours.
+    fn give_back(&self) -> io::Result<()> {
+        match read(&self.path).record() {
+            Some(record) if record.token == self.token => {}
+            _ => return Ok(()),
+        }
+        fs::remove_file(self.path.join(RECORD))?;
+        fs::remove_dir(&self.path)
+    }
+}
+
+/// Takes away the guard of a breaker that is gone.
+fn take_guard_away(path: &Path, expected: &LockGuard, now_ms: Millis) -> Outcome {
+    let Some(since) = directory_since(path) else { return Outcome::refused("it is not there any more") };
+    let found = read(path);
+    let told = describe(&found, since);
+    if !matches_guard(&found, since, expected) {
+        return Outcome::refused("it is another one than the one that was seen: nothing was changed");
+    }
+    let outcome = if take_stale_guard_away(path, "by-hand", now_ms) {
+        Outcome::done("it is gone: the lock can be broken again")
+    } else {
+        Outcome::refused("it is in use: nothing was changed")
+    };
+    outcome.with(Some(told), None)
+}
+
+/// Takes away a guard past its end. What was moved aside is looked at once more: another's goes back.
+fn take_stale_guard_away(path: &Path, id: &str, now_ms: Millis) -> bool {
+    let over = |path: &Path| {
+        let found = read(path);
+        let end = found.record().map(|record| record.expires_at_ms);
+        end.or_else(|| directory_since(path).map(|since| since + GUARD_TTL)).is_some_and(|end| end <= now_ms)
+    };
+    let aside = aside(path, id);
+    if !over(path) || fs::rename(path, &aside).is_err() {
+        return false;
+    }
+    if !over(&aside) {
+        let _ = put_back(&aside, path);
+        return false;
+    }
+    fs::remove_dir_all(&aside).is_ok()
+}

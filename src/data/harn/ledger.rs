@@ -1,0 +1,362 @@
+//! What an event log says in the terms of the common model: lanes, claims, inboxes, readers, waiters, tasks. Pure.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use serde_json::json;
+
+use super::event::Event;
+use super::fleet::{Claim, ClaimState, Decision, Fleet, GRACE, Outcome};
+use super::message::Said;
+use super::store::{Consumer, News};
+use crate::data::model::{
+    Condition, Heartbeat, LineageEvent, Lock, LockTable, LogEntry, LogTable, Message, MessageTable, Patience, Payload,
+    Reader, Wait,
+};
+use crate::data::observation::{Change, LogStart};
+use crate::text::Text;
+use crate::time::Millis;
+
+/// The topic of receipts: all that is seen of rooms that live in memory.
+const RECEIPTS: &str = "lifecycle.channel.audit";
+/// Distinguishes a second event of the same row; ids of rows leave this bit alone.
+const SECOND: i64 = 1 << 62;
+/// Words of one message that are taken for names of resources.
+const MOST_NAMED: usize = 16;
+
+/// Everything that was read, as far as it is kept.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    window: usize,
+    fleet: Fleet,
+    /// Messages for somebody, oldest first.
+    said: VecDeque<(i64, Text, Said)>,
+    /// Ids that were answered.
+    answered: HashSet<String>,
+    answered_in_turn: VecDeque<String>,
+    consumers: Vec<Consumer>,
+    heads: Vec<(String, i64)>,
+    /// Rows of messages that were settled when they were told last.
+    settled: HashSet<i64>,
+    begun: bool,
+    next_change: Option<Millis>,
+}
+
+impl Ledger {
+    /// Keeps so many messages.
+    #[must_use]
+    pub fn new(window: usize) -> Self {
+        Self { window, ..Self::default() }
+    }
+
+    /// Takes what came, and says what changed by it, or by time alone.
+    pub fn take(&mut self, news: News, now_ms: Millis) -> Vec<Change> {
+        let mut changes = Vec::new();
+        if news.reset {
+            *self = Self::new(self.window);
+            changes.push(Change::Reset);
+        }
+        let due = self.next_change.is_some_and(|at| at <= now_ms);
+        let moved = news.consumers.as_ref().is_some_and(|now| *now != self.consumers);
+        let nothing = self.begun && news.events.is_empty() && !moved && !due;
+        self.consumers = news.consumers.unwrap_or_else(|| std::mem::take(&mut self.consumers));
+        self.heads = news.heads.unwrap_or_else(|| std::mem::take(&mut self.heads));
+        if nothing {
+            return changes;
+        }
+        self.hear(news.events, news.windowed, &mut changes);
+        self.begun = true;
+        changes.push(Change::Heartbeats(self.heartbeats()));
+        let (claims, mut waits) = self.claims(now_ms);
+        waits.extend(self.requests());
+        changes.push(Change::Locks(LockTable::Claim, claims));
+        changes.push(Change::Waits(waits));
+        self.mail(&mut changes);
+        changes.push(Change::Readers(self.readers()));
+        self.next_change = self.fleet.next_change(now_ms);
+        changes
+    }
+
+    fn hear(&mut self, events: Vec<Event>, windowed: bool, changes: &mut Vec<Change>) {
+        let events = in_order(events);
+        let (mut entries, mut lineage) = (Vec::new(), Vec::new());
+        for event in events {
+            let said = Said::of(&event);
+            let receipt = event.topic == RECEIPTS;
+            // Rooms that are in the log themselves need no receipt.
+            let in_memory = event.payload["scope"] == "session" && event.payload["inserted"] != false;
+            if receipt && !in_memory {
+                continue;
+            }
+            entries.push(entry(&event, said.as_ref(), receipt));
+            let Some(said) = said else { continue };
+            self.fleet.take(&said);
+            lineage.extend(self.tells(&event, &said));
+            if let Some(id) = &said.reply_to
+                && self.answered.insert(id.clone())
+            {
+                self.answered_in_turn.push_back(id.clone());
+            }
+            if !said.to.is_empty() || asks(&said) {
+                self.said.push_back((event.id(), event.label(), said));
+            }
+        }
+        while self.said.len() > self.window {
+            if let Some((id, ..)) = self.said.pop_front() {
+                self.settled.remove(&id);
+            }
+        }
+        while self.answered_in_turn.len() > 4 * self.window {
+            if let Some(id) = self.answered_in_turn.pop_front() {
+                self.answered.remove(&id);
+            }
+        }
+        if !self.begun || !entries.is_empty() {
+            let start = match (self.begun, windowed) {
+                (true, _) => LogStart::Continues,
+                (false, true) => LogStart::Window,
+                (false, false) => LogStart::Beginning,
+            };
+            changes.push(Change::Log(LogTable::Events, entries, start));
+        }
+        changes.push(Change::Lineage(lineage));
+    }
+
+    fn heartbeats(&self) -> Vec<Heartbeat> {
+        let lane = |lane: &super::fleet::Lane| Heartbeat {
+            node_id: lane.actor.id.clone(),
+            agent_id: lane.actor.agent.clone(),
+            last_seen_ms: lane.beat.as_ref().map(|beat| beat.at_ms),
+            activity: lane.beat.as_ref().map(|beat| beat.state.clone()).unwrap_or_default(),
+            repository_id: Text::default(),
+            patience: lane.beat.as_ref().map(|beat| Patience { silence_ms: beat.silence_ms, grace_ms: GRACE }),
+        };
+        self.fleet.lanes.values().map(lane).collect()
+    }
+
+    /// Claims that are not over: of several on one piece of work the first has it, the others wait.
+    fn claims(&self, now_ms: Millis) -> (Vec<Lock>, Vec<Wait>) {
+        let (mut locks, mut waits) = (Vec::new(), Vec::new());
+        let mut taken: HashSet<&str> = HashSet::new();
+        for (claim, state) in self.fleet.states(now_ms) {
+            if state.is_live() && !taken.insert(&claim.work_key) {
+                waits.push(Wait {
+                    resource: Text::new(&claim.work_key),
+                    repository_id: Text::default(),
+                    agent: claim.actor.agent.clone(),
+                    since_ms: Some(claim.proposed_ms),
+                    priority: 1,
+                    evidence: format!("claim {} on the same work, {state}", claim.id).into(),
+                    exact: false,
+                });
+            } else if state.is_live() || state == ClaimState::Stale {
+                locks.push(held(claim, state));
+            }
+        }
+        (locks, waits)
+    }
+
+    /// Open requests and blockers that name something.
+    fn requests(&self) -> Vec<Wait> {
+        let mut waits = Vec::new();
+        for (_, label, said) in self.said.iter().filter(|(.., said)| asks(said) && !self.answered.contains(&said.id)) {
+            let in_words = format!("{} {}", said.subject, said.body);
+            let mut names: Vec<&str> = said.names().collect();
+            names.extend(paths(&in_words));
+            names.sort_unstable();
+            names.dedup();
+            waits.extend(names.into_iter().take(MOST_NAMED).map(|name| Wait {
+                resource: Text::new(name),
+                repository_id: Text::default(),
+                agent: said.from.agent.clone(),
+                since_ms: Some(said.at_ms),
+                priority: 1,
+                evidence: format!("{} {label}, not answered", said.kind).into(),
+                exact: false,
+            }));
+        }
+        waits
+    }
+
+    fn mail(&mut self, changes: &mut Vec<Change>) {
+        let (mut live, mut settled) = (Vec::new(), Vec::new());
+        for (id, label, said) in &self.said {
+            let over = is_settled(said, &self.answered, &self.consumers);
+            if over && self.settled.contains(id) {
+                continue;
+            }
+            let row = message(*id, label, said, over);
+            if over {
+                settled.push(row);
+            } else {
+                live.push(row);
+            }
+        }
+        // A cursor may be set back: then what was settled waits again.
+        for row in &live {
+            self.settled.remove(&row.id);
+        }
+        self.settled.extend(settled.iter().map(|row| row.id));
+        changes.push(Change::LiveMessages(MessageTable::Room, live));
+        changes.push(Change::SettledMessages(settled));
+    }
+
+    fn readers(&self) -> Vec<Reader> {
+        let head = |topic: &str| self.heads.iter().find(|(name, _)| name == topic).map(|(_, head)| *head);
+        let reader = |consumer: &Consumer| {
+            Some(Reader {
+                name: Text::new(&consumer.name),
+                stream: Text::new(&consumer.topic),
+                cursor: consumer.cursor,
+                head: head(&consumer.topic)?,
+                moved_at_ms: consumer.updated_at_ms,
+            })
+        };
+        self.consumers.iter().filter_map(reader).collect()
+    }
+
+    /// What a message tells of a task.
+    fn tells(&self, event: &Event, said: &Said) -> Vec<LineageEvent> {
+        let tell = |id: i64, kind: &str, claim: &Claim| LineageEvent {
+            id,
+            repository_id: Text::default(),
+            kind: kind.into(),
+            task: Some(Text::new(&claim.work_key)),
+            agent_id: Some(claim.actor.agent.clone()),
+            session_id: Some(claim.actor.id.clone()),
+            created_at_ms: Some(said.at_ms),
+        };
+        let id = event.id();
+        let of = |target: &str| self.fleet.claims.iter().rev().find(|claim| claim.id == target);
+        let named = |name: &str| said.data.get(name).and_then(serde_json::Value::as_str).and_then(of);
+        match said.kind.as_str() {
+            "claim" => of(&said.id).map_or_else(Vec::new, |claim| {
+                let mut told = vec![tell(id, "task_submitted", claim)];
+                if !claim.requires_ack {
+                    told.push(tell(id | SECOND, "task_delegated", claim));
+                }
+                told
+            }),
+            "ack" => {
+                let decided = named("target_id").and_then(|claim| Some((claim, claim.decision?.0)));
+                decided.map_or_else(Vec::new, |(claim, decision)| {
+                    let kind = if decision == Decision::Accepted { "task_delegated" } else { "task_failed" };
+                    vec![tell(id, kind, claim)]
+                })
+            }
+            "done" => {
+                let ended = named("claim_id").and_then(|claim| Some((claim, claim.outcome?.0)));
+                ended.map_or_else(Vec::new, |(claim, outcome)| {
+                    let kind = if outcome == Outcome::Completed { "task_completed" } else { "task_failed" };
+                    vec![tell(id, kind, claim)]
+                })
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Topics have no common order but time; within a topic theirs is kept, whatever its clock did.
+fn in_order(events: Vec<Event>) -> Vec<Event> {
+    let mut latest: HashMap<String, Millis> = HashMap::new();
+    let mut keyed: Vec<(Millis, Event)> = Vec::with_capacity(events.len());
+    for event in events {
+        let at = latest.entry(event.topic.clone()).or_insert(event.occurred_at_ms);
+        *at = (*at).max(event.occurred_at_ms);
+        keyed.push((*at, event));
+    }
+    keyed.sort_by_key(|(at, _)| *at);
+    keyed.into_iter().map(|(_, event)| event).collect()
+}
+
+/// Whether somebody is expected to do something.
+fn asks(said: &Said) -> bool {
+    matches!(said.kind.as_str(), "request" | "blocker")
+}
+
+/// A request is over when it is answered; what was sent to somebody who keeps a cursor, when the cursor is past it.
+fn is_settled(said: &Said, answered: &HashSet<String>, consumers: &[Consumer]) -> bool {
+    if said.kind == "request" {
+        return answered.contains(&said.id);
+    }
+    let mut cursors = consumers.iter().filter(|c| c.topic == said.topic && said.to.contains(&c.name));
+    cursors.all(|consumer| consumer.cursor >= said.event_id)
+}
+
+/// Words that look like the path of a file.
+fn paths(text: &str) -> impl Iterator<Item = &str> {
+    let word =
+        |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '"' | '\'' | '`' | '(' | ')' | '<' | '>' | '?' | '!');
+    let words = text.split(word).map(|word| word.trim_end_matches(['.', ':']));
+    words.filter(|word| {
+        word.len() > 2 && word.len() < 512 && (word.contains('/') || word[1..word.len() - 1].contains('.'))
+    })
+}
+
+fn held(claim: &Claim, state: ClaimState) -> Lock {
+    Lock {
+        table: LockTable::Claim,
+        lock_key: Text::new(&claim.work_key),
+        repository_id: Text::default(),
+        holder_node: claim.actor.id.clone(),
+        holder_agent: claim.actor.agent.clone(),
+        fence_token: None,
+        acquired_at_ms: Some(claim.proposed_ms),
+        expires_at_ms: Some(claim.expires_ms),
+        shared: false,
+        lease_id: Some(Text::new(&claim.id)),
+        condition: (state == ClaimState::Conflicted).then_some(Condition::Contested),
+        remark: Some(state.to_string().into()),
+    }
+}
+
+fn message(id: i64, label: &Text, said: &Said, acknowledged: bool) -> Message {
+    let payload = json!({"subject": said.subject, "body": said.body, "refs": said.refs, "data": said.data, "room": said.room.raw()});
+    let payload = payload.to_string();
+    let head = crate::text::truncate_bytes(&payload, Payload::MAX);
+    Message {
+        table: MessageTable::Room,
+        id,
+        label: Some(label.clone()),
+        sender_agent: said.from.agent.clone(),
+        receiver_agent: Text::new(said.to.first().map_or("all", String::as_str)),
+        msg_type: Text::new(&said.kind),
+        payload: Payload { head: head.into(), full_len: i64::try_from(payload.chars().count()).ok() },
+        priority: None,
+        thread_id: said.thread_id.as_deref().map(Text::new),
+        idempotency_key: Some(Text::new(&said.id)),
+        acknowledged,
+        created_at_ms: Some(said.at_ms),
+        repository_id: Text::default(),
+        claim_owner: None,
+        claim_until_ms: None,
+        delivery_attempts: None,
+        last_claim_error: None,
+        processed_at_ms: None,
+    }
+}
+
+fn entry(event: &Event, said: Option<&Said>, receipt: bool) -> LogEntry {
+    // The chain of receipts goes through rows that are not shown.
+    let seal = if receipt { None } else { event.seal() };
+    let payload = event.payload.to_string();
+    let emitter = event.payload["emitted_by"].as_str().unwrap_or_default();
+    LogEntry {
+        table: LogTable::Events,
+        id: event.id(),
+        agent_id: said.map_or_else(|| Text::new(emitter), |said| said.from.agent.clone()),
+        operation_id: event.label(),
+        kind: Text::bounded(said.map_or(&event.kind, |said| &said.kind), 64),
+        kind_json: crate::text::truncate_bytes(&payload, Payload::MAX).into(),
+        description: said.map_or_else(|| Text::new(&event.kind), |said| Text::new(&said.subject)),
+        predecessor_hash: seal.as_ref().and_then(|seal| seal.before.clone()),
+        model_id: None,
+        change_id: None,
+        timestamp_ms: Some(event.occurred_at_ms),
+        undone: false,
+        repository_id: Text::default(),
+        seal,
+    }
+}
+
+#[cfg(test)]
+mod tests;

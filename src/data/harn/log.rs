@@ -1,0 +1,56 @@
+//! The event log as a source.
+
+use std::time::Instant;
+
+use super::ledger::Ledger;
+use super::places::LogPlace;
+use super::store::Store;
+use crate::data::observation::{Observation, Presence, Probe};
+use crate::data::source::{Fault, Known, Polling, Source};
+use crate::time::Millis;
+
+/// Parts that the log has, and parts that Harn has nothing of.
+const PARTS: &[&str] = &["events", "topic_heads", "consumers"];
+
+/// One project's log.
+pub struct EventLog {
+    store: Store,
+    ledger: Ledger,
+    odd: u64,
+    told: Option<u64>,
+    clock: fn() -> Millis,
+}
+
+impl EventLog {
+    /// Follows the log at a place; of each topic a window of so many events is kept. `clock` is the console's wall
+    /// clock, by which Harn judges as well.
+    #[must_use]
+    pub fn new(place: LogPlace, window: usize, clock: fn() -> Millis) -> Self {
+        Self { store: Store::new(place, window), ledger: Ledger::new(window), odd: 0, told: None, clock }
+    }
+
+    async fn poll_now(&mut self) -> Result<Observation, Fault> {
+        let started = Instant::now();
+        let mut seen = Observation::default();
+        let news = self.store.news(&mut seen.cost).await?;
+        self.odd = if news.reset { news.odd } else { self.odd + news.odd };
+        if self.told.is_none() {
+            let parts = PARTS.iter().map(|part| (*part, Presence::Present)).collect();
+            seen.probe = Some(Probe { parts }.into());
+        }
+        if self.told != Some(self.odd) {
+            let note = format!("{} rows are no events, or larger than an event may be", self.odd);
+            seen.notes = Some(if self.odd > 0 { vec![note.into()] } else { Vec::new() });
+            self.told = Some(self.odd);
+        }
+        seen.changes = self.ledger.take(news, (self.clock)());
+        seen.cost.ms = started.elapsed().as_secs_f64() * 1_000.0;
+        Ok(seen)
+    }
+}
+
+impl Source for EventLog {
+    fn poll<'a>(&'a mut self, _: &'a Known) -> Polling<'a> {
+        Box::pin(self.poll_now())
+    }
+}

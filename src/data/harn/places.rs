@@ -1,0 +1,114 @@
+//! Where a Harn project keeps its state. Pure but for looking which files are there.
+
+use std::path::{Path, PathBuf};
+
+/// A folder that the operator named, or that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// The work tree, in which lock directories stand beside what they protect.
+    pub tree: PathBuf,
+    pub log: LogPlace,
+}
+
+/// Where the event log is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogPlace {
+    Sqlite(PathBuf),
+    /// A folder of `topics/*.jsonl` and `consumers/*.json`.
+    Files(PathBuf),
+}
+
+impl LogPlace {
+    /// The file or folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Sqlite(path) | Self::Files(path) => path,
+        }
+    }
+}
+
+impl Project {
+    /// The project at `dir`: its root, or its state root. `state` and `sqlite` are what the environment says.
+    #[must_use]
+    pub fn at(dir: &Path, state: Option<&Path>, sqlite: Option<&Path>) -> Self {
+        let is_state = |path: &Path| path.join("events.sqlite").is_file() || path.join("events/topics").is_dir();
+        let state = match state {
+            Some(state) => state.to_owned(),
+            None if dir.file_name().is_some_and(|name| name == ".harn") || is_state(dir) => dir.to_owned(),
+            None => dir.join(".harn"),
+        };
+        let named_state = state == dir && state.file_name().is_some_and(|name| name == ".harn");
+        let tree = if named_state { dir.parent().unwrap_or(dir) } else { dir };
+        let file = sqlite.map_or_else(|| state.join("events.sqlite"), Path::to_owned);
+        let folder = state.join("events");
+        let log = if !file.is_file() && folder.join("topics").is_dir() {
+            LogPlace::Files(folder)
+        } else {
+            LogPlace::Sqlite(file)
+        };
+        Self { tree: tree.to_owned(), log }
+    }
+
+    /// Whether there is anything of Harn at all.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        match &self.log {
+            LogPlace::Sqlite(path) => path.is_file(),
+            LogPlace::Files(path) => path.is_dir(),
+        }
+    }
+
+    /// What people call it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let whole = std::path::absolute(&self.tree).unwrap_or_else(|_| self.tree.clone());
+        whole.file_name().map_or_else(|| "harn".to_owned(), |name| name.to_string_lossy().into_owned())
+    }
+}
+
+/// The file of host leases, by the environment.
+#[must_use]
+pub fn host_leases(root: Option<&Path>, harn_home: Option<&Path>, home: Option<&Path>) -> Option<PathBuf> {
+    let folder = match (root, harn_home, home) {
+        (Some(root), ..) => root.to_owned(),
+        (None, Some(harn), _) => harn.join("host-leases"),
+        (None, None, home) => home?.join(".harn/host-leases"),
+    };
+    Some(folder.join("host-leases.sqlite"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_project_is_named_by_its_root_or_its_state() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = folder.path().join("tree");
+        let state = tree.join(".harn");
+        fs::create_dir_all(state.join("events/topics")).unwrap();
+        let of = |dir: &Path| Project::at(dir, None, None);
+        assert_eq!(of(&tree), Project { tree: tree.clone(), log: LogPlace::Files(state.join("events")) });
+        assert_eq!(of(&state), of(&tree), "its state root names it as well");
+        fs::write(state.join("events.sqlite"), "").unwrap();
+        assert_eq!(of(&tree).log, LogPlace::Sqlite(state.join("events.sqlite")));
+        assert_eq!(of(&tree).name(), "tree");
+        assert!(of(&tree).is_there() && !of(folder.path()).is_there());
+        let other = folder.path().join("other.sqlite");
+        assert_eq!(Project::at(&tree, None, Some(&other)).log, LogPlace::Files(state.join("events")), "not there");
+        fs::write(&other, "").unwrap();
+        assert_eq!(Project::at(&tree, None, Some(&other)).log, LogPlace::Sqlite(other));
+    }
+
+    #[test]
+    fn host_leases_are_where_the_environment_says() {
+        let path = Path::new;
+        let of = |root, harn, home| host_leases(root, harn, home).map(|p| p.to_string_lossy().into_owned());
+        assert_eq!(of(Some(path("/r")), Some(path("/h")), None).unwrap(), "/r/host-leases.sqlite");
+        assert_eq!(of(None, Some(path("/h")), None).unwrap(), "/h/host-leases/host-leases.sqlite");
+        assert_eq!(of(None, None, Some(path("/u"))).unwrap(), "/u/.harn/host-leases/host-leases.sqlite");
+        assert_eq!(of(None, None, None), None);
+    }
+}

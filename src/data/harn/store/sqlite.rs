@@ -1,0 +1,208 @@
+//! The log as a SQLite file, followed by the heads of its topics: what was read is not read again.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use libsql::{Connection, Value};
+
+use super::{Consumer, Event, MOST_BYTES, MOST_EVENTS, News, is_mirror};
+use crate::data::observation::Cost;
+use crate::data::source::Fault;
+use crate::data::sqlite::{Rows, collect, data_version, open_read_only};
+
+/// One file.
+pub struct Sqlite {
+    path: PathBuf,
+    window: usize,
+    connection: Option<Connection>,
+    /// The file that is open: device and inode.
+    open: Option<(u64, u64)>,
+    version: Option<i64>,
+    /// The last event read of each topic.
+    cursors: HashMap<String, i64>,
+    /// More was there than one look brings.
+    behind: bool,
+}
+
+impl Sqlite {
+    /// Follows the file at `path`.
+    #[must_use]
+    pub fn new(path: PathBuf, window: usize) -> Self {
+        Self { path, window, connection: None, open: None, version: None, cursors: HashMap::new(), behind: false }
+    }
+
+    pub(super) async fn news(&mut self, cost: &mut Cost) -> Result<News, Fault> {
+        let read = self.read(cost).await;
+        if read.is_err() {
+            // A file may have been replaced: the next look opens it again.
+            (self.connection, self.version) = (None, None);
+        }
+        read
+    }
+
+    async fn read(&mut self, cost: &mut Cost) -> Result<News, Fault> {
+        let file = identity(&self.path)?;
+        let replaced = self.open.is_some_and(|before| before != file);
+        let mut news = News { reset: replaced, ..News::default() };
+        // What was read is remembered at the end: a look that is given up has read nothing.
+        let mut cursors = if replaced { HashMap::new() } else { self.cursors.clone() };
+        if replaced {
+            (self.connection, self.version) = (None, None);
+        }
+        let connection = match &self.connection {
+            Some(connection) => connection.clone(),
+            None => self.connection.insert(open_read_only(&self.path).await?).clone(),
+        };
+        let version = data_version(&connection).await?;
+        if self.version == Some(version) && !self.behind && !replaced {
+            return Ok(news);
+        }
+        // Where the reading fails, it is done again.
+        self.version = None;
+        let heads = ask(&connection, "SELECT topic, last_id FROM topic_heads ORDER BY topic", cost).await?;
+        let heads: Vec<(String, i64)> =
+            heads.iter().filter_map(|row| Some((text(row.first()?)?, int(row.get(1)?)?))).collect();
+        let restarted = heads.iter().any(|(topic, head)| cursors.get(topic).is_some_and(|at| at > head));
+        let gone = cursors.keys().any(|topic| !is_mirror(topic) && heads.iter().all(|(name, _)| name != topic));
+        if restarted || gone {
+            news.reset = true;
+            cursors.clear();
+        }
+        let mut behind = false;
+        for (topic, head) in heads.iter().filter(|(topic, _)| !is_mirror(topic)) {
+            let from = cursors.get(topic).copied();
+            if from == Some(*head) {
+                continue;
+            }
+            if news.events.len() >= MOST_EVENTS {
+                behind = true;
+                break;
+            }
+            let from = from.unwrap_or_else(|| {
+                let from = head.saturating_sub(i64::try_from(self.window).unwrap_or(i64::MAX)).max(0);
+                news.windowed |= from > 0;
+                from
+            });
+            let (last, more) = follow(&connection, topic, from, &mut news, cost).await?;
+            behind |= more;
+            cursors.insert(topic.clone(), last);
+        }
+        let consumers = "SELECT topic, consumer_id, cursor, updated_at_ms FROM consumers ORDER BY topic, consumer_id";
+        let rows = ask(&connection, consumers, cost).await?;
+        news.consumers = Some(rows.iter().filter_map(|row| consumer(row)).collect());
+        news.heads = Some(heads);
+        (self.version, self.open, self.cursors, self.behind) = (Some(version), Some(file), cursors, behind);
+        Ok(news)
+    }
+}
+
+/// Reads a topic from a place on. Answers how far it came, and whether there is more.
+async fn follow(
+    connection: &Connection,
+    topic: &str,
+    from: i64,
+    news: &mut News,
+    cost: &mut Cost,
+) -> Result<(i64, bool), Fault> {
+    let sql = format!(
+        "SELECT event_id, kind, substr(payload, 1, {most}), substr(headers, 1, {most}), occurred_at_ms FROM events \
+         WHERE topic = {topic} AND event_id > {from} ORDER BY event_id LIMIT {MOST_EVENTS}",
+        most = MOST_BYTES + 1,
+        topic = quoted(topic),
+    );
+    let rows = ask(connection, &sql, cost).await?;
+    let more = rows.len() == MOST_EVENTS;
+    let mut last = from;
+    for row in rows {
+        if let Some(id) = row.first().and_then(int) {
+            last = last.max(id);
+        }
+        match event(topic, &row) {
+            Some(event) => news.events.push(event),
+            None => news.odd += 1,
+        }
+    }
+    // The head may name events that are not there: then there is nothing to wait for.
+    Ok((last, more))
+}
+
+#[cfg(unix)]
+fn identity(path: &std::path::Path) -> Result<(u64, u64), Fault> {
+    use std::os::unix::fs::MetadataExt;
+    match std::fs::metadata(path) {
+        Ok(file) => Ok((file.dev(), file.ino())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(Fault::transient(format!("{} does not exist", path.display())))
+        }
+        Err(error) => Err(Fault::transient(format!("cannot look at {}: {error}", path.display()))),
+    }
+}
+
+async fn ask(connection: &Connection, sql: &str, cost: &mut Cost) -> Result<Rows, Fault> {
+    let explain = |message: &str| {
+        let todo = match message {
+            m if m.contains("no such table") => "it has no event log of Harn: name another folder",
+            m if m.contains("unable to open") => {
+                "a log in use needs a folder that this user may write its -shm file to"
+            }
+            m if m.contains("not a database") || m.contains("malformed") => "look at it with PRAGMA integrity_check",
+            _ => "",
+        };
+        let fault = Fault::transient(format!("the event log answered: {message}"));
+        Fault { todo: todo.into(), ..fault }
+    };
+    let rows = connection.query(sql, ()).await.map_err(|e| explain(&e.to_string()))?;
+    let rows = collect(rows).await.map_err(|e| explain(&e))?;
+    cost.rows += rows.len() as u64;
+    Ok(rows)
+}
+
+fn event(topic: &str, row: &[Value]) -> Option<Event> {
+    let json = |value: &Value| -> Option<serde_json::Value> {
+        let bytes = match value {
+            Value::Text(text) => text.as_bytes(),
+            Value::Blob(bytes) => bytes,
+            _ => return None,
+        };
+        if bytes.len() > MOST_BYTES {
+            return None;
+        }
+        serde_json::from_slice(bytes).ok()
+    };
+    let serde_json::Value::Object(headers) = json(row.get(3)?)? else { return None };
+    Some(Event {
+        topic: topic.to_owned(),
+        event_id: int(row.first()?)?,
+        kind: text(row.get(1)?)?,
+        payload: json(row.get(2)?)?,
+        headers,
+        occurred_at_ms: int(row.get(4)?)?,
+    })
+}
+
+fn consumer(row: &[Value]) -> Option<Consumer> {
+    Some(Consumer {
+        topic: text(row.first()?)?,
+        name: text(row.get(1)?)?,
+        cursor: int(row.get(2)?)?,
+        updated_at_ms: row.get(3).and_then(int),
+    })
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+fn int(value: &Value) -> Option<i64> {
+    match value {
+        Value::Integer(n) => Some(*n),
+        _ => None,
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

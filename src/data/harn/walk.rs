@@ -1,0 +1,229 @@
+//! Finding lock directories in a work tree: a walk that keeps to the ignore rules and to a bound, and looks again only
+//! where a directory changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use ignore::WalkBuilder;
+use ignore::overrides::OverrideBuilder;
+
+use super::lockdir::{GUARD_SUFFIX, SUFFIX};
+
+/// Directories that are walked at most; what is beyond is not seen, and the screen says so.
+pub const MOST_DIRECTORIES: usize = 100_000;
+/// Lock directories that are kept at most.
+pub const MOST_LOCKS: usize = 10_000;
+
+/// A work tree as it was last walked.
+#[derive(Debug, Default)]
+pub struct Tree {
+    root: PathBuf,
+    /// Directories and when their entries changed last.
+    directories: BTreeMap<PathBuf, Option<SystemTime>>,
+    /// Lock directories and the guards of their breakers.
+    pub locks: BTreeSet<PathBuf>,
+    /// Why less than everything was seen.
+    pub short_of: Option<&'static str>,
+    /// Directories that could not be read.
+    pub unreadable: usize,
+}
+
+impl Tree {
+    /// A tree that was not walked yet.
+    #[must_use]
+    pub fn new(root: PathBuf) -> Self {
+        Self { root, ..Self::default() }
+    }
+
+    /// Its root.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Walks all of it.
+    pub fn walk(&mut self) -> io::Result<()> {
+        fs::metadata(&self.root)?;
+        (self.directories, self.locks) = Default::default();
+        (self.short_of, self.unreadable) = (None, 0);
+        let root = self.root.clone();
+        self.walk_from(&root, None);
+        Ok(())
+    }
+
+    /// Looks only where something came or went since: in each directory that changed, and below those that are new.
+    pub fn look_again(&mut self) -> io::Result<()> {
+        fs::metadata(&self.root)?;
+        let changed: Vec<PathBuf> = self
+            .directories
+            .iter()
+            .filter(|(path, before)| modified(path) != **before)
+            .map(|(path, _)| path.clone())
+            .collect();
+        for directory in changed {
+            if !self.directories.contains_key(&directory) {
+                continue;
+            }
+            if modified(&directory).is_none() {
+                self.forget(&directory);
+                continue;
+            }
+            self.locks.retain(|lock| lock.parent() != Some(directory.as_path()) || is_directory(lock));
+            self.walk_from(&directory, Some(1));
+        }
+        Ok(())
+    }
+
+    fn walk_from(&mut self, from: &Path, depth: Option<usize>) {
+        let Some(walk) = walker(&self.root, from, depth) else { return };
+        for entry in walk {
+            let Ok(entry) = entry else {
+                // It vanished, or may not be read: the others are still to be seen.
+                self.unreadable += 1;
+                continue;
+            };
+            if !entry.file_type().is_some_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            let path = entry.into_path();
+            if is_lock(&path) {
+                if self.locks.len() >= MOST_LOCKS {
+                    self.short_of = Some("more lock directories than are kept");
+                } else {
+                    self.locks.insert(path);
+                }
+                continue;
+            }
+            let known = self.directories.contains_key(&path);
+            if !known && self.directories.len() >= MOST_DIRECTORIES {
+                self.short_of = Some("more directories than are walked");
+                return;
+            }
+            let new = depth.is_some() && !known && path != from;
+            let at = modified(&path);
+            self.directories.insert(path.clone(), at);
+            if new {
+                self.walk_from(&path, None);
+            }
+        }
+    }
+
+    fn forget(&mut self, directory: &Path) {
+        self.directories.retain(|path, _| !path.starts_with(directory));
+        self.locks.retain(|path| !path.starts_with(directory));
+    }
+}
+
+/// A walk that yields directories alone. What is ignored is left out, but for lock directories, which stand in nobody's
+/// repository.
+fn walker(root: &Path, from: &Path, depth: Option<usize>) -> Option<ignore::Walk> {
+    let mut wanted = OverrideBuilder::new(root);
+    for suffix in [SUFFIX.to_owned(), format!("{SUFFIX}{GUARD_SUFFIX}")] {
+        wanted.add(&format!("*{suffix}")).ok()?;
+    }
+    let mut walk = WalkBuilder::new(from);
+    walk.overrides(wanted.build().ok()?)
+        .hidden(false)
+        .require_git(false)
+        .follow_links(false)
+        .max_depth(depth)
+        .sort_by_file_name(Ord::cmp)
+        .filter_entry(|entry| {
+            let inside_lock = entry.path().parent().is_some_and(is_lock);
+            !inside_lock && !matches!(entry.file_name().to_str(), Some(".git" | ".harn"))
+        });
+    Some(walk.build())
+}
+
+/// Whether a name is that of a lock directory, or of the guard of one.
+fn is_lock(path: &Path) -> bool {
+    let Some(name) = path.file_name() else { return false };
+    let name = name.to_string_lossy();
+    let lock = name.strip_suffix(GUARD_SUFFIX).unwrap_or(&name);
+    lock.len() > SUFFIX.len() && lock.ends_with(SUFFIX)
+}
+
+fn is_directory(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|file| file.is_dir())
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::symlink_metadata(path).ok().filter(fs::Metadata::is_dir)?.modified().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn names(tree: &Tree) -> Vec<String> {
+        let name = |path: &PathBuf| path.strip_prefix(&tree.root).unwrap().to_string_lossy().into_owned();
+        tree.locks.iter().map(name).collect()
+    }
+
+    fn make(root: &Path, directories: &[&str]) {
+        for directory in directories {
+            fs::create_dir_all(root.join(directory)).unwrap();
+        }
+    }
+
+    #[test]
+    fn lock_directories_are_found_also_where_they_are_ignored() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        make(root, &["src/a.rs.lock.d", "src/deep/er/b.lock.d.reap.d", "target/x/c.lock.d", ".github/d.lock.d"]);
+        make(root, &[".git/e.lock.d", ".harn/f.lock.d", "src/a.rs.lock.d/g.lock.d", "plain.lock", ".lock.d"]);
+        fs::write(root.join(".gitignore"), "target\n*.lock.d\n").unwrap();
+        fs::write(root.join("file.lock.d"), "no directory").unwrap();
+        let mut tree = Tree::new(root.to_owned());
+        tree.walk().unwrap();
+        assert_eq!(names(&tree), [".github/d.lock.d", "src/a.rs.lock.d", "src/deep/er/b.lock.d.reap.d"]);
+        assert_eq!((tree.short_of, tree.unreadable), (None, 0));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_in_circles_are_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        make(root, &["a/b", "elsewhere.lock.d"]);
+        std::os::unix::fs::symlink(root, root.join("a/b/back")).unwrap();
+        std::os::unix::fs::symlink(root.join("elsewhere.lock.d"), root.join("a/linked.lock.d")).unwrap();
+        let mut tree = Tree::new(root.to_owned());
+        tree.walk().unwrap();
+        assert_eq!(names(&tree), ["elsewhere.lock.d"]);
+    }
+
+    #[test]
+    fn a_second_look_sees_what_came_and_went() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        make(root, &["a/one.lock.d", "b/c", "gone/two.lock.d"]);
+        let mut tree = Tree::new(root.to_owned());
+        tree.walk().unwrap();
+        let old = SystemTime::UNIX_EPOCH;
+        let all = |tree: &mut Tree| {
+            // As if each directory had changed, whatever the resolution of the file system's clock.
+            tree.directories.values_mut().for_each(|at| *at = Some(old));
+            tree.look_again().unwrap();
+            let mut fresh = Tree::new(tree.root.clone());
+            fresh.walk().unwrap();
+            assert_eq!(tree.locks, fresh.locks);
+            assert_eq!(
+                tree.directories.keys().collect::<BTreeSet<_>>(),
+                fresh.directories.keys().collect::<BTreeSet<_>>()
+            );
+            names(tree)
+        };
+        assert_eq!(all(&mut tree), ["a/one.lock.d", "gone/two.lock.d"]);
+        make(root, &["b/c/new/three.lock.d", "a/four.lock.d"]);
+        fs::remove_dir_all(root.join("gone")).unwrap();
+        fs::remove_dir(root.join("a/one.lock.d")).unwrap();
+        assert_eq!(all(&mut tree), ["a/four.lock.d", "b/c/new/three.lock.d"]);
+        fs::remove_dir_all(root).unwrap();
+        assert!(tree.look_again().is_err() && tree.walk().is_err());
+    }
+}

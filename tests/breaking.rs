@@ -1,0 +1,245 @@
+//! Breaking lock directories on a real disk: never two winners, never a lock in force, whoever else is at it.
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use lockkeeper::clock::wall_clock;
+use lockkeeper::data::action::LockGuard;
+use lockkeeper::data::action::outcome::{Outcome, Verdict};
+use lockkeeper::data::harn::act::{Step, break_lock};
+use lockkeeper::data::harn::lockdir::{Found, State};
+use lockkeeper::data::harn::locks::{guard_of, read};
+use lockkeeper::data::model::LockTable;
+use strum::IntoEnumIterator;
+use support::Peer;
+
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
+/// Takes a lock as Harn does: a plain mkdir, the record after it. Answers its token and instant, or nothing if it is held.
+fn take(path: &Path, ttl_ms: i64) -> Option<(String, i64)> {
+    fs::create_dir(path).ok()?;
+    let (token, now) = (format!("coord-lock-token-{}", COUNT.fetch_add(1, Ordering::Relaxed)), wall_clock());
+    let record = serde_json::json!({
+        "schema": "harn.coordination.dir_lock.v1", "token": token, "acquired_at_ms": now, "updated_at_ms": now,
+        "expires_at_ms": now + ttl_ms, "ttl_ms": ttl_ms, "owner": {"id": "holder"}, "refs": [],
+    });
+    // Whoever broke it in between has it; then the record has nowhere to go.
+    fs::write(path.join("owner.json"), record.to_string()).ok()?;
+    Some((token, now))
+}
+
+fn expected((token, acquired): &(String, i64)) -> LockGuard {
+    LockGuard {
+        table: LockTable::Directory,
+        lock_key: "a".into(),
+        repository_id: String::new(),
+        holder_node: String::new(),
+        holder_agent: String::new(),
+        fence_token: None,
+        acquired_at_ms: Some(*acquired),
+        expires_at_ms: None,
+        token: Some(token.clone()),
+    }
+}
+
+fn break_it(path: &Path, lock: &(String, i64), id: &str) -> Outcome {
+    break_lock(path, &expected(lock), "op", id, wall_clock, &mut |_| {})
+}
+
+fn later() -> i64 {
+    wall_clock() + 120_000
+}
+
+/// Nothing but the lock may stand there.
+fn leftovers(folder: &Path) -> Vec<String> {
+    let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+    let mut all: Vec<String> = fs::read_dir(folder).unwrap().map(|entry| name(entry.unwrap())).collect();
+    all.retain(|name| name != "a.lock.d");
+    all
+}
+
+fn ground() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.lock.d");
+    (folder, path)
+}
+
+#[test]
+fn only_the_very_lock_that_was_seen_is_broken_and_only_past_its_end() {
+    let (folder, path) = ground();
+    let stale = take(&path, 0).unwrap();
+    let other = (stale.0.clone(), stale.1 + 1);
+    assert_eq!(break_it(&path, &other, "1").verdict, Verdict::Refused, "the instant counts as well as the token");
+    assert_eq!(break_it(&path, &stale, "2").verdict, Verdict::Done);
+    assert!(!path.exists() && leftovers(folder.path()).is_empty());
+    assert_eq!(break_it(&path, &stale, "3").verdict, Verdict::Refused, "it is gone");
+    let active = take(&path, 60_000).unwrap();
+    assert_eq!(break_it(&path, &active, "4").verdict, Verdict::Refused, "it runs");
+    assert_eq!(read(&path).record().unwrap().token, active.0);
+    assert_eq!(break_it(&path, &stale, "5").verdict, Verdict::Refused, "another holds it");
+    assert!(path.exists() && leftovers(folder.path()).is_empty());
+}
+
+#[test]
+fn a_guard_of_another_keeps_everybody_out_until_it_is_over() {
+    let (folder, path) = ground();
+    let stale = take(&path, 0).unwrap();
+    let guard = guard_of(&path);
+    let theirs = take(&guard, 60_000).unwrap();
+    assert_eq!(break_it(&path, &stale, "1").verdict, Verdict::Refused);
+    assert!(path.exists() && read(&guard).record().unwrap().token == theirs.0, "both stand as they did");
+    fs::remove_dir_all(&guard).unwrap();
+    take(&guard, 0).unwrap();
+    assert_eq!(break_it(&path, &stale, "2").verdict, Verdict::Done, "its breaker is gone");
+    assert!(leftovers(folder.path()).is_empty());
+}
+
+#[test]
+fn a_directory_without_a_usable_record_is_broken_once_it_is_old() {
+    for record in [None, Some("{\"schema\":\"other\"}"), Some("{")] {
+        let (folder, path) = ground();
+        fs::create_dir(&path).unwrap();
+        if let Some(text) = record {
+            fs::write(path.join("owner.json"), text).unwrap();
+        }
+        let since = fs::metadata(&path).unwrap().modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let guard = LockGuard {
+            token: None,
+            acquired_at_ms: i64::try_from(since.as_millis()).ok(),
+            ..expected(&(String::new(), 0))
+        };
+        let fresh = break_lock(&path, &guard, "op", "1", wall_clock, &mut |_| {});
+        assert_eq!(fresh.verdict, Verdict::Refused, "{record:?}: it may be being taken: {}", fresh.says);
+        let old = break_lock(&path, &guard, "op", "2", later, &mut |_| {});
+        assert_eq!(old.verdict, Verdict::Done, "{record:?}: {}", old.says);
+        assert!(!path.exists() && leftovers(folder.path()).is_empty());
+    }
+}
+
+/// One that takes the lock at the last moment has it back, untouched.
+#[test]
+fn a_lock_taken_between_the_look_and_the_move_is_put_back() {
+    let (folder, path) = ground();
+    let stale = take(&path, 0).unwrap();
+    let mut taken = None;
+    let outcome = break_lock(&path, &expected(&stale), "op", "1", wall_clock, &mut |step| {
+        if step == Step::LookedAgain {
+            fs::remove_dir_all(&path).unwrap();
+            taken = take(&path, 60_000);
+        }
+    });
+    assert_eq!(outcome.verdict, Verdict::Refused, "{}", outcome.says);
+    assert_eq!(read(&path).record().unwrap().token, taken.unwrap().0);
+    assert!(leftovers(folder.path()).is_empty());
+}
+
+/// Two breakers and a holder that lets go and takes again, all at once.
+#[test]
+fn of_two_breakers_one_wins_and_a_lock_in_force_stays() {
+    let (folder, path) = ground();
+    let rounds = 2_000;
+    let (mut done, mut refused, mut kept) = (0, 0, 0);
+    for round in 0..rounds {
+        let _ = fs::remove_dir_all(&path);
+        let stale = take(&path, 0).unwrap();
+        let (outcomes, taken) = std::thread::scope(|scope| {
+            let breakers: Vec<_> = (0..2)
+                .map(|n| {
+                    let (path, stale) = (&path, &stale);
+                    scope.spawn(move || break_it(path, stale, &format!("{round}-{n}")))
+                })
+                .collect();
+            let holder = scope.spawn(|| {
+                // As Harn lets go: it reads, then deletes.
+                if round % 2 == 0 && read(&path).record().is_some_and(|record| record.token == stale.0) {
+                    let _ = fs::remove_dir_all(&path);
+                }
+                take(&path, 60_000)
+            });
+            let outcomes: Vec<Outcome> = breakers.into_iter().map(|b| b.join().unwrap()).collect();
+            (outcomes, holder.join().unwrap())
+        });
+        let wins = outcomes.iter().filter(|o| o.verdict == Verdict::Done).count();
+        assert!(wins <= 1, "round {round}: {outcomes:?}");
+        assert!(outcomes.iter().all(|o| matches!(o.verdict, Verdict::Done | Verdict::Refused)), "{outcomes:?}");
+        if let Some(taken) = taken {
+            assert_eq!(read(&path).record().map(|r| r.token.clone()), Some(taken.0), "round {round}: {outcomes:?}");
+            kept += 1;
+        }
+        done += wins;
+        refused += 2 - wins;
+        assert!(leftovers(folder.path()).is_empty(), "round {round}: {:?}", leftovers(folder.path()));
+    }
+    assert!(done > 0 && refused > 0 && kept > 0, "{done} {refused} {kept}");
+}
+
+/// The same across processes.
+#[test]
+fn of_two_processes_one_wins() {
+    let (folder, path) = ground();
+    let mut peers: Vec<Peer> = ["one", "two"]
+        .iter()
+        .map(|id| {
+            let mut peer = Peer::start(&["breaker", path.to_str().unwrap(), id]);
+            assert_eq!(peer.line(), "ready");
+            peer
+        })
+        .collect();
+    let mut wins = 0;
+    for round in 0..1_000 {
+        let _ = fs::remove_dir_all(&path);
+        let stale = take(&path, 0).unwrap();
+        let order = format!("{} {}", stale.0, stale.1);
+        for peer in &mut peers {
+            use std::io::Write as _;
+            writeln!(peer.input.as_mut().unwrap(), "{order}").unwrap();
+        }
+        let taken = take(&path, 60_000);
+        let said: Vec<String> = peers.iter_mut().map(Peer::line).collect();
+        let done = said.iter().filter(|line| line.starts_with("done")).count();
+        assert!(done <= 1, "round {round}: {said:?}");
+        wins += done;
+        if let Some(taken) = taken {
+            assert_eq!(read(&path).record().map(|r| r.token.clone()), Some(taken.0), "round {round}: {said:?}");
+        }
+        assert!(leftovers(folder.path()).is_empty(), "round {round}");
+    }
+    assert!(wins > 900, "{wins}");
+}
+
+/// A breaker ends at each of its steps; whoever comes after it cleans up.
+#[test]
+fn a_breaker_that_is_ended_leaves_nothing_that_stays() {
+    for step in Step::iter() {
+        let (folder, path) = ground();
+        let stale = take(&path, 0).unwrap();
+        let status = Command::new(support::peer_program())
+            .args(["break-and-die", path.to_str().unwrap(), &stale.0, &stale.1.to_string(), &step.to_string()])
+            .output()
+            .unwrap();
+        assert!(!status.status.success(), "{step}");
+        // Nobody takes it over while its guard stands.
+        let at_once = break_it(&path, &stale, "next");
+        assert_eq!(at_once.verdict, Verdict::Refused, "{step}: {}", at_once.says);
+        // A taker that comes meanwhile is safe from what was left.
+        let taken = take(&path, 600_000);
+        let wanted = taken.clone().unwrap_or(stale);
+        let outcome = break_lock(&path, &expected(&wanted), "op", "later", later, &mut |_| {});
+        let verdict = if taken.is_some() { Verdict::Refused } else { Verdict::Done };
+        assert_eq!(outcome.verdict, verdict, "{step}: {}", outcome.says);
+        if let Some(taken) = taken {
+            assert_eq!(read(&path).record().unwrap().token, taken.0, "{step}");
+            assert!(matches!(read(&path), Found::Recorded(_)) && read(&path).state(later()) == State::Active);
+            fs::remove_dir_all(&path).unwrap();
+            // The next one that breaks something here takes the rest away.
+            let stale = take(&path, 0).unwrap();
+            let outcome = break_lock(&path, &expected(&stale), "op", "last", later, &mut |_| {});
+            assert_eq!(outcome.verdict, Verdict::Done, "{step}: {}", outcome.says);
+        }
+        assert!(leftovers(folder.path()).is_empty(), "{step}: {:?}", leftovers(folder.path()));
+    }
+}
