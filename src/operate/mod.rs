@@ -4,6 +4,7 @@ pub mod history;
 pub mod journal;
 pub mod lines;
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,8 +29,8 @@ pub type Stop = Arc<AtomicBool>;
 /// Who acts, and with what.
 pub struct Operator {
     hands: Vec<(Text, Box<dyn Hand>)>,
-    /// Places whose op-log takes entries of what was done elsewhere.
-    recorders: Vec<Text>,
+    /// Of each place: the one whose op-log takes entries of what was done there, of the same system.
+    recorders: HashMap<Text, Text>,
     /// Where each place is.
     places: Vec<(Text, Text)>,
     journal: JournalFile,
@@ -54,7 +55,15 @@ impl Operator {
         mesh: String,
         clock: fn() -> Millis,
     ) -> Self {
-        let recorders = identities.iter().filter(|i| i.can.records).map(|i| i.name.clone()).collect();
+        let recorder = |i: &Identity| -> Option<Text> {
+            let keeps = |other: &&Identity| other.can.records && other.system == i.system;
+            if i.can.records {
+                Some(i.name.clone())
+            } else {
+                identities.iter().find(keeps).map(|other| other.name.clone())
+            }
+        };
+        let recorders = identities.iter().filter_map(|i| Some((i.name.clone(), recorder(i)?))).collect();
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let places = identities.iter().map(|i| (i.name.clone(), i.place.clone())).collect();
         Self { hands, recorders, places, journal, settled: None, torn: false, host, name, mesh, clock }
@@ -147,9 +156,9 @@ impl Operator {
         }
     }
 
-    /// Adds the op-log's entry, at the place itself or at the first that keeps an op-log.
+    /// Adds the op-log's entry, at the place itself or at the first of its system that keeps an op-log.
     async fn record(&mut self, source: &Text, order: &Order) -> bool {
-        let place = self.recorders.iter().find(|name| *name == source).or(self.recorders.first());
+        let place = self.recorders.get(source);
         let Some((_, hand)) = place.and_then(|place| self.hands.iter_mut().find(|(name, _)| name == place)) else {
             return false;
         };

@@ -183,6 +183,12 @@ impl Action {
     pub fn says(&self) -> Text {
         let subject = self.subject();
         let text = match self {
+            Self::Release { lock, .. } if !lock.table.is_fenced() && lock.holder_agent.is_empty() => {
+                format!("break {subject}, which nobody is known to hold")
+            }
+            Self::Release { lock, .. } if !lock.table.is_fenced() => {
+                format!("break {subject}, held by {}", lock.holder_agent)
+            }
             Self::Release { lock, mode, .. } => {
                 let verb = match mode {
                     Mode::FenceOff => "fence off",

@@ -87,7 +87,11 @@ impl Planner<'_> {
             [only] => format!("Release {only}").into(),
             many => format!("Release {}", count(many.len(), "lock")).into(),
         };
-        if let Some(mode) = plan.mode {
+        let on_rows = plan
+            .steps
+            .iter()
+            .any(|step| matches!(&step.action, Action::Release { lock, .. } if lock.table.is_fenced()));
+        if let Some(mode) = plan.mode.filter(|_| on_rows) {
             plan.about.insert(0, mode.explain().into());
         }
         plan.confirm = match (alive.as_slice(), names.len()) {
@@ -95,7 +99,7 @@ impl Planner<'_> {
             ([only], 1) => Confirm::Typed(only.clone()),
             (many, _) => Confirm::Typed(count(many.len(), "lock").into()),
         };
-        if !alive.is_empty() {
+        if !alive.is_empty() && on_rows {
             plan.unknown("whether the holder is at work under it right now: its next write may not be fenced");
         }
         plan.settled()
