@@ -7,7 +7,7 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -43,6 +43,10 @@ impl LocksHand {
         let Action::Release { lock, mode: Mode::Delete, .. } = &order.action else {
             return Outcome::refused("a lock directory can only be deleted: it has no fence token and no end to move");
         };
+        // Keys come from a walk of the tree; one that leads out of it does not.
+        if !Path::new(&lock.lock_key).components().all(|part| matches!(part, Component::Normal(_))) {
+            return Outcome::refused("it is outside of the work tree");
+        }
         let (path, lock, clock) = (path_of(&self.root, &lock.lock_key), lock.clone(), self.clock);
         let (operator, id) = (order.operator.clone(), order.id.clone());
         let work = move || break_lock(&path, &lock, &operator, &id, clock, &mut |_| {});

@@ -1,6 +1,6 @@
 //! The fleet as its own messages tell it: lanes with heartbeats, and claims with what became of them. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 use strum::{Display, EnumString};
@@ -11,6 +11,9 @@ use crate::time::{MINUTE, Millis};
 
 /// A lane that missed its deadline is late for so long, then it does not answer.
 pub const GRACE: Millis = MINUTE;
+/// A lane that said nothing for so long, and for ten times its promise, and left no work open, is gone for good: nobody
+/// says goodbye.
+const GONE: Millis = 60 * MINUTE;
 /// A claim that names no lease has this one.
 const LEASE: Millis = 5 * MINUTE;
 /// Claims that are remembered; beyond, those that are over go first, the oldest of them before others.
@@ -109,6 +112,14 @@ impl Lane {
             over if over <= GRACE => Liveness::Late,
             _ => Liveness::Unresponsive,
         }
+    }
+}
+
+impl Lane {
+    /// From when on it is gone for good, if it left no work open.
+    fn leaves_ms(&self) -> Millis {
+        let promise = self.beat.as_ref().map_or(0, |beat| beat.silence_ms.saturating_add(GRACE));
+        self.heard_ms.saturating_add(GONE.max(promise.saturating_mul(10)))
     }
 }
 
@@ -220,11 +231,28 @@ impl Fleet {
         judged.collect()
     }
 
+    /// Lanes that are about, or that left work open.
+    #[must_use]
+    pub fn about(&self, now_ms: Millis) -> Vec<&Lane> {
+        let open: HashSet<&Text> = self
+            .claims
+            .iter()
+            .filter(|claim| {
+                let state = claim.alone(now_ms);
+                state.is_live() || state == ClaimState::Stale
+            })
+            .map(|claim| &claim.actor.id)
+            .collect();
+        let about = |lane: &&Lane| lane.leaves_ms() > now_ms || open.contains(&lane.actor.id);
+        self.lanes.values().filter(about).collect()
+    }
+
     /// The next instant at which time alone changes a state.
     #[must_use]
     pub fn next_change(&self, now_ms: Millis) -> Option<Millis> {
         let ends = self.claims.iter().map(|claim| claim.expires_ms);
-        ends.filter(|at| *at > now_ms).min()
+        let leaves = self.lanes.values().map(Lane::leaves_ms);
+        ends.chain(leaves).filter(|at| *at > now_ms).min()
     }
 }
 

@@ -65,7 +65,7 @@ impl Ledger {
         }
         self.hear(news.events, news.windowed, &mut changes);
         self.begun = true;
-        changes.push(Change::Heartbeats(self.heartbeats()));
+        changes.push(Change::Heartbeats(self.heartbeats(now_ms)));
         let (claims, mut waits) = self.claims(now_ms);
         waits.extend(self.requests());
         changes.push(Change::Locks(LockTable::Claim, claims));
@@ -121,7 +121,7 @@ impl Ledger {
         changes.push(Change::Lineage(lineage));
     }
 
-    fn heartbeats(&self) -> Vec<Heartbeat> {
+    fn heartbeats(&self, now_ms: Millis) -> Vec<Heartbeat> {
         let lane = |lane: &super::fleet::Lane| Heartbeat {
             node_id: lane.actor.id.clone(),
             agent_id: lane.actor.agent.clone(),
@@ -130,7 +130,7 @@ impl Ledger {
             repository_id: Text::default(),
             patience: lane.beat.as_ref().map(|beat| Patience { silence_ms: beat.silence_ms, grace_ms: GRACE }),
         };
-        self.fleet.lanes.values().map(lane).collect()
+        self.fleet.about(now_ms).into_iter().map(lane).collect()
     }
 
     /// Claims that are not over: of several on one piece of work the first has it, the others wait.

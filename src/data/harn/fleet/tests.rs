@@ -54,6 +54,22 @@ fn a_lane_without_a_heartbeat_is_unknown() {
     assert_eq!(fleet.lanes[&Text::from("a")].liveness(99), Liveness::Unknown);
 }
 
+#[test]
+fn a_lane_that_left_no_work_open_is_gone_after_an_hour() {
+    let hour = 60 * MINUTE;
+    let mut fleet = Fleet::default();
+    fleet.take(&said(0, "b", "a", beat(1_000, 0)));
+    fleet.take(&said(0, "c", "w", json!({"schema": "harn.fleet.claim.v1", "work_key": "k", "lease_ms": 5})));
+    fleet.take(&said(0, "d", "p", beat(12 * hour, 0)));
+    let names = |fleet: &Fleet, now| fleet.about(now).iter().map(|lane| lane.actor.id.to_string()).collect::<Vec<_>>();
+    assert_eq!(names(&fleet, hour - 1), ["a", "p", "w"]);
+    assert_eq!(fleet.next_change(6), Some(hour));
+    assert_eq!(names(&fleet, hour), ["p", "w"], "work is open, and a promise may be long");
+    let done = json!({"schema": "harn.fleet.done.v1", "claim_id": "c", "outcome": "completed"});
+    fleet.take(&said(hour, "e", "x", done));
+    assert_eq!(names(&fleet, hour + 1), ["p", "x"]);
+}
+
 /// What may be said of claims.
 #[derive(Debug, Clone)]
 enum Step {
@@ -130,7 +146,7 @@ proptest! {
             let same = |at| fleet.states(at).iter().map(|(_, state)| *state).collect::<Vec<_>>();
             prop_assert_eq!(same(now), same(next - 1));
         } else {
-            prop_assert!(fleet.claims.iter().all(|claim| claim.expires_ms <= now));
+            prop_assert!(fleet.claims.iter().all(|claim| claim.expires_ms <= now) && fleet.about(now).is_empty());
         }
     }
 }
