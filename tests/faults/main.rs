@@ -84,7 +84,16 @@ fn page(rows: &[Row]) -> String {
          | a database on a disk mounted read-only | read through a copy as ever; a release is refused: `may not be written to by this user` |\n\
          | the same, opened directly | `unable to open database file`, and to set `db_access` to `copy` |\n\
          | a file of 20 GB | refused at once (22 ms), with what to set; opened directly it is read like any other |\n\
-         | inside GNU screen and tmux | draws, takes keys, gives the terminal back |\n",
+         | inside GNU screen and tmux | draws, takes keys, gives the terminal back |\n\n\
+         A key is answered while things break: of 150 presses each (views changed to and fro, 160x40, polls every 200 ms, release\n\
+         build, a machine with two cores) the slowest took\n\n\
+         | while | median | slowest |\n|---|---:|---:|\n\
+         | all is well: a file, a remote database | 0.7 ms, 1.0 ms | 2.5 ms, 2.5 ms |\n\
+         | the file is damaged, or gone | 0.8 ms, 0.3 ms | 1.7 ms, 3.7 ms |\n\
+         | the remote database takes 30 s for an answer | 0.9 ms | 3.4 ms |\n\
+         | its answers are 60 MB large | 1.0 ms | 5.1 ms |\n\
+         | its connections are half-open, or it answers with garbage | 1.0 ms | 1.9 ms |\n\
+         | the control plane is half-open, or its answers are 60 MB large | 0.6 ms | 1.3 ms |\n",
     );
     out
 }
