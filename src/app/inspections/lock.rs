@@ -29,8 +29,12 @@ pub fn inspect(view: &LockView, picture: &Picture, now: Millis) -> Inspection {
     page.field("repository", &lock.repository_id);
     page.field("read from", format!("{} in {}", lock.table, view.source));
     page.heading("Holder");
-    node_link(&mut page, picture, "node", &lock.holder_node, now);
-    page.field("agent", &lock.holder_agent);
+    if lock.holder_node.is_empty() && lock.holder_agent.is_empty() {
+        page.text("nothing says who holds it", Role::Alert);
+    } else {
+        node_link(&mut page, picture, "node", &lock.holder_node, now);
+        page.field("agent", &lock.holder_agent);
+    }
     if let Some(lease) = &lock.lease_id {
         page.field("lease", lease);
     }
@@ -72,8 +76,14 @@ fn history(page: &mut Inspection, view: &LockView, picture: &Picture, now: Milli
     if let Some(fences) = &view.fences {
         page.heading("Holders seen by this console");
         for held in fences.changes.iter().rev() {
-            let fence = held.fence.map_or_else(|| "no fence".into(), |n| format!("fence {n}"));
-            let line = format!("{}, agent {}, {fence}, {} ago", held.node, held.agent, short(now - held.at_ms));
+            let fence = match held.fence {
+                Some(n) => format!(", fence {n}"),
+                None if view.lock.table.is_fenced() => ", no fence".into(),
+                None => String::new(),
+            };
+            let nobody = held.node.is_empty() && held.agent.is_empty();
+            let who = if nobody { "nobody known".into() } else { format!("{}, agent {}", held.node, held.agent) };
+            let line = format!("{who}{fence}, {} ago", short(now - held.at_ms));
             page.text(line, Role::Normal);
         }
         page.field("renewals seen", fences.renewals);
