@@ -69,13 +69,8 @@ impl Demo {
         // A large mesh is for looking at: its nodes do not notice what operators change.
         let small = shape.locks <= 2_000 && shape.messages <= 20_000;
         tasks.spawn(async move {
-            let mut ticks = tokio::time::interval(STEP);
-            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            loop {
-                tokio::select! {
-                    () = quit.cancelled() => return,
-                    _ = ticks.tick() => {}
-                }
+            let mut ticks = steps();
+            while next(&mut ticks, &quit).await {
                 let now_ms = wall_clock();
                 world.lose_leases(&control::take_revoked(&plane));
                 let turn = async {
@@ -98,13 +93,8 @@ impl Demo {
             project = Some((simulated.tree.clone(), simulated.leases.clone()));
             let quit = stop.clone();
             tasks.spawn(async move {
-                let mut ticks = tokio::time::interval(STEP);
-                ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-                loop {
-                    tokio::select! {
-                        () = quit.cancelled() => return,
-                        _ = ticks.tick() => {}
-                    }
+                let mut ticks = steps();
+                while next(&mut ticks, &quit).await {
                     if let Err(error) = simulated.step(wall_clock()).await {
                         tracing::warn!(%error, "the simulated project could not write");
                     }
@@ -119,6 +109,20 @@ impl Demo {
         self.stop.cancel();
         self.tasks.close();
         let _ = tokio::time::timeout(Duration::from_secs(2), self.tasks.wait()).await;
+    }
+}
+
+fn steps() -> tokio::time::Interval {
+    let mut ticks = tokio::time::interval(STEP);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    ticks
+}
+
+/// Waits for the next step; there is none once the demo stops.
+async fn next(ticks: &mut tokio::time::Interval, quit: &tokio_util::sync::CancellationToken) -> bool {
+    tokio::select! {
+        () = quit.cancelled() => false,
+        _ = ticks.tick() => true,
     }
 }
 

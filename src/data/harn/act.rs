@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::lockdir::{Found, GUARD_TTL, RECORD, SCHEMA, State, TAKING};
-use super::locks::{directory_since, guard_of, path_of, read};
+use super::locks::{directory_since, guard_end, guard_of, path_of, read};
 use crate::data::action::hand::{Abilities, Hand, Order, Working, WriteAccess};
 use crate::data::action::outcome::Outcome;
 use crate::data::action::{Action, Kind, LockGuard, Mode};
@@ -343,11 +343,7 @@ fn take_guard_away(path: &Path, expected: &LockGuard, now_ms: Millis) -> Outcome
 
 /// Takes away a guard past its end. What was moved aside is looked at once more: another's goes back.
 fn take_stale_guard_away(path: &Path, id: &str, now_ms: Millis) -> bool {
-    let over = |path: &Path| {
-        let found = read(path);
-        let end = found.record().map(|record| record.expires_at_ms);
-        end.or_else(|| directory_since(path).map(|since| since + GUARD_TTL)).is_some_and(|end| end <= now_ms)
-    };
+    let over = |path: &Path| guard_end(path).is_some_and(|end| end <= now_ms);
     let aside = aside(path, id);
     if !over(path) || fs::rename(path, &aside).is_err() {
         return false;

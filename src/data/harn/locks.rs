@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::task::JoinHandle;
 
-use super::lockdir::{Found, GUARD_SUFFIX, GUARD_TTL, MOST_BYTES, RECORD, SUFFIX, State, TAKING};
+use super::lockdir::{Found, GUARD_SUFFIX, GUARD_TTL, MOST_BYTES, RECORD, SUFFIX, TAKING};
 use super::walk::Tree;
 use crate::data::model::{Condition, Lock, LockTable};
 use crate::data::observation::{Change, Observation, Presence, Probe};
@@ -111,7 +111,7 @@ fn row(root: &Path, path: &Path, now_ms: Millis) -> Option<Lock> {
     let since = directory_since(path)?;
     let found = read(path);
     let guard = guard_of(path);
-    let breaking = directory_since(&guard).is_some_and(|since| guard_stands(&guard, since, now_ms));
+    let breaking = guard_end(&guard).is_some_and(|end| end > now_ms);
     let record = found.record();
     let (mut condition, mut remark) = match &found {
         // A taker makes the directory first and writes the record at once after.
@@ -144,7 +144,7 @@ fn row(root: &Path, path: &Path, now_ms: Millis) -> Option<Lock> {
 /// A guard that nobody uses any more keeps every breaker out.
 fn left_behind(root: &Path, guard: &Path, now_ms: Millis) -> Option<Lock> {
     let since = directory_since(guard)?;
-    if guard_stands(guard, since, now_ms) {
+    if guard_end(guard)? > now_ms {
         return None;
     }
     Some(Lock {
@@ -163,27 +163,28 @@ fn left_behind(root: &Path, guard: &Path, now_ms: Millis) -> Option<Lock> {
     })
 }
 
-fn guard_stands(guard: &Path, since: Millis, now_ms: Millis) -> bool {
-    match read(guard) {
-        found @ Found::Recorded(_) => found.state(now_ms) == State::Active,
-        _ => now_ms - since < GUARD_TTL,
-    }
+/// Until when a guard stands: by its record, or where it has none that can be used, by its own time. Nothing where there
+/// is no guard.
+pub(super) fn guard_end(guard: &Path) -> Option<Millis> {
+    let since = directory_since(guard)?;
+    Some(read(guard).record().map_or(since + GUARD_TTL, |record| record.expires_at_ms))
 }
 
 /// Reads the record of a lock directory.
 #[must_use]
 pub fn read(path: &Path) -> Found {
-    let mut bytes = Vec::new();
     let record = path.join(RECORD);
-    // A pipe or a device in its place would never end.
-    if !fs::symlink_metadata(&record).is_ok_and(|file| file.is_file()) {
-        return match fs::symlink_metadata(&record) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Found::Unrecorded,
-            _ => Found::Malformed("it is no plain file that may be read"),
-        };
-    }
-    match File::open(&record).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes)) {
-        Ok(_) => Found::of(Some(&bytes)),
+    let bytes = || -> std::io::Result<Vec<u8>> {
+        // A pipe or a device in its place would never end.
+        if !fs::symlink_metadata(&record)?.is_file() {
+            return Err(std::io::ErrorKind::InvalidInput.into());
+        }
+        let mut bytes = Vec::new();
+        File::open(&record)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    match bytes() {
+        Ok(bytes) => Found::of(Some(&bytes)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Found::Unrecorded,
         Err(_) => Found::Malformed("it is no plain file that may be read"),
     }

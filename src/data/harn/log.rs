@@ -9,7 +9,7 @@ use crate::data::observation::{Observation, Presence, Probe};
 use crate::data::source::{Fault, Known, Polling, Source};
 use crate::time::Millis;
 
-/// Parts that the log has, and parts that Harn has nothing of.
+/// Parts that the log has.
 const PARTS: &[&str] = &["events", "topic_heads", "consumers"];
 
 /// One project's log.

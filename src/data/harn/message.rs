@@ -20,8 +20,6 @@ pub struct Actor {
     pub id: Text,
     /// What it calls itself.
     pub agent: Text,
-    /// Every id that it may be addressed by.
-    pub ids: Vec<String>,
 }
 
 /// One message.
@@ -31,7 +29,6 @@ pub struct Said {
     pub topic: String,
     pub event_id: i64,
     pub room: Text,
-    pub scope: Text,
     pub kind: String,
     pub from: Actor,
     /// Ids of those it is for; empty where it is for all.
@@ -61,7 +58,6 @@ impl Said {
             topic: event.topic.clone(),
             event_id: event.event_id,
             room: Text::new(word("room").unwrap_or_default()),
-            scope: Text::new(word("scope").unwrap_or_default()),
             kind: word("kind").unwrap_or_default().to_owned(),
             from: actor(&message["from"], &id),
             to: addressees(&message["to"]),
@@ -107,7 +103,6 @@ fn actor(from: &Value, message_id: &str) -> Actor {
     Actor {
         id: id.map_or_else(|| unknown().into(), Text::new),
         agent: Text::new(word("agent").or(id).unwrap_or_default()),
-        ids: known.into_iter().take(4).filter_map(word).map(str::to_owned).collect(),
     }
 }
 

@@ -71,7 +71,7 @@ impl Tree {
                 self.forget(&directory);
                 continue;
             }
-            self.locks.retain(|lock| lock.parent() != Some(directory.as_path()) || is_directory(lock));
+            self.locks.retain(|lock| lock.parent() != Some(directory.as_path()) || modified(lock).is_some());
             self.walk_from(&directory, Some(1));
         }
         Ok(())
@@ -144,10 +144,6 @@ fn is_lock(path: &Path) -> bool {
     let name = name.to_string_lossy();
     let lock = name.strip_suffix(GUARD_SUFFIX).unwrap_or(&name);
     lock.len() > SUFFIX.len() && lock.ends_with(SUFFIX)
-}
-
-fn is_directory(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|file| file.is_dir())
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {

@@ -8,6 +8,7 @@ use super::evidence::{Sign, may_be_alive};
 use super::{Confirm, Plan, Planner, Refusal, count};
 use crate::data::action::{Action, Kind, LeaseGuard, Letter, LockGuard, Mode, OPERATOR_NODE, fence};
 use crate::data::derive::locks::{LockState, LockView};
+use crate::data::derive::queues::Waiter;
 use crate::data::model::{Lease, LockTable};
 use crate::data::observation::Presence;
 use crate::text::Text;
@@ -128,10 +129,7 @@ impl Planner<'_> {
             return Err("it has no fence token to raise: choose expire or delete".into());
         }
         let next = view.next_in_line(self.picture);
-        let then = next.map_or_else(
-            || "no waiter known: whoever asks first gets it".to_owned(),
-            |w| format!("agent {} is next in line (inferred)", w.agent),
-        );
+        let then = then(next);
         let what = match mode {
             Mode::FenceOff => format!(
                 "held by {OPERATOR_NODE} at {} for {}, then it runs out; {then}",
@@ -194,11 +192,7 @@ impl Planner<'_> {
                 "it has not run out: its holder checks nothing but the directory, and cannot be fenced off".into()
             );
         }
-        let next = view.next_in_line(self.picture);
-        let then = next.map_or_else(
-            || "no waiter known: whoever asks first gets it".to_owned(),
-            |w| format!("agent {} is next in line (inferred)", w.agent),
-        );
+        let then = then(view.next_in_line(self.picture));
         plan.mode = Some(plan.mode.unwrap_or(Mode::Delete));
         plan.note(
             "under the guard that others respect, looked at again, moved aside, looked at once more, then deleted",
@@ -325,6 +319,14 @@ impl Planner<'_> {
         let there = |part| !matches!(probe.of(part), None | Some(Presence::Absent));
         there("vcs_lock") || there("lock_leader")
     }
+}
+
+/// What becomes of a lock that is free.
+fn then(next: Option<&Waiter>) -> String {
+    next.map_or_else(
+        || "no waiter known: whoever asks first gets it".to_owned(),
+        |w| format!("agent {} is next in line (inferred)", w.agent),
+    )
 }
 
 /// What an operator runs to end a lease on a machine.
