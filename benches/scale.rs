@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use lockkeeper::app::views::VIEWS;
-use lockkeeper::app::{App, Event, Options, Theme, update};
+use lockkeeper::app::{App, Event, Options, Theme, Watched, update};
 use lockkeeper::clock::wall_clock;
 use lockkeeper::config::settings::Database;
 use lockkeeper::config::{Layers, Settings, locate::Surroundings};
@@ -107,9 +107,8 @@ impl Console {
             interval: Duration::from_secs(1),
             mouse: true,
             repo: None,
-            mesh: "bench".into(),
+            watched: vec![Watched { name: "bench".into(), policy: lockkeeper::data::action::plan::Policy::default() }],
             meshes: Vec::new(),
-            policy: lockkeeper::data::action::plan::Policy::default(),
             calls: lockkeeper::app::Calls::default(),
             wall: None,
             local_clock: false,
@@ -160,7 +159,7 @@ fn measure(name: &str, size: Size) -> Cost {
     println!("  {:<34}{rows:>9} rows", "the first poll");
     first_poll.say("  reading it");
     first.say("  applying and judging it");
-    update(&mut console.app, Event::Picture(Arc::new(picture)));
+    update(&mut console.app, Event::Picture(0, Arc::new(picture)));
 
     let (mut idle, mut idle_judge) = (Series::default(), Series::default());
     // The second look learns the pages of large tables.
@@ -194,9 +193,9 @@ fn measure(name: &str, size: Size) -> Cost {
             console.judged()
         });
         // The old picture is dropped by whoever made it, not by the screen.
-        let old = console.app.picture.clone();
+        let old = console.app.scene.clone();
         let picture = Arc::new(picture);
-        lists.time(|| update(&mut console.app, Event::Picture(picture)));
+        lists.time(|| update(&mut console.app, Event::Picture(0, picture)));
         drop(old);
     }
     println!("  live, {} rows a poll", live_rows / ROUNDS as u64);
@@ -210,8 +209,8 @@ fn measure(name: &str, size: Size) -> Cost {
     for view in VIEWS {
         let mut open = Series::default();
         console.app.view = view.id;
-        let latest = console.app.picture.clone().expect("a picture");
-        open.time(|| update(&mut console.app, Event::Picture(latest)));
+        let latest = console.app.scene.picture(0).cloned().expect("a picture");
+        open.time(|| update(&mut console.app, Event::Picture(0, latest)));
         let mut frame = Series::default();
         for i in 0..FRAMES {
             console.app.now_ms += 1_000;

@@ -13,6 +13,7 @@ pub mod overlay;
 pub mod palette;
 pub mod preview;
 pub mod role;
+pub mod scene;
 pub mod table;
 mod update;
 pub mod verdict;
@@ -29,6 +30,7 @@ use self::mouse::HitMap;
 use self::overlay::Overlay;
 use self::preview::Running;
 use self::role::Role;
+use self::scene::Scene;
 use self::table::Table;
 use self::views::{VIEWS, ViewId};
 use self::wall::{Turn, Wall};
@@ -52,12 +54,12 @@ pub enum Event {
     Focus(bool),
     /// Time has passed.
     Tick(Millis),
-    /// A new picture of the mesh.
-    Picture(Arc<Picture>),
+    /// A new picture of one of the meshes, by its place among them.
+    Picture(usize, Arc<Picture>),
     /// What was asked for could not be done, and why.
     Said(String),
-    /// Another mesh is open now.
-    MeshOpened(String),
+    /// Other meshes are open now.
+    MeshesOpened(Vec<Watched>),
     /// What the running plan tells.
     Progress(Progress),
 }
@@ -75,6 +77,7 @@ pub enum Effect {
     Watched(bool),
     Copy(String),
     Mouse(bool),
+    /// Watch another mesh, or others: what their names are, as they are written on the command line.
     Mesh(String),
     /// Ring the terminal's bell.
     Bell,
@@ -82,18 +85,22 @@ pub enum Effect {
     Notify(String),
     /// Call the window so.
     Title(String),
-    /// Findings are known, for how long; or are not known after all.
+    /// Findings of a mesh are known, for how long; or are not known after all.
     Known {
+        mesh: usize,
         keys: Vec<String>,
         span: Option<Duration>,
     },
-    /// Carry a plan out.
+    /// Carry a plan out in a mesh.
     Run {
+        mesh: usize,
         plan: Box<Plan>,
         reason: String,
     },
     /// End the running plan before its next step.
-    Stop,
+    Stop {
+        mesh: usize,
+    },
 }
 
 /// A short message to the operator.
@@ -104,6 +111,14 @@ pub struct Toast {
     pub until_ms: Millis,
 }
 
+/// A mesh that is open.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    pub name: String,
+    /// What plans are made by.
+    pub policy: Policy,
+}
+
 /// What is decided when the program starts.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -111,11 +126,11 @@ pub struct Options {
     pub interval: Duration,
     pub mouse: bool,
     pub repo: Option<String>,
-    pub mesh: String,
+    /// The meshes that are open.
+    pub watched: Vec<Watched>,
+    /// Those that could be.
     pub meshes: Vec<String>,
     pub keymap: Keymap,
-    /// What plans are made by.
-    pub policy: Policy,
     /// Who is called, and when.
     pub calls: Calls,
     /// A screen that nobody sits at.
@@ -129,6 +144,25 @@ pub struct Options {
 }
 
 impl Options {
+    /// Nothing of the meshes that are open.
+    #[must_use]
+    pub fn scene(&self) -> Scene {
+        Scene::of(self.watched.iter().map(|mesh| &mesh.name))
+    }
+
+    /// What plans are made by in a mesh; nothing is done where it is not open.
+    #[must_use]
+    pub fn policy(&self, mesh: usize) -> Policy {
+        let nothing = || Policy { read_only: true, ..Policy::default() };
+        self.watched.get(mesh).map_or_else(nothing, |mesh| mesh.policy.clone())
+    }
+
+    /// Whether nothing may be done anywhere.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.watched.iter().all(|mesh| mesh.policy.read_only)
+    }
+
     /// How far the clocks on screen are ahead of UTC at an instant.
     #[must_use]
     pub fn offset(&self, ms: Millis) -> Millis {
@@ -165,8 +199,8 @@ pub struct App {
     pub now_ms: Millis,
     pub started_ms: Millis,
     /// What is shown.
-    pub picture: Option<Arc<Picture>>,
-    /// What came since the picture was frozen; nothing while it is not.
+    pub scene: Scene,
+    /// What came since it was frozen; nothing while it is not.
     pub frozen: Option<Frozen>,
     pub view: ViewId,
     /// By view; those without a list are never used.
@@ -180,29 +214,30 @@ pub struct App {
     /// The hold of the last plan is to be given back as soon as it is seen; until when that is tried.
     pub giving_back: Option<Millis>,
     pub hits: HitMap,
-    /// Events up to this one were heard.
-    heard: u64,
+    /// Events up to this one were heard, by mesh.
+    heard: Vec<u64>,
     /// What the window is called.
     titled: String,
     turn: Turn,
 }
 
-/// A frozen picture.
+/// What came while the screen stands still.
 #[derive(Debug, Clone)]
 pub struct Frozen {
     pub since_ms: Millis,
-    pub latest: Option<Arc<Picture>>,
+    pub latest: Scene,
 }
 
 impl App {
     /// An app that has seen nothing yet.
     #[must_use]
     pub fn new(options: Options, now_ms: Millis) -> Self {
+        let scene = options.scene();
         Self {
             options,
             now_ms,
             started_ms: now_ms,
-            picture: None,
+            scene,
             frozen: None,
             view: ViewId::Overview,
             tables: Self::fresh_tables(),
@@ -212,7 +247,7 @@ impl App {
             running: None,
             giving_back: None,
             hits: HitMap::default(),
-            heard: 0,
+            heard: Vec::new(),
             titled: String::new(),
             turn: Turn::default(),
         }
@@ -252,26 +287,34 @@ impl App {
         VIEWS[self.view.index()].list
     }
 
-    /// The instant to show ages at: now, or when the picture was frozen.
+    /// The instant to show ages at: now, or when the screen was frozen.
     #[must_use]
     pub fn shown_ms(&self) -> Millis {
         self.frozen.as_ref().map_or(self.now_ms, |frozen| frozen.since_ms)
     }
 
-    /// The newest picture, frozen or not: alarms are never silenced.
+    /// The newest pictures, frozen or not: alarms are never silenced.
     #[must_use]
-    pub fn latest(&self) -> Option<&Arc<Picture>> {
-        self.frozen.as_ref().and_then(|frozen| frozen.latest.as_ref()).or(self.picture.as_ref())
+    pub fn latest(&self) -> &Scene {
+        self.frozen.as_ref().map_or(&self.scene, |frozen| &frozen.latest)
     }
 
-    /// Repositories that appear in the picture, for the palette and the filter.
+    /// The columns of the current view.
+    #[must_use]
+    pub fn columns(&self) -> Vec<list::ColumnInfo> {
+        self.list().map(|list| list.columns(&self.scene)).unwrap_or_default()
+    }
+
+    /// Repositories that appear, for the palette and the filter.
     #[must_use]
     pub fn repositories(&self) -> Vec<String> {
-        let Some(picture) = &self.picture else { return Vec::new() };
-        let of_nodes = picture.nodes.iter().flat_map(|n| n.repositories.iter());
-        let of_locks = picture.locks.iter().map(|l| &l.lock.repository_id);
-        let mut all: Vec<String> =
-            of_nodes.chain(of_locks).filter(|r| !r.is_empty()).map(|r| r.raw().to_owned()).collect();
+        let of = |picture: &Picture| {
+            let of_nodes = picture.nodes.iter().flat_map(|n| n.repositories.iter());
+            let of_locks = picture.locks.iter().map(|l| &l.lock.repository_id);
+            let named = of_nodes.chain(of_locks).filter(|r| !r.is_empty());
+            named.map(|r| r.raw().to_owned()).collect::<Vec<_>>()
+        };
+        let mut all: Vec<String> = self.scene.pictures().flat_map(|(_, picture)| of(picture)).collect();
         all.sort();
         all.dedup();
         all

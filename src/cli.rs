@@ -41,7 +41,7 @@ pub struct Global {
     /// Harn project or state root; may be given several times
     #[arg(long, global = true, value_name = "DIR")]
     pub harn: Vec<String>,
-    /// Open the mesh of this name from the configuration file
+    /// Mesh of the configuration file to open; several with commas between, or all
     #[arg(long, global = true, value_name = "NAME")]
     pub mesh: Option<String>,
     /// Show this repository only

@@ -1,20 +1,18 @@
 //! Chooses a mode and runs it. Answers the process's exit code.
 
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::app::keymap::Keymap;
 use crate::app::{App, Calls, Options, Theme};
 use crate::cli::{ActArgs, Cli, Command, DemoArgs, Format, Global, ScreenArgs, SnapshotArgs};
 use crate::clock::{local_offset, wall_clock};
-use crate::config::file::File;
 use crate::config::locate::Surroundings;
 use crate::config::settings::{Control, Database};
-use crate::config::{ConfigError, Layers, Settings, environment};
+use crate::config::{ConfigError, Settings};
+use crate::configured::{Configured, named};
 use crate::data::harn::places::Project;
 use crate::demo::Demo;
 use crate::oneshot::act::{Ask, End};
@@ -65,7 +63,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         }
         Some(Command::Config) => {
             let configured = Configured::load(&cli.global)?;
-            print(&crate::config::show::show(&configured.layers, &configured.settings))
+            print(&crate::config::show::show(&configured.layers, configured.only()?))
         }
         Some(Command::Snapshot(arguments)) => snapshot(&cli.global, &arguments),
         Some(Command::Release { key, fence, mode, tell_holder, tell_next, act }) => {
@@ -92,14 +90,14 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
 fn dashboard(global: &Global, kind: ScreenArgs) -> anyhow::Result<u8> {
     let configured = Configured::load_places(global)?;
     need_terminal(kind)?;
-    let options = options(&configured, kind, global.mesh.clone().unwrap_or_else(|| configured.settings.mesh.clone()));
+    let options = options(&configured, kind);
     let again = global.clone();
     let open_mesh = Box::new(move |name: &str| {
         let configured = Configured::load_from(&again, Some(name), &Surroundings::of_process())?;
-        Ok(configured.settings)
+        Ok(configured.open)
     });
-    start_log(&configured.settings)?;
-    wait_for(present(kind, options, configured.settings, open_mesh))?;
+    start_log(configured.first())?;
+    wait_for(present(kind, options, configured.open, open_mesh))?;
     Ok(exit::DONE)
 }
 
@@ -111,20 +109,14 @@ fn demo(global: &Global, arguments: &DemoArgs) -> anyhow::Result<u8> {
     }
     need_terminal(arguments.screen)?;
     let mut configured = Configured::load(global)?;
-    start_log(&configured.settings)?;
+    start_log(configured.first())?;
     wait_for(async {
         let folder = tempfile::Builder::new().prefix("lockkeeper-demo-").tempdir()?;
         let demo = Demo::start(folder.path(), arguments).await?;
-        let settings = &mut configured.settings;
-        settings.databases = vec![if arguments.remote {
-            Database::Remote { url: demo.hrana.clone(), token: None }
-        } else {
-            Database::File { path: demo.database.clone(), direct: true }
-        }];
-        settings.controls = vec![Control { base: demo.control.clone(), token: None }];
-        settings.registry = None;
-        settings.projects = demo.project.iter().map(|(tree, _)| Project::at(tree, None, None)).collect();
-        settings.host_leases = demo.project.as_ref().map(|(_, leases)| leases.clone());
+        let mut settings = configured.first().clone();
+        settings.mesh = "demo".into();
+        (settings.databases, settings.controls) = (Vec::new(), Vec::new());
+        (settings.registry, settings.projects, settings.host_leases) = (None, Vec::new(), None);
         settings.journal = folder.path().join("journal.jsonl");
         settings.events = folder.path().join("events.jsonl");
         let stale_ms = millis(demo.stale);
@@ -132,24 +124,42 @@ fn demo(global: &Global, arguments: &DemoArgs) -> anyhow::Result<u8> {
         settings.thresholds.stuck_ms = stale_ms;
         settings.thresholds.expiring_ms =
             crate::demo::world::scaled(settings.thresholds.expiring_ms, arguments.speed).max(1_000);
-        let settings = settings.clone();
-        let mut options = options(&configured, arguments.screen, "demo".into());
-        options.meshes.clear();
+        let mut project = settings.clone();
+        settings.databases = vec![if arguments.remote {
+            Database::Remote { url: demo.hrana.clone(), token: None }
+        } else {
+            Database::File { path: demo.database.clone(), direct: true }
+        }];
+        settings.controls = vec![Control { base: demo.control.clone(), token: None }];
+        configured.open = vec![settings];
+        if let Some((tree, leases)) = &demo.project {
+            project.mesh = "project".into();
+            project.projects = vec![Project::at(tree, None, None)];
+            project.host_leases = Some(leases.clone());
+            configured.open.push(project);
+        }
+        let all = configured.open.clone();
+        configured.meshes = all.iter().map(|settings| settings.mesh.clone()).collect();
+        let mut options = options(&configured, arguments.screen);
         options.banner = Some(format!("(simulated, {}x)", arguments.speed));
-        let open_mesh = Box::new(|_: &str| anyhow::bail!("the demo has one mesh"));
-        let outcome = present(arguments.screen, options, settings, open_mesh).await;
+        let open_mesh = Box::new(move |written: &str| {
+            let names: Vec<String> = all.iter().map(|settings| settings.mesh.clone()).collect();
+            let named = named(written, &names)?;
+            Ok(all.iter().filter(|settings| named.contains(&settings.mesh)).cloned().collect())
+        });
+        let outcome = present(arguments.screen, options, configured.open, open_mesh).await;
         demo.stop().await;
         outcome
     })?;
     Ok(exit::DONE)
 }
 
-/// Shows a mesh until it is left, as a screen or in lines.
-async fn present(kind: ScreenArgs, options: Options, settings: Settings, open_mesh: OpenMesh) -> anyhow::Result<()> {
+/// Shows meshes until they are left, as a screen or in lines.
+async fn present(kind: ScreenArgs, options: Options, meshes: Vec<Settings>, open_mesh: OpenMesh) -> anyhow::Result<()> {
     if kind.plain {
-        crate::runtime::plain::run(options, settings).await
+        crate::runtime::plain::run(options, meshes).await
     } else {
-        crate::runtime::run(App::new(options, wall_clock()), settings, open_mesh).await
+        crate::runtime::run(App::new(options, wall_clock()), meshes, open_mesh).await
     }
 }
 
@@ -163,19 +173,20 @@ fn need_terminal(kind: ScreenArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn options(configured: &Configured, kind: ScreenArgs, mesh: String) -> Options {
-    let settings = &configured.settings;
-    let mut policy = settings.policy();
+fn options(configured: &Configured, kind: ScreenArgs) -> Options {
+    let settings = configured.first();
+    let mut watched = crate::runtime::watched(&configured.open);
     // Nobody sits there: nothing is done from there.
-    policy.read_only |= kind.wall || kind.plain;
+    for mesh in &mut watched {
+        mesh.policy.read_only |= kind.wall || kind.plain;
+    }
     Options {
         theme: settings.theme.parse().unwrap_or_else(|_| guess_theme()),
         interval: settings.interval,
         mouse: settings.mouse && !kind.wall,
         repo: settings.repo.clone(),
-        mesh,
+        watched,
         meshes: configured.meshes.clone(),
-        policy,
         calls: Calls {
             bell: settings.alarms.bell,
             notify: settings.alarms.notify.filter(|_| has_windows()),
@@ -222,102 +233,39 @@ fn start_log(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The configuration in force.
-pub struct Configured {
-    pub layers: Layers,
-    pub settings: Settings,
-    /// Names of meshes in the file.
-    pub meshes: Vec<String>,
-    pub keymap: Keymap,
-}
-
-impl Configured {
-    /// Lays defaults, file, environment and flags over one another.
-    pub fn load(global: &Global) -> Result<Self, ConfigError> {
-        let around = Surroundings::of_process();
-        Self::load_from(global, global.mesh.as_deref(), &around)
-    }
-
-    /// The same, with the mesh named.
-    pub fn load_from(global: &Global, mesh: Option<&str>, around: &Surroundings) -> Result<Self, ConfigError> {
-        let named: Option<PathBuf> =
-            global.config.clone().or_else(|| around.env.get("LOCKKEEPER_CONFIG").map(PathBuf::from));
-        let file = match (named, around.config_file()) {
-            (Some(path), _) => File::read(&path)?,
-            (None, Some(path)) if path.is_file() => File::read(&path)?,
-            _ => File::default(),
-        };
-        let mut layers = Layers::default();
-        file.apply(&mut layers, None)?;
-        let default_mesh = layers.text("use_mesh").map(str::to_owned);
-        let asked_for = mesh.is_some();
-        let mesh = mesh.map(str::to_owned).or_else(|| around.env.get("LOCKKEEPER_MESH").cloned()).or(default_mesh);
-        if let Some(name) = mesh.as_ref().filter(|name| !file.meshes.contains(name)) {
-            let known = if file.meshes.is_empty() { "no mesh".to_owned() } else { file.meshes.join(", ") };
-            return Err(ConfigError {
-                place: "--mesh".into(),
-                what: format!("there is no mesh \"{name}\" in the configuration"),
-                todo: format!("it has {known}; add [mesh.{name}], or name another"),
-            });
-        }
-        if !asked_for {
-            file.apply(&mut layers, mesh.as_deref().or(Some("")))?;
-        }
-        environment::apply(&mut layers, &around.env)?;
-        if asked_for {
-            // A mesh asked for by name is meant: the environment must not lead to another one.
-            file.apply(&mut layers, mesh.as_deref())?;
-        }
-        global.apply(&mut layers)?;
-        let settings = Settings::resolve(&layers, mesh.as_deref(), around)?;
-        let keymap = Keymap::with(&layers.bindings())?;
-        Ok(Self { layers, settings, meshes: file.meshes, keymap })
-    }
-
-    /// The same, where there must be something to watch.
-    pub fn load_places(global: &Global) -> Result<Self, ConfigError> {
-        let configured = Self::load(global)?;
-        if configured.settings.has_places() {
-            return Ok(configured);
-        }
-        let places: Vec<_> = configured.settings.looked_at.iter().map(|p| format!("\n  {}", p.display())).collect();
-        Err(ConfigError {
-            place: "nothing to watch".into(),
-            what: format!(
-                "no database, control plane or project is configured, and none of these exists:{}\n",
-                places.concat()
-            ),
-            todo: "name one with --db, --control or --harn (or VOX_DB_PATH, VOX_DB_URL, VOX_MESH_CONTROL_ADDR), \
-                   or see the product on a simulated mesh: lockkeeper demo"
-                .into(),
-        })
-    }
-}
-
 fn snapshot(global: &Global, arguments: &SnapshotArgs) -> anyhow::Result<u8> {
-    let settings = Configured::load_places(global)?.settings;
-    let picture = wait_for(observe::observe(&settings))?;
+    let configured = Configured::load_places(global)?;
+    let pictures = wait_for(observe::observe_all(&configured.open))?;
     let text = match arguments.format {
-        Format::Json => json::snapshot(&picture, arguments.view) + "\n",
-        Format::Table => table::snapshot(&picture, arguments.view),
+        Format::Json => json::snapshots(&pictures, arguments.view) + "\n",
+        Format::Table => {
+            let each: Vec<String> = pictures.iter().map(|picture| table::snapshot(picture, arguments.view)).collect();
+            each.join("\n")
+        }
     };
     print(&text)?;
-    let heard = picture.mesh.sources.iter().any(|s| s.health.last_ok_ms.is_some());
-    if !heard {
+    let mut all = exit::DONE;
+    for picture in &pictures {
+        if picture.mesh.sources.iter().any(|s| s.health.last_ok_ms.is_some()) {
+            continue;
+        }
+        all = exit::FAILED;
         for source in &picture.mesh.sources {
             if let Some(trouble) = &source.health.trouble {
-                eprintln!("lockkeeper: {}: {}", source.identity.name, trouble.fault);
+                let mesh = if pictures.len() > 1 { format!("{}: ", picture.mesh.name) } else { String::new() };
+                eprintln!("lockkeeper: {mesh}{}: {}", source.identity.name, trouble.fault);
             }
         }
     }
-    Ok(if heard { exit::DONE } else { exit::FAILED })
+    Ok(all)
 }
 
 /// An action from the command line.
 fn perform(global: &Global, ask: &Ask, arguments: &ActArgs) -> anyhow::Result<u8> {
-    let settings = Configured::load_places(global)?.settings;
-    start_log(&settings)?;
-    let end = wait_for(act::act(&settings, ask, arguments))?;
+    let configured = Configured::load_places(global)?;
+    let settings = configured.only()?;
+    start_log(settings)?;
+    let end = wait_for(act::act(settings, ask, arguments))?;
     if let End::Usage(why) | End::Refused(why) | End::ReadOnly(why) = &end {
         eprintln!("lockkeeper: {}", crate::text::scrub(why));
     }
@@ -328,8 +276,8 @@ fn perform(global: &Global, ask: &Ask, arguments: &ActArgs) -> anyhow::Result<u8
 fn run_check(global: &Global) -> u8 {
     let answer = Configured::load_places(global)
         .map_err(anyhow::Error::from)
-        .and_then(|configured| wait_for(observe::observe(&configured.settings)))
-        .map(|picture| check::check(&picture));
+        .and_then(|configured| wait_for(observe::observe_all(&configured.open)))
+        .map(|pictures| check::check_all(&pictures));
     let (line, code) = match answer {
         Ok(answer) => (answer.line, answer.code),
         Err(error) => {

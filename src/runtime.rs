@@ -1,6 +1,7 @@
 //! The only place that owns a terminal, a clock and tasks.
 
 pub mod engine;
+pub mod engines;
 pub mod hangup;
 pub mod hook;
 pub mod input;
@@ -15,11 +16,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use self::engine::{Engine, News};
+use self::engine::News;
+use self::engines::Engines;
 use self::input::Input;
 use self::screen::Screen;
 use self::signals::{Signal, Signals};
-use crate::app::{App, Effect, Event, update};
+use crate::app::{App, Effect, Event, Watched, update};
 use crate::clock::wall_clock;
 use crate::config::Settings;
 use crate::data::derive::Picture;
@@ -27,18 +29,25 @@ use crate::data::derive::Picture;
 /// The most events that are taken between two frames, so that a flood of them cannot keep the screen from moving.
 const MOST_EVENTS: usize = 4_096;
 
-/// Opens another mesh by name.
-pub type OpenMesh = Box<dyn Fn(&str) -> anyhow::Result<Settings> + Send>;
+/// Finds other meshes by what is written for them.
+pub type OpenMesh = Box<dyn Fn(&str) -> anyhow::Result<Vec<Settings>> + Send>;
 
-/// Runs the dashboard until it is left. `engine` is started after the first frame is on screen.
-pub async fn run(mut app: App, settings: Settings, open_mesh: OpenMesh) -> anyhow::Result<()> {
-    let mut screen = Screen::open(app.options.mouse, &settings)?;
+/// Meshes as the app knows them.
+#[must_use]
+pub fn watched(meshes: &[Settings]) -> Vec<Watched> {
+    meshes.iter().map(|mesh| Watched { name: mesh.mesh.clone(), policy: mesh.policy() }).collect()
+}
+
+/// Runs the dashboard until it is left. Polling starts after the first frame is on screen.
+pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh) -> anyhow::Result<()> {
+    let first = meshes.first().ok_or_else(|| anyhow::anyhow!("no mesh is named"))?;
+    let mut screen = Screen::open(app.options.mouse, first)?;
     screen.draw(&mut app)?;
 
     let mut signals = Signals::listen()?;
     let mut hangup = hangup::watch();
     let mut input = Input::listen()?;
-    let mut engine = Engine::start(&settings)?;
+    let mut engines = Engines::start(&meshes)?;
     let mut dirty = false;
     loop {
         let mut arrived: Vec<Event> = Vec::new();
@@ -64,17 +73,17 @@ pub async fn run(mut app: App, settings: Settings, open_mesh: OpenMesh) -> anyho
                 // The terminal is gone.
                 None => break,
             },
-            news = engine.news() => arrived.push(match news {
-                News::Picture(picture) => Event::Picture(picture),
+            (mesh, news) = engines.news() => arrived.push(match news {
+                News::Picture(picture) => Event::Picture(mesh, picture),
                 News::Progress(progress) => Event::Progress(progress),
             }),
             () = next_second() => arrived.push(Event::Tick(wall_clock())),
         }
         for event in arrived {
             // A picture that brings nothing new is drawn when the clock ticks.
-            dirty |= match (&event, app.latest()) {
-                (Event::Picture(new), Some(old)) => new.is_news_after(old),
-                (Event::Focus(_), _) => false,
+            dirty |= match &event {
+                Event::Picture(mesh, new) => app.latest().picture(*mesh).is_none_or(|old| new.is_news_after(old)),
+                Event::Focus(_) => false,
                 _ => true,
             };
             if let Event::Key(_) | Event::Mouse(_) = event {
@@ -83,7 +92,7 @@ pub async fn run(mut app: App, settings: Settings, open_mesh: OpenMesh) -> anyho
             for effect in update(&mut app, event) {
                 match effect {
                     Effect::Quit => {
-                        engine.stop().await;
+                        engines.stop().await;
                         return screen.close();
                     }
                     Effect::Suspend => {
@@ -92,28 +101,36 @@ pub async fn run(mut app: App, settings: Settings, open_mesh: OpenMesh) -> anyho
                         }
                     }
                     Effect::Redraw => screen.clear()?,
-                    Effect::Refresh => engine.nudge(),
-                    Effect::Interval(interval) => engine.pace(interval),
-                    Effect::Watched(watched) => engine.watched(watched),
+                    Effect::Refresh => engines.nudge(),
+                    Effect::Interval(interval) => engines.pace(interval),
+                    Effect::Watched(watched) => engines.watched(watched),
                     Effect::Copy(text) => screen.copy(&text)?,
-                    Effect::Run { plan, reason } => {
-                        if !engine.run(plan, reason) {
+                    Effect::Run { mesh, plan, reason } => {
+                        if !engines.of(mesh).is_some_and(|engine| engine.run(plan, reason)) {
                             update(&mut app, Event::Said("another plan is still running".into()));
                         }
                     }
-                    Effect::Stop => engine.stop_plan(),
+                    Effect::Stop { mesh } => {
+                        if let Some(engine) = engines.of(mesh) {
+                            engine.stop_plan();
+                        }
+                    }
                     Effect::Bell => screen.bell()?,
                     Effect::Notify(text) => screen.notify(&text)?,
                     Effect::Title(text) => screen.title(&text)?,
-                    Effect::Known { keys, span } => engine.known(keys, span),
+                    Effect::Known { mesh, keys, span } => {
+                        if let Some(engine) = engines.of(mesh) {
+                            engine.known(keys, span);
+                        }
+                    }
                     Effect::Mouse(on) => screen.mouse(on)?,
                     Effect::Mesh(name) => {
-                        let outcome = open_mesh(&name).and_then(|settings| Engine::start(&settings));
-                        let event = match outcome {
-                            Ok(opened) => {
-                                std::mem::replace(&mut engine, opened).stop().await;
-                                engine.pace(app.options.interval);
-                                Event::MeshOpened(name)
+                        let opened = open_mesh(&name).and_then(|meshes| Ok((Engines::start(&meshes)?, meshes)));
+                        let event = match opened {
+                            Ok((opened, meshes)) => {
+                                std::mem::replace(&mut engines, opened).stop().await;
+                                engines.pace(app.options.interval);
+                                Event::MeshesOpened(watched(&meshes))
                             }
                             Err(error) => Event::Said(format!("{error:#}")),
                         };
@@ -126,7 +143,7 @@ pub async fn run(mut app: App, settings: Settings, open_mesh: OpenMesh) -> anyho
             screen.draw(&mut app)?;
         }
     }
-    engine.stop().await;
+    engines.stop().await;
     // The terminal may be gone; what can be restored is.
     let _ = screen.close();
     Ok(())

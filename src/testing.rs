@@ -1,10 +1,14 @@
 //! A mesh made by hand for tests: a little of everything, some of it hostile, at a fixed instant.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::app::keymap::Keymap;
+use crate::app::{Calls, Options, Theme, Watched};
 use crate::data::action::hand::Abilities;
 use crate::data::action::journal::{Entry, Process};
 use crate::data::action::outcome::Verdict;
+use crate::data::action::plan::Policy;
 use crate::data::action::{Action, Kind as ActionKind, LeaseGuard};
 use crate::data::alarm::{Event, Kind, SCHEMA};
 use crate::data::derive::chain::link;
@@ -337,4 +341,27 @@ pub fn silent_mesh() -> (Watch, Millis) {
 /// A picture of a mesh.
 pub fn picture(mesh: Watch, now: Millis) -> Arc<Picture> {
     Arc::new(derive(&mesh, now, &Thresholds::default(), SECOND))
+}
+
+/// A mesh that is open, by its name.
+pub fn watched(name: &str) -> Watched {
+    Watched { name: name.into(), policy: Policy::default() }
+}
+
+/// What a console is started with.
+pub fn options() -> Options {
+    Options {
+        theme: Theme::Dark,
+        interval: Duration::from_secs(1),
+        mouse: true,
+        repo: None,
+        watched: vec![watched("prod")],
+        meshes: vec!["prod".into(), "staging".into()],
+        calls: Calls::default(),
+        wall: None,
+        local_clock: false,
+        local: |_| 2 * 3_600_000,
+        keymap: Keymap::default(),
+        banner: None,
+    }
 }

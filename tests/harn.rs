@@ -316,12 +316,22 @@ fn a_stale_lock_directory_is_broken_from_the_command_line() {
 #[test]
 fn both_systems_stand_on_one_screen() {
     let mut screen = Screen::start(180, 60, &["demo", "--with", "harn", "--seed", "3", "--speed", "8"], &[]);
-    screen.wait_for("both are watched", |text| text.contains("12 healthy") || text.contains("16 healthy"));
+    screen.wait_for("both are watched", |text| {
+        text.contains("lockkeeper demo, project")
+            && text.contains("NODES of demo")
+            && text.contains("NODES of project")
+            && text.contains("SOURCES of project")
+    });
     screen.press("2");
     screen.wait_for("lanes beside nodes", |text| text.contains("sess-planner") && text.contains("anvil"));
     screen.press("3");
     screen.press("/src/parser.rs\r");
     screen.wait_for("a directory and a claim", |text| text.contains("planner") && text.contains("claim"));
+    // Ctrl-U clears what is written there.
+    screen.press("/\x15mesh:project\r");
+    screen.wait_for("those of one system", |text| text.contains("lock directory") && !text.contains(" demo  "));
+    screen.press(":mesh project\r");
+    screen.wait_for("that system alone", |text| text.starts_with(" lockkeeper project ") && text.contains("4 "));
     screen.press("\x03");
     assert_eq!(screen.wait_end(), 0);
     assert!(screen.is_restored());

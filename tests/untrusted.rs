@@ -12,7 +12,7 @@ use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use lockkeeper::app::keymap::{Binding, Keymap};
-use lockkeeper::app::{App, Calls, Event, Options, Theme, update};
+use lockkeeper::app::{App, Calls, Event, Options, Theme, Watched, update};
 use lockkeeper::clock::wall_clock;
 use lockkeeper::config::file::File;
 use lockkeeper::config::settings::{Control, Database};
@@ -148,9 +148,8 @@ fn app() -> App {
         interval: Duration::from_secs(1),
         mouse: true,
         repo: None,
-        mesh: INJECTIONS.concat(),
+        watched: vec![Watched { name: INJECTIONS.concat(), policy: Policy::default() }],
         meshes: vec!["other".into()],
-        policy: Policy::default(),
         keymap: Keymap::default(),
         calls: Calls { title: true, ..Calls::default() },
         wall: None,
@@ -235,7 +234,7 @@ proptest! {
         let line = lockkeeper::oneshot::check::check(&picture).line;
         prop_assert!(!line.chars().any(char::is_control));
         let mut app = app();
-        update(&mut app, Event::Picture(Arc::new(picture)));
+        update(&mut app, Event::Picture(0, Arc::new(picture)));
         draw(&mut app, 120, 40);
         for (i, key) in keys.into_iter().enumerate() {
             update(&mut app, key);
@@ -264,7 +263,7 @@ proptest! {
             look(&settings).await
         });
         let mut app = app();
-        update(&mut app, Event::Picture(Arc::new(picture)));
+        update(&mut app, Event::Picture(0, Arc::new(picture)));
         draw(&mut app, 120, 40);
     }
 
@@ -285,7 +284,7 @@ proptest! {
             look(&settings).await
         });
         let mut app = app();
-        update(&mut app, Event::Picture(Arc::new(picture)));
+        update(&mut app, Event::Picture(0, Arc::new(picture)));
         draw(&mut app, 120, 40);
     }
 

@@ -2,7 +2,12 @@
 
 use super::App;
 use super::command::Command;
+use super::list::findings::FINDINGS;
+use super::list::locks::LOCKS;
+use super::list::nodes::NODES;
+use super::list::tasks::TASKS;
 use super::overlay::Overlay;
+use super::scene::{Key, Row, Scene};
 use super::views::ViewId;
 use crate::data::action::plan::Intent;
 use crate::data::derive::Picture;
@@ -45,29 +50,34 @@ impl App {
     /// selected row alone.
     #[must_use]
     pub fn offers(&self, command: Command) -> bool {
-        if self.options.policy.read_only {
-            return false;
-        }
-        let Some(picture) = &self.picture else { return false };
-        let able = picture.mesh.sources.iter().any(|source| !source.identity.can.kinds.is_empty());
-        let (view, row) = match &self.overlay {
-            Some(Overlay::Inspector(inspector)) => (inspector.view, None),
-            _ => (self.view, self.table().rows.get(self.table().cursor).copied()),
+        let (view, mesh, row) = match &self.overlay {
+            Some(Overlay::Inspector(inspector)) => (inspector.view, Some(inspector.key.mesh), None),
+            _ => {
+                let row = self.table().rows.get(self.table().cursor).copied();
+                (self.view, row.map(Row::mesh), row)
+            }
         };
-        able && (row.is_some() || self.overlay.is_some()) && suits(picture, view, row, command)
+        let Some(mesh) = mesh.filter(|mesh| !self.options.policy(*mesh).read_only) else { return false };
+        let Some(picture) = self.scene.picture(mesh) else { return false };
+        let able = picture.mesh.sources.iter().any(|source| !source.identity.can.kinds.is_empty());
+        able && suits(&self.scene, picture, view, row, command)
     }
 
-    /// The things that a command is pressed on: the one inspected, else the marked ones, else the selected one.
-    #[must_use]
-    pub fn things(&self) -> Vec<Thing> {
-        let Some(picture) = self.latest() else { return Vec::new() };
+    /// The things that a command is pressed on, and the mesh they are of: the one inspected, else the marked ones, else
+    /// the selected one. A plan is made for one mesh.
+    pub fn things(&self) -> Result<(usize, Vec<Thing>), &'static str> {
         let (view, keys) = self.chosen();
-        things_of(picture, view, &keys)
+        let mesh = keys.first().map_or(0, |key| key.mesh);
+        if keys.iter().any(|key| key.mesh != mesh) {
+            return Err("what is marked is of several meshes: act on those of one mesh at a time");
+        }
+        let Some(picture) = self.latest().picture(mesh) else { return Ok((mesh, Vec::new())) };
+        Ok((mesh, keys.iter().filter_map(|key| thing_of(picture, view, &key.key)).collect()))
     }
 
     /// The same as keys of a view.
     #[must_use]
-    pub fn chosen(&self) -> (ViewId, Vec<String>) {
+    pub fn chosen(&self) -> (ViewId, Vec<Key>) {
         if let Some(Overlay::Inspector(inspector)) = &self.overlay {
             return (inspector.view, vec![inspector.key.clone()]);
         }
@@ -75,7 +85,7 @@ impl App {
         if table.marks.is_empty() {
             return (self.view, table.selected.iter().cloned().collect());
         }
-        let mut marked: Vec<String> = table.marks.iter().cloned().collect();
+        let mut marked: Vec<Key> = table.marks.iter().cloned().collect();
         marked.sort();
         (self.view, marked)
     }
@@ -131,7 +141,7 @@ impl App {
 }
 
 /// Whether a command fits the kind of thing in a row; without a row, in the view.
-fn suits(picture: &Picture, view: ViewId, row: Option<usize>, command: Command) -> bool {
+fn suits(scene: &Scene, picture: &Picture, view: ViewId, row: Option<Row>, command: Command) -> bool {
     use Command::{Acknowledge, Drain, Evacuate, GiveBack, Quarantine, Release, Reroute};
     let lock = |of: &LockView| if of.is_operators() { command == GiveBack } else { command == Release };
     let message = || matches!(command, Reroute | Release | Acknowledge);
@@ -145,15 +155,15 @@ fn suits(picture: &Picture, view: ViewId, row: Option<usize>, command: Command) 
         _ => false,
     };
     match view {
-        ViewId::Locks => row.and_then(|row| held(picture, row)).map_or(command == Release, lock),
+        ViewId::Locks => row.and_then(|row| LOCKS.get(scene, row)).map_or(command == Release, lock),
         ViewId::Messages => message(),
-        ViewId::Nodes => node(row.and_then(|row| picture.nodes.get(row)).map(|n| &n.node_id)),
+        ViewId::Nodes => node(row.and_then(|row| NODES.get(scene, row)).map(|n| &n.node_id)),
         ViewId::Tasks => {
-            let task = row.and_then(|row| picture.tasks.get(row));
+            let task = row.and_then(|row| TASKS.get(scene, row));
             command == Reroute && task.is_none_or(|task| task.message.is_some())
         }
         ViewId::Waits => command == Release,
-        ViewId::Findings => match row.and_then(|row| picture.findings.get(row)).map(|finding| &finding.subject) {
+        ViewId::Findings => match row.and_then(|row| FINDINGS.get(scene, row)).map(|finding| &finding.subject) {
             Some(Subject::Lock(_)) => command == Release,
             Some(Subject::Message(_)) => message(),
             Some(Subject::Node(name)) => node(Some(name)),
@@ -162,15 +172,6 @@ fn suits(picture: &Picture, view: ViewId, row: Option<usize>, command: Command) 
         },
         ViewId::Overview | ViewId::Oplog | ViewId::Journal | ViewId::Events => false,
     }
-}
-
-/// What is held, by its row in the list.
-fn held(picture: &Picture, row: usize) -> Option<&LockView> {
-    crate::app::list::locks::LOCKS.get(picture, row)
-}
-
-fn things_of(picture: &Picture, view: ViewId, keys: &[String]) -> Vec<Thing> {
-    keys.iter().filter_map(|key| thing_of(picture, view, key)).collect()
 }
 
 fn thing_of(picture: &Picture, view: ViewId, key: &str) -> Option<Thing> {

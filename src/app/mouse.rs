@@ -1,5 +1,6 @@
 //! Where things are on screen, as the drawing left them, and what a click there means.
 
+use super::scene::Key;
 use super::views::ViewId;
 
 /// Something that can be clicked.
@@ -15,9 +16,9 @@ pub enum Hit {
     /// An entry of the palette or the sort menu.
     Entry(usize),
     /// A thing in a view, e.g. a node on the overview.
-    Thing(ViewId, String),
-    /// A node on the overview, by its place among the worst.
-    Node(usize),
+    Thing(ViewId, Key),
+    /// A node on the overview: its mesh, and its place among the worst there.
+    Node(usize, usize),
 }
 
 /// Areas and what they are, the topmost last.

@@ -1,6 +1,7 @@
 //! What may lie over a view: help, palette, sort menu, inspector, and the dialogs of a plan.
 
 use super::preview::Preview;
+use super::scene::Key;
 use super::views::ViewId;
 
 /// One of them.
@@ -30,6 +31,8 @@ pub enum Overlay {
 /// The choice of a receiver. The first row leaves it to the ranking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picker {
+    /// The mesh they are of.
+    pub mesh: usize,
     /// Keys of messages: a frozen list.
     pub messages: Vec<String>,
     pub selected: usize,
@@ -39,20 +42,20 @@ pub struct Picker {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspector {
     pub view: ViewId,
-    pub key: String,
+    pub key: Key,
     pub cursor: usize,
     pub offset: usize,
     pub unfolded: bool,
     /// Rows on screen, as last drawn.
     pub height: usize,
     /// Where one came from by links.
-    pub trail: Vec<(ViewId, String)>,
+    pub trail: Vec<(ViewId, Key)>,
 }
 
 impl Inspector {
     /// Opens a thing.
     #[must_use]
-    pub fn on(view: ViewId, key: String) -> Self {
+    pub fn on(view: ViewId, key: Key) -> Self {
         Self { view, key, cursor: 0, offset: 0, unfolded: false, height: 1, trail: Vec::new() }
     }
 

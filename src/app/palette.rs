@@ -7,6 +7,9 @@ use strum::IntoEnumIterator;
 use super::command::{COMMANDS, Command};
 use super::{App, Theme};
 
+/// What stands for every mesh where a mesh is named.
+pub const ALL: &str = "all";
+
 /// What a palette entry does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
@@ -33,7 +36,7 @@ pub fn entries(app: &App, typed: &str) -> Vec<Entry> {
     if let Some(entry) = spoken(typed) {
         return vec![entry];
     }
-    let hidden = |command| app.options.policy.read_only && super::acts::ACTS.contains(&command);
+    let hidden = |command| app.options.is_read_only() && super::acts::ACTS.contains(&command);
     let mut all: Vec<Entry> = COMMANDS
         .iter()
         .filter(|info| !hidden(info.command))
@@ -51,7 +54,10 @@ pub fn entries(app: &App, typed: &str) -> Vec<Entry> {
         add(format!("theme {theme}"), "colours of the screen", Choice::Theme(theme));
     }
     for mesh in &app.options.meshes {
-        add(format!("mesh {mesh}"), "open this mesh", Choice::Mesh(mesh.clone()));
+        add(format!("mesh {}", crate::text::scrub(mesh)), "open this mesh", Choice::Mesh(mesh.clone()));
+    }
+    if app.options.meshes.len() > 1 {
+        add(format!("mesh {ALL}"), "open every mesh side by side", Choice::Mesh(ALL.into()));
     }
     for repo in app.repositories() {
         let name = format!("repo {}", crate::text::scrub(&repo));

@@ -14,6 +14,8 @@ const GRACE: Millis = 600;
 /// A plan before it runs.
 #[derive(Debug, Clone)]
 pub struct Preview {
+    /// Where it would run.
+    pub mesh: usize,
     pub intent: Intent,
     /// As it was last shown. What runs is this.
     pub plan: Plan,
@@ -48,10 +50,11 @@ pub enum Typing {
 }
 
 impl Preview {
-    /// A preview of what an intent means now.
-    pub fn of(intent: Intent, picture: &Picture, policy: &Policy, now: Millis) -> Result<Self, Refusal> {
+    /// A preview of what an intent means in a mesh now.
+    pub fn of(mesh: usize, intent: Intent, picture: &Picture, policy: &Policy, now: Millis) -> Result<Self, Refusal> {
         let plan = plan(&intent, picture, policy)?;
         Ok(Self {
+            mesh,
             intent,
             plan,
             standing: Standing::Holds,
@@ -157,6 +160,8 @@ impl Preview {
 /// A plan that runs, or ran.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Running {
+    /// Where it runs.
+    pub mesh: usize,
     pub plan: Plan,
     pub steps: Vec<StepState>,
     pub stopping: bool,
@@ -174,9 +179,9 @@ pub enum StepState {
 impl Running {
     /// A plan about to run.
     #[must_use]
-    pub fn begin(plan: Plan) -> Self {
+    pub fn begin(mesh: usize, plan: Plan) -> Self {
         let steps = vec![StepState::Waiting; plan.steps.len()];
-        Self { plan, steps, stopping: false, finished: false }
+        Self { mesh, plan, steps, stopping: false, finished: false }
     }
 
     /// Steps that ended, and steps that ended in a way.

@@ -2,11 +2,10 @@
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use super::filter::{Filter, matcher};
 use super::list::{BESIDE, Head, List};
-use crate::data::derive::Picture;
+use super::scene::{Key, Row, Scene};
 use crate::time::Millis;
 
 /// One table.
@@ -15,20 +14,20 @@ pub struct Table {
     pub column: usize,
     pub descending: bool,
     pub filter: String,
-    pub selected: Option<String>,
-    pub marks: HashSet<String>,
+    pub selected: Option<Key>,
+    pub marks: HashSet<Key>,
     /// First row on screen.
     pub offset: usize,
     /// The end is followed as rows arrive.
     pub follow: bool,
-    /// Rows of the picture, filtered and sorted.
-    pub rows: Vec<usize>,
+    /// Rows of the scene, filtered and sorted.
+    pub rows: Vec<Row>,
     /// Where the selection is in `rows`.
     pub cursor: usize,
     /// Rows on screen, as last drawn.
     pub height: usize,
     /// The selected row.
-    row: Option<usize>,
+    row: Option<Row>,
     /// The rows again, with what they are sorted by.
     ranked: Vec<Ranked>,
     spare: Vec<Ranked>,
@@ -39,7 +38,7 @@ pub struct Table {
 #[derive(Debug, Clone)]
 struct Base {
     ask: Ask,
-    picture: Arc<Picture>,
+    scene: Scene,
 }
 
 /// A row, and the beginnings of what it is sorted by: its column, and its name.
@@ -47,7 +46,7 @@ struct Base {
 struct Ranked {
     by: Head,
     name: Head,
-    row: usize,
+    row: Row,
 }
 
 /// What was asked for.
@@ -59,7 +58,7 @@ struct Ask {
     descending: bool,
 }
 
-/// Rows that are filtered anew at each picture.
+/// Rows that are filtered anew at each look.
 const FEW: usize = 2_000;
 
 impl Table {
@@ -72,40 +71,40 @@ impl Table {
 
     /// Brings the rows up to date, and finds the selected thing again. It stays where it is on screen. What did not
     /// change since the last picture is not sorted again.
-    pub fn refresh(&mut self, list: &dyn List, picture: &Arc<Picture>, repo: Option<&str>, now: Millis) {
+    pub fn refresh(&mut self, list: &dyn List, scene: &Scene, repo: Option<&str>, now: Millis) {
         let ask = Ask {
             filter: self.filter.clone(),
             repo: repo.map(str::to_owned),
             column: self.column,
             descending: self.descending,
         };
-        let columns = list.columns();
+        let columns = list.columns(scene);
         let fields: Vec<&str> = columns.iter().map(|c| c.field).collect();
         let filter = Filter::parse(&self.filter, &fields);
         // Made only where there is something to match: it is large.
         let mut matcher = if filter.is_empty() { None } else { Some(matcher()) };
-        let mut passes = |row: usize| {
-            repo.is_none_or(|repo| list.in_repo(picture, row, repo))
+        let mut passes = |row: Row| {
+            repo.is_none_or(|repo| list.in_repo(scene, row, repo))
                 && matcher.as_mut().is_none_or(|matcher| {
-                    filter.passes(matcher, columns.len(), &|c| list.cell(picture, row, c, now).text)
+                    filter.passes(matcher, columns.len(), &|c| list.cell(scene, row, c, now).text)
                 })
         };
         // What a filter sees may move with time alone; where rows are many, it looks again at those that changed.
-        let again = !self.filter.is_empty() && list.len(picture) <= FEW;
+        let again = !self.filter.is_empty() && list.len(scene) <= FEW;
         let base = self.base.take().filter(|base| base.ask == ask && !again);
-        let changed = base.and_then(|base| list.changed(&base.picture, picture));
-        let changed = changed.filter(|changed| changed.len() <= list.len(picture) / 4);
+        let changed = base.and_then(|base| list.changed(&base.scene, scene));
+        let changed = changed.filter(|changed| changed.len() <= list.len(scene) / 4);
         match &changed {
-            Some(changed) => self.merge(list, picture, changed, &mut passes),
+            Some(changed) => self.merge(list, scene, changed, &mut passes),
             None => {
-                let mut rows = list.rows(picture);
+                let mut rows = list.rows(scene);
                 rows.retain(|&row| passes(row));
-                let ranked = self.sorted(list, picture, rows);
+                let ranked = self.sorted(list, scene, rows);
                 self.take(ranked);
             }
         }
-        self.base = Some(Base { ask, picture: picture.clone() });
-        self.find_selection(list, picture, changed.as_deref());
+        self.base = Some(Base { ask, scene: scene.clone() });
+        self.find_selection(list, scene, changed.as_deref());
     }
 
     /// Forgets what the rows were made from; the next refresh sorts all of them.
@@ -115,51 +114,55 @@ impl Table {
     }
 
     /// The order of two rows: by what decides most comparisons, then by everything.
-    fn compare(&self, list: &dyn List, picture: &Picture, a: &Ranked, b: &Ranked) -> Ordering {
+    fn compare(&self, list: &dyn List, scene: &Scene, a: &Ranked, b: &Ranked) -> Ordering {
         let order = if self.descending { b.by.cmp(&a.by) } else { a.by.cmp(&b.by) };
         // The heads of two texts that differ may be equal.
         if order.is_ne() || !a.by.is_whole() {
-            return order.then_with(|| self.compare_whole(list, picture, a.row, b.row));
+            return order.then_with(|| self.compare_whole(list, scene, a.row, b.row));
         }
-        a.name.cmp(&b.name).then_with(|| self.compare_whole(list, picture, a.row, b.row))
+        a.name.cmp(&b.name).then_with(|| self.compare_whole(list, scene, a.row, b.row))
     }
 
-    fn compare_whole(&self, list: &dyn List, picture: &Picture, a: usize, b: usize) -> Ordering {
-        let order = list.compare(picture, a, b, self.column);
+    fn compare_whole(&self, list: &dyn List, scene: &Scene, a: Row, b: Row) -> Ordering {
+        let order = list.compare(scene, a, b, self.column);
         let order = if self.descending { order.reverse() } else { order };
         // Equals are in the order of their names, so that they do not swap places.
-        order.then_with(|| list.compare(picture, a, b, 0)).then_with(|| list.tie(picture, a, b))
+        order.then_with(|| list.compare(scene, a, b, 0)).then_with(|| list.tie(scene, a, b))
     }
 
-    fn sorted(&self, list: &dyn List, picture: &Picture, rows: Vec<usize>) -> Vec<Ranked> {
-        let ranked = |row| Ranked { by: list.head(picture, row, self.column), name: list.head(picture, row, 0), row };
+    fn sorted(&self, list: &dyn List, scene: &Scene, rows: Vec<Row>) -> Vec<Ranked> {
+        let ranked = |row| Ranked { by: list.head(scene, row, self.column), name: list.head(scene, row, 0), row };
         let mut rows: Vec<Ranked> = rows.into_iter().map(ranked).collect();
-        rows.sort_by(|a, b| self.compare(list, picture, a, b));
+        rows.sort_by(|a, b| self.compare(list, scene, a, b));
         rows
     }
 
     /// Takes out what changed, and puts back what is still there where it belongs now: one walk through all rows, since
     /// they stand side by side, and what they are sorted by with them.
-    fn merge(&mut self, list: &dyn List, picture: &Picture, changed: &[usize], passes: &mut impl FnMut(usize) -> bool) {
+    fn merge(&mut self, list: &dyn List, scene: &Scene, changed: &[Row], passes: &mut impl FnMut(Row) -> bool) {
         if changed.is_empty() {
             return;
         }
-        // A flag for each place on the shelf; rows beside it are few, and always anew.
-        let last = changed.iter().copied().filter(|row| *row < BESIDE).max().map_or(0, |last| last + 1);
-        let mut gone = vec![false; last];
-        changed.iter().filter(|row| **row < last).for_each(|row| gone[*row] = true);
-        let fresh = changed.iter().copied().filter(|&row| list.has(picture, row) && passes(row)).collect();
-        let mut fresh = self.sorted(list, picture, fresh).into_iter().peekable();
+        // A flag for each place on a shelf; rows beside it are few, and always anew.
+        let mut gone = vec![Vec::new(); scene.len()];
+        for row in changed.iter().filter(|row| row.place() < BESIDE) {
+            let flags = &mut gone[row.mesh()];
+            flags.resize(flags.len().max(row.place() + 1), false);
+            flags[row.place()] = true;
+        }
+        let fresh = changed.iter().copied().filter(|&row| list.has(scene, row) && passes(row)).collect();
+        let mut fresh = self.sorted(list, scene, fresh).into_iter().peekable();
         // The room of the rows before these is used again: they are many, and come each second.
         let kept = std::mem::take(&mut self.ranked);
         let mut ranked = std::mem::take(&mut self.spare);
         ranked.clear();
         ranked.reserve(kept.len() + fresh.len());
         for known in &kept {
-            if known.row >= BESIDE || gone.get(known.row).is_some_and(|gone| *gone) {
+            let flags = &gone[known.row.mesh()];
+            if known.row.place() >= BESIDE || flags.get(known.row.place()).is_some_and(|gone| *gone) {
                 continue;
             }
-            while let Some(row) = fresh.next_if(|row| self.compare(list, picture, row, known).is_lt()) {
+            while let Some(row) = fresh.next_if(|row| self.compare(list, scene, row, known).is_lt()) {
                 ranked.push(row);
             }
             ranked.push(*known);
@@ -176,12 +179,12 @@ impl Table {
     }
 
     /// `changed` are the rows that may be the selected thing now, where it is not in its place any more.
-    fn find_selection(&mut self, list: &dyn List, picture: &Picture, changed: Option<&[usize]>) {
+    fn find_selection(&mut self, list: &dyn List, scene: &Scene, changed: Option<&[Row]>) {
         let was = self.cursor;
         if self.follow {
             self.cursor = self.rows.len().saturating_sub(1);
         } else if let Some(key) = &self.selected {
-            let is_it = |row: &usize| list.has(picture, *row) && list.key(picture, *row) == *key;
+            let is_it = |row: &Row| list.has(scene, *row) && list.key(scene, *row) == *key;
             let row = self.row.filter(is_it).or_else(|| match changed {
                 Some(changed) => changed.iter().copied().find(|row| is_it(row)),
                 None => self.rows.iter().copied().find(|row| is_it(row)),
@@ -192,12 +195,12 @@ impl Table {
         }
         self.cursor = self.cursor.min(self.rows.len().saturating_sub(1));
         self.offset = (self.offset + self.cursor).saturating_sub(was);
-        self.select_at_cursor(list, picture);
+        self.select_at_cursor(list, scene);
     }
 
-    fn select_at_cursor(&mut self, list: &dyn List, picture: &Picture) {
+    fn select_at_cursor(&mut self, list: &dyn List, scene: &Scene) {
         self.row = self.rows.get(self.cursor).copied();
-        self.selected = self.row.map(|row| list.key(picture, row));
+        self.selected = self.row.map(|row| list.key(scene, row));
         self.scroll_into_view();
     }
 
@@ -209,26 +212,26 @@ impl Table {
     }
 
     /// Moves the cursor.
-    pub fn go(&mut self, to: usize, list: &dyn List, picture: &Picture) {
+    pub fn go(&mut self, to: usize, list: &dyn List, scene: &Scene) {
         let last = self.rows.len().saturating_sub(1);
         self.cursor = to.min(last);
         self.follow = list.follows() && self.cursor == last;
-        self.select_at_cursor(list, picture);
+        self.select_at_cursor(list, scene);
     }
 
     /// Selects a thing, if it is there.
-    pub fn select(&mut self, key: &str, list: &dyn List, picture: &Picture) -> bool {
-        let Some(place) = self.rows.iter().position(|&row| list.key(picture, row) == key) else { return false };
-        self.go(place, list, picture);
+    pub fn select(&mut self, key: &Key, list: &dyn List, scene: &Scene) -> bool {
+        let Some(place) = self.rows.iter().position(|&row| list.key(scene, row) == *key) else { return false };
+        self.go(place, list, scene);
         true
     }
 
     /// Scrolls by rows, and takes the cursor along only where it would leave the screen.
-    pub fn scroll(&mut self, by: isize, list: &dyn List, picture: &Picture) {
+    pub fn scroll(&mut self, by: isize, list: &dyn List, scene: &Scene) {
         let most = self.rows.len().saturating_sub(self.height.max(1));
         self.offset = self.offset.saturating_add_signed(by).min(most);
         let cursor = self.cursor.clamp(self.offset, self.offset + self.height.max(1) - 1);
-        self.go(cursor, list, picture);
+        self.go(cursor, list, scene);
     }
 
     /// Marks the selected thing, or takes the mark away.
@@ -252,6 +255,8 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::app::list::locks::LOCKS;
     use crate::data::derive::{Judge, Thresholds};
@@ -265,15 +270,20 @@ mod tests {
         #[test]
         fn rows_that_are_kept_up_to_date_are_rows_sorted_afresh(
             steps in prop::collection::vec(
-                (prop::collection::vec((0u16..120, 0u8..9, -20i64..90), 0..30), prop::collection::vec(0u16..120, 0..8), 0u8..3),
+                (prop::collection::vec((0u16..120, 0u8..9, -20i64..90), 0..30), prop::collection::vec(0u16..120, 0..8), 0u8..3, 0usize..2),
                 1..12,
             ),
-            column in 0usize..8, descending: bool, filter in prop::sample::select(vec!["", "1", "holder:n2"]),
+            meshes in 1usize..3, column in 0usize..12, descending: bool,
+            filter in prop::sample::select(vec!["", "1", "holder:n2", "mesh:b"]),
         ) {
-            let (mut watch, mut judge, mut now) = (unheard(), Judge::default(), NOW);
+            let mut watched = [(unheard(), Judge::default()), (unheard(), Judge::default())];
+            let mut scene = Scene::of(["a", "b"].into_iter().take(meshes));
+            let mut now = NOW;
             let asked = Table { column, descending, filter: filter.into(), height: 10, ..Table::new(&LOCKS) };
             let mut kept = asked.clone();
-            for (changed, gone, leases) in steps {
+            for (changed, gone, leases, mesh) in steps {
+                let mesh = mesh % meshes;
+                let (watch, judge) = &mut watched[mesh];
                 let key = |i: u16| format!("a-rather-long-name-of-a-file-{i}");
                 let row = |(i, node, left): (u16, u8, i64)| lock(&key(i), &format!("n{node}"), &node.to_string(), left * 1_000);
                 let gone = gone.into_iter().map(|i| (key(i).as_str().into(), "9f2c41d07ab8e635".into())).collect();
@@ -291,13 +301,14 @@ mod tests {
                 let observation = Observation { changes, ..Observation::default() };
                 watch.apply(Report::Observed { source: 0, at_ms: now, observation: Box::new(observation) });
                 let touched = watch.take_touched();
-                let picture = Arc::new(judge.judge(&watch, &touched, now, &Thresholds::default(), 1_000));
-                kept.refresh(&LOCKS, &picture, None, now);
+                let picture = judge.judge(watch, &touched, now, &Thresholds::default(), 1_000);
+                scene.set(mesh, Arc::new(picture));
+                kept.refresh(&LOCKS, &scene, None, now);
                 let mut afresh = asked.clone();
-                afresh.refresh(&LOCKS, &picture, None, now);
-                let keys = |table: &Table| table.rows.iter().map(|row| LOCKS.key(&picture, *row)).collect::<Vec<_>>();
+                afresh.refresh(&LOCKS, &scene, None, now);
+                let keys = |table: &Table| table.rows.iter().map(|row| LOCKS.key(&scene, *row)).collect::<Vec<_>>();
                 prop_assert_eq!(keys(&kept), keys(&afresh));
-                let selected = kept.rows.get(kept.cursor).map(|row| LOCKS.key(&picture, *row));
+                let selected = kept.rows.get(kept.cursor).map(|row| LOCKS.key(&scene, *row));
                 prop_assert_eq!(&kept.selected, &selected, "the selection names the row it stands on");
             }
         }

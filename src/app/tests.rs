@@ -11,30 +11,15 @@ use crate::data::mesh::Watch;
 use crate::data::model::LockTable;
 use crate::data::observation::{Change, Observation};
 use crate::data::poller::Report;
-use crate::testing::{NOW, heartbeat, lock, mesh, picture, unheard};
+use crate::testing::{NOW, heartbeat, lock, mesh, options, picture, unheard};
 
 pub fn app_on(picture: Option<Arc<Picture>>) -> App {
-    let options = Options {
-        theme: Theme::Dark,
-        interval: Duration::from_secs(1),
-        mouse: true,
-        repo: None,
-        mesh: "prod".into(),
-        meshes: vec!["prod".into(), "staging".into()],
-        policy: crate::data::action::plan::Policy::default(),
-        calls: crate::app::Calls::default(),
-        wall: None,
-        local_clock: false,
-        local: |_| 2 * 3_600_000,
-        keymap: crate::app::keymap::Keymap::default(),
-        banner: None,
-    };
-    let mut app = App::new(options, NOW);
+    let mut app = App::new(options(), NOW);
     for table in &mut app.tables {
         table.height = 10;
     }
     if let Some(picture) = picture {
-        update(&mut app, Event::Picture(picture));
+        update(&mut app, Event::Picture(0, picture));
     }
     app
 }
@@ -72,15 +57,15 @@ fn the_selection_stays_on_the_thing_when_rows_come_and_go() {
     let mut app = app_on(Some(picture(mesh_of_locks(keys(&["b", "d", "f"])), NOW)));
     press(&mut app, "3j");
     let selected = app.table().selected.clone().unwrap();
-    assert!(selected.ends_with('d'));
+    assert!(selected.key.ends_with('d'));
     for names in [&["a", "b", "c", "d", "f"][..], &["d"], &["d", "e"]] {
-        update(&mut app, Event::Picture(picture(mesh_of_locks(keys(names)), NOW)));
+        update(&mut app, Event::Picture(0, picture(mesh_of_locks(keys(names)), NOW)));
         assert_eq!(app.table().selected.as_ref(), Some(&selected), "{names:?}");
     }
     // A thing that is gone leaves the selection near where it was, on something else.
-    update(&mut app, Event::Picture(picture(mesh_of_locks(keys(&["a", "b"])), NOW)));
-    assert!(app.table().selected.as_ref().is_some_and(|key| key.ends_with('a') || key.ends_with('b')));
-    update(&mut app, Event::Picture(picture(mesh_of_locks(Vec::new()), NOW)));
+    update(&mut app, Event::Picture(0, picture(mesh_of_locks(keys(&["a", "b"])), NOW)));
+    assert!(app.table().selected.as_ref().is_some_and(|key| key.key.ends_with('a') || key.key.ends_with('b')));
+    update(&mut app, Event::Picture(0, picture(mesh_of_locks(Vec::new()), NOW)));
     assert_eq!(app.table().selected, None);
 }
 
@@ -118,12 +103,12 @@ fn a_pause_freezes_the_picture_but_not_the_alarms() {
     let mut app = app_on(Some(picture(unheard(), NOW)));
     press(&mut app, "p");
     update(&mut app, Event::Tick(NOW + 5_000));
-    update(&mut app, Event::Picture(picture(mesh(), NOW)));
-    assert!(app.picture.as_ref().unwrap().findings.is_empty());
-    assert!(!app.latest().unwrap().findings.is_empty());
+    update(&mut app, Event::Picture(0, picture(mesh(), NOW)));
+    assert!(app.scene.picture(0).unwrap().findings.is_empty());
+    assert!(!app.latest().picture(0).unwrap().findings.is_empty());
     assert_eq!(app.shown_ms(), NOW);
     press(&mut app, "p");
-    assert!(!app.picture.as_ref().unwrap().findings.is_empty());
+    assert!(!app.scene.picture(0).unwrap().findings.is_empty());
 }
 
 #[test]
@@ -181,7 +166,7 @@ proptest! {
         for (i, key) in keys.chars().enumerate() {
             press(&mut app, &key.to_string());
             if i % 7 == 3 {
-                update(&mut app, Event::Picture(picture(mesh(), NOW)));
+                update(&mut app, Event::Picture(0, picture(mesh(), NOW)));
             }
             let table = app.table();
             prop_assert!(table.cursor < table.rows.len().max(1));
@@ -247,7 +232,7 @@ fn a_key_meant_for_another_plan_is_not_taken() {
     let changes = vec![Change::Heartbeats(beats), Change::Locks(LockTable::Distributed, vec![renewed])];
     let observation = Observation { changes, ..Observation::default() };
     let mesh = unheard().after(Report::Observed { source: 0, at_ms: NOW, observation: Box::new(observation) });
-    update(&mut app, Event::Picture(picture(mesh, NOW)));
+    update(&mut app, Event::Picture(0, picture(mesh, NOW)));
     assert!(press(&mut app, "y").is_empty(), "the plan changed this very moment");
     update(&mut app, Event::Tick(NOW + 1_000));
     let effects = press(&mut app, "y");
@@ -258,14 +243,14 @@ fn a_key_meant_for_another_plan_is_not_taken() {
 #[test]
 fn a_read_only_console_opens_no_preview_by_any_way() {
     let mut app = dead_and_living();
-    app.options.policy.read_only = true;
+    app.options.watched[0].policy.read_only = true;
     select(&mut app, "lock:a");
     for command in acts::ACTS {
         assert!(!app.offers(*command));
         assert!(app.run(*command).is_empty());
         assert!(app.overlay.is_none(), "{command:?}");
     }
-    app.open_preview(crate::data::action::plan::Intent::Evacuate { node: "dead".into() });
+    app.open_preview(0, crate::data::action::plan::Intent::Evacuate { node: "dead".into() });
     assert!(app.overlay.is_none());
     assert!(palette::entries(&app, "release").iter().all(|entry| !entry.help.contains("force-release")));
 }
@@ -290,7 +275,7 @@ fn a_running_plan_goes_on_without_being_looked_at_and_is_stopped_by_escape() {
     select(&mut app, "lock:a");
     press(&mut app, "xy");
     assert!(matches!(app.overlay, Some(Overlay::Run { .. })));
-    assert_eq!(press(&mut app, "\x1b"), [Effect::Stop]);
+    assert_eq!(press(&mut app, "\x1b"), [Effect::Stop { mesh: 0 }]);
     press(&mut app, "\r");
     assert!(app.overlay.is_none());
     // Another plan waits for the first to end.
@@ -317,7 +302,7 @@ fn what_happened_calls_once_by_its_severity() {
     app.options.calls = calls;
     // Frozen or not: alarms are never silenced.
     press(&mut app, "p");
-    let effects = update(&mut app, Event::Picture(picture(mesh(), NOW)));
+    let effects = update(&mut app, Event::Picture(0, picture(mesh(), NOW)));
     let told = |effects: &[Effect]| effects.iter().filter(|e| matches!(e, Effect::Bell | Effect::Notify(_))).count();
     assert_eq!(told(&effects), 2, "{effects:?}");
     assert!(
@@ -329,9 +314,9 @@ fn what_happened_calls_once_by_its_severity() {
             assert!(text.ends_with("(and 1 more)") && !text.contains('\u{1b}'), "{text}");
         }
     }
-    assert_eq!(update(&mut app, Event::Picture(picture(mesh(), NOW))), [], "nothing new");
+    assert_eq!(update(&mut app, Event::Picture(0, picture(mesh(), NOW))), [], "nothing new");
     let mut quiet = app_on(None);
-    assert_eq!(update(&mut quiet, Event::Picture(picture(mesh(), NOW))), [], "nobody wants to be called");
+    assert_eq!(update(&mut quiet, Event::Picture(0, picture(mesh(), NOW))), [], "nobody wants to be called");
 }
 
 #[test]
@@ -349,13 +334,13 @@ fn findings_are_known_one_by_one_or_marked() {
     assert!(app.toast.as_ref().unwrap().text.contains("view 7"));
     press(&mut app, "7");
     let effects = press(&mut app, "A");
-    let [Effect::Known { keys, span }] = effects.as_slice() else { panic!("{effects:?}") };
+    let [Effect::Known { keys, span, .. }] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!((keys.len(), *span), (1, Some(Duration::from_secs(3_600))));
     assert!(keys[0].starts_with("node-dead\u{1}node\u{1}ci-7"), "{keys:?}");
     press(&mut app, "  ");
     press(&mut app, ":known 10m");
     let effects = press(&mut app, "\r");
-    let [Effect::Known { keys, span }] = effects.as_slice() else { panic!("{effects:?}") };
+    let [Effect::Known { keys, span, .. }] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!((keys.len(), *span), (2, Some(Duration::from_secs(600))));
     let mut early = app_on(Some(picture(mesh(), NOW)));
     assert_eq!(press(&mut early, "7A"), [], "it stands too short");
@@ -370,7 +355,7 @@ fn a_wall_turns_holds_and_is_left_on_purpose() {
     let mut app = app_on(None);
     app.options.wall = Some(wall);
     let at = |app: &mut App, seconds: Millis| {
-        update(app, Event::Picture(calm(NOW)));
+        update(app, Event::Picture(0, calm(NOW)));
         update(app, Event::Tick(NOW + seconds * 1_000));
         app.view
     };
@@ -382,9 +367,9 @@ fn a_wall_turns_holds_and_is_left_on_purpose() {
     assert_eq!(at(&mut app, -3_000), ViewId::Nodes, "a clock that is set back");
     assert_eq!(at(&mut app, -2_990), ViewId::Tasks);
     update(&mut app, Event::Tick(NOW));
-    update(&mut app, Event::Picture(picture(mesh(), NOW)));
+    update(&mut app, Event::Picture(0, picture(mesh(), NOW)));
     assert_eq!(app.view, ViewId::Nodes, "where something is wrong");
-    assert!(app.wall_holds() && app.table().selected.as_ref().is_some_and(|key| key.contains("ci-7")));
+    assert!(app.wall_holds() && app.table().selected.as_ref().is_some_and(|key| key.key.contains("ci-7")));
     update(&mut app, Event::Tick(NOW + 100_000));
     assert_eq!(app.view, ViewId::Nodes, "it stays there");
     // Keys do nothing; leaving takes two.

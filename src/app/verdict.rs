@@ -2,58 +2,121 @@
 
 use super::App;
 use super::role::{Role, State};
+use super::scene::Scene;
 use crate::data::derive::Picture;
 use crate::data::derive::findings::{Finding, Severity};
 use crate::data::derive::sources::SourceHealth;
 use crate::time::{Millis, short};
 
+/// A verdict: what is said, and what it means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    pub glyph: char,
+    pub says: String,
+    pub role: Role,
+    urgency: Urgency,
+}
+
+/// What is said first where there is much to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Urgency {
+    Well,
+    Acknowledged,
+    Starting,
+    NotHeard,
+    Warning,
+    Critical,
+}
+
+impl Verdict {
+    fn new(glyph: char, says: impl Into<String>, role: Role, urgency: Urgency) -> Self {
+        Self { glyph, says: says.into(), role, urgency }
+    }
+
+    /// Glyph and sentence.
+    #[must_use]
+    pub fn line(&self) -> String {
+        format!("{} {}", self.glyph, self.says)
+    }
+}
+
 impl App {
-    /// The verdict on what is known now. Where the newest picture is not of now, that is the verdict.
+    /// The verdict on what is known now, in a line. Where the newest picture is not of now, that is the verdict.
     #[must_use]
     pub fn verdict(&self) -> (String, Role) {
-        match (self.stalled_ms(), self.latest()) {
-            (Some(since_ms), _) => nothing_since(since_ms, self.now_ms),
-            (None, Some(picture)) => verdict(picture),
-            (None, None) => ("· starting".into(), Role::Dim),
+        let scene = self.latest();
+        if let Some((mesh, since_ms)) = self.stalled() {
+            return nothing_since(&scene.prefix(mesh), since_ms, self.now_ms);
         }
+        if !scene.is_heard() {
+            return ("· starting".into(), Role::Dim);
+        }
+        let verdict = verdict(scene);
+        let worries: usize = scene.pictures().map(|(_, p)| p.counts.critical + p.counts.warnings).sum();
+        let open = matches!(verdict.urgency, Urgency::Warning | Urgency::Critical);
+        let more = if open && worries > 1 { format!("  (+{} more)", worries - 1) } else { String::new() };
+        (verdict.line() + &more, verdict.role)
     }
 }
 
 /// What is said where there is no picture of now.
 #[must_use]
-pub fn nothing_since(since_ms: Millis, now_ms: Millis) -> (String, Role) {
-    (format!("✖ nothing was heard for {}", short(now_ms - since_ms)), Role::Dead)
+pub fn nothing_since(of: &str, since_ms: Millis, now_ms: Millis) -> (String, Role) {
+    (format!("✖ {of}nothing was heard for {}", short(now_ms - since_ms)), Role::Dead)
 }
 
-/// The verdict and what it means. What somebody knows of comes after what nobody does.
+/// The verdict on all meshes: that of the one that is worst off, by name where there are several.
 #[must_use]
-pub fn verdict(picture: &Picture) -> (String, Role) {
+pub fn verdict(scene: &Scene) -> Verdict {
+    let each = (0..scene.len()).map(|mesh| (mesh, of_mesh(scene, mesh)));
+    // Of two that are as bad the first is named.
+    let worst = each.reduce(|worst, next| if next.1.urgency > worst.1.urgency { next } else { worst });
+    let Some((mesh, mut worst)) = worst else { return starting() };
+    if worst.urgency != Urgency::Well {
+        worst.says.insert_str(0, &scene.prefix(mesh));
+    }
+    worst
+}
+
+/// The verdict on one of the meshes.
+#[must_use]
+pub fn of_mesh(scene: &Scene, mesh: usize) -> Verdict {
+    scene.picture(mesh).map_or_else(starting, |picture| of_picture(picture))
+}
+
+fn starting() -> Verdict {
+    Verdict::new('·', "asking the sources", Role::Dim, Urgency::Starting)
+}
+
+/// The verdict on a mesh. What somebody knows of comes after what nobody does.
+#[must_use]
+pub fn of_picture(picture: &Picture) -> Verdict {
     let heard = picture.sources.iter().any(|s| s.health != SourceHealth::Starting);
     if !heard {
-        return ("· asking the sources".into(), Role::Dim);
+        return starting();
     }
-    let counts = &picture.counts;
-    let worries = counts.critical + counts.warnings;
-    match first_open(picture) {
-        Some(first) => {
-            let more = if worries > 1 { format!("  (+{} more)", worries - 1) } else { String::new() };
-            (format!("{} {}{more}", first.severity.glyph(), first.sentence), first.severity.role())
+    let worries = picture.counts.critical + picture.counts.warnings;
+    let not_live = picture.sources.iter().position(|s| s.health != SourceHealth::Live);
+    match (first_open(picture), not_live) {
+        (Some(first), _) => {
+            let urgency = if first.severity == Severity::Critical { Urgency::Critical } else { Urgency::Warning };
+            Verdict::new(first.severity.glyph(), first.sentence.to_string(), first.severity.role(), urgency)
         }
-        None if worries > 0 => {
+        (None, _) if worries > 0 => {
             let first = picture.findings.first().map(|first| first.sentence.to_string()).unwrap_or_default();
-            (format!("◐ {worries} acknowledged: {first}"), Role::Warn)
+            let says = format!("{worries} acknowledged: {first}");
+            Verdict::new('◐', says, Role::Warn, Urgency::Acknowledged)
         }
-        None if picture.sources.iter().any(|s| s.health == SourceHealth::Starting) => {
-            ("· some sources were not heard yet".into(), Role::Dim)
+        (None, Some(_)) if picture.sources.iter().any(|s| s.health == SourceHealth::Starting) => {
+            Verdict::new('·', "some sources were not heard yet", Role::Dim, Urgency::Starting)
         }
-        None => match picture.sources.iter().position(|s| s.health != SourceHealth::Live) {
-            // It may be nothing; but nobody can say that all is well while somebody does not answer.
-            Some(at) => {
-                let name = picture.mesh.sources.get(at).map(|source| source.identity.name.to_string());
-                (format!("◐ {} did not answer the last time", name.unwrap_or_default()), Role::Warn)
-            }
-            None => ("● all is well".into(), Role::Healthy),
-        },
+        // It may be nothing; but nobody can say that all is well while somebody does not answer.
+        (None, Some(at)) => {
+            let name = picture.mesh.sources.get(at).map(|source| source.identity.name.to_string());
+            let says = format!("{} did not answer the last time", name.unwrap_or_default());
+            Verdict::new('◐', says, Role::Warn, Urgency::NotHeard)
+        }
+        (None, None) => Verdict::new('●', "all is well", Role::Healthy, Urgency::Well),
     }
 }
 
@@ -69,10 +132,18 @@ pub fn first_open(picture: &Picture) -> Option<&Finding> {
     all_open(picture).next()
 }
 
+/// The worst of all meshes, and which one it is of.
+#[must_use]
+pub fn first_of_all(scene: &Scene) -> Option<(usize, &Finding)> {
+    let each = scene.pictures().filter_map(|(mesh, picture)| Some((mesh, first_open(picture)?)));
+    each.reduce(|worst, next| if next.1.severity > worst.1.severity { next } else { worst })
+}
+
 /// How many troubles nobody has acknowledged: critical ones, and warnings.
 #[must_use]
-pub fn open(picture: &Picture) -> (usize, usize) {
-    all_open(picture).fold((0, 0), |(critical, warnings), finding| match finding.severity {
+pub fn open(scene: &Scene) -> (usize, usize) {
+    let all = scene.pictures().flat_map(|(_, picture)| all_open(picture));
+    all.fold((0, 0), |(critical, warnings), finding| match finding.severity {
         Severity::Critical => (critical + 1, warnings),
         _ => (critical, warnings + 1),
     })
@@ -80,15 +151,14 @@ pub fn open(picture: &Picture) -> (usize, usize) {
 
 /// What the window is called: the counts first, since little of a title is seen.
 #[must_use]
-pub fn title(picture: &Picture, mesh: &str) -> String {
-    let mesh = crate::text::scrub(mesh);
-    let (text, role) = verdict(picture);
-    let word = match open(picture) {
-        (0, 0) if role == Role::Healthy => "● ok".to_owned(),
-        (0, 0) => text.chars().take(32).collect(),
+pub fn title(scene: &Scene) -> String {
+    let verdict = verdict(scene);
+    let word = match open(scene) {
+        (0, 0) if verdict.role == Role::Healthy => "● ok".to_owned(),
+        (0, 0) => verdict.line().chars().take(32).collect(),
         (0, warnings) => format!("▲ {warnings}"),
         (critical, 0) => format!("✖ {critical}"),
         (critical, warnings) => format!("✖ {critical} ▲ {warnings}"),
     };
-    format!("{word} {mesh} - lockkeeper")
+    format!("{word} {} - lockkeeper", scene.label())
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::role::Role;
-use super::verdict::first_open;
+use super::scene::Key;
+use super::verdict::first_of_all;
 use super::views::{VIEWS, ViewId};
 use super::{App, Effect};
 use crate::data::derive::sources::SourceHealth;
-use crate::data::mesh::SourceState;
 use crate::time::{MINUTE, Millis, millis, short};
 
 /// Ctrl-C leaves the wall when it is pressed twice within this time: a bump does not.
@@ -34,7 +34,7 @@ pub struct Turn {
     since_ms: Millis,
     place: usize,
     /// Held because of this finding.
-    held: Option<String>,
+    held: Option<Key>,
     /// When Ctrl-C was pressed.
     leaving_ms: Option<Millis>,
 }
@@ -68,9 +68,9 @@ impl App {
         let Some(wall) = self.options.wall.clone() else { return };
         // A clock that was set back does not hold a view.
         self.turn.since_ms = self.turn.since_ms.min(self.now_ms);
-        let trouble = self.picture.clone().and_then(|picture| {
-            let first = first_open(&picture)?;
-            Some((first.key(), ViewId::of(&first.subject).unwrap_or(ViewId::Findings), first.subject.key().to_owned()))
+        let trouble = first_of_all(&self.scene).map(|(mesh, first)| {
+            let view = ViewId::of(&first.subject).unwrap_or(ViewId::Findings);
+            (Key::new(mesh, first.key()), view, Key::new(mesh, first.subject.key()))
         });
         match trouble {
             Some((finding, view, key)) => {
@@ -117,29 +117,41 @@ impl App {
         night && !self.wall_holds()
     }
 
-    /// Since when there is no picture of the present, whatever the sources do: this console itself is stuck.
+    /// Of which mesh there is no picture of the present, and since when, whatever its sources do: this console itself is
+    /// stuck. The one that is longest so.
     #[must_use]
-    pub fn stalled_ms(&self) -> Option<Millis> {
-        let at = self.latest().map_or(self.started_ms, |picture| picture.at_ms);
+    pub fn stalled(&self) -> Option<(usize, Millis)> {
+        let meshes = 0..self.latest().len();
+        meshes.filter_map(|mesh| Some((mesh, self.stalled_ms(mesh)?))).min_by_key(|(_, since_ms)| *since_ms)
+    }
+
+    fn stalled_ms(&self, mesh: usize) -> Option<Millis> {
+        let at = self.latest().picture(mesh).map_or(self.started_ms, |picture| picture.at_ms);
         (self.now_ms - at >= STALLED.max(3 * millis(self.options.interval))).then_some(at)
     }
 
     /// Who is silent, and since when. A picture that is not of the present is silence too.
     #[must_use]
     pub fn silence(&self) -> Option<Silence> {
-        if let Some(since_ms) = self.stalled_ms() {
-            return Some(Silence { since_ms, who: None });
+        let scene = self.latest();
+        let (mut all, mut silent) = (0, Vec::new());
+        for mesh in 0..scene.len() {
+            if let Some(since_ms) = self.stalled_ms(mesh) {
+                all += 1;
+                silent.push((scene.name(mesh).to_owned(), since_ms));
+                continue;
+            }
+            let Some(picture) = scene.picture(mesh) else { continue };
+            all += picture.sources.len();
+            let old = |health| matches!(health, SourceHealth::Old | SourceHealth::Down);
+            for (_, source) in picture.sources.iter().zip(&picture.mesh.sources).filter(|(view, _)| old(view.health)) {
+                let name = format!("{}{}", scene.prefix(mesh), source.identity.name);
+                silent.push((name, source.health.last_ok_ms.unwrap_or(self.started_ms)));
+            }
         }
-        let picture = self.latest()?;
-        let old = |health| matches!(health, SourceHealth::Old | SourceHealth::Down);
-        let sources = picture.sources.iter().zip(&picture.mesh.sources).filter(|(view, _)| old(view.health));
-        let heard = |(_, source): (_, &SourceState)| {
-            (source.identity.name.to_string(), source.health.last_ok_ms.unwrap_or(self.started_ms))
-        };
-        let silent: Vec<(String, Millis)> = sources.map(heard).collect();
         let since_ms = silent.iter().map(|(_, at)| *at).min()?;
+        let everybody = silent.len() == all;
         let who: Vec<String> = silent.into_iter().map(|(name, _)| name).collect();
-        let everybody = who.len() == picture.sources.len();
         Some(Silence { since_ms, who: (!everybody).then(|| who.join(", ")) })
     }
 

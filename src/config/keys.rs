@@ -108,7 +108,12 @@ pub const KEYS: &[Key] = &[
         help: "program and arguments that print the control plane token",
     },
     Key { name: "registry", kind: Kind::Text, default: "", help: "a local registry file of nodes (JSON)" },
-    Key { name: "use_mesh", kind: Kind::Text, default: "", help: "the mesh to open when none is named" },
+    Key {
+        name: "use_mesh",
+        kind: Kind::Text,
+        default: "",
+        help: "the mesh to open when none is named; several with commas, or all",
+    },
     Key { name: "repo", kind: Kind::Text, default: "", help: "show this repository only" },
     Key { name: "interval", kind: Kind::Duration, default: "1s", help: "from the start of one poll to the next" },
     Key {

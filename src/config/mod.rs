@@ -25,7 +25,8 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    fn new(place: impl ToString, what: impl Into<String>, todo: impl Into<String>) -> Self {
+    /// A mistake at a place.
+    pub fn new(place: impl ToString, what: impl Into<String>, todo: impl Into<String>) -> Self {
         Self { place: place.to_string(), what: what.into(), todo: todo.into() }
     }
 }

@@ -290,7 +290,7 @@ fn table(plan: &Plan, outcomes: Option<&[Outcome]>, picture: &Picture) -> String
     let lines = match outcomes {
         Some(outcomes) => {
             let steps = outcomes.iter().cloned().map(StepState::Ended).collect();
-            let running = Running { plan: plan.clone(), steps, stopping: false, finished: true };
+            let running = Running { mesh: 0, plan: plan.clone(), steps, stopping: false, finished: true };
             crate::app::inspections::plan::running(&running)
         }
         None => crate::app::inspections::plan::planned(plan, picture.at_ms),

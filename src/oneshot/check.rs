@@ -16,9 +16,50 @@ pub struct Answer {
     pub code: u8,
 }
 
-/// Judges a picture. What was not seen is never called OK.
+/// What is known of a mesh.
+struct Judged {
+    word: &'static str,
+    code: u8,
+    says: String,
+}
+
+/// Judges a mesh. What was not seen is never called OK.
 #[must_use]
 pub fn check(picture: &Picture) -> Answer {
+    check_all(std::slice::from_ref(picture))
+}
+
+/// Judges meshes: the worst is said, then the others that are not well.
+#[must_use]
+pub fn check_all(pictures: &[Picture]) -> Answer {
+    let several = pictures.len() > 1;
+    let judged: Vec<(String, Judged)> = pictures
+        .iter()
+        .map(|picture| (if several { format!("{}: ", picture.mesh.name) } else { String::new() }, judge(picture)))
+        .collect();
+    // What is not known is worse than a warning, and not as bad as what is known to be critical.
+    let rank = |code: u8| [0, 1, 3, 2][usize::from(code.min(3))];
+    let worst = judged.iter().map(|(_, judged)| judged).max_by_key(|judged| rank(judged.code));
+    let (word, code) = worst.map_or(("UNKNOWN", 3), |judged| (judged.word, judged.code));
+    let mut shown: Vec<&(String, Judged)> = judged.iter().filter(|(_, judged)| judged.code > 0 || code == 0).collect();
+    shown.sort_by_key(|(_, judged)| std::cmp::Reverse(rank(judged.code)));
+    let said: Vec<String> = shown.iter().map(|(mesh, judged)| format!("{mesh}{}", judged.says)).collect();
+    // The bar divides the text from the figures.
+    let said = said.join("; ").replace('|', "/");
+    let figures: Vec<String> = pictures
+        .iter()
+        .map(|picture| figures(picture, &if several { label(picture.mesh.name.as_str()) } else { String::new() }))
+        .collect();
+    Answer { line: format!("LOCKKEEPER {word} - {said} | {}", figures.join(" ")), code }
+}
+
+/// A mesh's name before the name of a figure, without what would end that.
+fn label(mesh: &str) -> String {
+    let safe = |c: char| if c.is_alphanumeric() || c == '-' { c } else { '_' };
+    mesh.chars().map(safe).chain(['.']).collect()
+}
+
+fn judge(picture: &Picture) -> Judged {
     let unheard = picture.sources.iter().filter(|s| s.health != SourceHealth::Live).count();
     let worst = picture.findings.first().map(|f| f.severity);
     let (word, code) = match worst {
@@ -29,17 +70,15 @@ pub fn check(picture: &Picture) -> Answer {
         _ => ("OK", 0),
     };
     let worries = picture.findings.iter().filter(|f| f.severity >= Severity::Warning).count();
-    let said = match (code, picture.findings.first()) {
+    let says = match (code, picture.findings.first()) {
         (0, _) | (_, None) => format!("{} nodes, {} locks, nothing stuck", picture.nodes.len(), picture.locks.len()),
         (_, Some(first)) if worries > 1 => format!("{} (and {} more)", first.sentence, worries - 1),
         (_, Some(first)) => first.sentence.to_string(),
     };
-    // The bar divides the text from the figures.
-    let said = said.replace('|', "/");
-    Answer { line: format!("LOCKKEEPER {word} - {said} | {}", figures(picture)), code }
+    Judged { word, code, says }
 }
 
-fn figures(picture: &Picture) -> String {
+fn figures(picture: &Picture, of: &str) -> String {
     let silent = picture.nodes.iter().filter(|n| matches!(n.staleness, Staleness::Critical | Staleness::Dead)).count();
     let orphaned = picture.locks.iter().filter(|l| l.state == LockState::Orphaned).count();
     let waiting: usize = picture.locks.iter().map(|l| l.waiters.len()).sum();
@@ -48,8 +87,8 @@ fn figures(picture: &Picture) -> String {
         picture.messages.iter().filter(|m| matches!(m.state, MessageState::Stuck | MessageState::Poison)).count();
     let tasks = picture.tasks.iter().filter(|t| t.state == TaskState::Orphaned).count();
     format!(
-        "nodes={} nodes_silent={silent} locks={} locks_orphaned={orphaned} waiters={waiting} messages={pending} \
-         messages_stuck={stuck} tasks_orphaned={tasks}",
+        "{of}nodes={} {of}nodes_silent={silent} {of}locks={} {of}locks_orphaned={orphaned} {of}waiters={waiting} \
+         {of}messages={pending} {of}messages_stuck={stuck} {of}tasks_orphaned={tasks}",
         picture.nodes.len(),
         picture.locks.len()
     )

@@ -15,9 +15,30 @@ use crate::text::escape_json;
 /// The name and version of the form.
 pub const SCHEMA: &str = "lockkeeper.snapshot.v1";
 
+/// The same of several meshes.
+pub const SCHEMA_OF_SEVERAL: &str = "lockkeeper.snapshots.v1";
+
 /// The whole snapshot, or one part of it, as text that is safe to print.
 #[must_use]
 pub fn snapshot(picture: &Picture, view: Option<SnapshotView>) -> String {
+    print(&of_mesh(picture, view))
+}
+
+/// Snapshots of several meshes; one alone stands by itself.
+#[must_use]
+pub fn snapshots(pictures: &[Picture], view: Option<SnapshotView>) -> String {
+    if let [only] = pictures {
+        return snapshot(only, view);
+    }
+    let each: Vec<Value> = pictures.iter().map(|picture| of_mesh(picture, view)).collect();
+    print(&json!({ "schema": SCHEMA_OF_SEVERAL, "meshes": each }))
+}
+
+fn print(value: &Value) -> String {
+    escape_json(&serde_json::to_string_pretty(value).unwrap_or_default())
+}
+
+fn of_mesh(picture: &Picture, view: Option<SnapshotView>) -> Value {
     let mut out = Map::new();
     out.insert("schema".into(), SCHEMA.into());
     out.insert("observed_at_ms".into(), picture.at_ms.into());
@@ -40,7 +61,7 @@ pub fn snapshot(picture: &Picture, view: Option<SnapshotView>) -> String {
     part("leaders", SnapshotView::Leaders, &|| leaders(picture));
     part("oplog", SnapshotView::Oplog, &|| oplog(picture));
     part("findings", SnapshotView::Findings, &|| picture.findings.iter().map(|f| finding(f)).collect());
-    escape_json(&serde_json::to_string_pretty(&Value::Object(out)).unwrap_or_default())
+    Value::Object(out)
 }
 
 fn sources(picture: &Picture) -> Value {

@@ -22,6 +22,11 @@ use crate::time::millis;
 /// Rounds through the inboxes of known agents that an action waits for at most.
 const ROUNDS: usize = 64;
 
+/// Polls every source of every mesh once.
+pub async fn observe_all(meshes: &[Settings]) -> anyhow::Result<Vec<Picture>> {
+    join_all(meshes.iter().map(observe)).await.into_iter().collect()
+}
+
 /// Polls everything once, and what depends on it once more (inboxes of agents that became known).
 pub async fn observe(settings: &Settings) -> anyhow::Result<Picture> {
     let sources = assemble(settings)?;

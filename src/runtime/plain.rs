@@ -3,57 +3,67 @@
 
 use std::io::{self, Write};
 
-use super::engine::{Engine, News};
+use super::engine::News;
+use super::engines::Engines;
 use super::signals::{Signal, Signals};
 use crate::app::Options;
 use crate::app::role::Role;
-use crate::app::verdict::verdict;
+use crate::app::verdict::of_picture;
 use crate::clock::wall_clock;
 use crate::config::Settings;
 use crate::data::alarm::Event as Happened;
 use crate::data::derive::Picture;
 use crate::data::derive::sources::SourceHealth;
-use crate::text::{Text, scrub};
+use crate::text::Text;
 use crate::time::{Millis, clock};
 
 /// Prints until it is ended.
-pub async fn run(options: Options, settings: Settings) -> anyhow::Result<()> {
+pub async fn run(options: Options, meshes: Vec<Settings>) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
-    let mut engine = Engine::start(&settings)?;
-    let first = format!("watching {}", scrub(&options.mesh));
-    let mut teller = Teller { options, heard: 0, sources: Vec::new(), said: None };
+    let mut engines = Engines::start(&meshes)?;
+    let scene = options.scene();
+    let mut tellers: Vec<Teller<'_>> = (0..scene.len())
+        .map(|mesh| Teller { options: &options, mesh: scene.prefix(mesh), heard: 0, sources: Vec::new(), said: None })
+        .collect();
     let mut out = io::stdout();
-    let mut lines = vec![teller.line(wall_clock(), &first)];
+    let mut lines = vec![timed(&options, wall_clock(), &format!("watching {}", scene.label()))];
     loop {
         for line in lines.drain(..) {
             // A reader that went away is the end.
             if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
-                engine.stop().await;
+                engines.stop().await;
                 return Ok(());
             }
         }
         tokio::select! {
             signal = signals.next() => if signal == Signal::End { break },
-            news = engine.news() => if let News::Picture(picture) = news {
+            (mesh, news) = engines.news() => if let (News::Picture(picture), Some(teller)) = (news, tellers.get_mut(mesh)) {
                 lines = teller.tell(&picture);
             },
         }
     }
-    engine.stop().await;
+    engines.stop().await;
     Ok(())
 }
 
-/// What was told already.
-struct Teller {
-    options: Options,
+/// A line with the time it is of.
+fn timed(options: &Options, at_ms: Millis, text: &str) -> String {
+    format!("{} {text}", clock(at_ms, options.offset(at_ms)))
+}
+
+/// What was told of a mesh already.
+struct Teller<'a> {
+    options: &'a Options,
+    /// Said before everything, where there are several.
+    mesh: String,
     heard: u64,
     sources: Vec<SourceHealth>,
     said: Option<&'static str>,
 }
 
-impl Teller {
+impl Teller<'_> {
     fn line(&self, at_ms: Millis, text: &str) -> String {
-        format!("{} {text}", clock(at_ms, self.options.offset(at_ms)))
+        timed(self.options, at_ms, &format!("{}{text}", self.mesh))
     }
 
     /// What a picture brings: sources that do otherwise, what became of findings, and the verdict where that changed.
@@ -90,7 +100,7 @@ impl Teller {
 
 /// The mesh in a few words.
 fn state(picture: &Picture) -> &'static str {
-    match (picture.counts.critical, picture.counts.warnings, verdict(picture).1) {
+    match (picture.counts.critical, picture.counts.warnings, of_picture(picture).role) {
         (1.., ..) => "critical",
         (_, 1.., _) => "warning",
         (.., Role::Healthy) => "all is well",

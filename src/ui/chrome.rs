@@ -27,7 +27,8 @@ pub fn header(canvas: &mut Canvas<'_, '_>, area: Rect) {
     }
     right.push_str(&clock(app.now_ms, app.offset(app.now_ms)));
     let banner = app.options.banner.as_deref().map(|b| format!(" {b}")).unwrap_or_default();
-    let left = format!(" lockkeeper {}{banner} ", crate::text::scrub(&app.options.mesh));
+    let meshes = app.scene.label();
+    let left = format!(" lockkeeper {}{banner} ", fit(&meshes, usize::from(area.width) / 3));
     let room = usize::from(area.width).saturating_sub(left.width() + right.width() + 3);
     let text = fit(&text, room).into_owned();
     let gap = usize::from(area.width).saturating_sub(left.width() + text.width() + right.width() + 1);
@@ -46,7 +47,7 @@ pub fn header(canvas: &mut Canvas<'_, '_>, area: Rect) {
 pub fn tabs(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let app = canvas.app;
     let full: usize = VIEWS.iter().map(|v| v.title.len() + 4).sum();
-    let worries = app.latest().map_or(0, |p| p.counts.critical + p.counts.warnings);
+    let worries: usize = app.latest().pictures().map(|(_, p)| p.counts.critical + p.counts.warnings).sum();
     let wide = full + 6 <= usize::from(area.width);
     let mut spans = Vec::new();
     let mut x = area.x;

@@ -8,29 +8,14 @@ use strum::IntoEnumIterator;
 use super::*;
 use crate::app::views::VIEWS;
 use crate::app::{Event, update};
-use crate::testing::{NOW, mesh, picture, silent_mesh, unheard};
+use crate::testing::{NOW, mesh, options, picture, silent_mesh, unheard, watched};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 50)];
 
 fn app_on(picture: Option<std::sync::Arc<crate::data::derive::Picture>>) -> App {
-    let options = crate::app::Options {
-        theme: Theme::Dark,
-        interval: std::time::Duration::from_secs(1),
-        mouse: true,
-        repo: None,
-        mesh: "prod".into(),
-        meshes: vec!["prod".into()],
-        policy: crate::data::action::plan::Policy::default(),
-        calls: crate::app::Calls::default(),
-        wall: None,
-        local_clock: false,
-        local: |_| 2 * 3_600_000,
-        keymap: crate::app::keymap::Keymap::default(),
-        banner: None,
-    };
-    let mut app = App::new(options, NOW);
+    let mut app = App::new(options(), NOW);
     if let Some(picture) = picture {
-        update(&mut app, Event::Picture(picture));
+        update(&mut app, Event::Picture(0, picture));
     }
     app
 }
@@ -99,6 +84,22 @@ fn every_view_at_three_sizes() {
             let name = format!("{}_{}x{}", view.title, size.0, size.1).to_lowercase();
             insta::assert_snapshot!(name, text(&render(&mut app, size, PLAIN)));
         }
+    }
+}
+
+#[test]
+fn several_meshes_side_by_side() {
+    for size in SIZES {
+        let mut options = options();
+        options.watched = ["prod", "staging", "lab"].map(watched).into();
+        let mut app = App::new(options, NOW);
+        update(&mut app, Event::Picture(0, picture(mesh(), NOW)));
+        update(&mut app, Event::Picture(1, picture(unheard(), NOW)));
+        let name = |view: &str| format!("several_{view}_{}x{}", size.0, size.1);
+        insta::assert_snapshot!(name("overview"), text(&render(&mut app, size, PLAIN)));
+        update(&mut app, Event::Picture(2, picture(mesh(), NOW)));
+        press(&mut app, "3");
+        insta::assert_snapshot!(name("locks"), text(&render(&mut app, size, PLAIN)));
     }
 }
 
@@ -278,9 +279,9 @@ fn walls() {
         for size in [(120, 30), (80, 24), (60, 12)] {
             let mut app = app_on(None);
             app.options.wall = Some(wall());
-            app.options.policy.read_only = true;
+            app.options.watched[0].policy.read_only = true;
             update(&mut app, Event::Tick(NOW));
-            update(&mut app, Event::Picture(picture.clone()));
+            update(&mut app, Event::Picture(0, picture.clone()));
             update(&mut app, Event::Tick(now));
             let shown = text(&render(&mut app, size, PLAIN));
             // A picture of the past never passes for a quiet mesh.

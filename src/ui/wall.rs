@@ -66,14 +66,14 @@ fn head(canvas: &mut Canvas<'_, '_>, area: Rect, silence: Option<&Silence>) {
     let clock = clock_face(app.now_ms, app.offset(app.now_ms));
     // The clock gets quarters at most, so that the verdict has the room.
     let clock_width = big::width(&clock, area.width / 3);
-    let (word, role) = match &app.picture {
+    let scene = &app.scene;
+    let worries = || scene.pictures().any(|(_, p)| p.counts.critical + p.counts.warnings > 0);
+    let (word, role) = match scene.is_heard() {
         _ if silence.is_some_and(|silence| silence.who.is_none()) => ("OLD DATA".to_owned(), Role::Dead),
-        None => ("STARTING".to_owned(), Role::Dim),
-        Some(picture) => match (open(picture), verdict(picture).1) {
+        false => ("STARTING".to_owned(), Role::Dim),
+        true => match (open(scene), verdict(scene).role) {
             ((0, 0), Role::Healthy) => ("ALL WELL".to_owned(), Role::Healthy),
-            ((0, 0), Role::Warn) if picture.counts.critical + picture.counts.warnings > 0 => {
-                ("KNOWN".to_owned(), Role::Warn)
-            }
+            ((0, 0), Role::Warn) if worries() => ("KNOWN".to_owned(), Role::Warn),
             ((0, 0), Role::Warn) => ("NOT HEARD".to_owned(), Role::Warn),
             ((0, 0), _) => ("ASKING".to_owned(), Role::Dim),
             ((0, 1), _) => ("1 WARNING".to_owned(), Role::Alert),
@@ -91,10 +91,10 @@ fn head(canvas: &mut Canvas<'_, '_>, area: Rect, silence: Option<&Silence>) {
 fn sentence(canvas: &mut Canvas<'_, '_>, area: Rect, silence: Option<&Silence>) {
     let app = canvas.app;
     let (text, role) = match silence {
-        Some(Silence { who: None, since_ms }) => nothing_since(*since_ms, app.now_ms),
+        Some(Silence { who: None, since_ms }) => nothing_since("", *since_ms, app.now_ms),
         _ => app.verdict(),
     };
-    let right = format!("{}  {}", crate::text::scrub(&app.options.mesh), zone_name(app.offset(app.now_ms)));
+    let right = format!("{}  {}", app.scene.label(), zone_name(app.offset(app.now_ms)));
     let room = usize::from(area.width).saturating_sub(right.width() + 2);
     let left = fit(&text, room).into_owned();
     let gap = " ".repeat(usize::from(area.width).saturating_sub(left.width() + right.width()));

@@ -19,6 +19,7 @@ pub static EVENTS: Rows<Event> = Rows {
     name_column: 3,
     first_sort: (0, true),
     follows: false,
+    tree: false,
     columns: &[
         Column {
             field: "age",

@@ -18,6 +18,7 @@ pub static FINDINGS: Rows<Finding> = Rows {
     name_column: 1,
     first_sort: (0, true),
     follows: false,
+    tree: false,
     columns: &[
         Column {
             field: "severity",

@@ -19,6 +19,7 @@ pub static JOURNAL: Rows<Entry> = Rows {
     name_column: 2,
     first_sort: (0, true),
     follows: false,
+    tree: false,
     columns: &[
         Column {
             field: "age",

@@ -22,6 +22,7 @@ pub static LOCKS: Rows<LockView> = Rows {
     name_column: 0,
     first_sort: (1, true),
     follows: false,
+    tree: false,
     columns: &[
         Column {
             field: "lock",

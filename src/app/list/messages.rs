@@ -19,6 +19,7 @@ pub static MESSAGES: Rows<MessageView> = Rows {
     name_column: 0,
     first_sort: (1, true),
     follows: false,
+    tree: false,
     columns: &[
         Column {
             field: "id",

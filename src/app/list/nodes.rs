@@ -17,6 +17,7 @@ pub static NODES: Rows<NodeView> = Rows {
     name_column: 0,
     first_sort: (1, true),
     follows: false,
+    tree: false,
     columns: &[
         Column {
             field: "node",

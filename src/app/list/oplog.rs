@@ -18,6 +18,7 @@ pub static OPLOG: Rows<LogView> = Rows {
     name_column: 2,
     first_sort: (0, false),
     follows: true,
+    tree: false,
     columns: &[
         Column {
             field: "time",

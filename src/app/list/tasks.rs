@@ -24,6 +24,7 @@ pub static TASKS: Rows<TaskView> = Rows {
     name_column: 0,
     first_sort: (1, false),
     follows: false,
+    tree: false,
     columns: &[
         Column {
             field: "task",

@@ -18,6 +18,7 @@ pub static WAITS: Rows<WaitRow> = Rows {
     name_column: 0,
     first_sort: (0, false),
     follows: false,
+    tree: true,
     columns: &[
         Column {
             field: "agent",

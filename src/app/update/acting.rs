@@ -18,7 +18,7 @@ const SEEN_WITHIN: i64 = 3_000;
 impl App {
     /// Runs an action command: a preview, or why there is none.
     pub(super) fn act(&mut self, command: Command) -> Vec<Effect> {
-        if self.options.policy.read_only {
+        if self.options.is_read_only() {
             self.say("this console is read-only", Role::Alert);
             return Vec::new();
         }
@@ -26,24 +26,34 @@ impl App {
             self.overlay = Some(Overlay::Run { offset: 0 });
             return Vec::new();
         }
-        let Some(picture) = self.latest().cloned() else { return Vec::new() };
-        let things = self.things();
+        let (mesh, things) = match self.things() {
+            Ok(things) => things,
+            Err(why) => {
+                self.say(why, Role::Alert);
+                return Vec::new();
+            }
+        };
+        if self.options.policy(mesh).read_only {
+            self.say(format!("mesh {} is read-only", self.scene.name(mesh)), Role::Alert);
+            return Vec::new();
+        }
+        let Some(picture) = self.latest().picture(mesh).cloned() else { return Vec::new() };
         match self.meant(command, &things, &picture) {
             Err(why) => self.say(why, Role::Alert),
             Ok(Meant::Choose(messages)) => {
-                let mut picker = Picker { messages, selected: 0 };
+                let mut picker = Picker { mesh, messages, selected: 0 };
                 picker.selected = usize::from(picker.messages.len() == 1);
                 self.overlay = Some(Overlay::Picker(picker));
             }
-            Ok(Meant::Intent(intent)) => self.open_preview(intent),
+            Ok(Meant::Intent(intent)) => self.open_preview(mesh, intent),
         }
         Vec::new()
     }
 
-    /// Shows what an intent would do.
-    pub fn open_preview(&mut self, intent: Intent) {
-        let Some(picture) = self.latest().cloned() else { return };
-        match Preview::of(intent, &picture, &self.options.policy, self.now_ms) {
+    /// Shows what an intent would do in a mesh.
+    pub fn open_preview(&mut self, mesh: usize, intent: Intent) {
+        let Some(picture) = self.latest().picture(mesh).cloned() else { return };
+        match Preview::of(mesh, intent, &picture, &self.options.policy(mesh), self.now_ms) {
             Ok(preview) => self.overlay = Some(Overlay::Preview(Box::new(preview))),
             Err(refusal) => {
                 self.overlay = None;
@@ -57,14 +67,17 @@ impl App {
         }
     }
 
-    /// A new picture came: whatever is previewed is compared with it.
-    pub(super) fn refresh_preview(&mut self) {
-        let (Some(picture), now) = (self.latest().cloned(), self.now_ms) else { return };
+    /// A new picture of a mesh came: whatever is previewed there is compared with it.
+    pub(super) fn refresh_preview(&mut self, mesh: usize) {
+        let (Some(picture), now) = (self.latest().picture(mesh).cloned(), self.now_ms) else { return };
         if self.giving_back.is_some() {
             self.give_back();
         }
-        if let Some(Overlay::Preview(preview)) = &mut self.overlay {
-            preview.look_again(&picture, &self.options.policy, now);
+        let policy = self.options.policy(mesh);
+        if let Some(Overlay::Preview(preview)) = &mut self.overlay
+            && preview.mesh == mesh
+        {
+            preview.look_again(&picture, &policy, now);
         }
     }
 
@@ -79,8 +92,8 @@ impl App {
             KeyCode::Up | KeyCode::Char('k') => picker.selected = picker.selected.saturating_sub(1),
             KeyCode::Enter => {
                 let to = picker.selected.checked_sub(1).and_then(|i| choices.get(i)).map(|r| r.agent.clone());
-                let messages = picker.messages.clone();
-                self.open_preview(Intent::Reroute { messages, to });
+                let (mesh, messages) = (picker.mesh, picker.messages.clone());
+                self.open_preview(mesh, Intent::Reroute { messages, to });
             }
             _ => {}
         }
@@ -89,12 +102,14 @@ impl App {
 
     /// Keys in a preview. Enter cancels: it never confirms.
     pub(super) fn key_in_preview(&mut self, key: KeyEvent) -> Vec<Effect> {
-        let (Some(picture), now) = (self.latest().cloned(), self.now_ms) else { return Vec::new() };
-        let policy = self.options.policy.clone();
-        let Some(Overlay::Preview(preview)) = &mut self.overlay else { return Vec::new() };
+        let now = self.now_ms;
+        let Some(Overlay::Preview(preview)) = &self.overlay else { return Vec::new() };
         if preview.typing.is_some() {
             return self.type_in_preview(key);
         }
+        let policy = self.options.policy(preview.mesh);
+        let Some(picture) = self.latest().picture(preview.mesh).cloned() else { return Vec::new() };
+        let Some(Overlay::Preview(preview)) = &mut self.overlay else { return Vec::new() };
         if key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) {
             return Vec::new();
         }
@@ -167,11 +182,12 @@ impl App {
 
     fn run_plan(&mut self) -> Vec<Effect> {
         let Some(Overlay::Preview(preview)) = self.overlay.take() else { return Vec::new() };
-        self.running = Some(Running::begin(preview.plan.clone()));
+        let mesh = preview.mesh;
+        self.running = Some(Running::begin(mesh, preview.plan.clone()));
         self.overlay = Some(Overlay::Run { offset: 0 });
         // What was acted on is not acted on again by accident.
         self.tables[self.view.index()].marks.clear();
-        vec![Effect::Run { plan: Box::new(preview.plan), reason: preview.reason }]
+        vec![Effect::Run { mesh, plan: Box::new(preview.plan), reason: preview.reason }]
     }
 
     /// Keys while a plan runs, and after.
@@ -190,8 +206,8 @@ impl App {
             KeyCode::Esc | KeyCode::Char('s') => {
                 if let Some(running) = &mut self.running {
                     running.stopping = true;
+                    return vec![Effect::Stop { mesh: running.mesh }];
                 }
-                return vec![Effect::Stop];
             }
             _ => {}
         }
@@ -201,7 +217,9 @@ impl App {
     /// The locks that the last plan fenced off, while the holds last.
     fn give_back(&mut self) -> Vec<Effect> {
         use crate::data::action::{Action, Mode};
-        let (Some(picture), Some(running)) = (self.latest().cloned(), &self.running) else { return Vec::new() };
+        let Some(running) = &self.running else { return Vec::new() };
+        let mesh = running.mesh;
+        let Some(picture) = self.latest().picture(mesh).cloned() else { return Vec::new() };
         let fenced: Vec<&str> = running
             .plan
             .steps
@@ -213,7 +231,7 @@ impl App {
             .collect();
         let held = picture.locks.iter().filter(|l| fenced.contains(&l.lock.lock_key.raw()) && l.is_operators());
         let locks: Vec<String> = held.map(crate::data::derive::locks::LockView::key).collect();
-        let preview = Preview::of(Intent::Restore { locks }, &picture, &self.options.policy, self.now_ms);
+        let preview = Preview::of(mesh, Intent::Restore { locks }, &picture, &self.options.policy(mesh), self.now_ms);
         match (preview, self.giving_back) {
             (Ok(preview), _) => {
                 self.giving_back = None;
@@ -258,9 +276,8 @@ impl App {
     /// Who could take over what the picker is about, best first.
     #[must_use]
     pub fn receivers(&self) -> Vec<crate::data::action::plan::Receiver> {
-        let (Some(picture), Some(Overlay::Picker(picker))) = (self.latest(), &self.overlay) else {
-            return Vec::new();
-        };
+        let Some(Overlay::Picker(picker)) = &self.overlay else { return Vec::new() };
+        let Some(picture) = self.latest().picture(picker.mesh) else { return Vec::new() };
         let about: Vec<_> = picture.messages.iter().filter(|m| picker.messages.contains(&m.key())).collect();
         let labels: Vec<String> = about.first().map(|view| crate::data::action::plan::labels(view)).unwrap_or_default();
         let without: Vec<_> = match about.as_slice() {

@@ -1,12 +1,15 @@
 //! Calling somebody: the bell, a notification, the window's title; and saying that a finding is known.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::role::Role;
+use super::super::scene::Key;
 use super::super::verdict;
 use super::super::views::ViewId;
 use super::super::{App, Effect};
 use crate::data::alarm::{Event, identity};
+use crate::data::derive::Picture;
 use crate::data::derive::findings::Finding;
 use crate::text::scrub;
 
@@ -14,21 +17,22 @@ use crate::text::scrub;
 const LOOKED_AT: usize = 512;
 
 impl App {
-    /// Calls for what the newest picture brought, frozen or not.
-    pub(super) fn call(&mut self) -> Vec<Effect> {
-        let Some(picture) = self.latest().cloned() else { return Vec::new() };
+    /// Calls for what the newest picture of a mesh brought, frozen or not.
+    pub(super) fn call(&mut self, mesh: usize) -> Vec<Effect> {
+        let Some(picture) = self.latest().picture(mesh).cloned() else { return Vec::new() };
         let mut effects = Vec::new();
         if self.options.calls.title {
-            let title = verdict::title(&picture, &self.options.mesh);
+            let title = verdict::title(self.latest());
             if title != self.titled {
                 self.titled.clone_from(&title);
                 effects.push(Effect::Title(title));
             }
         }
-        let heard = self.heard;
+        self.heard.resize(self.heard.len().max(mesh + 1), 0);
+        let heard = self.heard[mesh];
         let fresh = picture.mesh.events.iter().rev().take(LOOKED_AT).filter(|event| event.seq > heard);
         let calls: Vec<&Event> = fresh.map(|event| &**event).collect();
-        self.heard = calls.iter().map(|event| event.seq).max().unwrap_or(heard);
+        self.heard[mesh] = calls.iter().map(|event| event.seq).max().unwrap_or(heard);
         let calls: Vec<&Event> = calls.into_iter().filter(|event| event.kind.calls()).collect();
         let from = |least| calls.iter().filter(move |event| Some(event.severity) >= least && least.is_some());
         if from(self.options.calls.bell).next().is_some() {
@@ -37,27 +41,28 @@ impl App {
         let told: Vec<&&Event> = from(self.options.calls.notify).collect();
         if let Some(worst) = told.iter().max_by_key(|event| event.severity) {
             let more = if told.len() > 1 { format!(" (and {} more)", told.len() - 1) } else { String::new() };
-            let mesh = scrub(&self.options.mesh);
-            effects.push(Effect::Notify(format!("{mesh}: {}{more}", scrub(&worst.sentence))));
+            let name = &picture.mesh.name;
+            effects.push(Effect::Notify(format!("{name}: {}{more}", scrub(&worst.sentence))));
         }
         effects
     }
 
     /// Says that the findings one is at are known, or takes that back where all of them are.
     pub(super) fn known(&mut self, span: Option<Duration>) -> Vec<Effect> {
-        let Some(picture) = self.latest().cloned() else { return Vec::new() };
         let (view, chosen) = self.chosen();
         if view != ViewId::Findings {
             self.say("only findings can be said to be known: they are in view 7", Role::Warn);
             return Vec::new();
         }
-        let findings: Vec<&Finding> = picture
-            .findings
-            .iter()
-            .map(|finding| &**finding)
-            .filter(|finding| chosen.contains(&finding.key()))
+        let scene = self.latest().clone();
+        let all = |(mesh, picture): (usize, &Arc<Picture>)| {
+            picture.findings.iter().map(move |finding| (mesh, finding.clone())).collect::<Vec<_>>()
+        };
+        let raised: Vec<(usize, Arc<Finding>)> = scene
+            .pictures()
+            .flat_map(all)
+            .filter(|(mesh, finding)| finding.life.is_some() && chosen.contains(&Key::new(*mesh, finding.key())))
             .collect();
-        let raised: Vec<&&Finding> = findings.iter().filter(|finding| finding.life.is_some()).collect();
         if raised.is_empty() {
             self.say(
                 "there is no alarm to acknowledge here: it stands too short, or is only worth knowing",
@@ -65,10 +70,9 @@ impl App {
             );
             return Vec::new();
         }
-        let back = span.is_none() && raised.iter().all(|finding| finding.acknowledged().is_some());
+        let back = span.is_none() && raised.iter().all(|(_, finding)| finding.acknowledged().is_some());
         let span = (!back).then(|| span.unwrap_or(self.options.calls.known_for));
-        let keys: Vec<String> = raised.iter().map(|finding| identity(finding)).collect();
-        let what = if keys.len() == 1 { "it".to_owned() } else { format!("{} findings", keys.len()) };
+        let what = if raised.len() == 1 { "it".to_owned() } else { format!("{} findings", raised.len()) };
         self.say(
             match span {
                 Some(span) => {
@@ -78,6 +82,11 @@ impl App {
             },
             Role::Dim,
         );
-        vec![Effect::Known { keys, span }]
+        // They stand by mesh.
+        let of_one = |alike: &[(usize, Arc<Finding>)]| {
+            let keys = alike.iter().map(|(_, finding)| identity(finding)).collect();
+            Effect::Known { mesh: alike[0].0, keys, span }
+        };
+        raised.chunk_by(|a, b| a.0 == b.0).map(of_one).collect()
     }
 }

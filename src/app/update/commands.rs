@@ -113,10 +113,10 @@ impl App {
     }
 
     fn step(&mut self, by: isize) {
-        let (Some(list), Some(picture)) = (self.list(), self.picture.clone()) else { return };
+        let Some(list) = self.list() else { return };
         let table = &mut self.tables[self.view.index()];
         let to = table.cursor.saturating_add_signed(by);
-        table.go(to, list, &picture);
+        table.go(to, list, &self.scene);
     }
 
     fn turn(&mut self, by: usize) {
@@ -154,12 +154,10 @@ impl App {
     fn pause(&mut self) {
         match self.frozen.take() {
             Some(frozen) => {
-                if let Some(latest) = frozen.latest {
-                    self.picture = Some(latest);
-                }
+                self.scene = frozen.latest;
                 self.refresh_tables();
             }
-            None => self.frozen = Some(Frozen { since_ms: self.now_ms, latest: None }),
+            None => self.frozen = Some(Frozen { since_ms: self.now_ms, latest: self.scene.clone() }),
         }
     }
 
@@ -201,12 +199,12 @@ impl App {
     }
 
     fn copy(&mut self, all: bool) -> Vec<Effect> {
-        let (Some(list), Some(picture)) = (self.list(), self.picture.clone()) else { return Vec::new() };
+        let Some(list) = self.list() else { return Vec::new() };
         let Some(&row) = self.table().rows.get(self.table().cursor) else { return Vec::new() };
         let text = if all {
-            super::overlays::plain(&list.inspect(&picture, row, self.shown_ms()))
+            super::overlays::plain(&list.inspect(&self.scene, row, self.shown_ms()))
         } else {
-            list.cell(&picture, row, list.name_column(), self.now_ms).text
+            list.cell(&self.scene, row, list.name_column(), self.now_ms).text
         };
         self.copied(text)
     }

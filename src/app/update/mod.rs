@@ -42,17 +42,18 @@ pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
             app.turn_wall();
             Vec::new()
         }
-        Event::Picture(picture) => {
-            app.take_picture(picture);
-            app.refresh_preview();
+        Event::Picture(mesh, picture) => {
+            app.take_picture(mesh, picture);
+            app.refresh_preview(mesh);
             app.turn_wall();
-            app.call()
+            app.call(mesh)
         }
-        Event::MeshOpened(mesh) => {
-            app.options.mesh = mesh;
-            (app.picture, app.frozen, app.overlay, app.running) = (None, None, None, None);
+        Event::MeshesOpened(watched) => {
+            app.options.watched = watched;
+            app.scene = app.options.scene();
+            (app.frozen, app.overlay, app.running) = (None, None, None);
             app.tables = App::fresh_tables();
-            app.heard = 0;
+            app.heard.clear();
             Vec::new()
         }
         Event::Progress(progress) => {
@@ -67,22 +68,24 @@ pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
 }
 
 impl App {
-    fn take_picture(&mut self, picture: Arc<Picture>) {
+    fn take_picture(&mut self, mesh: usize, picture: Arc<Picture>) {
         if let Some(frozen) = &mut self.frozen {
-            frozen.latest = Some(picture);
+            frozen.latest.set(mesh, picture);
             return;
         }
-        self.picture = Some(picture);
+        self.scene.set(mesh, picture);
         self.refresh_tables();
     }
 
     /// Sorts and filters the table that is shown, and those that may be looked into from it.
     pub(super) fn refresh_tables(&mut self) {
-        let Some(picture) = self.picture.clone() else { return };
+        if !self.scene.is_heard() {
+            return;
+        }
         let (repo, now) = (self.options.repo.clone(), self.shown_ms());
         let index = self.view.index();
         if let Some(list) = VIEWS[index].list {
-            self.tables[index].refresh(list, &picture, repo.as_deref(), now);
+            self.tables[index].refresh(list, &self.scene, repo.as_deref(), now);
         }
     }
 

@@ -8,7 +8,8 @@ use super::super::inspect::{Inspection, Line, Row};
 use super::super::overlay::{Inspector, Overlay};
 use super::super::palette::{Choice, entries};
 use super::super::role::Role;
-use super::super::views::VIEWS;
+use super::super::scene::Key;
+use super::super::views::{VIEWS, ViewId};
 use super::super::{App, Effect};
 
 impl App {
@@ -24,7 +25,7 @@ impl App {
             }
             Overlay::Sort { selected } => {
                 let selected = *selected;
-                let columns = self.list().map(|list| list.columns()).unwrap_or_default();
+                let columns = self.columns();
                 match command {
                     Command::Back | Command::Quit | Command::Sort => self.overlay = None,
                     Command::Open => {
@@ -47,7 +48,7 @@ impl App {
 
     /// Sorts the table by a column.
     pub(super) fn sort_by(&mut self, column: usize) {
-        let descending = self.list().and_then(|l| l.columns().get(column).map(|c| c.descending)).unwrap_or(false);
+        let descending = self.columns().get(column).is_some_and(|c| c.descending);
         self.tables[self.view.index()].sort_by(column, descending);
         self.refresh_tables();
     }
@@ -56,11 +57,12 @@ impl App {
     #[must_use]
     pub fn inspection(&self) -> Option<Inspection> {
         let Some(Overlay::Inspector(inspector)) = &self.overlay else { return None };
-        let (picture, list) = (self.picture.as_ref()?, VIEWS[inspector.view.index()].list?);
-        let row = (0..list.len(picture)).find(|&row| list.key(picture, row) == inspector.key);
-        Some(match row {
+        let list = VIEWS[inspector.view.index()].list?;
+        // Nothing is said of a thing before its mesh is heard.
+        self.scene.picture(inspector.key.mesh)?;
+        Some(match list.find(&self.scene, &inspector.key) {
             Some(row) => {
-                let page = list.inspect(picture, row, self.shown_ms());
+                let page = list.inspect(&self.scene, row, self.shown_ms());
                 if self.options.local_clock { page.reworded(|text| self.in_zone(text)) } else { page }
             }
             None => {
@@ -79,8 +81,9 @@ impl App {
             Command::Back | Command::Quit => self.step_back(),
             Command::Unfold => inspector.unfolded = !inspector.unfolded,
             Command::Open => {
+                let mesh = inspector.key.mesh;
                 if let Some(target) = rows.get(inspector.cursor).and_then(Row::target).cloned() {
-                    self.follow(target);
+                    self.follow(target.view, Key { mesh, key: target.key });
                 }
             }
             Command::NextView | Command::PreviousView => {
@@ -141,7 +144,7 @@ impl App {
     }
 
     /// Goes where a link leads.
-    pub(super) fn follow(&mut self, target: super::super::inspect::Target) {
+    pub(super) fn follow(&mut self, view: ViewId, key: Key) {
         let trail = match &self.overlay {
             Some(Overlay::Inspector(now)) => {
                 let mut trail = now.trail.clone();
@@ -150,27 +153,27 @@ impl App {
             }
             _ => Vec::new(),
         };
-        if VIEWS[target.view.index()].list.is_none() {
+        if VIEWS[view.index()].list.is_none() {
             self.overlay = None;
-            self.show(target.view);
+            self.show(view);
             return;
         }
-        self.show_thing(target.view, &target.key);
-        self.overlay = Some(Overlay::Inspector(Inspector { trail, ..Inspector::on(target.view, target.key) }));
+        self.show_thing(view, &key);
+        self.overlay = Some(Overlay::Inspector(Inspector { trail, ..Inspector::on(view, key) }));
     }
 
     /// Shows a thing in its view; a filter that hides it is taken away, and said so.
-    pub(in crate::app) fn show_thing(&mut self, view: super::super::views::ViewId, key: &str) {
+    pub(in crate::app) fn show_thing(&mut self, view: ViewId, key: &Key) {
         self.show(view);
-        let (Some(list), Some(picture)) = (self.list(), self.picture.clone()) else { return };
-        if self.tables[view.index()].select(key, list, &picture) {
+        let Some(list) = self.list() else { return };
+        if self.tables[view.index()].select(key, list, &self.scene) {
             return;
         }
         let table = &mut self.tables[view.index()];
         if !table.filter.is_empty() {
             table.filter.clear();
             self.refresh_tables();
-            self.tables[view.index()].select(key, list, &picture);
+            self.tables[view.index()].select(key, list, &self.scene);
             self.say("the filter of this view was cleared to show it", Role::Dim);
         }
     }

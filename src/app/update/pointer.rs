@@ -3,10 +3,10 @@
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
 use super::super::command::Command;
-use super::super::inspect::Target;
 use super::super::mouse::Hit;
 use super::super::overlay::Overlay;
 use super::super::palette::entries;
+use super::super::scene::Key;
 use super::super::{App, Effect};
 use crate::app::views::ViewId;
 
@@ -32,8 +32,8 @@ impl App {
             for _ in 0..by.unsigned_abs() {
                 self.run_in_overlay(command);
             }
-        } else if let (Some(list), Some(picture)) = (self.list(), self.picture.clone()) {
-            self.tables[self.view.index()].scroll(by, list, &picture);
+        } else if let Some(list) = self.list() {
+            self.tables[self.view.index()].scroll(by, list, &self.scene);
         }
         Vec::new()
     }
@@ -44,23 +44,23 @@ impl App {
                 self.overlay = None;
                 self.show(view);
             }
-            Hit::Node(place) => {
-                let node =
-                    self.picture.as_ref().and_then(|p| p.marked.worst.get(place)).map(|n| n.node_id.raw().to_owned());
-                if let Some(key) = node {
+            Hit::Node(mesh, place) => {
+                let node = self.scene.picture(mesh).and_then(|p| p.marked.worst.get(place));
+                if let Some(node) = node {
+                    let key = Key::new(mesh, node.node_id.raw());
                     return self.click(Hit::Thing(ViewId::Nodes, key));
                 }
             }
             Hit::Column(column) => self.sort_by(column),
             Hit::Row(place) => {
-                let (Some(list), Some(picture)) = (self.list(), self.picture.clone()) else { return Vec::new() };
+                let Some(list) = self.list() else { return Vec::new() };
                 let table = &mut self.tables[self.view.index()];
                 let row = table.offset + place;
                 if row == table.cursor {
                     return self.run(Command::Open);
                 }
                 if row < table.rows.len() {
-                    table.go(row, list, &picture);
+                    table.go(row, list, &self.scene);
                 }
             }
             Hit::Line(place) => {
@@ -69,8 +69,9 @@ impl App {
                 let line = inspector.offset + place;
                 let rows = page.rows(inspector.unfolded);
                 inspector.go(line, rows.len());
+                let mesh = inspector.key.mesh;
                 if let Some(target) = rows.get(line).and_then(super::super::inspect::Row::target).cloned() {
-                    self.follow(target);
+                    self.follow(target.view, Key { mesh, key: target.key });
                 }
             }
             Hit::Entry(place) => match &self.overlay {
@@ -85,7 +86,7 @@ impl App {
                 }
                 _ => {}
             },
-            Hit::Thing(view, key) => self.follow(Target { view, key }),
+            Hit::Thing(view, key) => self.follow(view, key),
         }
         Vec::new()
     }

@@ -63,6 +63,22 @@ impl Rates {
         self.buckets.drain(..beyond);
     }
 
+    /// Adds what happened elsewhere in the same buckets.
+    pub fn join(&mut self, other: &Self) {
+        if other.buckets.is_empty() {
+            return;
+        }
+        self.advance(other.newest.saturating_mul(BUCKET));
+        let behind = usize::try_from(self.newest.saturating_sub(other.newest)).unwrap_or(usize::MAX);
+        let wanted = behind.saturating_add(other.buckets.len()).min(BUCKETS);
+        while self.buckets.len() < wanted {
+            self.buckets.push_front(Tally::default());
+        }
+        for (bucket, more) in self.buckets.iter_mut().rev().skip(behind).zip(other.buckets.iter().rev()) {
+            bucket.add(more);
+        }
+    }
+
     /// One series, oldest first.
     pub fn series(&self, of: impl Fn(&Tally) -> u64) -> Vec<u64> {
         self.buckets.iter().map(of).collect()
@@ -79,6 +95,27 @@ impl Rates {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_happened_elsewhere_is_added_where_it_happened() {
+        let at = |seconds: &[i64]| {
+            let mut rates = Rates::default();
+            for second in seconds {
+                rates.count(second * 1_000, &Tally { acquired: 1, ..Tally::default() });
+            }
+            rates
+        };
+        let series = |rates: &Rates| rates.series(|t| t.acquired);
+        for (one, other) in [(&[100, 101, 110][..], &[95, 105, 110][..]), (&[100], &[120]), (&[120], &[100, 121])] {
+            let mut both: Vec<i64> = one.iter().chain(other).copied().collect();
+            both.sort_unstable();
+            let (mut there, mut back) = (at(one), at(other));
+            there.join(&at(other));
+            back.join(&at(one));
+            assert_eq!(series(&there), series(&at(&both)), "{one:?} and {other:?}");
+            assert_eq!(series(&back), series(&at(&both)), "{other:?} and {one:?}");
+        }
+    }
 
     #[test]
     fn buckets_move_with_time_and_are_bounded() {

@@ -10,8 +10,7 @@ use crate::ui::Canvas;
 
 /// Draws the menu.
 pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect, selected: usize) {
-    let Some(list) = canvas.app.list() else { return };
-    let columns = list.columns();
+    let columns = canvas.app.columns();
     let inside = popup(canvas, area, "sort by", 36, u16::try_from(columns.len() + 2).unwrap_or(u16::MAX));
     let table = canvas.app.table();
     let height = usize::from(inside.height).max(1);

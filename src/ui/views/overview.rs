@@ -1,13 +1,18 @@
 //! The mesh at a glance: verdict, nodes, contended and expiring locks, stuck work, rates, sources.
 
+use std::sync::Arc;
+
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use crate::app::mouse::Hit;
 use crate::app::role::{Role, State};
+use crate::app::scene::{Key, Scene};
+use crate::app::verdict::of_mesh;
 use crate::app::views::ViewId;
 use crate::data::derive::locks::{LockState, LockView};
+use crate::data::derive::sources::{SourceHealth, SourceView};
 use crate::data::derive::{Picture, Stuck};
 use crate::data::mesh::rates::Tally;
 use crate::text::{fit, fit_middle};
@@ -23,60 +28,90 @@ struct Item {
     left: String,
     right: String,
     role: Role,
-    thing: Option<(ViewId, String)>,
+    thing: Option<(ViewId, Key)>,
+    /// The mesh it is of, where there are several.
+    of: Option<String>,
+    /// Lower goes first where several meshes have some.
+    order: i64,
 }
 
 /// Draws the page.
 pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
-    let Some(picture) = canvas.app.picture.clone() else {
+    let scene = canvas.app.scene.clone();
+    if !scene.is_heard() {
         let lines = vec![Line::raw(""), Line::from(canvas.span("  asking the sources ...", Role::Dim))];
         canvas.text(area, lines);
         return;
-    };
-    let p = &*picture;
-    let sources = u16::try_from(p.mesh.sources.len()).unwrap_or(u16::MAX).clamp(1, 6) + 1;
-    let node_rows = heatmap::rows(p.nodes.len(), area.width).min(area.height / 3).max(2);
-    let [top, nodes, middle, rates, bottom] = Layout::vertical([
+    }
+    let several = scene.is_several();
+    let sources: usize = scene.pictures().map(|(_, p)| p.mesh.sources.len().clamp(1, 6) + 1).sum();
+    let sources = u16::try_from(sources).unwrap_or(u16::MAX);
+    let each = u16::try_from(scene.pictures().count().max(1)).unwrap_or(1);
+    let node_rows: Vec<(usize, u16)> = scene
+        .pictures()
+        .map(|(mesh, p)| (mesh, heatmap::rows(p.nodes.len(), area.width).min(area.height / 3 / each).max(2)))
+        .collect();
+    let verdicts = match (several, canvas.app.on_wall()) {
+        (true, _) => u16::try_from(scene.len()).unwrap_or(u16::MAX).min(area.height / 4),
         // A wall says the verdict above, in larger letters.
-        Constraint::Length(if canvas.app.on_wall() { 0 } else { 1 + u16::from(area.height >= 18) }),
+        (false, true) => 0,
+        (false, false) => 1,
+    };
+    let [top, nodes, middle, rates, bottom] = Layout::vertical([
+        Constraint::Length(if verdicts == 0 { 0 } else { verdicts + u16::from(area.height >= 18) }),
         // A blank stands below.
-        Constraint::Length(node_rows + 1),
+        Constraint::Length(node_rows.iter().map(|(_, rows)| rows).sum::<u16>() + 1),
         Constraint::Fill(1),
         Constraint::Length(if area.height >= 18 { 3 } else { 0 }),
         Constraint::Length(sources.min(area.height / 3)),
     ])
     .areas(area);
-    if top.height > 0 {
+    if top.height > 0 && several {
+        each_verdict(canvas, top, &scene);
+    } else if let (1.., Some((_, p))) = (top.height, scene.pictures().next()) {
         verdict(canvas, top, p);
     }
-    heatmap::draw(canvas, Rect { height: node_rows.min(nodes.height), ..nodes }, p);
+    let mut y = nodes.y;
+    for (mesh, rows) in node_rows {
+        let height = rows.min(nodes.bottom().saturating_sub(y));
+        heatmap::draw(canvas, Rect { y, height, ..nodes }, mesh);
+        y += height;
+    }
+    let now = canvas.app.shown_ms();
+    let contended = || gathered(&scene, |p| contended(p, now));
+    let expiring = || gathered(&scene, |p| expiring(p, now));
+    let stuck = || gathered(&scene, |p| stuck(p, now));
     if area.width >= 100 {
         let [left, center, right] = Layout::horizontal([Constraint::Fill(1); 3]).areas(middle);
-        panel(canvas, left, "CONTENDED LOCKS", "no waiters known", contended(p, canvas.app.shown_ms()));
-        panel(canvas, center, "SOONEST TO EXPIRE", "no lock is running out", expiring(p, canvas.app.shown_ms()));
-        panel(canvas, right, "STUCK WORK", "nothing is stuck", stuck(p, canvas.app.shown_ms()));
+        panel(canvas, left, "CONTENDED LOCKS", "no waiters known", contended());
+        panel(canvas, center, "SOONEST TO EXPIRE", "no lock is running out", expiring());
+        panel(canvas, right, "STUCK WORK", "nothing is stuck", stuck());
     } else {
         let [left, right] = Layout::horizontal([Constraint::Fill(1); 2]).areas(middle);
         let [upper, lower] = Layout::vertical([Constraint::Fill(1); 2]).areas(left);
-        panel(canvas, upper, "CONTENDED LOCKS", "no waiters known", contended(p, canvas.app.shown_ms()));
-        panel(canvas, lower, "SOONEST TO EXPIRE", "no lock is running out", expiring(p, canvas.app.shown_ms()));
-        panel(canvas, right, "STUCK WORK", "nothing is stuck", stuck(p, canvas.app.shown_ms()));
+        panel(canvas, upper, "CONTENDED LOCKS", "no waiters known", contended());
+        panel(canvas, lower, "SOONEST TO EXPIRE", "no lock is running out", expiring());
+        panel(canvas, right, "STUCK WORK", "nothing is stuck", stuck());
     }
-    draw_rates(canvas, rates, p);
-    draw_sources(canvas, bottom, p);
+    draw_rates(canvas, rates, &scene);
+    draw_sources(canvas, bottom, &scene);
 }
 
-fn verdict(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
-    let (worst, role) = canvas.app.verdict();
-    let (critical, warnings) = (p.counts.critical, p.counts.warnings);
-    let figures = match (critical, warnings) {
+/// How many troubles a mesh has; how large it is, where it has none.
+fn figures(p: &Picture) -> String {
+    match (p.counts.critical, p.counts.warnings) {
         (0, 0) => format!("{} nodes, {} locks, {} tasks", p.nodes.len(), p.locks.len(), p.counts.open_tasks),
         (0, 1) => "1 warning".into(),
         (0, n) => format!("{n} warnings"),
         (n, 0) => format!("{n} critical"),
         (n, 1) => format!("{n} critical, 1 warning"),
         (n, m) => format!("{n} critical, {m} warnings"),
-    };
+    }
+}
+
+fn verdict(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
+    let (worst, role) = canvas.app.verdict();
+    let figures = figures(p);
     let room = usize::from(area.width).saturating_sub(figures.width() + 5);
     let worst = worst.split("  (+").next().unwrap_or_default();
     let line = Line::from(vec![
@@ -85,6 +120,46 @@ fn verdict(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
     ]);
     canvas.layout.hits.add(area.x, area.y, area.width, 1, Hit::View(ViewId::Findings));
     canvas.text(area, vec![line]);
+}
+
+/// A verdict for each mesh, in their order, so that none has to be looked for.
+fn each_verdict(canvas: &mut Canvas<'_, '_>, area: Rect, scene: &Scene) {
+    let names = scene.name_width().min(usize::from(area.width) / 4);
+    let mut lines = Vec::new();
+    for mesh in (0..scene.len()).take(usize::from(area.height)) {
+        let verdict = of_mesh(scene, mesh);
+        let heard = scene.picture(mesh).filter(|p| p.sources.iter().any(|s| s.health != SourceHealth::Starting));
+        let figures = heard.map(|p| figures(p)).unwrap_or_default();
+        let name = fit(scene.name(mesh), names).into_owned();
+        let room = usize::from(area.width).saturating_sub(names + figures.width() + 9);
+        lines.push(Line::from(vec![
+            canvas.span(format!(" {} {name:<names$}  ", verdict.glyph), verdict.role),
+            canvas.span(fit(&verdict.says, room).into_owned(), verdict.role),
+            canvas.span(format!("   {figures}"), Role::Dim),
+        ]));
+    }
+    canvas.layout.hits.add(area.x, area.y, area.width, area.height, Hit::View(ViewId::Findings));
+    canvas.text(area, lines);
+}
+
+/// What every mesh has of something, the worst first.
+fn gathered(scene: &Scene, of: impl Fn(&Picture) -> Vec<Item>) -> Vec<Item> {
+    let of_mesh = |(mesh, picture): (usize, &Arc<Picture>)| {
+        let name = scene.is_several().then(|| scene.name(mesh).to_owned());
+        let placed = move |mut item: Item| {
+            item.of.clone_from(&name);
+            if let Some((_, key)) = &mut item.thing {
+                key.mesh = mesh;
+            }
+            item
+        };
+        of(picture).into_iter().map(placed).collect::<Vec<_>>()
+    };
+    let mut all: Vec<Item> = scene.pictures().flat_map(of_mesh).collect();
+    if scene.is_several() {
+        all.sort_by_key(|item| item.order);
+    }
+    all
 }
 
 fn panel(canvas: &mut Canvas<'_, '_>, area: Rect, title: &str, none: &str, items: Vec<Item>) {
@@ -97,12 +172,15 @@ fn panel(canvas: &mut Canvas<'_, '_>, area: Rect, title: &str, none: &str, items
     if items.is_empty() {
         lines.push(Line::from(canvas.span(format!(" {none}"), Role::Dim)));
     }
+    let names = items.iter().filter_map(|item| item.of.as_ref()).map(|name| name.width() + 1).max().unwrap_or(0);
+    let names = names.min(width / 4);
     for (y, item) in (1u16..).zip(items.into_iter().take(rows)) {
-        let room = width.saturating_sub(item.right.width() + 2);
+        let of = fit(item.of.as_deref().unwrap_or_default(), names.saturating_sub(1)).into_owned();
+        let room = width.saturating_sub(names + item.right.width() + 2);
         let left = fit_middle(&item.left, room).into_owned();
-        let gap = " ".repeat(width.saturating_sub(left.width() + item.right.width()));
+        let gap = " ".repeat(width.saturating_sub(names + left.width() + item.right.width()));
         lines.push(Line::from(vec![
-            Span::raw(" "),
+            canvas.span(format!(" {of}{}", " ".repeat(names - of.width())), Role::Dim),
             canvas.span(left, item.role),
             Span::raw(gap),
             canvas.span(item.right, Role::Dim),
@@ -138,7 +216,9 @@ fn contended(p: &Picture, now: i64) -> Vec<Item> {
             left: format!("{} {}", l.state.glyph(), l.lock.lock_key),
             right: format!("{} wait {longest:>6}", l.waiters.len()),
             role: role(&l.state, l.as_of_ms),
-            thing: Some((ViewId::Locks, l.key())),
+            thing: Some((ViewId::Locks, Key::new(0, l.key()))),
+            of: None,
+            order: -i64::try_from(l.waiters.len()).unwrap_or(i64::MAX),
         }
     };
     p.marked.contended.iter().map(item).collect()
@@ -154,7 +234,9 @@ fn expiring(p: &Picture, now: i64) -> Vec<Item> {
         } else {
             role(&l.state, l.as_of_ms)
         },
-        thing: Some((ViewId::Locks, l.key())),
+        thing: Some((ViewId::Locks, Key::new(0, l.key()))),
+        of: None,
+        order: l.expires_ms.unwrap_or(i64::MAX),
     };
     p.marked.ending.iter().map(item).collect()
 }
@@ -171,7 +253,9 @@ fn stuck(p: &Picture, now: i64) -> Vec<Item> {
             ),
             right: span(m.age_ms(now), m.as_of_ms),
             role: role(&m.state, m.as_of_ms),
-            thing: Some((ViewId::Messages, m.key())),
+            thing: Some((ViewId::Messages, Key::new(0, m.key()))),
+            of: None,
+            order: m.age_ms(now).map_or(0, |age| -age),
         },
         Stuck::Task(t) => {
             let owner = t.owner_node.as_ref().map_or("?", |n| n.as_str());
@@ -179,17 +263,22 @@ fn stuck(p: &Picture, now: i64) -> Vec<Item> {
                 left: format!("{} task {} with {owner}", t.state.glyph(), t.task),
                 right: span(t.age_ms(now), t.as_of_ms),
                 role: role(&t.state, t.as_of_ms),
-                thing: Some((ViewId::Tasks, t.key())),
+                thing: Some((ViewId::Tasks, Key::new(0, t.key()))),
+                of: None,
+                order: t.age_ms(now).map_or(0, |age| -age),
             }
         }
     };
     p.marked.stuck.iter().map(item).collect()
 }
 
-fn draw_rates(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
+fn draw_rates(canvas: &mut Canvas<'_, '_>, area: Rect, scene: &Scene) {
     if area.height < 3 {
         return;
     }
+    let mut all = scene.pictures().map(|(_, p)| &p.mesh.rates);
+    let mut rates = all.next().cloned().unwrap_or_default();
+    all.for_each(|other| rates.join(other));
     let series: [(&str, Rate); 4] = [
         ("acquired", |t| t.acquired),
         ("released", |t| t.released),
@@ -199,8 +288,8 @@ fn draw_rates(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
     let columns = Layout::horizontal([Constraint::Fill(1); 4]).split(area);
     for (column, (name, of)) in columns.iter().zip(series) {
         let width = usize::from(column.width).saturating_sub(2);
-        let text = fit(&format!("{name} {}/min", count(p.mesh.rates.per_minute(of))), width).into_owned();
-        let bars = sparkline::bars(&p.mesh.rates.series(of), width.min(60));
+        let text = fit(&format!("{name} {}/min", count(rates.per_minute(of))), width).into_owned();
+        let bars = sparkline::bars(&rates.series(of), width.min(60));
         canvas.text(
             *column,
             vec![
@@ -212,12 +301,25 @@ fn draw_rates(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
     }
 }
 
-fn draw_sources(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
+/// Every source, under the mesh it is of.
+fn draw_sources(canvas: &mut Canvas<'_, '_>, area: Rect, scene: &Scene) {
+    let mut lines = Vec::new();
+    for (mesh, picture) in scene.pictures() {
+        let of = if scene.is_several() { format!(" of {}", scene.name(mesh)) } else { String::new() };
+        let mut head = vec![canvas.span(format!(" SOURCES{of}"), Role::Title)];
+        if lines.is_empty() {
+            let what = "  health, last answer, what this console costs at this rate, the last poll";
+            head.push(canvas.span(what, Role::Dim));
+        }
+        lines.push(Line::from(head));
+        lines.extend(source_lines(canvas, area, picture));
+    }
+    canvas.text(area, lines);
+}
+
+fn source_lines(canvas: &Canvas<'_, '_>, area: Rect, p: &Picture) -> Vec<Line<'static>> {
     let now = canvas.app.now_ms;
-    let mut lines = vec![Line::from(vec![
-        canvas.span(" SOURCES", Role::Title),
-        canvas.span("  health, last answer, what this console costs at this rate, the last poll", Role::Dim),
-    ])];
+    let mut lines = Vec::new();
     for (source, view) in p.mesh.sources.iter().zip(p.sources.iter()) {
         let cost = &source.last_cost;
         let heard = source.health.last_ok_ms.map_or_else(|| "never".into(), |at| format!("{} ago", short(now - at)));
@@ -250,13 +352,13 @@ fn draw_sources(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
             if error.is_empty() { role_of(view) } else { view.health.role() },
         )));
     }
-    canvas.text(area, lines);
+    lines
 }
 
 /// A source that does well is of no interest.
-fn role_of(view: &crate::data::derive::sources::SourceView) -> Role {
+fn role_of(view: &SourceView) -> Role {
     match view.health {
-        crate::data::derive::sources::SourceHealth::Live => Role::Normal,
+        SourceHealth::Live => Role::Normal,
         other => other.role(),
     }
 }

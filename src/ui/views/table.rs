@@ -5,7 +5,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-use crate::app::list::{ColumnInfo, List};
+use crate::app::list::{ColumnInfo, List, MESH};
 use crate::app::mouse::Hit;
 use crate::app::role::Role;
 use crate::text::{fit, fit_middle};
@@ -28,7 +28,7 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let Some(list) = app.list() else { return };
     let height = usize::from(area.height.saturating_sub(2));
     canvas.layout.table_height = Some(height);
-    let columns = place(list.columns(), usize::from(area.width).saturating_sub(3));
+    let columns = place(app.columns(), usize::from(area.width).saturating_sub(3));
     caption(canvas, Rect { height: 1, ..area }, list);
     titles(canvas, Rect { y: area.y + 1, height: 1, ..area }, &columns);
     let body = Rect { y: area.y + 2, height: area.height.saturating_sub(2), ..area };
@@ -51,7 +51,7 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
 fn caption(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List) {
     let app = canvas.app;
     let table = app.table();
-    let all = app.picture.as_ref().map_or(0, |p| list.len(p));
+    let all = list.len(&app.scene);
     let shown = table.rows.len();
     let mut text = if shown == all { format!(" {all}") } else { format!(" {shown} of {all}") };
     text.push_str(if all == 1 { " row" } else { " rows" });
@@ -64,12 +64,10 @@ fn caption(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List) {
             if table.follow { ("  following", Role::Healthy) } else { ("  scrolled: G follows again", Role::Warn) };
         spans.push(canvas.span(word, role));
     }
-    if let Some(picture) = &app.picture
-        && picture.sources.iter().any(|s| s.as_of_ms.is_some())
-    {
+    if app.scene.pictures().any(|(_, picture)| picture.sources.iter().any(|s| s.as_of_ms.is_some())) {
         spans.push(canvas.span("  ~ marks ages as of the last answer of a source that is old", Role::Old));
     }
-    if let Some(caveat) = app.picture.as_ref().and_then(|picture| list.caveat(picture)) {
+    if let Some(caveat) = list.caveat(&app.scene) {
         spans.push(canvas.span(format!("  {}", crate::text::scrub(&caveat)), Role::Warn));
     }
     canvas.text(area, vec![Line::from(spans)]);
@@ -98,14 +96,14 @@ fn titles(canvas: &mut Canvas<'_, '_>, area: Rect, columns: &[Placed]) {
 
 fn rows(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List, columns: &[Placed]) {
     let app = canvas.app;
-    let Some(picture) = app.picture.clone() else { return };
+    let scene = &app.scene;
     let table = app.table();
     let now = app.shown_ms();
     let mut lines = Vec::with_capacity(usize::from(area.height));
     for (place, &row) in table.rows.iter().enumerate().skip(table.offset).take(usize::from(area.height)) {
         // On a wall nobody chooses; what is wrong is shown all the same.
         let selected = place == table.cursor && (!app.on_wall() || app.wall_holds());
-        let marked = !table.marks.is_empty() && table.marks.contains(&list.key(&picture, row));
+        let marked = !table.marks.is_empty() && table.marks.contains(&list.key(scene, row));
         let base = if selected { canvas.style(Role::Selected) } else { Style::new() };
         let gutter = match (selected, marked) {
             (true, true) => "▸×",
@@ -115,7 +113,7 @@ fn rows(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List, columns: &[Pla
         };
         let mut spans = vec![Span::styled(gutter, canvas.style(Role::Marked).patch(base))];
         for column in columns {
-            let mut cell = list.cell(&picture, row, column.index, now);
+            let mut cell = list.cell(scene, row, column.index, now);
             if app.options.local_clock && cell.text.ends_with('Z') {
                 cell.text = app.in_zone(&cell.text);
             }
@@ -136,9 +134,9 @@ fn rows(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List, columns: &[Pla
 fn empty(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List) {
     let app = canvas.app;
     let mut lines = vec![Line::raw("")];
-    match &app.picture {
-        None => lines.push(Line::from(canvas.span("  nothing was heard yet", Role::Dim))),
-        Some(picture) if list.len(picture) > 0 => {
+    match app.scene.is_heard() {
+        false => lines.push(Line::from(canvas.span("  nothing was heard yet", Role::Dim))),
+        true if list.len(&app.scene) > 0 => {
             let what = if app.table().filter.is_empty() {
                 "  nothing of this repository"
             } else {
@@ -147,9 +145,9 @@ fn empty(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List) {
             lines.push(Line::from(canvas.span(what, Role::Normal)));
             lines.push(Line::from(canvas.span("  Esc clears the filter, o goes to the next repository", Role::Dim)));
         }
-        Some(picture) => {
+        true => {
             lines.push(Line::from(canvas.span("  nothing here", Role::Normal)));
-            for why in list.why_empty(picture) {
+            for why in list.why_empty(&app.scene) {
                 lines.push(Line::from(canvas.span(format!("  {}", crate::text::scrub(&why)), Role::Dim)));
             }
         }
@@ -168,10 +166,17 @@ fn place(columns: Vec<ColumnInfo>, room: usize) -> Vec<Placed> {
         .collect();
     let needed = |chosen: &[Placed]| chosen.iter().map(|c| c.width + GAP).sum::<usize>();
     while needed(&chosen) > room && chosen.len() > 1 {
-        let least = (0..chosen.len()).max_by_key(|&i| (chosen[i].info.rank, i)).unwrap_or(0);
+        // Never what tells things apart.
+        let may_go = (0..chosen.len()).filter(|&i| chosen[i].info.field != MESH);
+        let least = may_go.max_by_key(|&i| (chosen[i].info.rank, i)).unwrap_or(0);
         chosen.remove(least);
     }
     let mut over = room.saturating_sub(needed(&chosen));
+    // A name that is cut tells least apart.
+    for column in chosen.iter_mut().filter(|column| column.info.field == MESH) {
+        let more = over.min(usize::from(column.info.width.1).saturating_sub(column.width));
+        (column.width, over) = (column.width + more, over - more);
+    }
     while over > 0 {
         let growing: Vec<usize> =
             (0..chosen.len()).filter(|&i| chosen[i].width < usize::from(chosen[i].info.width.1)).collect();
@@ -184,6 +189,10 @@ fn place(columns: Vec<ColumnInfo>, room: usize) -> Vec<Placed> {
                 over -= 1;
             }
         }
+    }
+    // What tells things apart stands before them; what it is sorted by keeps its number.
+    if let Some(at) = chosen.iter().position(|column| column.info.field == MESH) {
+        chosen[..=at].rotate_right(1);
     }
     chosen
 }

@@ -9,8 +9,8 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::app::mouse::Hit;
 use crate::app::role::{Role, State};
+use crate::app::scene::Key;
 use crate::app::views::ViewId;
-use crate::data::derive::Picture;
 use crate::data::derive::nodes::NodeView;
 use crate::data::derive::staleness::Staleness;
 use crate::text::fit;
@@ -31,26 +31,26 @@ pub fn rows(nodes: usize, width: u16) -> u16 {
     u16::try_from(rows + 1).unwrap_or(u16::MAX)
 }
 
-/// Draws the nodes, the worst first.
-pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect, picture: &Picture) {
-    if area.height == 0 {
-        return;
-    }
-    canvas.text(Rect { height: 1, ..area }, vec![counts(canvas, &picture.counts.nodes)]);
+/// Draws the nodes of a mesh, the worst first.
+pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect, mesh: usize) {
+    let scene = &canvas.app.scene;
+    let Some(picture) = scene.picture(mesh).filter(|_| area.height > 0) else { return };
+    let of = if scene.is_several() { format!(" NODES of {} ", scene.name(mesh)) } else { " NODES ".to_owned() };
+    canvas.text(Rect { height: 1, ..area }, vec![counts(canvas, of, &picture.counts.nodes)]);
     let body = Rect { y: area.y + 1, height: area.height - 1, ..area };
     let (room, rows) = (usize::from(body.width) - 1, usize::from(body.height));
     let (all, worst) = (picture.nodes.len(), &picture.marked.worst);
     match NAMED.iter().find(|width| all <= room / *width * rows && all == worst.len()) {
-        Some(width) => named(canvas, body, worst, *width),
-        None => dense(canvas, body, worst, all),
+        Some(width) => named(canvas, body, mesh, worst, *width),
+        None => dense(canvas, body, mesh, worst, all),
     }
 }
 
-fn counts(canvas: &Canvas<'_, '_>, levels: &[usize; 6]) -> Line<'static> {
+fn counts(canvas: &Canvas<'_, '_>, title: String, levels: &[usize; 6]) -> Line<'static> {
     let mut known: Vec<(Staleness, usize)> =
         Staleness::iter().map(|level| (level, levels[level as usize])).filter(|(_, n)| *n > 0).collect();
     known.sort_by_key(|(level, _)| std::cmp::Reverse(level.rank()));
-    let mut spans = vec![canvas.span(" NODES ", Role::Title)];
+    let mut spans = vec![canvas.span(title, Role::Title)];
     for (level, n) in &known {
         spans.push(canvas.span(format!(" {} {n} {level} ", level.glyph()), level.role()));
     }
@@ -60,7 +60,7 @@ fn counts(canvas: &Canvas<'_, '_>, levels: &[usize; 6]) -> Line<'static> {
     Line::from(spans)
 }
 
-fn named(canvas: &mut Canvas<'_, '_>, area: Rect, nodes: &[Arc<NodeView>], cell: usize) {
+fn named(canvas: &mut Canvas<'_, '_>, area: Rect, mesh: usize, nodes: &[Arc<NodeView>], cell: usize) {
     let now = canvas.app.shown_ms();
     let columns = (usize::from(area.width) - 1) / cell;
     let mut lines = Vec::new();
@@ -74,7 +74,7 @@ fn named(canvas: &mut Canvas<'_, '_>, area: Rect, nodes: &[Arc<NodeView>], cell:
             let role = if node.as_of_ms.is_some() { Role::Old } else { node.staleness.role() };
             spans.push(canvas.span(format!("{} {name}{fill} {:>6}{old:<1} ", node.staleness.glyph(), age), role));
             let width = u16::try_from(cell).unwrap_or(24);
-            let key = node.node_id.raw().to_owned();
+            let key = Key::new(mesh, node.node_id.raw());
             canvas.layout.hits.add(area.x + 1 + x * width, area.y + y, width, 1, Hit::Thing(ViewId::Nodes, key));
         }
         lines.push(Line::from(spans));
@@ -82,7 +82,7 @@ fn named(canvas: &mut Canvas<'_, '_>, area: Rect, nodes: &[Arc<NodeView>], cell:
     canvas.text(area, lines);
 }
 
-fn dense(canvas: &mut Canvas<'_, '_>, area: Rect, nodes: &[Arc<NodeView>], all: usize) {
+fn dense(canvas: &mut Canvas<'_, '_>, area: Rect, mesh: usize, nodes: &[Arc<NodeView>], all: usize) {
     let width = usize::from(area.width).saturating_sub(2).max(1);
     let rows = usize::from(area.height);
     let mut lines = Vec::new();
@@ -100,7 +100,7 @@ fn dense(canvas: &mut Canvas<'_, '_>, area: Rect, nodes: &[Arc<NodeView>], all: 
         }
         for (x, i) in (0u16..).zip(0..row.len()) {
             let place = usize::from(y) * width + i;
-            canvas.layout.hits.add(area.x + 1 + x, area.y + y, 1, 1, Hit::Node(place));
+            canvas.layout.hits.add(area.x + 1 + x, area.y + y, 1, 1, Hit::Node(mesh, place));
         }
         spans.push(canvas.span(note, Role::Dim));
         lines.push(Line::from(spans));

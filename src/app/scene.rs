@@ -1,0 +1,141 @@
+//! The meshes that are shown together, each as its newest picture. Nothing is joined between them: a node of one mesh is
+//! none of another, whatever it is called.
+
+use std::sync::Arc;
+
+use unicode_width::UnicodeWidthStr;
+
+use crate::data::derive::Picture;
+use crate::text::Text;
+
+/// A row of a list: of which mesh, and which one there. It stays while the thing does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Row(usize);
+
+/// Rows of a mesh are numbered below this.
+const ROWS: usize = 1 << 48;
+
+impl Row {
+    /// A row of a mesh.
+    #[must_use]
+    pub fn new(mesh: usize, place: usize) -> Self {
+        Self(mesh * ROWS + place)
+    }
+    /// The mesh it is of, by its place among those that are shown.
+    #[must_use]
+    pub fn mesh(self) -> usize {
+        self.0 / ROWS
+    }
+    /// Its place in that mesh.
+    #[must_use]
+    pub fn place(self) -> usize {
+        self.0 % ROWS
+    }
+}
+
+/// What names a thing on screen: the mesh it is of, and what names it there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    pub mesh: usize,
+    pub key: String,
+}
+
+impl Key {
+    /// A thing of a mesh.
+    #[must_use]
+    pub fn new(mesh: usize, key: impl Into<String>) -> Self {
+        Self { mesh, key: key.into() }
+    }
+}
+
+/// What is shown. Cheap to copy.
+#[derive(Debug, Clone, Default)]
+pub struct Scene {
+    meshes: Vec<Member>,
+}
+
+/// One of the meshes.
+#[derive(Debug, Clone)]
+struct Member {
+    name: Text,
+    /// Nothing where it was not heard of yet.
+    picture: Option<Arc<Picture>>,
+}
+
+impl Scene {
+    /// Meshes by their names, of which nothing was heard yet.
+    #[must_use]
+    pub fn of(names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let member = |name: &str| Member { name: Text::new(name), picture: None };
+        Self { meshes: names.into_iter().map(|name| member(name.as_ref())).collect() }
+    }
+
+    /// Takes the newest picture of a mesh.
+    pub fn set(&mut self, mesh: usize, picture: Arc<Picture>) {
+        if let Some(member) = self.meshes.get_mut(mesh) {
+            member.picture = Some(picture);
+        }
+    }
+
+    /// How many meshes there are, heard of or not.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.meshes.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.meshes.is_empty()
+    }
+
+    /// Whether things must be told apart by their mesh.
+    #[must_use]
+    pub fn is_several(&self) -> bool {
+        self.meshes.len() > 1
+    }
+
+    /// Whether anything was heard of any.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        self.pictures().next().is_some()
+    }
+
+    /// What a mesh is called.
+    #[must_use]
+    pub fn name(&self, mesh: usize) -> &str {
+        self.meshes.get(mesh).map_or("", |member| member.name.as_str())
+    }
+
+    /// Columns that the longest of their names takes.
+    #[must_use]
+    pub fn name_width(&self) -> usize {
+        self.meshes.iter().map(|member| member.name.as_str().width()).max().unwrap_or(0)
+    }
+
+    /// What a mesh is called before something, where there are several: `prod: `.
+    #[must_use]
+    pub fn prefix(&self, mesh: usize) -> String {
+        if self.is_several() { format!("{}: ", self.name(mesh)) } else { String::new() }
+    }
+
+    /// All of them by name.
+    #[must_use]
+    pub fn label(&self) -> String {
+        self.meshes.iter().map(|member| member.name.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The picture of a mesh.
+    #[must_use]
+    pub fn picture(&self, mesh: usize) -> Option<&Arc<Picture>> {
+        self.meshes.get(mesh)?.picture.as_ref()
+    }
+
+    /// Every picture there is, with the place of its mesh.
+    pub fn pictures(&self) -> impl Iterator<Item = (usize, &Arc<Picture>)> + Clone {
+        self.meshes.iter().enumerate().filter_map(|(mesh, member)| Some((mesh, member.picture.as_ref()?)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,52 @@
+//! An engine for each mesh that is open. They share nothing: what befalls one is none of the others' business.
+
+use std::time::Duration;
+
+use futures::future::{join_all, select_all};
+
+use super::engine::{Engine, News};
+use crate::config::Settings;
+
+/// The engines of the meshes that are open, in their order.
+pub struct Engines {
+    list: Vec<Engine>,
+}
+
+impl Engines {
+    /// Starts one for each mesh.
+    pub fn start(meshes: &[Settings]) -> anyhow::Result<Self> {
+        anyhow::ensure!(!meshes.is_empty(), "no mesh is named");
+        Ok(Self { list: meshes.iter().map(Engine::start).collect::<anyhow::Result<_>>()? })
+    }
+
+    /// What one of them tells next, and which one.
+    pub async fn news(&mut self) -> (usize, News) {
+        let (news, mesh, _) = select_all(self.list.iter_mut().map(|engine| Box::pin(engine.news()))).await;
+        (mesh, news)
+    }
+
+    /// The engine of a mesh.
+    pub fn of(&mut self, mesh: usize) -> Option<&mut Engine> {
+        self.list.get_mut(mesh)
+    }
+
+    /// Polls every source of every mesh now.
+    pub fn nudge(&self) {
+        self.list.iter().for_each(Engine::nudge);
+    }
+
+    /// Polls at another pace.
+    pub fn pace(&self, interval: Duration) {
+        self.list.iter().for_each(|engine| engine.pace(interval));
+    }
+
+    /// Somebody looks at the screen, or nobody does.
+    pub fn watched(&self, watched: bool) {
+        self.list.iter().for_each(|engine| engine.watched(watched));
+    }
+
+    /// Ends all of them.
+    pub async fn stop(self) {
+        join_all(self.list.into_iter().map(Engine::stop)).await;
+    }
+}
