@@ -15,6 +15,7 @@ pub mod message;
 pub mod places;
 pub mod store;
 pub mod walk;
+pub mod watch;
 
 /// What each empty table means to Harn.
 pub const WHY_EMPTY: &[(&str, &str)] = &[

@@ -1,5 +1,5 @@
 //! Finding lock directories in a work tree: a walk that keeps to the ignore rules and to a bound, and looks again only
-//! where a directory changed.
+//! where a directory changed: where the platform tells so, or else where its time of change is another.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,6 +11,7 @@ use ignore::WalkBuilder;
 use ignore::overrides::OverrideBuilder;
 
 use super::lockdir::{GUARD_SUFFIX, SUFFIX};
+use super::watch::Watches;
 
 /// Directories that are walked at most; what is beyond is not seen, and the screen says so.
 pub const MOST_DIRECTORIES: usize = 100_000;
@@ -29,6 +30,10 @@ pub struct Tree {
     pub short_of: Option<&'static str>,
     /// Directories that could not be read.
     pub unreadable: usize,
+    /// Who tells where something came or went; nothing where every directory must be looked at.
+    watches: Option<Watches>,
+    /// Directories to look at once more: something may have come before they were watched.
+    again: Vec<PathBuf>,
 }
 
 impl Tree {
@@ -36,6 +41,13 @@ impl Tree {
     #[must_use]
     pub fn new(root: PathBuf) -> Self {
         Self { root, ..Self::default() }
+    }
+
+    /// The same, watched where the platform can.
+    #[must_use]
+    pub fn watched(root: PathBuf) -> Self {
+        let watches = Watches::begin(&root);
+        Self { watches, ..Self::new(root) }
     }
 
     /// Its root.
@@ -49,20 +61,41 @@ impl Tree {
         fs::metadata(&self.root)?;
         (self.directories, self.locks) = Default::default();
         (self.short_of, self.unreadable) = (None, 0);
+        // Whatever was missed is made good.
+        self.watch_anew();
         let root = self.root.clone();
         self.walk_from(&root, None);
+        self.follow();
         Ok(())
     }
 
     /// Looks only where something came or went since: in each directory that changed, and below those that are new.
     pub fn look_again(&mut self) -> io::Result<()> {
         fs::metadata(&self.root)?;
-        let changed: Vec<PathBuf> = self
-            .directories
-            .iter()
-            .filter(|(path, before)| modified(path) != **before)
-            .map(|(path, _)| path.clone())
-            .collect();
+        let changed = match self.watches.as_mut().map(Watches::told) {
+            Some(Some(told)) => {
+                if told.gone.contains(&self.root) {
+                    return self.walk();
+                }
+                for directory in &told.gone {
+                    self.forget(directory);
+                }
+                let mut changed = told.touched;
+                changed.extend(self.again.drain(..));
+                changed.into_iter().collect()
+            }
+            Some(None) => {
+                // More happened than is told.
+                self.watch_anew();
+                let changed = self.moved();
+                self.follow();
+                changed
+            }
+            None => self.moved(),
+        };
+        if changed.is_empty() {
+            return Ok(());
+        }
         for directory in changed {
             if !self.directories.contains_key(&directory) {
                 continue;
@@ -74,7 +107,32 @@ impl Tree {
             self.locks.retain(|lock| lock.parent() != Some(directory.as_path()) || modified(lock).is_some());
             self.walk_from(&directory, Some(1));
         }
+        self.follow();
         Ok(())
+    }
+
+    fn watch_anew(&mut self) {
+        if self.watches.is_some() {
+            (self.watches, self.again) = (Watches::begin(&self.root), Vec::new());
+        }
+    }
+
+    /// Directories whose entries changed by their time.
+    fn moved(&self) -> Vec<PathBuf> {
+        let moved = self.directories.iter().filter(|(path, before)| modified(path) != **before);
+        moved.map(|(path, _)| path.clone()).collect()
+    }
+
+    /// Watches what is there now. What happened in a directory between its walk and its watch is seen at the next look.
+    fn follow(&mut self) {
+        let Some(watches) = &mut self.watches else { return };
+        match watches.follow(self.directories.keys()) {
+            Some(fresh) => {
+                let missed = |path: &PathBuf| self.directories.get(path).is_none_or(|before| modified(path) != *before);
+                self.again.extend(fresh.into_iter().filter(missed));
+            }
+            None => (self.watches, self.again) = Default::default(),
+        }
     }
 
     fn walk_from(&mut self, from: &Path, depth: Option<usize>) {
@@ -114,6 +172,9 @@ impl Tree {
     fn forget(&mut self, directory: &Path) {
         self.directories.retain(|path, _| !path.starts_with(directory));
         self.locks.retain(|path| !path.starts_with(directory));
+        if let Some(watches) = &mut self.watches {
+            watches.forget(directory);
+        }
     }
 }
 
@@ -153,6 +214,7 @@ fn modified(path: &Path) -> Option<SystemTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use std::collections::BTreeSet;
 
     fn names(tree: &Tree) -> Vec<String> {
@@ -222,4 +284,85 @@ mod tests {
         fs::remove_dir_all(root).unwrap();
         assert!(tree.look_again().is_err() && tree.walk().is_err());
     }
+
+    /// More than the platform keeps for who does not listen.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_was_too_much_to_be_told_is_looked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        make(root, &["a/x", "b"]);
+        let mut tree = Tree::watched(root.to_owned());
+        tree.walk().unwrap();
+        if tree.watches.is_none() {
+            return;
+        }
+        // Each of them is told three times.
+        for (from, to) in [("a/x", "a/y"), ("a/y", "a/x")].into_iter().cycle().take(6_000) {
+            fs::rename(root.join(from), root.join(to)).unwrap();
+        }
+        make(root, &["b/late.lock.d", "b/c"]);
+        tree.look_again().unwrap();
+        assert_eq!(names(&tree), ["b/late.lock.d"]);
+        // And is told again from then on.
+        make(root, &["b/c/later.lock.d", "a/new"]);
+        tree.look_again().unwrap();
+        assert_eq!(names(&tree), ["b/c/later.lock.d", "b/late.lock.d"]);
+        assert!(tree.watches.is_some());
+    }
+
+    /// What may befall a tree.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Make(usize),
+        Remove(usize),
+        Move(usize, usize),
+        Look,
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// However directories come, go and move, a tree that is watched is a tree that was walked anew.
+        #[test]
+        fn a_watched_tree_is_one_walked_anew(steps in prop::collection::vec(prop_oneof![
+            4 => (0usize..PLACES.len()).prop_map(Step::Make),
+            2 => (0usize..PLACES.len()).prop_map(Step::Remove),
+            2 => (0usize..PLACES.len(), 0usize..PLACES.len()).prop_map(|(from, to)| Step::Move(from, to)),
+            3 => Just(Step::Look),
+        ], 1..40)) {
+            let folder = tempfile::tempdir().unwrap();
+            let root = folder.path();
+            let mut tree = Tree::watched(root.to_owned());
+            tree.walk().unwrap();
+            let is_watched = tree.watches.is_some();
+            for step in steps.into_iter().chain([Step::Look]) {
+                // What cannot be done is left alone.
+                let _ = match step {
+                    Step::Make(at) => fs::create_dir_all(root.join(PLACES[at])),
+                    Step::Remove(at) => fs::remove_dir_all(root.join(PLACES[at])),
+                    Step::Move(from, to) => fs::rename(root.join(PLACES[from]), root.join(PLACES[to])),
+                    Step::Look => {
+                        if !is_watched {
+                            tree.directories.values_mut().for_each(|at| *at = Some(SystemTime::UNIX_EPOCH));
+                        }
+                        tree.look_again().unwrap();
+                        // A tree that changed under the first look is right at the second.
+                        tree.look_again().unwrap();
+                        let mut fresh = Tree::new(root.to_owned());
+                        fresh.walk().unwrap();
+                        prop_assert_eq!(&tree.locks, &fresh.locks);
+                        prop_assert_eq!(
+                            tree.directories.keys().collect::<Vec<_>>(),
+                            fresh.directories.keys().collect::<Vec<_>>()
+                        );
+                        Ok(())
+                    }
+                };
+            }
+            prop_assert_eq!(tree.watches.is_some(), is_watched);
+        }
+    }
+
+    const PLACES: [&str; 8] = ["a", "a/b", "a/b/c", "a/one.lock.d", "a/b/two.lock.d", "d", "d/b", "d/b/three.lock.d"];
 }
