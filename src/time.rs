@@ -15,6 +15,9 @@ pub const MINUTE: Millis = 60 * SECOND;
 /// The latest instant taken at its word (year 9999). Beyond it a value is "unknown".
 const LATEST: Millis = 253_402_300_799_999;
 
+/// The same, as long as any.
+pub const LONGEST: Millis = LATEST;
+
 /// A duration in whole milliseconds.
 #[must_use]
 pub fn millis(duration: Duration) -> Millis {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use lockkeeper::clock::wall_clock;
 use lockkeeper::data::action::LockGuard;
 use lockkeeper::data::action::outcome::{Outcome, Verdict};
-use lockkeeper::data::harn::act::{Step, break_lock};
+use lockkeeper::data::harn::act::{Step, break_lock, finish};
 use lockkeeper::data::harn::lockdir::{Found, State};
 use lockkeeper::data::harn::locks::{guard_of, read};
 use lockkeeper::data::model::LockTable;
@@ -242,4 +242,47 @@ fn a_breaker_that_is_ended_leaves_nothing_that_stays() {
         }
         assert!(leftovers(folder.path()).is_empty(), "{step}: {:?}", leftovers(folder.path()));
     }
+}
+
+/// A breaker ends at each of its steps; the next start of a console puts right what it left.
+#[test]
+fn what_an_ended_breaker_left_is_put_right_at_the_next_start() {
+    for step in Step::iter() {
+        let (folder, path) = ground();
+        let stale = take(&path, 0).unwrap();
+        let arguments = ["break-and-die", path.to_str().unwrap(), &stale.0, &stale.1.to_string(), &step.to_string()];
+        assert!(!Command::new(support::peer_program()).args(arguments).output().unwrap().status.success(), "{step}");
+        let broken = finish(&path, &expected(&stale), "dies");
+        let (wanted, stands) = match step {
+            Step::GuardMade | Step::GuardRecorded | Step::LookedAgain => (Some(false), true),
+            Step::MovedAside => (Some(true), false),
+            // It was all done but for the word.
+            Step::Deleted => (None, false),
+        };
+        assert_eq!((broken, path.exists()), (wanted, stands), "{step}");
+        // Only a guard that bears no name yet cannot be told from another's: it runs out.
+        let left = leftovers(folder.path());
+        assert_eq!(left.is_empty(), step != Step::GuardMade, "{step}: {left:?}");
+    }
+}
+
+/// The breaker ended when it had another's lock in its hand.
+#[test]
+fn anothers_lock_that_was_moved_aside_is_put_back_at_the_next_start() {
+    let (folder, path) = ground();
+    let stale = take(&path, 0).unwrap();
+    fs::remove_dir_all(&path).unwrap();
+    let taken = take(&path, 600_000).unwrap();
+    let aside =
+        folder.path().join(format!("{}.coord-lock-reaper-token-x.broken", path.file_name().unwrap().to_string_lossy()));
+    fs::rename(&path, &aside).unwrap();
+    assert_eq!(finish(&path, &expected(&stale), "x"), Some(false));
+    assert_eq!(read(&path).record().unwrap().token, taken.0);
+    assert!(leftovers(folder.path()).is_empty());
+    // It was taken anew meanwhile: then that one counts.
+    fs::rename(&path, &aside).unwrap();
+    let anew = take(&path, 600_000).unwrap();
+    assert_eq!(finish(&path, &expected(&stale), "x"), None);
+    assert_eq!(read(&path).record().unwrap().token, anew.0);
+    assert!(leftovers(folder.path()).is_empty());
 }

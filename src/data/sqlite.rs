@@ -28,6 +28,24 @@ pub async fn data_version(connection: &Connection) -> Result<i64, Fault> {
     row.and_then(|row| row.get::<i64>(0).ok()).ok_or_else(|| Fault::transient("the database tells no data_version"))
 }
 
+/// A value that is text.
+#[must_use]
+pub fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// A value that is a whole number.
+#[must_use]
+pub fn int(value: &Value) -> Option<i64> {
+    match value {
+        Value::Integer(n) => Some(*n),
+        _ => None,
+    }
+}
+
 /// All rows of a statement, or what the database says instead.
 pub async fn collect(mut rows: libsql::Rows) -> Result<Rows, String> {
     let mut all = Vec::new();

@@ -5,14 +5,17 @@
 //! past its end is broken, or one whose record is missing or unusable for long.
 #![allow(clippy::result_large_err, reason = "a refusal is an outcome like any other")]
 
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write};
+mod guard;
+
+use std::fs;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::lockdir::{Found, GUARD_TTL, RECORD, SCHEMA, State, TAKING};
-use super::locks::{directory_since, guard_end, guard_of, path_of, read};
+use self::guard::{GUARD_TOKEN, Guard, take_stale_guard_away};
+use super::lockdir::{Found, State, TAKING};
+use super::locks::{directory_since, guard_of, path_of, read};
 use crate::data::action::hand::{Abilities, Hand, Order, Working, WriteAccess};
 use crate::data::action::outcome::Outcome;
 use crate::data::action::{Action, Kind, LockGuard, Mode};
@@ -21,8 +24,6 @@ use crate::time::{Millis, utc};
 /// What can be done to lock directories.
 pub const LOCKS: Abilities = Abilities { kinds: &[Kind::Release], records: false };
 
-/// What a guard's token begins with.
-const GUARD_TOKEN: &str = "coord-lock-reaper-token-";
 /// What the name of a directory that was moved aside ends in; it is no lock to anybody.
 const ASIDE: &str = ".broken";
 
@@ -61,19 +62,37 @@ impl Hand for LocksHand {
     fn record<'a>(&'a mut self, _: &'a Order) -> Working<'a, Result<(), String>> {
         Box::pin(async { Err("the event log is written by Harn alone".into()) })
     }
-    /// A lock that is gone or another one may have been broken by anybody: nobody can tell.
     fn recall<'a>(&'a mut self, order: &'a Order) -> Working<'a, Option<bool>> {
         Box::pin(async move {
             let Action::Release { lock, .. } = &order.action else { return None };
-            let path = path_of(&self.root, &lock.lock_key);
-            let same = tokio::task::spawn_blocking({
-                let lock = lock.clone();
-                move || is_same(&path, &lock)
-            });
-            // What still stands was not broken.
-            if same.await.ok()? { Some(false) } else { None }
+            let (path, lock, id) = (path_of(&self.root, &lock.lock_key), lock.clone(), order.id.clone());
+            tokio::task::spawn_blocking(move || finish(&path, &lock, &id)).await.ok()?
         })
     }
+}
+
+/// Puts right what an attempt that was cut off left behind, and answers whether the lock was broken. Nothing where nobody
+/// can tell: a lock that is gone may have been broken by anybody.
+pub fn finish(path: &Path, expected: &LockGuard, id: &str) -> Option<bool> {
+    let guard = Guard::of(&guard_of(path), id);
+    let aside = aside(path, &guard.token);
+    let found = directory_since(&aside).map(|since| (read(&aside), since));
+    let broken = match found {
+        // What still stands was not broken.
+        None => is_same(path, expected).then_some(false),
+        Some((found, since)) if matches_guard(&found, since, expected) => {
+            fs::remove_dir_all(&aside).ok()?;
+            Some(true)
+        }
+        // Another's, that was to be put back at once.
+        Some((Found::Recorded(_), _)) if put_back(&aside, path).is_ok() => Some(false),
+        Some(_) => {
+            let _ = fs::remove_dir_all(&aside);
+            None
+        }
+    };
+    let _ = guard.give_back();
+    broken
 }
 
 /// The steps of breaking a lock, so that tests can end the process at each of them.
@@ -260,71 +279,6 @@ fn put_back(aside: &Path, path: &Path) -> io::Result<()> {
         .map_err(io::Error::from)
 }
 
-/// The right to break one lock, as everybody who breaks locks takes it first.
-struct Guard {
-    path: PathBuf,
-    token: String,
-}
-
-impl Guard {
-    fn take(
-        path: &Path,
-        operator: &str,
-        id: &str,
-        clock: fn() -> Millis,
-        at: &mut dyn FnMut(Step),
-    ) -> Result<Self, Outcome> {
-        match DirBuilder::new().create(path) {
-            Ok(()) => {}
-            // One that was left behind is taken away, as all who break locks do once it is past its end.
-            Err(error)
-                if error.kind() == io::ErrorKind::AlreadyExists
-                    && take_stale_guard_away(path, id, clock())
-                    && DirBuilder::new().create(path).is_ok() => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(Outcome::refused("another is breaking it at this moment: look again in a minute"));
-            }
-            Err(error) => {
-                return Err(Outcome::failed(format!("its guard could not be made: {error}; nothing was changed")));
-            }
-        }
-        let guard = Self { path: path.to_owned(), token: format!("{GUARD_TOKEN}{id}") };
-        at(Step::GuardMade);
-        let now = clock();
-        let record = json!({
-            "schema": SCHEMA, "token": guard.token, "acquired_at_ms": now, "updated_at_ms": now,
-            "ttl_ms": GUARD_TTL, "expires_at_ms": now + GUARD_TTL, "owner": { "id": format!("lockkeeper/{operator}") },
-            "reason": "an operator breaks the lock", "refs": [],
-        });
-        let written = File::options()
-            .write(true)
-            .create_new(true)
-            .open(path.join(RECORD))
-            .and_then(|mut file| file.write_all(record.to_string().as_bytes()));
-        if let Err(error) = written {
-            let _ = fs::remove_dir_all(path);
-            return Err(Outcome::failed(format!("its guard could not be written: {error}; nothing was changed")));
-        }
-        at(Step::GuardRecorded);
-        Ok(guard)
-    }
-
-    fn is_ours(&self, now_ms: Millis) -> bool {
-        let found = read(&self.path);
-        found.state(now_ms) == State::Active && found.record().is_some_and(|record| record.token == self.token)
-    }
-
-    /// Takes it away, if it is still ours.
-    fn give_back(&self) -> io::Result<()> {
-        match read(&self.path).record() {
-            Some(record) if record.token == self.token => {}
-            _ => return Ok(()),
-        }
-        fs::remove_file(self.path.join(RECORD))?;
-        fs::remove_dir(&self.path)
-    }
-}
-
 /// Takes away the guard of a breaker that is gone.
 fn take_guard_away(path: &Path, expected: &LockGuard, now_ms: Millis) -> Outcome {
     let Some(since) = directory_since(path) else { return Outcome::refused("it is not there any more") };
@@ -339,18 +293,4 @@ fn take_guard_away(path: &Path, expected: &LockGuard, now_ms: Millis) -> Outcome
         Outcome::refused("it is in use: nothing was changed")
     };
     outcome.with(Some(told), None)
-}
-
-/// Takes away a guard past its end. What was moved aside is looked at once more: another's goes back.
-fn take_stale_guard_away(path: &Path, id: &str, now_ms: Millis) -> bool {
-    let over = |path: &Path| guard_end(path).is_some_and(|end| end <= now_ms);
-    let aside = aside(path, id);
-    if !over(path) || fs::rename(path, &aside).is_err() {
-        return false;
-    }
-    if !over(&aside) {
-        let _ = put_back(&aside, path);
-        return false;
-    }
-    fs::remove_dir_all(&aside).is_ok()
 }

@@ -7,7 +7,7 @@ use strum::{Display, EnumString};
 
 use super::message::{Actor, Said};
 use crate::text::Text;
-use crate::time::{MINUTE, Millis};
+use crate::time::{LONGEST, MINUTE, Millis};
 
 /// A lane that missed its deadline is late for so long, then it does not answer.
 pub const GRACE: Millis = MINUTE;
@@ -157,7 +157,7 @@ impl Fleet {
             heard_ms: said.at_ms,
         });
         lane.heard_ms = lane.heard_ms.max(said.at_ms);
-        let ms = |data: &Value, name: &str| data.get(name).and_then(Value::as_i64).map(|n| n.max(0));
+        let ms = |data: &Value, name: &str| data.get(name).and_then(Value::as_i64).map(|n| n.clamp(0, LONGEST));
         if let Some(data) = said.fleet("harn.fleet.heartbeat.v1") {
             if lane.beat.as_ref().is_none_or(|beat| beat.at_ms <= said.at_ms) {
                 lane.actor = said.from.clone();

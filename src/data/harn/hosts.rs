@@ -9,8 +9,9 @@ use libsql::{Connection, Value};
 use crate::data::model::{Lock, LockTable, Wait};
 use crate::data::observation::{Change, Observation, Presence, Probe};
 use crate::data::source::{Fault, Known, Polling, Source};
-use crate::data::sqlite::{collect, data_version, open_read_only};
+use crate::data::sqlite::{self, collect, data_version, open_read_only};
 use crate::text::Text;
+use crate::time::{Millis, plausible};
 
 /// Rows of each kind that are read at most.
 const MOST_ROWS: usize = 10_000;
@@ -92,17 +93,16 @@ async fn ask(connection: &Connection, sql: &str) -> Result<Vec<Vec<Value>>, Faul
 }
 
 fn text(row: &[Value], i: usize) -> &str {
-    match row.get(i) {
-        Some(Value::Text(text)) => text,
-        _ => "",
-    }
+    row.get(i).and_then(sqlite::text).unwrap_or_default()
 }
 
 fn int(row: &[Value], i: usize) -> Option<i64> {
-    match row.get(i) {
-        Some(Value::Integer(n)) => Some(*n),
-        _ => None,
-    }
+    row.get(i).and_then(sqlite::int)
+}
+
+/// An instant; what is none is unknown.
+fn instant(row: &[Value], i: usize) -> Option<Millis> {
+    int(row, i).filter(|at| plausible(*at))
 }
 
 /// Host, class and domain name a lease; the domain is left out where it is the usual one.
@@ -121,8 +121,8 @@ fn lease(row: &[Value]) -> Lock {
         holder_node: Text::new(text(row, 4)),
         holder_agent: Text::new(text(row, 4)),
         fence_token: None,
-        acquired_at_ms: int(row, 5),
-        expires_at_ms: int(row, 6),
+        acquired_at_ms: instant(row, 5),
+        expires_at_ms: instant(row, 6),
         shared: false,
         lease_id: Some(Text::new(text(row, 3))),
         condition: None,
@@ -136,7 +136,7 @@ fn waiter(row: &[Value]) -> Wait {
         resource: key(row),
         repository_id: Text::default(),
         agent: process.into(),
-        since_ms: int(row, 6),
+        since_ms: instant(row, 6),
         // Lower ranks are served first.
         priority: int(row, 5).map_or(0, i64::wrapping_neg),
         evidence: format!("host_lease_waiters {} ({})", text(row, 3), text(row, 4)).into(),

@@ -14,7 +14,7 @@ use crate::data::model::{
 };
 use crate::data::observation::{Change, LogStart};
 use crate::text::Text;
-use crate::time::Millis;
+use crate::time::{Millis, plausible};
 
 /// The topic of receipts: all that is seen of rooms that live in memory.
 const RECEIPTS: &str = "lifecycle.channel.audit";
@@ -208,7 +208,7 @@ impl Ledger {
                 stream: Text::new(&consumer.topic),
                 cursor: consumer.cursor,
                 head: head(&consumer.topic)?,
-                moved_at_ms: consumer.updated_at_ms,
+                moved_at_ms: consumer.updated_at_ms.filter(|at| plausible(*at)),
             })
         };
         self.consumers.iter().filter_map(reader).collect()
@@ -287,9 +287,9 @@ fn paths(text: &str) -> impl Iterator<Item = &str> {
     let word =
         |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '"' | '\'' | '`' | '(' | ')' | '<' | '>' | '?' | '!');
     let words = text.split(word).map(|word| word.trim_end_matches(['.', ':']));
-    words.filter(|word| {
-        word.len() > 2 && word.len() < 512 && (word.contains('/') || word[1..word.len() - 1].contains('.'))
-    })
+    // Bytes, since a word may begin and end with any character.
+    let has_suffix = |word: &str| word.bytes().skip(1).take(word.len() - 2).any(|byte| byte == b'.');
+    words.filter(move |word| word.len() > 2 && word.len() < 512 && (word.contains('/') || has_suffix(word)))
 }
 
 fn held(claim: &Claim, state: ClaimState) -> Lock {
@@ -351,7 +351,7 @@ fn entry(event: &Event, said: Option<&Said>, receipt: bool) -> LogEntry {
         predecessor_hash: seal.as_ref().and_then(|seal| seal.before.clone()),
         model_id: None,
         change_id: None,
-        timestamp_ms: Some(event.occurred_at_ms),
+        timestamp_ms: Some(event.occurred_at_ms).filter(|at| plausible(*at)),
         undone: false,
         repository_id: Text::default(),
         seal,

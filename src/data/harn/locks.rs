@@ -7,13 +7,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::task::JoinHandle;
 
-use super::lockdir::{Found, GUARD_SUFFIX, GUARD_TTL, MOST_BYTES, RECORD, SUFFIX, TAKING};
+use super::lockdir::{Found, GUARD_SUFFIX, GUARD_TTL, MOST_BYTES, RECORD, Record, SUFFIX, TAKING};
 use super::walk::Tree;
 use crate::data::model::{Condition, Lock, LockTable};
 use crate::data::observation::{Change, Observation, Presence, Probe};
 use crate::data::source::{Fault, Known, Polling, Source};
 use crate::text::Text;
-use crate::time::Millis;
+use crate::time::{LONGEST, Millis, plausible};
 
 /// The whole tree is walked again this often: rules of what is ignored may have changed.
 const WALK_AGAIN: Duration = Duration::from_secs(300);
@@ -48,7 +48,8 @@ impl Locks {
         let look = move || {
             let (mut tree, whole) = match tree {
                 Some(tree) if !again => (tree, false),
-                _ => (Tree::new(root), true),
+                Some(tree) => (tree, true),
+                None => (Tree::watched(root), true),
             };
             let looked = if whole { tree.walk() } else { tree.look_again() };
             let rows = looked.map(|()| rows(&tree, now_ms));
@@ -126,19 +127,33 @@ fn row(root: &Path, path: &Path, now_ms: Millis) -> Option<Lock> {
         (condition, remark) = (Some(Condition::Breaking), "the guard of a breaker stands beside it".into());
     }
     Some(Lock {
-        table: LockTable::Directory,
-        lock_key: key(root, path),
-        repository_id: Text::default(),
         holder_node: record.map(|r| r.owner.lane()).unwrap_or_default(),
         holder_agent: record.map(|r| r.owner.agent()).unwrap_or_default(),
-        fence_token: None,
-        acquired_at_ms: Some(record.map_or(since, |r| r.acquired_at_ms)),
-        expires_at_ms: record.map(|r| r.expires_at_ms),
-        shared: false,
-        lease_id: record.map(|r| Text::new(&r.token)),
+        // What is no instant is unknown; an end beyond all time is none that is past.
+        acquired_at_ms: Some(record.map_or(since, |r| r.acquired_at_ms)).filter(|at| plausible(*at)),
+        expires_at_ms: record.map(|r| r.expires_at_ms.clamp(0, LONGEST)),
         condition,
         remark: (!remark.is_empty()).then(|| Text::new(&remark)),
+        ..unheld(key(root, path), record)
     })
+}
+
+/// A lock directory that nobody is known to hold.
+fn unheld(lock_key: Text, record: Option<&Record>) -> Lock {
+    Lock {
+        table: LockTable::Directory,
+        lock_key,
+        repository_id: Text::default(),
+        holder_node: Text::default(),
+        holder_agent: Text::default(),
+        fence_token: None,
+        acquired_at_ms: None,
+        expires_at_ms: None,
+        shared: false,
+        lease_id: record.map(|r| Text::new(&r.token)),
+        condition: None,
+        remark: None,
+    }
 }
 
 /// A guard that nobody uses any more keeps every breaker out.
@@ -148,18 +163,10 @@ fn left_behind(root: &Path, guard: &Path, now_ms: Millis) -> Option<Lock> {
         return None;
     }
     Some(Lock {
-        table: LockTable::Directory,
-        lock_key: key(root, guard),
-        repository_id: Text::default(),
-        holder_node: Text::default(),
-        holder_agent: Text::default(),
-        fence_token: None,
         acquired_at_ms: Some(since),
         expires_at_ms: Some(since + GUARD_TTL),
-        shared: false,
-        lease_id: read(guard).record().map(|r| Text::new(&r.token)),
-        condition: None,
         remark: Some("the guard of a breaker that did not take it away again".into()),
+        ..unheld(key(root, guard), read(guard).record())
     })
 }
 

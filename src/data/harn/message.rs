@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::event::Event;
 use crate::text::Text;
-use crate::time::Millis;
+use crate::time::{Millis, plausible};
 
 /// The one schema that is read.
 pub const SCHEMA: &str = "harn.coordination.message.v1";
@@ -44,7 +44,7 @@ pub struct Said {
 }
 
 impl Said {
-    /// The message that an event carries, where it carries one.
+    /// The message that an event carries, where it carries one, and says when.
     #[must_use]
     pub fn of(event: &Event) -> Option<Self> {
         let message = carried(&event.kind, &event.payload)?;
@@ -54,6 +54,7 @@ impl Said {
         let word = |name: &str| message.get(name).and_then(Value::as_str);
         let id = word("id")?.to_owned();
         let stamped = event.payload["emitted_at"]["at_ms"].as_i64();
+        let at_ms = stamped.into_iter().chain([event.occurred_at_ms]).find(|at| plausible(*at))?;
         Some(Self {
             topic: event.topic.clone(),
             event_id: event.event_id,
@@ -67,7 +68,7 @@ impl Said {
             refs: names(&message["refs"]),
             reply_to: word("reply_to").map(str::to_owned),
             thread_id: word("thread_id").map(str::to_owned),
-            at_ms: stamped.unwrap_or(event.occurred_at_ms),
+            at_ms,
             id,
         })
     }

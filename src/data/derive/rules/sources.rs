@@ -100,7 +100,8 @@ pub(super) fn behind(picture: &Picture, thresholds: &Thresholds, found: &mut Vec
     for source in &picture.mesh.sources {
         let far = |reader: &&Reader| {
             let moved = reader.moved_at_ms.map(|at| source.to_console(at));
-            reader.head - reader.cursor >= FAR && moved.is_none_or(|at| picture.at_ms - at >= thresholds.stuck_ms)
+            reader.head.saturating_sub(reader.cursor) >= FAR
+                && moved.is_none_or(|at| picture.at_ms - at >= thresholds.stuck_ms)
         };
         let behind: Vec<&Reader> = source.facts.readers.iter().filter(far).collect();
         let Some(first) = behind.first() else { continue };

@@ -34,7 +34,7 @@ fn beat(lease: Millis, silence: Millis) -> Value {
 #[case(30_000, 60_000, 120_000, Liveness::Late)]
 #[case(30_000, 60_000, 120_001, Liveness::Unresponsive)]
 #[case(0, 0, 0, Liveness::Active)]
-#[case(i64::MAX, 0, i64::MAX - 1, Liveness::Active)]
+#[case(i64::MAX, 0, LONGEST, Liveness::Active)]
 fn a_lane_is_as_alive_as_it_promised(
     #[case] lease: Millis,
     #[case] silence: Millis,

@@ -8,7 +8,7 @@ use libsql::{Connection, Value};
 use super::{Consumer, Event, MOST_BYTES, MOST_EVENTS, News, is_mirror};
 use crate::data::observation::Cost;
 use crate::data::source::Fault;
-use crate::data::sqlite::{Rows, collect, data_version, open_read_only};
+use crate::data::sqlite::{Rows, collect, data_version, int, open_read_only, text};
 
 /// One file.
 pub struct Sqlite {
@@ -61,7 +61,7 @@ impl Sqlite {
         self.version = None;
         let heads = ask(&connection, "SELECT topic, last_id FROM topic_heads ORDER BY topic", cost).await?;
         let heads: Vec<(String, i64)> =
-            heads.iter().filter_map(|row| Some((text(row.first()?)?, int(row.get(1)?)?))).collect();
+            heads.iter().filter_map(|row| Some((text(row.first()?)?.to_owned(), int(row.get(1)?)?))).collect();
         let restarted = heads.iter().any(|(topic, head)| cursors.get(topic).is_some_and(|at| at > head));
         let gone = cursors.keys().any(|topic| !is_mirror(topic) && heads.iter().all(|(name, _)| name != topic));
         if restarted || gone {
@@ -173,7 +173,7 @@ fn event(topic: &str, row: &[Value]) -> Option<Event> {
     Some(Event {
         topic: topic.to_owned(),
         event_id: int(row.first()?)?,
-        kind: text(row.get(1)?)?,
+        kind: text(row.get(1)?)?.to_owned(),
         payload: json(row.get(2)?)?,
         headers,
         occurred_at_ms: int(row.get(4)?)?,
@@ -182,25 +182,11 @@ fn event(topic: &str, row: &[Value]) -> Option<Event> {
 
 fn consumer(row: &[Value]) -> Option<Consumer> {
     Some(Consumer {
-        topic: text(row.first()?)?,
-        name: text(row.get(1)?)?,
+        topic: text(row.first()?)?.to_owned(),
+        name: text(row.get(1)?)?.to_owned(),
         cursor: int(row.get(2)?)?,
         updated_at_ms: row.get(3).and_then(int),
     })
-}
-
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::Text(text) => Some(text.clone()),
-        _ => None,
-    }
-}
-
-fn int(value: &Value) -> Option<i64> {
-    match value {
-        Value::Integer(n) => Some(*n),
-        _ => None,
-    }
 }
 
 fn quoted(text: &str) -> String {

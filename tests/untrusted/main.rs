@@ -1,6 +1,8 @@
 //! Everything that comes from outside, as it was not meant to be: no parser falls over it, and nothing in it steers the
 //! terminal. `PROPTEST_CASES=100000 cargo test --release --test untrusted` goes on for longer.
 
+mod projects;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::path::{Path, PathBuf};
