@@ -25,6 +25,7 @@ fn identity() -> Identity {
         kind: "database",
         place: "".into(),
         how: "",
+        provides: &[],
         why_empty: &[],
         can,
         cannot: None,

@@ -37,6 +37,7 @@ impl Console {
             kind: "",
             place: "".into(),
             how: "",
+            provides: &[],
             why_empty: &[],
             can: lockkeeper::data::action::hand::Abilities::default(),
             cannot: None,
@@ -274,6 +275,63 @@ async fn a_project_tells_its_story() {
     assert_eq!(findings(&picture, "chain-broken"), 0);
     let docs = picture.tasks.iter().find(|task| task.task == "task:docs").unwrap();
     assert_eq!(docs.state.to_string(), "done");
+}
+
+/// The built program on a project alone: check, snapshot, the wall, and what watching costs.
+#[tokio::test]
+async fn a_project_alone_is_checked_printed_and_hung_on_a_wall() {
+    let folder = tempfile::tempdir().unwrap();
+    let began = wall_clock() - 150_000;
+    let mut project = Project::create(folder.path(), 1.0, began).await.unwrap();
+    for second in (0..=150).step_by(5) {
+        project.step(began + second * 1_000).await.unwrap();
+    }
+    let tree = project.tree.to_str().unwrap();
+    let leases = project.leases.parent().unwrap().to_str().unwrap();
+    let run = |arguments: &[&str]| {
+        let run =
+            support::lockkeeper().args(arguments).args(["--harn", tree]).env("HARN_HOST_LEASE_ROOT", leases).output();
+        let output = run.unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, said) = run(&["check"]);
+    assert!(matches!(code, Some(1 | 2)) && said.contains(" nodes=4 "), "{code:?} {said}");
+    let (code, said) = run(&["snapshot", "--format", "json"]);
+    let seen: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(code, Some(0));
+    let sources = seen["sources"].as_array().unwrap();
+    assert_eq!(sources.len(), 3);
+    assert!(sources.iter().all(|source| source["health"] == "live"), "{sources:#?}");
+    assert!(sources[0]["cost"]["rows"].as_u64() > Some(10), "reading its log is counted: {sources:#?}");
+    let tables: Vec<&str> =
+        seen["locks"].as_array().unwrap().iter().filter_map(|lock| lock["table"].as_str()).collect();
+    for table in ["lock directory", "host lease", "claim"] {
+        assert!(tables.contains(&table), "{tables:?}");
+    }
+    for part in ["nodes", "queues", "messages", "tasks", "oplog", "findings"] {
+        assert!(!seen[part].as_array().unwrap().is_empty(), "{part}");
+    }
+    assert!(seen["leaders"].as_array().unwrap().is_empty());
+    let (_, said) = run(&["snapshot", "--view", "locks"]);
+    assert!(said.contains("src/codec.rs") && said.contains("unrecorded"), "{said}");
+    // What the system does not have is said, not shown as none.
+    let (_, said) = run(&["snapshot"]);
+    assert!(said.contains("LEADERS not provided by Harn") && said.contains("LEASES not provided by Harn"), "{said}");
+    assert!(sources.iter().all(|source| source["provides"].as_array().is_some_and(|all| !all.is_empty())));
+    let env = [("HARN_HOST_LEASE_ROOT", leases)];
+    let mut wall = Screen::start(140, 40, &["--wall", "--harn", tree], &env);
+    wall.wait_for("what is wrong", |text| text.contains("held, something is wrong here"));
+    wall.press("\x03\x03");
+    wall.wait_end();
+    let mut screen = Screen::start(160, 40, &["--harn", tree], &env);
+    screen.wait_for("what it costs", |text| {
+        let line = |name: &str| text.lines().any(|line| line.contains(name) && line.contains("rows a month"));
+        line("log") && line("locks") && line("host leases")
+    });
+    screen.press("6");
+    screen.wait_text("verified");
+    screen.press("\x03");
+    assert_eq!(screen.wait_end(), 0);
 }
 
 /// From the command line: the lock that was seen, by its token; a lock in force is refused; a claim is explained.

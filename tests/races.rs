@@ -71,6 +71,7 @@ impl Arena {
             kind: "database",
             place: "here".into(),
             how: "direct",
+            provides: &[],
             why_empty: &[],
             can: act::DATABASE,
             cannot: None,

@@ -27,6 +27,23 @@ pub trait Source: Send {
     fn poll<'a>(&'a mut self, known: &'a Known) -> Polling<'a>;
 }
 
+/// What there may be in a mesh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "lowercase")]
+pub enum Aspect {
+    Nodes,
+    Locks,
+    /// Who waits for a lock.
+    Waiters,
+    Messages,
+    Tasks,
+    Leases,
+    Leaders,
+    Log,
+    /// What ties the entries of the log together.
+    Chain,
+}
+
 /// What a source is, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -40,6 +57,8 @@ pub struct Identity {
     pub place: Text,
     /// How it is read, e.g. `snapshot copy`.
     pub how: &'static str,
+    /// What it can tell of at all.
+    pub provides: &'static [Aspect],
     /// What each empty table means to this system: (part, sentence).
     pub why_empty: &'static [(&'static str, &'static str)],
     /// What an operator can do there from this console.

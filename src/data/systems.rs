@@ -9,7 +9,7 @@ use super::harn::act::LocksHand;
 use super::harn::hosts::Hosts;
 use super::harn::locks::Locks;
 use super::harn::log::EventLog;
-use super::source::{Identity, Source};
+use super::source::{Aspect, Identity, Source};
 use super::vox;
 use super::vox::act::database::DatabaseHand;
 use super::vox::act::plane::PlaneHand;
@@ -61,14 +61,21 @@ pub fn assemble(settings: &Settings) -> anyhow::Result<Sources> {
             kind: "control plane",
             place: &control.base,
             read_by: "HTTP",
+            provides: http::PROVIDES,
             why_empty: http::WHY_EMPTY,
         };
         builder.add(name, how, source, hand.map(|hand| (hand, act::CONTROL_PLANE)), None);
     }
     if let Some(path) = &settings.registry {
         let place = path.display().to_string();
-        let how =
-            How { system: vox::NAME, kind: "registry file", place: &place, read_by: "plain reads", why_empty: &[] };
+        let how = How {
+            system: vox::NAME,
+            kind: "registry file",
+            place: &place,
+            read_by: "plain reads",
+            provides: &[Aspect::Nodes],
+            why_empty: &[],
+        };
         builder.add("registry", how, Box::new(RegistryFile::new(path.clone())), None, None);
     }
     builder.harn();
@@ -81,6 +88,7 @@ struct How<'a> {
     kind: &'static str,
     place: &'a str,
     read_by: &'static str,
+    provides: &'static [Aspect],
     why_empty: &'static [(&'static str, &'static str)],
 }
 
@@ -119,8 +127,14 @@ impl Builder<'_> {
             }
         };
         let source = VoxDb::new(backend, settings.limits, wall_clock);
-        let how =
-            How { system: vox::NAME, kind: "database", place: &place, read_by: how, why_empty: schema::WHY_EMPTY };
+        let how = How {
+            system: vox::NAME,
+            kind: "database",
+            place: &place,
+            read_by: how,
+            provides: schema::PROVIDES,
+            why_empty: schema::WHY_EMPTY,
+        };
         let (hand, cannot) = self.database_hand(database);
         self.add(&name, how, Box::new(source), hand.map(|hand| (hand, act::DATABASE)), cannot);
         Ok(())
@@ -138,6 +152,7 @@ impl Builder<'_> {
                 kind: "event log",
                 place: &place,
                 read_by: "by topic heads",
+                provides: harn::OF_LOG,
                 why_empty: harn::WHY_EMPTY,
             };
             self.add(&format!("{name} log"), how, Box::new(source), None, Some(harn::LOG_CANNOT.to_owned()));
@@ -148,6 +163,7 @@ impl Builder<'_> {
                 kind: "lock directories",
                 place: &place,
                 read_by: "walking",
+                provides: &[Aspect::Locks],
                 why_empty: harn::WHY_EMPTY,
             };
             let hand = self.access.map(|access| {
@@ -163,6 +179,7 @@ impl Builder<'_> {
                 kind: "host leases",
                 place: &place,
                 read_by: "plain reads",
+                provides: &[Aspect::Locks, Aspect::Waiters],
                 why_empty: harn::WHY_EMPTY,
             };
             let cannot = Some(harn::LEASES_CANNOT.to_owned());
@@ -227,6 +244,7 @@ impl Builder<'_> {
             kind: how.kind,
             place: Text::new(how.place),
             how: how.read_by,
+            provides: how.provides,
             why_empty: how.why_empty,
             can,
             cannot: cannot.map(Text::from),

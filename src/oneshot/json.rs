@@ -83,6 +83,7 @@ fn sources(picture: &Picture) -> Value {
             "kind": source.identity.kind,
             "place": source.identity.place,
             "read_by": source.identity.how,
+            "provides": source.identity.provides.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "health": view.health.to_string(),
             "last_heard_ms": source.health.last_ok_ms,
             "error": source.health.trouble.as_ref().map(|t| t.fault.to_string()),

@@ -6,6 +6,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::cli::SnapshotView;
 use crate::data::derive::Picture;
+use crate::data::source::Aspect;
 use crate::time::{short, utc};
 
 /// A table's columns, and its rows.
@@ -19,22 +20,25 @@ struct Sheet {
 #[must_use]
 pub fn snapshot(picture: &Picture, view: Option<SnapshotView>) -> String {
     type Make = fn(&Picture) -> Sheet;
+    type Part = (SnapshotView, Option<Aspect>, Make);
     let mut out = format!("mesh {} at {}\n", picture.mesh.name, utc(picture.at_ms));
-    let sheets: &[(SnapshotView, Make)] = &[
-        (SnapshotView::Sources, sources),
-        (SnapshotView::Findings, findings),
-        (SnapshotView::Nodes, nodes),
-        (SnapshotView::Locks, locks),
-        (SnapshotView::Queues, queues),
-        (SnapshotView::Messages, messages),
-        (SnapshotView::Tasks, tasks),
-        (SnapshotView::Leases, leases),
-        (SnapshotView::Leaders, leaders),
-        (SnapshotView::Oplog, oplog),
+    let sheets: &[Part] = &[
+        (SnapshotView::Sources, None, sources),
+        (SnapshotView::Findings, None, findings),
+        (SnapshotView::Nodes, Some(Aspect::Nodes), nodes),
+        (SnapshotView::Locks, Some(Aspect::Locks), locks),
+        (SnapshotView::Queues, Some(Aspect::Waiters), queues),
+        (SnapshotView::Messages, Some(Aspect::Messages), messages),
+        (SnapshotView::Tasks, Some(Aspect::Tasks), tasks),
+        (SnapshotView::Leases, Some(Aspect::Leases), leases),
+        (SnapshotView::Leaders, Some(Aspect::Leaders), leaders),
+        (SnapshotView::Oplog, Some(Aspect::Log), oplog),
     ];
-    for (of, make) in sheets {
-        if view.is_none_or(|wanted| wanted == *of) {
-            write(&mut out, &make(picture));
+    for (_, aspect, make) in sheets.iter().filter(|(of, ..)| view.is_none_or(|wanted| wanted == *of)) {
+        let sheet = make(picture);
+        match aspect.and_then(|aspect| picture.mesh.lacks(aspect)) {
+            Some(lacking) if sheet.rows.is_empty() => _ = writeln!(out, "\n{} {lacking}", sheet.title),
+            _ => write(&mut out, &sheet),
         }
     }
     out

@@ -14,6 +14,7 @@ pub static EVENTS: Rows<Event> = Rows {
     tie: |a, b| (a.at_ms, &a.key, a.kind as u8).cmp(&(b.at_ms, &b.key, b.kind as u8)),
     repo: |_| None,
     inspect: inspections::event::inspect,
+    aspect: None,
     parts: &[],
     caveat: |p| p.mesh.unkept.as_ref().map(|why| format!("not kept for later: {why}")),
     name_column: 3,

@@ -13,6 +13,7 @@ pub static FINDINGS: Rows<Finding> = Rows {
     tie: |a, b| a.key().cmp(&b.key()),
     repo: |_| None,
     inspect: inspections::finding::inspect,
+    aspect: None,
     parts: &[],
     caveat: |_| None,
     name_column: 1,

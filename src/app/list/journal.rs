@@ -14,6 +14,7 @@ pub static JOURNAL: Rows<Entry> = Rows {
     tie: |a, b| a.id.cmp(&b.id),
     repo: |_| None,
     inspect: inspections::attempt::inspect,
+    aspect: None,
     parts: &[],
     caveat: |_| None,
     name_column: 2,

@@ -4,6 +4,7 @@ use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::{Role, State};
 use crate::data::derive::locks::LockView;
+use crate::data::source::Aspect;
 use crate::time::{Millis, short};
 
 /// Every lock and every lease in force, of every source.
@@ -17,6 +18,7 @@ pub static LOCKS: Rows<LockView> = Rows {
     },
     repo: |l| (!l.lock.repository_id.is_empty()).then_some(&l.lock.repository_id),
     inspect: inspections::lock::inspect,
+    aspect: Some(Aspect::Locks),
     parts: &["distributed_locks", "vcs_lock", "mesh_exec_leases", "exec leases", "lock directories", "host leases"],
     caveat: |_| None,
     name_column: 0,

@@ -5,6 +5,7 @@ use crate::app::inspections;
 use crate::app::role::Role;
 use crate::data::derive::messages::MessageView;
 use crate::data::model::MessageTable;
+use crate::data::source::Aspect;
 use crate::time::Millis;
 
 /// Every message known.
@@ -14,6 +15,7 @@ pub static MESSAGES: Rows<MessageView> = Rows {
     tie: |a, b| (a.message.id, a.message.table, &a.source).cmp(&(b.message.id, b.message.table, &b.source)),
     repo: |m| (!m.message.repository_id.is_empty()).then_some(&m.message.repository_id),
     inspect: inspections::message::inspect,
+    aspect: Some(Aspect::Messages),
     parts: &["a2a_messages", "mesh_a2a_messages", "inbox", "events"],
     caveat: |_| None,
     name_column: 0,

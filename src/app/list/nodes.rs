@@ -4,6 +4,7 @@ use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::Role;
 use crate::data::derive::nodes::NodeView;
+use crate::data::source::Aspect;
 
 /// Every node of every source.
 pub static NODES: Rows<NodeView> = Rows {
@@ -12,6 +13,7 @@ pub static NODES: Rows<NodeView> = Rows {
     tie: |a, b| a.node_id.cmp(&b.node_id),
     repo: |n| (!n.repository_id.is_empty()).then_some(&n.repository_id),
     inspect: inspections::node::inspect,
+    aspect: Some(Aspect::Nodes),
     parts: &["mesh_heartbeats", "nodes", "events"],
     caveat: |_| None,
     name_column: 0,

@@ -4,6 +4,7 @@ use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::{Role, State};
 use crate::data::derive::chain::LogView;
+use crate::data::source::Aspect;
 use crate::time::{clock, short};
 
 /// Every entry in the window.
@@ -13,6 +14,7 @@ pub static OPLOG: Rows<LogView> = Rows {
     tie: |a, b| a.key().cmp(&b.key()),
     repo: |l| (!l.entry.repository_id.is_empty()).then_some(&l.entry.repository_id),
     inspect: inspections::log::inspect,
+    aspect: Some(Aspect::Log),
     parts: &["agent_oplog", "convergence_op_log", "events"],
     caveat: |_| None,
     name_column: 2,

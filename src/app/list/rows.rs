@@ -9,6 +9,7 @@ use crate::app::scene::{Key, Row, Scene};
 use crate::data::derive::Picture;
 use crate::data::observation::Presence;
 use crate::data::shelf::Shelf;
+use crate::data::source::Aspect;
 use crate::text::Text;
 use crate::time::Millis;
 
@@ -86,6 +87,8 @@ pub struct Rows<T: 'static> {
     pub tie: fn(&T, &T) -> Ordering,
     pub repo: fn(&T) -> Option<&Text>,
     pub inspect: fn(&T, &Picture, Millis) -> Inspection,
+    /// What a source must tell of to have any.
+    pub aspect: Option<Aspect>,
     /// Parts of sources that it is made from.
     pub parts: &'static [&'static str],
     /// What is to be known of all of it.
@@ -200,7 +203,9 @@ impl<T: Sync + Send> List for Rows<T> {
     fn why_empty(&self, scene: &Scene) -> Vec<String> {
         let of = |(mesh, picture): (usize, &Arc<Picture>)| {
             let prefix = scene.prefix(mesh);
-            why_empty(picture, self.parts).into_iter().map(move |why| format!("{prefix}{why}"))
+            let lacking = self.aspect.and_then(|aspect| picture.mesh.lacks(aspect));
+            let why = lacking.map_or_else(|| why_empty(picture, self.parts), |lacking| vec![lacking]);
+            why.into_iter().map(move |why| format!("{prefix}{why}"))
         };
         scene.pictures().flat_map(of).collect()
     }
@@ -256,11 +261,6 @@ fn why_empty(picture: &Picture, parts: &[&str]) -> Vec<String> {
     }
     if lines.is_empty() && parts.is_empty() {
         lines.push("nothing so far".into());
-    } else if lines.is_empty() {
-        let mut systems: Vec<&str> = picture.mesh.sources.iter().map(|s| s.identity.system).collect();
-        systems.sort_unstable();
-        systems.dedup();
-        lines.extend(systems.into_iter().map(|system| format!("not provided by {system}")));
     }
     lines
 }

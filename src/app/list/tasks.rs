@@ -4,6 +4,7 @@ use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::State;
 use crate::data::derive::tasks::TaskView;
+use crate::data::source::Aspect;
 
 /// Every task that could be assembled.
 pub static TASKS: Rows<TaskView> = Rows {
@@ -12,6 +13,7 @@ pub static TASKS: Rows<TaskView> = Rows {
     tie: |a, b| (&a.repository_id, &a.task).cmp(&(&b.repository_id, &b.task)),
     repo: |t| (!t.repository_id.is_empty()).then_some(&t.repository_id),
     inspect: inspections::task::inspect,
+    aspect: Some(Aspect::Tasks),
     parts: &[
         "a2a_messages",
         "agent_oplog",

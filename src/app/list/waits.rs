@@ -4,6 +4,7 @@ use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::Role;
 use crate::data::derive::graph::WaitRow;
+use crate::data::source::Aspect;
 use crate::time::short;
 
 /// Every blocker and every wait that is known.
@@ -13,6 +14,7 @@ pub static WAITS: Rows<WaitRow> = Rows {
     tie: |a, b| a.order.cmp(&b.order),
     repo: |_| None,
     inspect: inspections::wait::inspect,
+    aspect: Some(Aspect::Waiters),
     parts: &["distributed_locks", "vcs_lock", "a2a_messages", "agent_oplog", "lock directories", "host leases"],
     caveat: |_| None,
     name_column: 0,

@@ -17,6 +17,12 @@ pub mod store;
 pub mod walk;
 pub mod watch;
 
+use super::source::Aspect;
+
+/// What an event log tells of.
+pub const OF_LOG: &[Aspect] =
+    &[Aspect::Nodes, Aspect::Locks, Aspect::Waiters, Aspect::Messages, Aspect::Tasks, Aspect::Log, Aspect::Chain];
+
 /// What each empty table means to Harn.
 pub const WHY_EMPTY: &[(&str, &str)] = &[
     ("mesh_heartbeats", "lanes are seen in the heartbeats and messages of rooms; none were written"),

@@ -22,7 +22,7 @@ use super::model::{Heartbeat, LockTable, Oddity};
 use super::observation::{Cost, Observation, Probe};
 use super::poller::Report;
 use super::poller::breaker;
-use super::source::{Fault, Identity};
+use super::source::{Aspect, Fault, Identity};
 use crate::text::Text;
 use crate::time::Millis;
 
@@ -38,6 +38,20 @@ pub struct Mesh {
     pub events: Arc<[Arc<Event>]>,
     /// Why they cannot be kept, while they cannot.
     pub unkept: Option<Text>,
+}
+
+impl Mesh {
+    /// Said of what no source of this mesh can tell of; nothing where one can.
+    #[must_use]
+    pub fn lacks(&self, aspect: Aspect) -> Option<String> {
+        if self.sources.iter().any(|source| source.identity.provides.contains(&aspect)) {
+            return None;
+        }
+        let mut systems: Vec<&str> = self.sources.iter().map(|source| source.identity.system).collect();
+        systems.sort_unstable();
+        systems.dedup();
+        Some(format!("not provided by {}", systems.join(" and ")))
+    }
 }
 
 /// One source: what it is, how it does, and what it holds.

@@ -5,6 +5,7 @@
 use libsql::Value;
 
 use crate::data::observation::{Presence, Probe};
+use crate::data::source::Aspect;
 
 /// A table as the console knows how to read it.
 #[derive(Debug)]
@@ -111,6 +112,19 @@ pub const TABLES: &[TableSpec] = &[
         required: &["id", "kind"],
         optional: &["repository_id", "task_id", "agent_id", "session_id", "created_at_ms"],
     },
+];
+
+/// What a database tells of.
+pub const PROVIDES: &[Aspect] = &[
+    Aspect::Nodes,
+    Aspect::Locks,
+    Aspect::Waiters,
+    Aspect::Messages,
+    Aspect::Tasks,
+    Aspect::Leases,
+    Aspect::Leaders,
+    Aspect::Log,
+    Aspect::Chain,
 ];
 
 /// What each table's emptiness means to Vox.

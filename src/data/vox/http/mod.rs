@@ -11,7 +11,7 @@ use self::client::{Answer, Client};
 use super::super::model::Lease;
 use crate::data::model::MessageTable;
 use crate::data::observation::{Change, ClockSample, Observation, Presence, Probe};
-use crate::data::source::{Fault, Known, Polling, Source};
+use crate::data::source::{Aspect, Fault, Known, Polling, Source};
 use crate::text::Text;
 
 /// Polls after which a call that was absent or denied is tried again: a server may have been upgraded.
@@ -185,6 +185,10 @@ fn is_decimal(id: &str) -> bool {
 fn best(a: Option<ClockSample>, b: Option<ClockSample>) -> Option<ClockSample> {
     [a, b].into_iter().flatten().min_by_key(|sample| sample.uncertainty_ms)
 }
+
+/// What a control plane tells of. Its leases are shown beside the locks.
+pub const PROVIDES: &[Aspect] =
+    &[Aspect::Nodes, Aspect::Locks, Aspect::Waiters, Aspect::Messages, Aspect::Tasks, Aspect::Leases];
 
 /// What each empty part means to a control plane.
 pub const WHY_EMPTY: &[(&str, &str)] = &[
