@@ -100,6 +100,8 @@ fn several_meshes_side_by_side() {
         update(&mut app, Event::Picture(2, picture(mesh(), NOW)));
         press(&mut app, "3");
         insta::assert_snapshot!(name("locks"), text(&render(&mut app, size, PLAIN)));
+        press(&mut app, "7");
+        insta::assert_snapshot!(name("findings"), text(&render(&mut app, size, PLAIN)));
     }
 }
 

@@ -44,7 +44,10 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
         return;
     }
     let several = scene.is_several();
-    let sources: usize = scene.pictures().map(|(_, p)| p.mesh.sources.len().clamp(1, 6) + 1).sum();
+    // What is wrong comes before what it is known from.
+    let tight = several && area.height < 30;
+    let heads = if tight { 0 } else { 1 };
+    let sources: usize = scene.pictures().map(|(_, p)| p.mesh.sources.len().clamp(1, 6) + heads).sum();
     let sources = u16::try_from(sources).unwrap_or(u16::MAX);
     let each = u16::try_from(scene.pictures().count().max(1)).unwrap_or(1);
     let node_rows: Vec<(usize, u16)> = scene
@@ -62,8 +65,8 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
         // A blank stands below.
         Constraint::Length(node_rows.iter().map(|(_, rows)| rows).sum::<u16>() + 1),
         Constraint::Fill(1),
-        Constraint::Length(if area.height >= 18 { 3 } else { 0 }),
-        Constraint::Length(sources.min(area.height / 3)),
+        Constraint::Length(if area.height >= 18 && !tight { 3 } else { 0 }),
+        Constraint::Length(sources.min(area.height / if tight { 4 } else { 3 })),
     ])
     .areas(area);
     if top.height > 0 && several {
@@ -94,7 +97,7 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
         panel(canvas, right, "STUCK WORK", "nothing is stuck", stuck());
     }
     draw_rates(canvas, rates, &scene);
-    draw_sources(canvas, bottom, &scene);
+    draw_sources(canvas, bottom, &scene, !tight);
 }
 
 /// How many troubles a mesh has; how large it is, where it has none.
@@ -301,10 +304,14 @@ fn draw_rates(canvas: &mut Canvas<'_, '_>, area: Rect, scene: &Scene) {
     }
 }
 
-/// Every source, under the mesh it is of.
-fn draw_sources(canvas: &mut Canvas<'_, '_>, area: Rect, scene: &Scene) {
+/// Every source, under the mesh it is of; without headings, behind its name.
+fn draw_sources(canvas: &mut Canvas<'_, '_>, area: Rect, scene: &Scene, headed: bool) {
     let mut lines = Vec::new();
     for (mesh, picture) in scene.pictures() {
+        if !headed {
+            lines.extend(source_lines(canvas, area, picture, &scene.prefix(mesh)));
+            continue;
+        }
         let of = if scene.is_several() { format!(" of {}", scene.name(mesh)) } else { String::new() };
         let mut head = vec![canvas.span(format!(" SOURCES{of}"), Role::Title)];
         if lines.is_empty() {
@@ -312,12 +319,12 @@ fn draw_sources(canvas: &mut Canvas<'_, '_>, area: Rect, scene: &Scene) {
             head.push(canvas.span(what, Role::Dim));
         }
         lines.push(Line::from(head));
-        lines.extend(source_lines(canvas, area, picture));
+        lines.extend(source_lines(canvas, area, picture, ""));
     }
     canvas.text(area, lines);
 }
 
-fn source_lines(canvas: &Canvas<'_, '_>, area: Rect, p: &Picture) -> Vec<Line<'static>> {
+fn source_lines(canvas: &Canvas<'_, '_>, area: Rect, p: &Picture, of: &str) -> Vec<Line<'static>> {
     let now = canvas.app.now_ms;
     let mut lines = Vec::new();
     for (source, view) in p.mesh.sources.iter().zip(p.sources.iter()) {
@@ -338,8 +345,14 @@ fn source_lines(canvas: &Canvas<'_, '_>, area: Rect, p: &Picture) -> Vec<Line<'s
         let note = source.notes.first().map(|note| format!("  {note}")).unwrap_or_default();
         let error = source.health.trouble.as_ref().map(|t| format!("  {}", t.fault)).unwrap_or_default();
         let wait = if view.open { "  (one try in 30 s)" } else { "" };
-        let wide = if area.width >= 100 { 24 } else { 15 };
-        let name = fit(source.identity.name.as_str(), wide).into_owned();
+        let wide = if area.width >= 100 {
+            24
+        } else if of.is_empty() {
+            15
+        } else {
+            22
+        };
+        let name = fit(&format!("{of}{}", source.identity.name), wide).into_owned();
         let room = usize::from(area.width).saturating_sub(2);
         let text = format!(
             "{} {:<8} {name:<wide$} {heard:>9}  {}{error}{wait}  {spent}{note}",

@@ -12,6 +12,8 @@ use crate::text::{fit, fit_middle};
 use crate::ui::Canvas;
 use crate::ui::widgets::scrollbar;
 
+/// A column that gives some of its room away keeps as much.
+const LEAST: usize = 20;
 /// Columns between two columns.
 const GAP: usize = 2;
 
@@ -164,6 +166,12 @@ fn place(columns: Vec<ColumnInfo>, room: usize) -> Vec<Placed> {
         .enumerate()
         .map(|(index, info)| Placed { index, info, width: usize::from(info.width.0) })
         .collect();
+    // The room of what tells things apart comes from the widest, whose end is least missed.
+    if let Some(mesh) = chosen.iter().find(|column| column.info.field == MESH).map(|column| column.width + GAP)
+        && let Some(widest) = chosen.iter_mut().max_by_key(|column| column.width)
+    {
+        widest.width = widest.width.saturating_sub(mesh).max(LEAST);
+    }
     let needed = |chosen: &[Placed]| chosen.iter().map(|c| c.width + GAP).sum::<usize>();
     while needed(&chosen) > room && chosen.len() > 1 {
         // Never what tells things apart.
