@@ -29,8 +29,10 @@ mod linux {
 
     use super::{Path, PathBuf, Told};
 
-    /// Directories that are watched at most: the platform has a bound for all programs of a user together.
-    const MOST_WATCHES: usize = 8_192;
+    /// Where the platform says how many directories all programs of a user together may watch.
+    const BOUND: &str = "/proc/sys/fs/inotify/max_user_watches";
+    /// Directories that are watched at most, whatever that is.
+    const MOST_WATCHES: usize = 65_536;
     /// File systems that nobody changes behind this machine's back: ext, xfs, btrfs, tmpfs, overlayfs, f2fs, zfs, bcachefs.
     const LOCAL: [u64; 8] =
         [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x794c_7630, 0xf2f5_2010, 0x2fc1_2fc1, 0xca45_1a4e];
@@ -41,6 +43,13 @@ mod linux {
         inotify: OwnedFd,
         paths: HashMap<i32, PathBuf>,
         numbers: BTreeMap<PathBuf, i32>,
+        most: usize,
+    }
+
+    /// A quarter of what there is for everybody; where that is not said, of what there is at least.
+    fn share(bound: Option<&str>) -> usize {
+        let bound = bound.and_then(|text| text.trim().parse::<usize>().ok()).unwrap_or(8_192);
+        (bound / 4).min(MOST_WATCHES)
     }
 
     impl Watches {
@@ -51,13 +60,14 @@ mod linux {
             #[allow(clippy::cast_sign_loss, reason = "a magic number")]
             let local = LOCAL.contains(&(kind as u64 & 0xffff_ffff));
             let inotify = local.then(|| inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK))?.ok()?;
-            Some(Self { inotify, paths: HashMap::new(), numbers: BTreeMap::new() })
+            let most = share(std::fs::read_to_string(BOUND).ok().as_deref());
+            Some(Self { inotify, paths: HashMap::new(), numbers: BTreeMap::new(), most })
         }
 
         /// Watches these directories and no others. Answers those that are watched from now on; nothing where they are
         /// too many, or the platform takes no more.
         pub fn follow<'a>(&mut self, directories: impl ExactSizeIterator<Item = &'a PathBuf>) -> Option<Vec<PathBuf>> {
-            if directories.len() > MOST_WATCHES {
+            if directories.len() > self.most {
                 return None;
             }
             let mut rest = std::mem::take(&mut self.numbers);
@@ -128,6 +138,18 @@ mod linux {
                     told.touched.insert(path.clone());
                 }
             }
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::share;
+
+        #[test]
+        fn most_is_left_to_others() {
+            assert_eq!(share(Some("192536\n")), 48_134);
+            assert_eq!(share(Some("1048576\n")), 65_536);
+            assert_eq!((share(Some("odd")), share(None)), (2_048, 2_048));
         }
     }
 }
