@@ -21,7 +21,8 @@ use crate::data::model::{
 };
 use crate::data::observation::{Change, ClockSample, Cost, LogStart, Observation, Presence, Probe};
 use crate::data::poller::{Report, breaker::State};
-use crate::data::source::{Aspect, Fault, Identity};
+use crate::data::source::{Fault, Identity};
+use crate::data::vox::schema::PROVIDES;
 use crate::text::Text;
 use crate::time::{MINUTE, Millis, SECOND};
 
@@ -160,15 +161,7 @@ fn identity(name: &str, kind: &'static str, how: &'static str) -> Identity {
         kind,
         place: format!("/var/{name}").into(),
         how,
-        provides: &[
-            Aspect::Nodes,
-            Aspect::Locks,
-            Aspect::Waiters,
-            Aspect::Messages,
-            Aspect::Tasks,
-            Aspect::Leases,
-            Aspect::Log,
-        ],
+        provides: PROVIDES,
         why_empty,
         can: abilities(kind),
         cannot: None,

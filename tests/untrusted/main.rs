@@ -174,6 +174,25 @@ fn draw(app: &mut App, width: u16, height: u16) {
     }
 }
 
+/// A console that shows a picture.
+fn shown(picture: Picture) -> App {
+    let mut app = app();
+    update(&mut app, Event::Picture(0, Arc::new(picture)));
+    draw(&mut app, 120, 40);
+    app
+}
+
+/// Presses keys, and looks at every cell now and then.
+fn walk_through(app: &mut App, keys: Vec<Event>) {
+    for (i, key) in keys.into_iter().enumerate() {
+        update(app, key);
+        if i % 4 == 0 {
+            let (width, height) = [(120, 40), (200, 50), (80, 24), (20, 5)][i / 4 % 4];
+            draw(app, width, height);
+        }
+    }
+}
+
 static QUIET: std::sync::Once = std::sync::Once::new();
 
 /// One look at what the settings name, however it ends.
@@ -235,16 +254,7 @@ proptest! {
         prop_assert!(picture.mesh.sources[0].health.last_ok_ms.is_some(), "the source was read");
         let line = lockkeeper::oneshot::check::check(&picture).line;
         prop_assert!(!line.chars().any(char::is_control));
-        let mut app = app();
-        update(&mut app, Event::Picture(0, Arc::new(picture)));
-        draw(&mut app, 120, 40);
-        for (i, key) in keys.into_iter().enumerate() {
-            update(&mut app, key);
-            if i % 4 == 0 {
-                let (width, height) = [(120, 40), (200, 50), (80, 24), (20, 5)][i / 4 % 4];
-                draw(&mut app, width, height);
-            }
-        }
+        walk_through(&mut shown(picture), keys);
     }
 
     /// Bodies of anything, from a control plane that answers everything with them.
@@ -264,9 +274,7 @@ proptest! {
             settings.controls = vec![Control { base, token: None }];
             look(&settings).await
         });
-        let mut app = app();
-        update(&mut app, Event::Picture(0, Arc::new(picture)));
-        draw(&mut app, 120, 40);
+        shown(picture);
     }
 
     /// What real servers answer, with harm done to it on the way: bytes changed, lost, doubled, cut off.
@@ -285,9 +293,7 @@ proptest! {
             settings.controls = vec![Control { base, token: None }];
             look(&settings).await
         });
-        let mut app = app();
-        update(&mut app, Event::Picture(0, Arc::new(picture)));
-        draw(&mut app, 120, 40);
+        shown(picture);
     }
 
     /// Files of anything: configuration, bindings, journal, history.

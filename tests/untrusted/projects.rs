@@ -2,15 +2,13 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
-use lockkeeper::app::{Event, update};
 use lockkeeper::clock::wall_clock;
 use lockkeeper::data::harn::places::Project;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{app, draw, json, key, look, quoted, settings, value};
+use super::{json, key, look, quoted, settings, shown, value, walk_through};
 
 /// The tables of the contract.
 const TABLES: &str = "
@@ -255,14 +253,6 @@ proptest! {
         }
         let json = lockkeeper::oneshot::json::snapshot(&picture, None);
         prop_assert!(serde_json::from_str::<Value>(&json).is_ok());
-        let mut app = app();
-        update(&mut app, Event::Picture(0, Arc::new(picture)));
-        draw(&mut app, 120, 40);
-        for (i, key) in keys.into_iter().enumerate() {
-            update(&mut app, key);
-            if i % 4 == 0 {
-                draw(&mut app, [120, 200, 80][i / 4 % 3], 24);
-            }
-        }
+        walk_through(&mut shown(picture), keys);
     }
 }
