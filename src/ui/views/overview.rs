@@ -46,7 +46,7 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let several = scene.is_several();
     // What is wrong comes before what it is known from.
     let tight = several && area.height < 30;
-    let heads = if tight { 0 } else { 1 };
+    let heads = usize::from(!tight);
     let sources: usize = scene.pictures().map(|(_, p)| p.mesh.sources.len().clamp(1, 6) + heads).sum();
     let sources = u16::try_from(sources).unwrap_or(u16::MAX);
     let each = u16::try_from(scene.pictures().count().max(1)).unwrap_or(1);
