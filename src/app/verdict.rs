@@ -1,5 +1,7 @@
 //! The mesh's state in one sentence: what the top line, the wall and the window's title say.
 
+use std::cmp::Reverse;
+
 use super::App;
 use super::role::{Role, State};
 use super::scene::Scene;
@@ -68,19 +70,22 @@ pub fn nothing_since(of: &str, since_ms: Millis, now_ms: Millis) -> (String, Rol
 /// The verdict on all meshes: that of the one that is worst off, by name where there are several.
 #[must_use]
 pub fn verdict(scene: &Scene) -> Verdict {
-    let each = (0..scene.len()).map(|mesh| (mesh, of_mesh(scene, mesh)));
-    // Of two that are as bad the first is named.
-    let worst = each.reduce(|worst, next| if next.1.urgency > worst.1.urgency { next } else { worst });
-    let Some((mesh, mut worst)) = worst else { return starting() };
+    let Some((mesh, mut worst)) = worst_first(scene).into_iter().next() else { return starting() };
     if worst.urgency != Urgency::Well {
         worst.says.insert_str(0, &scene.prefix(mesh));
     }
     worst
 }
 
-/// The verdict on one of the meshes.
+/// The verdict on each mesh, the worst first; of two that are as bad, in the order of the meshes.
 #[must_use]
-pub fn of_mesh(scene: &Scene, mesh: usize) -> Verdict {
+pub fn worst_first(scene: &Scene) -> Vec<(usize, Verdict)> {
+    let mut all: Vec<(usize, Verdict)> = (0..scene.len()).map(|mesh| (mesh, of_mesh(scene, mesh))).collect();
+    all.sort_by_key(|(_, verdict)| Reverse(verdict.urgency));
+    all
+}
+
+fn of_mesh(scene: &Scene, mesh: usize) -> Verdict {
     scene.picture(mesh).map_or_else(starting, |picture| of_picture(picture))
 }
 

@@ -133,6 +133,7 @@ mod tests {
         assert_eq!(layers.text("interval"), Some("2s"));
         assert_eq!(layers.get("snapshot.max_bytes").origin.to_string(), "c.toml:4");
         assert!(layers.get("db").texts.is_empty());
+        assert_eq!(parse("[mesh.z]\n[mesh.a]\n[mesh.m]\n").unwrap().meshes, ["z", "a", "m"], "in their order");
         file.apply(&mut layers, Some("prod")).unwrap();
         assert_eq!(layers.get("db").texts, ["a.db", "b.db"]);
         assert_eq!(layers.get("db").origin.to_string(), "c.toml:6 [mesh.prod]");

@@ -292,3 +292,18 @@ fn walls() {
         }
     }
 }
+
+/// However small the screen, the mesh that is worst off is on it.
+#[test]
+fn the_worst_of_several_meshes_has_room_on_any_screen() {
+    let mut options = options();
+    options.watched = ["calm", "prod"].map(watched).into();
+    let mut app = App::new(options, NOW);
+    update(&mut app, Event::Picture(0, picture(unheard(), NOW)));
+    update(&mut app, Event::Picture(1, picture(mesh(), NOW)));
+    for size in [(40, 10), (60, 12), (80, 24), (200, 50)] {
+        let text = text(&render(&mut app, size, PLAIN));
+        let line = text.lines().skip(1).find(|line| line.contains("✖ prod")).unwrap_or_default();
+        assert!(line.contains("ci-7 is dead"), "{size:?}\n{text}");
+    }
+}

@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::app::mouse::Hit;
 use crate::app::role::{Role, State};
 use crate::app::scene::{Key, Scene};
-use crate::app::verdict::of_mesh;
+use crate::app::verdict::worst_first;
 use crate::app::views::ViewId;
 use crate::data::derive::locks::{LockState, LockView};
 use crate::data::derive::sources::{SourceHealth, SourceView};
@@ -22,6 +22,9 @@ use crate::ui::widgets::{heatmap, sparkline};
 
 /// One of the counts of what happens.
 type Rate = fn(&Tally) -> u64;
+
+/// The room that the sentence of a verdict is given before its figures have any.
+const SENTENCE: usize = 24;
 
 /// A line that leads somewhere.
 struct Item {
@@ -125,19 +128,23 @@ fn verdict(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
     canvas.text(area, vec![line]);
 }
 
-/// A verdict for each mesh, in their order, so that none has to be looked for.
+/// A verdict for each mesh, in their order, so that none has to be looked for; the worst, where not all have room.
 fn each_verdict(canvas: &mut Canvas<'_, '_>, area: Rect, scene: &Scene) {
     let names = scene.name_width().min(usize::from(area.width) / 4);
+    let mut shown = worst_first(scene);
+    shown.truncate(usize::from(area.height));
+    shown.sort_by_key(|(mesh, _)| *mesh);
     let mut lines = Vec::new();
-    for mesh in (0..scene.len()).take(usize::from(area.height)) {
-        let verdict = of_mesh(scene, mesh);
+    for (mesh, verdict) in shown {
         let heard = scene.picture(mesh).filter(|p| p.sources.iter().any(|s| s.health != SourceHealth::Starting));
-        let figures = heard.map(|p| figures(p)).unwrap_or_default();
         let name = fit(scene.name(mesh), names).into_owned();
-        let room = usize::from(area.width).saturating_sub(names + figures.width() + 9);
+        let room = usize::from(area.width).saturating_sub(names + 6);
+        let figures = heard.map(|p| figures(p)).unwrap_or_default();
+        // What is wrong is said before how much.
+        let figures = if figures.width() + 3 + SENTENCE <= room { figures } else { String::new() };
+        let says = fit(&verdict.says, room.saturating_sub(figures.width() + 3)).into_owned();
         lines.push(Line::from(vec![
-            canvas.span(format!(" {} {name:<names$}  ", verdict.glyph), verdict.role),
-            canvas.span(fit(&verdict.says, room).into_owned(), verdict.role),
+            canvas.span(format!(" {} {name:<names$}  {says}", verdict.glyph), verdict.role),
             canvas.span(format!("   {figures}"), Role::Dim),
         ]));
     }
