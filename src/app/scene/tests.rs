@@ -61,6 +61,7 @@ fn things_of_one_name_are_told_apart_by_their_mesh() {
     press(&mut app, "\r");
     let Some(Overlay::Inspector(inspector)) = &app.overlay else { panic!("an inspector") };
     assert_eq!(inspector.key.mesh, 1);
+    assert!(app.inspection().unwrap().title.starts_with("staging: "));
     // A link stays in its mesh.
     let page = app.inspection().unwrap();
     let line = page.rows(false).iter().position(|row| row.target().is_some()).unwrap();

@@ -62,7 +62,8 @@ impl App {
         self.scene.picture(inspector.key.mesh)?;
         Some(match list.find(&self.scene, &inspector.key) {
             Some(row) => {
-                let page = list.inspect(&self.scene, row, self.shown_ms());
+                let mut page = list.inspect(&self.scene, row, self.shown_ms());
+                page.title.insert_str(0, &self.scene.prefix(row.mesh()));
                 if self.options.local_clock { page.reworded(|text| self.in_zone(text)) } else { page }
             }
             None => {

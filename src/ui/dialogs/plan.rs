@@ -18,7 +18,7 @@ const WIDTH: u16 = 104;
 /// The preview of a plan.
 pub fn preview(canvas: &mut Canvas<'_, '_>, area: Rect, preview: &Preview) {
     let rows = wrapped(&plan::preview(preview, canvas.app.now_ms), area);
-    let title = scrub(preview.plan.title.as_str()).into_owned();
+    let title = title_in(canvas, preview.mesh, preview.plan.title.as_str());
     let (inside, height) = frame(canvas, area, &title, rows.len());
     canvas.layout.preview = Some((height, rows.len()));
     let offset = preview.offset.min(rows.len().saturating_sub(height));
@@ -59,7 +59,7 @@ pub fn preview(canvas: &mut Canvas<'_, '_>, area: Rect, preview: &Preview) {
 pub fn run(canvas: &mut Canvas<'_, '_>, area: Rect, offset: usize) {
     let Some(running) = canvas.app.running.clone() else { return };
     let rows = wrapped(&plan::running(&running), area);
-    let title = scrub(running.plan.title.as_str()).into_owned();
+    let title = title_in(canvas, running.mesh, running.plan.title.as_str());
     let (inside, height) = frame(canvas, area, &title, rows.len());
     let offset = offset.min(rows.len().saturating_sub(height));
     body(canvas, inside, &rows, offset, height);
@@ -85,6 +85,7 @@ pub fn picker(canvas: &mut Canvas<'_, '_>, area: Rect, picker: &Picker) {
         1 => "Re-route to".to_owned(),
         n => format!("Re-route {n} messages to"),
     };
+    let title = title_in(canvas, picker.mesh, &title);
     let (inside, height) = frame(canvas, area, &title, choices.len() + 2);
     let width = usize::from(inside.width);
     let mut rows: Vec<PlanLine> = vec![("  each to the agent that fits best".into(), Role::Normal)];
@@ -114,6 +115,11 @@ pub fn picker(canvas: &mut Canvas<'_, '_>, area: Rect, picker: &Picker) {
     let foot = Rect { y: inside.bottom().saturating_sub(1), height: 1, ..inside };
     let hint = canvas.span(" Enter previews it   Esc cancels", Role::Dim);
     canvas.text(foot, vec![Line::from(hint)]);
+}
+
+/// What is done, and in which mesh, where there are several.
+fn title_in(canvas: &Canvas<'_, '_>, mesh: usize, what: &str) -> String {
+    format!("{}{}", canvas.app.scene.prefix(mesh), scrub(what))
 }
 
 /// The box, and how many rows of text it has room for.
