@@ -1,4 +1,5 @@
 //! How the views are drawn.
 
 pub mod overview;
+pub mod sources;
 pub mod table;

@@ -12,12 +12,13 @@ use crate::app::scene::{Key, Scene};
 use crate::app::verdict::worst_first;
 use crate::app::views::ViewId;
 use crate::data::derive::locks::{LockState, LockView};
-use crate::data::derive::sources::{SourceHealth, SourceView};
+use crate::data::derive::sources::SourceHealth;
 use crate::data::derive::{Picture, Stuck};
 use crate::data::mesh::rates::Tally;
 use crate::text::{fit, fit_middle};
-use crate::time::{bytes, count, latency, short};
+use crate::time::{count, short};
 use crate::ui::Canvas;
+use crate::ui::views::sources;
 use crate::ui::widgets::{heatmap, sparkline};
 
 /// One of the counts of what happens.
@@ -50,13 +51,9 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
     // What is wrong comes before what it is known from.
     let tight = several && area.height < 30;
     let heads = usize::from(!tight);
-    let sources: usize = scene.pictures().map(|(_, p)| p.mesh.sources.len().clamp(1, 6) + heads).sum();
-    let sources = u16::try_from(sources).unwrap_or(u16::MAX);
-    let each = u16::try_from(scene.pictures().count().max(1)).unwrap_or(1);
-    let node_rows: Vec<(usize, u16)> = scene
-        .pictures()
-        .map(|(mesh, p)| (mesh, heatmap::rows(p.nodes.len(), area.width).min(area.height / 3 / each).max(2)))
-        .collect();
+    let known_from: usize = scene.pictures().map(|(_, p)| p.mesh.sources.len().clamp(1, 6) + heads).sum();
+    let known_from = u16::try_from(known_from).unwrap_or(u16::MAX);
+    let node_rows = node_rows(&scene, area);
     let verdicts = match (several, canvas.app.on_wall()) {
         (true, _) => u16::try_from(scene.len()).unwrap_or(u16::MAX).min(area.height / 4),
         // A wall says the verdict above, in larger letters.
@@ -69,7 +66,7 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
         Constraint::Length(node_rows.iter().map(|(_, rows)| rows).sum::<u16>() + 1),
         Constraint::Fill(1),
         Constraint::Length(if area.height >= 18 && !tight { 3 } else { 0 }),
-        Constraint::Length(sources.min(area.height / if tight { 4 } else { 3 })),
+        Constraint::Length(known_from.min(area.height / if tight { 4 } else { 3 })),
     ])
     .areas(area);
     if top.height > 0 && several {
@@ -100,7 +97,21 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
         panel(canvas, right, "STUCK WORK", "nothing is stuck", stuck());
     }
     draw_rates(canvas, rates, &scene);
-    draw_sources(canvas, bottom, &scene, !tight);
+    sources::draw(canvas, bottom, &scene, !tight);
+}
+
+/// Which meshes' nodes are shown, in their order, and in how many rows: the worst, where not all have room.
+fn node_rows(scene: &Scene, area: Rect) -> Vec<(usize, u16)> {
+    let mut shown: Vec<usize> = worst_first(scene).into_iter().map(|(mesh, _)| mesh).collect();
+    shown.retain(|mesh| scene.picture(*mesh).is_some());
+    shown.truncate(usize::from(area.height / 6).max(1));
+    shown.sort_unstable();
+    let most = area.height / 3 / u16::try_from(shown.len()).unwrap_or(1).max(1);
+    let rows = |mesh: usize| {
+        let nodes = scene.picture(mesh).map_or(0, |p| p.nodes.len());
+        (mesh, heatmap::rows(nodes, area.width).min(most).max(2))
+    };
+    shown.into_iter().map(rows).collect()
 }
 
 /// How many troubles a mesh has; how large it is, where it has none.
@@ -308,77 +319,5 @@ fn draw_rates(canvas: &mut Canvas<'_, '_>, area: Rect, scene: &Scene) {
                 Line::from(canvas.span(format!(" {bars}"), Role::Accent)),
             ],
         );
-    }
-}
-
-/// Every source, under the mesh it is of; without headings, behind its name.
-fn draw_sources(canvas: &mut Canvas<'_, '_>, area: Rect, scene: &Scene, headed: bool) {
-    let mut lines = Vec::new();
-    for (mesh, picture) in scene.pictures() {
-        if !headed {
-            lines.extend(source_lines(canvas, area, picture, &scene.prefix(mesh)));
-            continue;
-        }
-        let of = if scene.is_several() { format!(" of {}", scene.name(mesh)) } else { String::new() };
-        let mut head = vec![canvas.span(format!(" SOURCES{of}"), Role::Title)];
-        if lines.is_empty() {
-            let what = "  health, last answer, what this console costs at this rate, the last poll";
-            head.push(canvas.span(what, Role::Dim));
-        }
-        lines.push(Line::from(head));
-        lines.extend(source_lines(canvas, area, picture, ""));
-    }
-    canvas.text(area, lines);
-}
-
-fn source_lines(canvas: &Canvas<'_, '_>, area: Rect, p: &Picture, of: &str) -> Vec<Line<'static>> {
-    let now = canvas.app.now_ms;
-    let mut lines = Vec::new();
-    for (source, view) in p.mesh.sources.iter().zip(p.sources.iter()) {
-        let cost = &source.last_cost;
-        let heard = source.health.last_ok_ms.map_or_else(|| "never".into(), |at| format!("{} ago", short(now - at)));
-        let spent = match source.meter.rate() {
-            Some(rate) => format!(
-                "{} rows{} {} trips {} a min, {} rows a month  {}",
-                count(rate.rows),
-                if rate.told { " read" } else { "" },
-                count(rate.round_trips),
-                bytes(rate.bytes),
-                count(rate.rows_a_month()),
-                latency(cost.ms)
-            ),
-            None => format!("{} rows {} {}", count(cost.rows), bytes(cost.bytes), latency(cost.ms)),
-        };
-        let note = source.notes.first().map(|note| format!("  {note}")).unwrap_or_default();
-        let error = source.health.trouble.as_ref().map(|t| format!("  {}", t.fault)).unwrap_or_default();
-        let wait = if view.open { "  (one try in 30 s)" } else { "" };
-        let wide = if area.width >= 100 {
-            24
-        } else if of.is_empty() {
-            15
-        } else {
-            22
-        };
-        let name = fit(&format!("{of}{}", source.identity.name), wide).into_owned();
-        let room = usize::from(area.width).saturating_sub(2);
-        let text = format!(
-            "{} {:<8} {name:<wide$} {heard:>9}  {}{error}{wait}  {spent}{note}",
-            view.health.glyph(),
-            view.health,
-            source.identity.how
-        );
-        lines.push(Line::from(canvas.span(
-            format!(" {}", fit(&text, room)),
-            if error.is_empty() { role_of(view) } else { view.health.role() },
-        )));
-    }
-    lines
-}
-
-/// A source that does well is of no interest.
-fn role_of(view: &SourceView) -> Role {
-    match view.health {
-        SourceHealth::Live => Role::Normal,
-        other => other.role(),
     }
 }
