@@ -102,6 +102,8 @@ fn several_meshes_side_by_side() {
         insta::assert_snapshot!(name("locks"), text(&render(&mut app, size, PLAIN)));
         press(&mut app, "7");
         insta::assert_snapshot!(name("findings"), text(&render(&mut app, size, PLAIN)));
+        press(&mut app, "2");
+        insta::assert_snapshot!(name("nodes"), text(&render(&mut app, size, PLAIN)));
         press(&mut app, "3Gx");
         let preview = text(&render(&mut app, size, PLAIN));
         assert!(preview.contains(" lab: Release"), "it says where:\n{preview}");

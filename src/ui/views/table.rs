@@ -170,7 +170,7 @@ fn place(columns: Vec<ColumnInfo>, room: usize) -> Vec<Placed> {
     if let Some(mesh) = chosen.iter().find(|column| column.info.field == MESH).map(|column| column.width + GAP)
         && let Some(widest) = chosen.iter_mut().max_by_key(|column| column.width)
     {
-        widest.width = widest.width.saturating_sub(mesh).max(LEAST);
+        widest.width = widest.width.saturating_sub(mesh).max(LEAST.min(widest.width));
     }
     let needed = |chosen: &[Placed]| chosen.iter().map(|c| c.width + GAP).sum::<usize>();
     while needed(&chosen) > room && chosen.len() > 1 {
