@@ -24,6 +24,7 @@ fn locks(random: bool) -> Vec<Arc<LockView>> {
             });
             let key = format!("file:src/{i}.rs");
             Arc::new(LockView {
+                in_several: false,
                 lock: Arc::new(Lock {
                     table: LockTable::Distributed,
                     lock_key: key.into(),
@@ -33,6 +34,7 @@ fn locks(random: bool) -> Vec<Arc<LockView>> {
                     fence_token: Some(1),
                     acquired_at_ms: Some(0),
                     expires_at_ms: Some(60_000),
+                    expires_at: None,
                     shared: false,
                     lease_id: None,
                     condition: None,

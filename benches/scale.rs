@@ -101,7 +101,7 @@ impl Console {
     fn new(path: &Path) -> Self {
         let mut settings = Settings::resolve(&Layers::default(), None, &Surroundings::default()).expect("settings");
         settings.databases = vec![Database::File { path: path.to_owned(), direct: true }];
-        let (identity, source) = assemble(&settings).expect("sources").list.pop().expect("a source");
+        let (identity, source) = assemble(&settings, None).expect("sources").list.pop().expect("a source");
         let options = Options {
             theme: Theme::Dark,
             interval: Duration::from_secs(1),

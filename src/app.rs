@@ -62,6 +62,11 @@ pub enum Event {
     MeshesOpened(Vec<Watched>),
     /// What the running plan tells.
     Progress(Progress),
+    /// Open attempts were looked into.
+    Recovered {
+        settled: usize,
+        open: usize,
+    },
 }
 
 /// What the app wants done.
@@ -96,6 +101,10 @@ pub enum Effect {
         mesh: usize,
         plan: Box<Plan>,
         reason: String,
+    },
+    /// Look into the attempts of a mesh whose end is not known.
+    Recover {
+        mesh: usize,
     },
     /// End the running plan before its next step.
     Stop {

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{ConfigError, Layers, Origin};
 use crate::data::action::Mode;
+use crate::data::action::hand::Purpose;
 use crate::oneshot::act::Seen;
 
 /// The operator's terminal for a mesh of coding agents.
@@ -218,6 +219,14 @@ pub struct ScreenArgs {
     /// Lines in place of a screen, one for each thing that happens: for screen readers, pipes and logs
     #[arg(long, conflicts_with = "wall")]
     pub plain: bool,
+}
+
+impl ScreenArgs {
+    /// Nobody sits at a wall or behind lines: nothing is done from there.
+    #[must_use]
+    pub fn purpose(self) -> Purpose {
+        if self.wall || self.plain { Purpose::Watch } else { Purpose::Act }
+    }
 }
 
 /// Options of the demo.

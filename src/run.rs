@@ -9,10 +9,12 @@ use clap::{CommandFactory as _, Parser as _};
 use crate::app::{App, Calls, Options, Theme};
 use crate::cli::{ActArgs, Cli, Command, DemoArgs, Format, Global, ScreenArgs, SnapshotArgs};
 use crate::clock::{local_offset, wall_clock};
+use crate::config::address::Address;
 use crate::config::locate::Surroundings;
 use crate::config::settings::{Control, Database};
 use crate::config::{ConfigError, Settings};
 use crate::configured::{Configured, named};
+use crate::data::action::hand::Purpose;
 use crate::data::harn::places::Project;
 use crate::demo::Demo;
 use crate::oneshot::act::{Ask, End};
@@ -126,11 +128,11 @@ fn demo(global: &Global, arguments: &DemoArgs) -> anyhow::Result<u8> {
             crate::demo::world::scaled(settings.thresholds.expiring_ms, arguments.speed).max(1_000);
         let mut project = settings.clone();
         settings.databases = vec![if arguments.remote {
-            Database::Remote { url: demo.hrana.clone(), token: None }
+            Database::Remote { url: Address::of_database(&demo.hrana)?, token: None }
         } else {
             Database::File { path: demo.database.clone(), direct: true }
         }];
-        settings.controls = vec![Control { base: demo.control.clone(), token: None }];
+        settings.controls = vec![Control { base: Address::of_control(&demo.control)?, token: None }];
         configured.open = vec![settings];
         if let Some((tree, leases)) = &demo.project {
             project.mesh = "project".into();
@@ -159,7 +161,7 @@ async fn present(kind: ScreenArgs, options: Options, meshes: Vec<Settings>, open
     if kind.plain {
         crate::runtime::plain::run(options, meshes).await
     } else {
-        crate::runtime::run(App::new(options, wall_clock()), meshes, open_mesh).await
+        crate::runtime::run(App::new(options, wall_clock()), meshes, open_mesh, kind.purpose()).await
     }
 }
 
@@ -178,7 +180,7 @@ fn options(configured: &Configured, kind: ScreenArgs) -> Options {
     let mut watched = crate::runtime::watched(&configured.open);
     // Nobody sits there: nothing is done from there.
     for mesh in &mut watched {
-        mesh.policy.read_only |= kind.wall || kind.plain;
+        mesh.policy.read_only |= kind.purpose() == Purpose::Watch;
     }
     Options {
         theme: settings.theme.parse().unwrap_or_else(|_| guess_theme()),
@@ -266,7 +268,7 @@ fn perform(global: &Global, ask: &Ask, arguments: &ActArgs) -> anyhow::Result<u8
     let settings = configured.only()?;
     start_log(settings)?;
     let end = wait_for(act::act(settings, ask, arguments))?;
-    if let End::Usage(why) | End::Refused(why) | End::ReadOnly(why) = &end {
+    if let End::Usage(why) | End::Refused(why) | End::ReadOnly(why) | End::CannotSee(why) = &end {
         eprintln!("lockkeeper: {}", crate::text::scrub(why));
     }
     Ok(end.code())

@@ -24,7 +24,9 @@ use self::signals::{Signal, Signals};
 use crate::app::{App, Effect, Event, Watched, update};
 use crate::clock::wall_clock;
 use crate::config::Settings;
+use crate::data::action::hand::Purpose;
 use crate::data::derive::Picture;
+use crate::operate::Recovered;
 
 /// The most events that are taken between two frames, so that a flood of them cannot keep the screen from moving.
 const MOST_EVENTS: usize = 4_096;
@@ -39,7 +41,7 @@ pub fn watched(meshes: &[Settings]) -> Vec<Watched> {
 }
 
 /// Runs the dashboard until it is left. Polling starts after the first frame is on screen.
-pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh) -> anyhow::Result<()> {
+pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpose: Purpose) -> anyhow::Result<()> {
     let first = meshes.first().ok_or_else(|| anyhow::anyhow!("no mesh is named"))?;
     let mut screen = Screen::open(app.options.mouse, first)?;
     screen.draw(&mut app)?;
@@ -47,7 +49,7 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh) -> an
     let mut signals = Signals::listen()?;
     let mut hangup = hangup::watch();
     let mut input = Input::listen()?;
-    let mut engines = Engines::start(&meshes)?;
+    let mut engines = Engines::start(&meshes, purpose)?;
     let mut dirty = false;
     loop {
         let mut arrived: Vec<Event> = Vec::new();
@@ -76,6 +78,7 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh) -> an
             (mesh, news) = engines.news() => arrived.push(match news {
                 News::Picture(picture) => Event::Picture(mesh, picture),
                 News::Progress(progress) => Event::Progress(progress),
+                News::Recovered(Recovered { settled, open }) => Event::Recovered { settled, open },
             }),
             () = next_second() => arrived.push(Event::Tick(wall_clock())),
         }
@@ -110,6 +113,11 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh) -> an
                             update(&mut app, Event::Said("another plan is still running".into()));
                         }
                     }
+                    Effect::Recover { mesh } => {
+                        if !engines.of(mesh).is_some_and(|engine| engine.recover()) {
+                            update(&mut app, Event::Said("another plan is still running".into()));
+                        }
+                    }
                     Effect::Stop { mesh } => {
                         if let Some(engine) = engines.of(mesh) {
                             engine.stop_plan();
@@ -125,7 +133,8 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh) -> an
                     }
                     Effect::Mouse(on) => screen.mouse(on)?,
                     Effect::Mesh(name) => {
-                        let opened = open_mesh(&name).and_then(|meshes| Ok((Engines::start(&meshes)?, meshes)));
+                        let opened =
+                            open_mesh(&name).and_then(|meshes| Ok((Engines::start(&meshes, purpose)?, meshes)));
                         let event = match opened {
                             Ok((opened, meshes)) => {
                                 std::mem::replace(&mut engines, opened).stop().await;

@@ -53,6 +53,7 @@ pub fn lock(key: &str, node: &str, agent: &str, left: Millis) -> Lock {
         fence_token: Some(7),
         acquired_at_ms: Some(NOW - 40 * SECOND),
         expires_at_ms: Some(NOW + left),
+        expires_at: None,
         shared: false,
         lease_id: None,
         condition: None,
@@ -184,6 +185,8 @@ fn observed(source: usize, at_ms: Millis, changes: Vec<Change>, parts: &[(&'stat
         clock: Some(ClockSample { offset_ms: 0, uncertainty_ms: 3 }),
         probe: Some(Arc::new(Probe { parts: parts.to_vec() })),
         oddities: None,
+        old: None,
+        unseen: None,
         notes: None,
     };
     Report::Observed { source, at_ms, observation: Box::new(observation) }
@@ -284,6 +287,7 @@ pub fn events() -> Vec<Event> {
     let event = |age: Millis, kind, name: &str, severity, seq| Event {
         schema: SCHEMA.into(),
         at_ms: NOW - age,
+        place: String::new(),
         mesh: "prod".into(),
         kind,
         key: format!("node-dead\u{1}node\u{1}{name}"),
@@ -324,6 +328,10 @@ fn journal() -> Vec<Entry> {
         before: None,
         after: verdict.map(|_| serde_json::json!({ "lease_id": HOSTILE })),
         audited: verdict.is_some(),
+        journal_only: false,
+        not_reread: false,
+        closed: false,
+        abandoned: false,
     };
     vec![
         entry("a1", MINUTE, lease("1"), Some(Verdict::Done), "not in force any more"),

@@ -133,6 +133,22 @@ fn suffix(offset: Millis) -> String {
     if offset == 0 { "Z".into() } else { zone_name(offset)[3..].to_owned() }
 }
 
+/// An instant as `SQLite`'s `datetime()` writes it, in whole seconds.
+#[must_use]
+pub fn sqlite(ms: Millis) -> String {
+    DateTime::<Utc>::from_timestamp_millis(ms).map(|t| t.format("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default()
+}
+
+/// Whether a text is an instant exactly as [`sqlite`] writes it.
+#[must_use]
+pub fn is_sqlite(text: &str) -> bool {
+    let shape = |(byte, shape): (u8, u8)| if shape == b'0' { byte.is_ascii_digit() } else { byte == shape };
+    text.len() == 19
+        && text.bytes().zip(*b"0000-00-00 00:00:00").all(shape)
+        && !text.ends_with("60")
+        && parse_sqlite(text).is_some()
+}
+
 /// Reads what `SQLite`'s `datetime()` writes (UTC, whole or fractional seconds, blank or `T` between).
 #[must_use]
 pub fn parse_sqlite(text: &str) -> Option<Millis> {
@@ -214,5 +230,10 @@ mod tests {
         }
         assert_eq!(utc(1_795_237_725_000), "2026-11-21 05:08:45Z");
         assert_eq!(utc(i64::MAX), "unknown");
+        assert!(is_sqlite("2026-11-21 05:08:45") && sqlite(1_795_237_725_000) == "2026-11-21 05:08:45");
+        for other in ["2026-11-21T05:08:45", "2026-11-21 05:08:45.1234", " 2026-11-21 05:08:45", "2026-11-21 05:08:60"]
+        {
+            assert!(!is_sqlite(other), "{other}");
+        }
     }
 }

@@ -247,16 +247,22 @@ fn a_file_that_is_locked_as_upstream_does_is_left_alone() {
 #[tokio::test]
 async fn a_read_only_console_has_no_hands_at_all() {
     use lockkeeper::config::{Layers, Origin, Settings, locate::Surroundings};
+    use lockkeeper::data::action::hand::{Purpose, WriteAccess};
     let place = Place::new(&rows()).await;
-    for (read_only, hands) in [("true", 0), ("false", 2)] {
+    // Whoever only watches has none either, and still knows what could be done.
+    for (read_only, purpose, hands, abilities) in
+        [("true", Purpose::Act, 0, 0), ("false", Purpose::Watch, 0, 2), ("false", Purpose::Act, 2, 2)]
+    {
         let mut layers = Layers::default();
         layers.set("db", vec![place.database.clone()], Origin::Default).unwrap();
         layers.set("control", vec!["127.0.0.1:9".into()], Origin::Default).unwrap();
         layers.set("read_only", vec![read_only.into()], Origin::Default).unwrap();
         let settings = Settings::resolve(&layers, None, &Surroundings::default()).unwrap();
-        let sources = lockkeeper::data::systems::assemble(&settings).unwrap();
+        let sources =
+            lockkeeper::data::systems::assemble(&settings, WriteAccess::decide(purpose, settings.read_only)).unwrap();
         assert_eq!(sources.hands.len(), hands);
-        assert_eq!(sources.list.iter().filter(|(identity, _)| !identity.can.kinds.is_empty()).count(), hands);
+        let able = sources.list.iter().filter(|(identity, _)| !identity.can.kinds.is_empty()).count();
+        assert_eq!(able, abilities);
     }
 }
 
@@ -266,7 +272,7 @@ async fn an_engine_that_comes_during_the_action_keeps_its_log() {
     use lockkeeper::data::vox::act::file::OpenFile;
     let place = Place::new(&format!("PRAGMA journal_mode = WAL; {}", rows())).await;
     let wal = Path::new(&place.database).with_file_name("fixture.db-wal");
-    let open = OpenFile::open(Path::new(&place.database), false).await.unwrap();
+    let open = OpenFile::open(Path::new(&place.database), false, 1 << 30).await.unwrap();
     let connection = open.connection().unwrap();
     connection.execute("DELETE FROM distributed_locks", ()).await.unwrap();
     assert!(wal.exists());
@@ -304,7 +310,7 @@ async fn a_lost_answer_is_neither_done_nor_failed_until_it_is_read_back() {
     // Polls take two requests, an action three: what is there, what is logged, the transaction itself.
     let release = ["release", "file:a.rs", "--fence", "41", "--yes", "--format", "json"];
     for (manners, exit, outcome, row, entries) in
-        [("lose 5", 0, "done", "gone 3 41 0", "1"), ("fail 5", 1, "failed", "gone 3 41 1", "0")]
+        [("lose 5", 0, "done", "gone 3 41 0", "1"), ("fail 5", 1, "unknown", "gone 3 41 1", "0")]
     {
         let (place, mut server, url) = served(&rows()).await;
         server.tell(manners);

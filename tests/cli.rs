@@ -212,6 +212,14 @@ fn a_local_registry_is_read_and_a_token_in_the_clear_is_warned_about() {
     let output = lockkeeper().args(["check"]).env("VOX_MESH_REGISTRY_PATH", &path).output().unwrap();
     assert!(text(&output.stdout).contains("is no registry of nodes"), "{}", text(&output.stdout));
     for (address, warned) in [("http://10.0.0.9:9847", true), ("http://127.0.0.1:9847", false), ("https://h", false)] {
-        assert_eq!(lockkeeper::data::vox::tls::warning(address, true).is_some(), warned, "{address}");
+        assert_eq!(
+            lockkeeper::data::vox::tls::warning(
+                &lockkeeper::config::address::Address::of_database(address).unwrap(),
+                true
+            )
+            .is_some(),
+            warned,
+            "{address}"
+        );
     }
 }

@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use lockkeeper::clock::wall_clock;
+use lockkeeper::config::address::Address;
 use lockkeeper::config::token::Token;
 use lockkeeper::data::observation::{Change, Presence};
 use lockkeeper::data::source::{Fault, FaultKind, Known, Source};
@@ -33,7 +34,8 @@ fn source(base: &str, token: Option<&str>) -> (ControlPlane, Option<tempfile::Na
         file
     });
     let token = file.as_ref().map(|file| Token::File(file.path().to_owned()));
-    let client = Client::new(base.to_owned(), token, 1 << 20, Duration::from_millis(500), wall_clock);
+    let client =
+        Client::new(Address::of_control(base).unwrap(), token, 1 << 20, Duration::from_millis(500), wall_clock);
     (ControlPlane::new(client), file)
 }
 

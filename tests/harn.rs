@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lockkeeper::clock::wall_clock;
+use lockkeeper::data::derive::locks::LockState;
 use lockkeeper::data::derive::{Judge, Picture, Thresholds};
 use lockkeeper::data::harn::hosts::Hosts;
 use lockkeeper::data::harn::locks::Locks;
@@ -230,18 +231,44 @@ async fn both_backends_say_the_same() {
 async fn leases_have_their_queue_in_the_order_in_which_it_is_served() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("host-leases.sqlite");
-    let sql = "INSERT INTO host_leases VALUES ('h', 'whole-machine', 'default', 'L', 'me', 'deferrable', 1, 1, NULL, 7, NULL, 'bench', '{}', NULL);
-        INSERT INTO host_lease_waiters VALUES ('w1', 'h', 'whole-machine', 'default', 'deferrable', 2, 10, 99, 1, NULL, 1);
-        INSERT INTO host_lease_waiters VALUES ('w2', 'h', 'whole-machine', 'default', 'interactive', 1, 30, 99, 2, NULL, 1);
-        INSERT INTO host_lease_waiters VALUES ('w3', 'h', 'whole-machine', 'default', 'interactive', 1, 20, 99, 3, NULL, 1);";
+    // Processes that live as long as the test: those that are dead wait no more, nor does anybody past the deadline.
+    let (me, late) = (std::process::id(), wall_clock() + 600_000);
+    let mut others: Vec<std::process::Child> =
+        (0..2).map(|_| std::process::Command::new("sleep").arg("600").spawn().unwrap()).collect();
+    let (a, b) = (others[0].id(), others[1].id());
+    let mut dead = std::process::Command::new("true").spawn().unwrap();
+    dead.wait().unwrap();
+    let waiter = |id: &str, rank: i64, at: i64, deadline: i64, pid: u32| {
+        format!(
+            "INSERT INTO host_lease_waiters VALUES ('{id}', 'h', 'whole-machine', 'default', 'c', {rank}, {at}, {deadline}, {pid}, NULL, 1);"
+        )
+    };
+    let sql = [
+        format!("INSERT INTO host_leases VALUES ('h', 'whole-machine', 'default', 'L', 'me', 'deferrable', 1, 1, NULL, {me}, NULL, 'bench', '{{}}', NULL);"),
+        waiter("w1", 2, 10, late, me),
+        waiter("w2", 1, 30, late, a),
+        waiter("w3", 1, 20, late, b),
+        waiter("w4", 0, 1, 99, me),
+        waiter("w5", 0, 1, late, dead.id()),
+    ]
+    .concat();
     execute(&path, &format!("{LEASES}{sql}")).await;
-    let mut console = Console::new(vec![("leases", Box::new(Hosts::new(path.clone())))]);
+    let mut console = Console::new(vec![("leases", Box::new(Hosts::new(path.clone(), wall_clock)))]);
     console.poll().await.remove(0).unwrap();
     let picture = console.picture();
     let lock = picture.locks.iter().next().unwrap();
     assert_eq!(lock.lock.lock_key.raw(), "h:whole-machine");
     let queue: Vec<String> = lock.waiters.iter().map(|w| format!("{} {}", w.agent, w.confidence)).collect();
-    assert_eq!(queue, ["process 3 exact", "process 2 exact", "process 1 exact"]);
+    assert_eq!(queue, [b, a, me].map(|pid| format!("process {pid} exact")));
+    assert_eq!(lock.state, LockState::Held, "a lease without an end holds while its owner lives");
+    for other in &mut others {
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+    console.poll().await.remove(0).unwrap();
+    let picture = console.picture();
+    let queue: Vec<String> = picture.locks.iter().next().unwrap().waiters.iter().map(|w| w.agent.to_string()).collect();
+    assert_eq!(queue, [format!("process {me}")]);
     assert!(console.poll().await.remove(0).unwrap().changes.is_empty());
     execute(&path, "DELETE FROM host_lease_waiters").await;
     console.poll().await.remove(0).unwrap();
@@ -261,7 +288,7 @@ async fn a_project_tells_its_story() {
     let mut console = Console::new(vec![
         ("log", Box::new(EventLog::new(log, 500, later))),
         ("locks", Box::new(Locks::new(project.tree.clone(), later))),
-        ("leases", Box::new(Hosts::new(project.leases.clone()))),
+        ("leases", Box::new(Hosts::new(project.leases.clone(), wall_clock))),
     ]);
     for polled in console.poll().await {
         polled.unwrap();

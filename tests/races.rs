@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use libsql::{Connection, params};
 use lockkeeper::clock::wall_clock;
+use lockkeeper::config::address::Address;
 use lockkeeper::config::token::Token;
-use lockkeeper::data::action::hand::WriteAccess;
+use lockkeeper::data::action::hand::{Purpose, WriteAccess};
 use lockkeeper::data::action::outcome::{Outcome, Verdict};
 use lockkeeper::data::action::plan::{Confirm, Plan, Step};
 use lockkeeper::data::action::{Action, LockGuard, MessageGuard, Mode};
@@ -17,8 +18,9 @@ use lockkeeper::data::model::{LockTable, MessageTable};
 use lockkeeper::data::source::Identity;
 use lockkeeper::data::vox::act;
 use lockkeeper::data::vox::act::database::DatabaseHand;
-use lockkeeper::data::vox::act::reach::Reach;
-use lockkeeper::data::vox::backend::remote::Remote;
+use lockkeeper::data::vox::act::target::WriteTarget;
+use lockkeeper::data::vox::hrana::Client;
+use lockkeeper::data::vox::tls::Tls;
 use lockkeeper::operate::journal::JournalFile;
 use lockkeeper::operate::{Operator, Stop};
 use support::Peer;
@@ -53,18 +55,19 @@ impl Arena {
         let sql = format!("PRAGMA journal_mode = WAL; {}{TRACE}", lockkeeper::demo::write::SCHEMA);
         let path = support::database(folder.path(), &sql).await;
         let connection = connect(&path).await;
-        let (reach, server) = if remote {
+        let (target, server) = if remote {
             std::fs::write(folder.path().join("token"), "t\n").unwrap();
             let mut server = Peer::start(&["hrana", path.to_str().unwrap(), "t"]);
             let url = server.line();
             let token = Some(Token::File(folder.path().join("token")));
-            let remote = Remote::new(url, token, 4 << 20);
-            (Reach::Remote { remote, timeout: Duration::from_secs(20) }, Some(server))
+            let address = Address::of_database(&url).unwrap();
+            let client = Client::new(&address, Tls::default(), 4 << 20).for_writing();
+            (WriteTarget::Remote { client, token, timeout: Duration::from_secs(20) }, Some(server))
         } else {
-            (Reach::File { path: path.clone(), direct: true }, None)
+            (WriteTarget::File { path: path.clone(), direct: true, max_copy: 1 << 30 }, None)
         };
-        let access = WriteAccess::unless(false).unwrap();
-        let hand = DatabaseHand::new(reach, wall_clock, access);
+        let access = WriteAccess::decide(Purpose::Act, false).unwrap();
+        let hand = DatabaseHand::new(target, wall_clock, access);
         let identity = Identity {
             system: "Vox",
             name: "db".into(),
@@ -81,6 +84,7 @@ impl Arena {
             vec![("db".into(), Box::new(hand))],
             &[identity],
             journal,
+            access,
             "ada".into(),
             "m".into(),
             wall_clock,
@@ -131,8 +135,10 @@ impl Arena {
     async fn check_journal(&self, attempts: usize, done: usize) {
         let journal = JournalFile::new(self.folder.path().join("journal.jsonl"));
         let text = std::fs::read_to_string(journal.path()).unwrap();
-        assert_eq!(text.lines().count(), 2 * attempts, "an intent and an outcome for each attempt");
-        let ends = text.lines().filter(|line| line.contains("\"verdict\":\"done\"")).count();
+        let count = |what: &str| text.lines().filter(|line| line.contains(what)).count();
+        let (begun, ended) = (count("\"event\":\"intent\""), count("\"event\":\"outcome\""));
+        assert_eq!((begun, ended), (attempts, attempts), "an intent and an outcome for each attempt");
+        let ends = count("\"verdict\":\"done\"");
         assert_eq!(ends, done);
         assert_eq!(self.number("SELECT count(*) FROM agent_oplog").await, i64::try_from(done).unwrap());
     }
@@ -178,6 +184,7 @@ async fn locks_race(remote: bool, rounds: usize) {
             fence_token: int(&row[3]),
             acquired_at_ms: None,
             expires_at_ms: int(&row[4]),
+            expires_at: None,
             token: None,
         };
         if lock.holder_node.starts_with("lockkeeper") {

@@ -5,12 +5,14 @@ mod support;
 use std::time::Duration;
 
 use lockkeeper::clock::wall_clock;
+use lockkeeper::config::address::Address;
 use lockkeeper::config::token::Token;
 use lockkeeper::data::observation::Change;
 use lockkeeper::data::source::{FaultKind, Known, Source};
 use lockkeeper::data::vox::backend::{Backend, remote::Remote};
 use lockkeeper::data::vox::db::VoxDb;
 use lockkeeper::data::vox::queries::Limits;
+use lockkeeper::data::vox::tls::Tls;
 use support::Peer;
 use support::screen::Screen;
 
@@ -43,7 +45,8 @@ impl Server {
     }
 
     fn source(&self) -> VoxDb {
-        let remote = Remote::new(self.url.clone(), Some(Token::File(self.token_file())), 4 << 20);
+        let (address, token) = (Address::of_database(&self.url).unwrap(), Some(Token::File(self.token_file())));
+        let remote = Remote::new(address, token, 4 << 20, Tls::default());
         VoxDb::new(Backend::Remote(remote), Limits::default(), wall_clock)
     }
 
@@ -112,7 +115,7 @@ async fn faults_are_explained_and_survived() {
     source.poll(&known).await.unwrap();
     for (manners, said, kind) in [
         ("status 401", "refused the token (401)", FaultKind::Setup),
-        ("status 403", "may not read", FaultKind::Setup),
+        ("status 403", "refused the request (403): as told", FaultKind::Setup),
         ("status 404", "no Hrana v3 database", FaultKind::Setup),
         ("status 429", "asks for patience (429)", FaultKind::Busy),
         ("status 503", "asks for patience (503)", FaultKind::Busy),
@@ -130,9 +133,9 @@ async fn faults_are_explained_and_survived() {
     }
 }
 
-/// The client library panics on an error whose text is no UTF-8: still an answer, not a crash.
+/// An error whose text is no UTF-8 is an answer like any other.
 #[tokio::test]
-async fn an_answer_that_the_client_panics_on_is_a_fault() {
+async fn an_answer_that_is_no_text_is_a_fault() {
     let mut server = Server::start().await;
     server.peer.tell("garbage");
     server.peer.tell("status 500");
@@ -140,7 +143,7 @@ async fn an_answer_that_the_client_panics_on_is_a_fault() {
     let output = support::run(&["check", "--db", &server.url, "--token-file", token.to_str().unwrap()]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.starts_with("LOCKKEEPER UNKNOWN") && said.contains("could not be understood"), "{said}");
+    assert!(said.starts_with("LOCKKEEPER UNKNOWN") && said.contains("failed (500)"), "{said}");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lockkeeper::clock::wall_clock;
+use lockkeeper::config::address::Address;
 use lockkeeper::data::observation::Cost;
 use lockkeeper::data::source::{Fault, FaultKind};
 use lockkeeper::data::vox::http::client::Client;
@@ -86,7 +87,9 @@ async fn serve(signed: &Signed, clients: Option<&Authority>) -> String {
 }
 
 async fn ask(base: &str, tls: Tls) -> Result<(), Fault> {
-    let mut client = Client::new(base.to_owned(), None, 1 << 16, Duration::from_secs(20), wall_clock).with_tls(tls);
+    let mut client =
+        Client::new(Address::of_control(base).unwrap(), None, 1 << 16, Duration::from_secs(20), wall_clock)
+            .with_tls(tls);
     client.health(&mut Cost::default()).await.map(|_| ())
 }
 

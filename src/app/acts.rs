@@ -105,7 +105,7 @@ impl App {
             }
         }
         let flag = |of: fn(&crate::data::model::RegistryNode) -> bool| {
-            let named = picture.nodes.iter().filter(|node| nodes.contains(&node.node_id));
+            let named = picture.nodes.iter().filter(|node| nodes.contains(&node.key));
             named.filter_map(|node| node.registry.as_ref()).any(of)
         };
         let intent = match command {
@@ -143,7 +143,10 @@ impl App {
 /// Whether a command fits the kind of thing in a row; without a row, in the view.
 fn suits(scene: &Scene, picture: &Picture, view: ViewId, row: Option<Row>, command: Command) -> bool {
     use Command::{Acknowledge, Drain, Evacuate, GiveBack, Quarantine, Release, Reroute};
-    let lock = |of: &LockView| if of.is_operators() { command == GiveBack } else { command == Release };
+    let lock = |of: &LockView| {
+        let ours = picture.fenced_off(of).is_some();
+        command == if ours { GiveBack } else { Release }
+    };
     let message = || matches!(command, Reroute | Release | Acknowledge);
     let gone = |name: Option<&Text>| {
         let node = name.and_then(|name| picture.node(name));
@@ -157,7 +160,7 @@ fn suits(scene: &Scene, picture: &Picture, view: ViewId, row: Option<Row>, comma
     match view {
         ViewId::Locks => row.and_then(|row| LOCKS.get(scene, row)).map_or(command == Release, lock),
         ViewId::Messages => message(),
-        ViewId::Nodes => node(row.and_then(|row| NODES.get(scene, row)).map(|n| &n.node_id)),
+        ViewId::Nodes => node(row.and_then(|row| NODES.get(scene, row)).map(|n| &n.key)),
         ViewId::Tasks => {
             let task = row.and_then(|row| TASKS.get(scene, row));
             command == Reroute && task.is_none_or(|task| task.message.is_some())

@@ -41,6 +41,7 @@ pub enum Command {
     Quarantine,
     Evacuate,
     GiveBack,
+    Recover,
     Known,
     Repo,
     Theme,
@@ -162,6 +163,13 @@ pub const COMMANDS: &[CommandInfo] = &[
         "give back",
         "cancel the hold on a lock that was fenced off; opens a preview",
         Some("give back"),
+    ),
+    row(
+        Command::Recover,
+        &["f"],
+        "recover",
+        "look into attempts whose end is not known, and add the op-log entries that they lack",
+        None,
     ),
     row(
         Command::Known,

@@ -200,7 +200,7 @@ impl Running {
     #[must_use]
     pub fn summary(&self) -> String {
         let n = self.steps.len();
-        let done = self.count(Verdict::Done);
+        let done = self.count(Verdict::Done) + self.count(Verdict::Already);
         if done == n {
             return format!("{}: done", self.plan.title);
         }

@@ -69,6 +69,7 @@ impl State for LockState {
             Self::Orphaned => '✖',
             Self::Breaking => '◐',
             Self::Unrecorded | Self::Malformed => '▲',
+            Self::LockedOut => '✖',
             Self::Unknown => '?',
         }
     }
@@ -77,7 +78,7 @@ impl State for LockState {
             Self::Held => Role::Healthy,
             Self::Expiring => Role::Warn,
             Self::Expired => Role::Alert,
-            Self::Orphaned => Role::Dead,
+            Self::Orphaned | Self::LockedOut => Role::Dead,
             Self::Breaking => Role::Warn,
             Self::Unrecorded | Self::Malformed => Role::Alert,
             Self::Unknown => Role::Unknown,
@@ -113,6 +114,7 @@ impl State for TaskState {
         match self {
             Self::Pending => '·',
             Self::Leased => '◐',
+            Self::Received => '?',
             Self::Running => '●',
             Self::Orphaned => '✖',
             Self::Done => '✓',
@@ -124,6 +126,7 @@ impl State for TaskState {
         match self {
             Self::Pending => Role::Normal,
             Self::Leased => Role::Accent,
+            Self::Received => Role::Unknown,
             Self::Running => Role::Healthy,
             Self::Orphaned => Role::Dead,
             Self::Done | Self::Cancelled => Role::Dim,
@@ -189,6 +192,7 @@ impl State for Verdict {
     fn glyph(&self) -> char {
         match self {
             Self::Done => '✓',
+            Self::Already => '✓',
             Self::Refused => '▲',
             Self::ReadOnly => '○',
             Self::Failed => '✖',
@@ -198,7 +202,7 @@ impl State for Verdict {
     }
     fn role(&self) -> Role {
         match self {
-            Self::Done => Role::Healthy,
+            Self::Done | Self::Already => Role::Healthy,
             Self::Refused | Self::ReadOnly => Role::Alert,
             Self::Failed => Role::Dead,
             Self::Unknown => Role::Unknown,

@@ -121,6 +121,11 @@ pub fn of_picture(picture: &Picture) -> Verdict {
             let says = format!("{} did not answer the last time", name.unwrap_or_default());
             Verdict::new('◐', says, Role::Warn, Urgency::NotHeard)
         }
+        (None, None) if picture.mesh.sources.iter().any(|source| !source.unseen.is_empty()) => {
+            let first = picture.mesh.sources.iter().find(|source| !source.unseen.is_empty());
+            let name = first.map(|source| source.identity.name.to_string()).unwrap_or_default();
+            Verdict::new('◐', format!("not all of {name} is seen"), Role::Warn, Urgency::NotHeard)
+        }
         (None, None) => Verdict::new('●', "all is well", Role::Healthy, Urgency::Well),
     }
 }

@@ -29,6 +29,16 @@ impl Surroundings {
         }
     }
 
+    /// A path as a person writes it: `~` and `~/` stand for the home folder, in a file and a variable too.
+    #[must_use]
+    pub fn path(&self, text: &str) -> PathBuf {
+        match (text.strip_prefix('~'), &self.home) {
+            (Some(""), Some(home)) => home.clone(),
+            (Some(rest), Some(home)) if rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
+            _ => PathBuf::from(text),
+        }
+    }
+
     /// Every database file that Vox may have written here, the control plane's first.
     #[must_use]
     pub fn database_files(&self) -> Vec<PathBuf> {

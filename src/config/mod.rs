@@ -2,6 +2,7 @@
 //!
 //! A mesh that is asked for by name outranks the environment: its name is a flag.
 
+pub mod address;
 pub mod environment;
 pub mod file;
 pub mod keys;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::address::{self, Address};
 use super::locate::Surroundings;
 use super::token::Token;
 use super::{ConfigError, Layers};
@@ -83,11 +84,11 @@ pub enum Database {
         direct: bool,
     },
     Remote {
-        url: String,
+        url: Address,
         token: Option<Token>,
     },
     Replica {
-        url: String,
+        url: Address,
         path: PathBuf,
         token: Option<Token>,
         every: Duration,
@@ -97,8 +98,7 @@ pub enum Database {
 /// How to reach a control plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Control {
-    /// Scheme, host and port.
-    pub base: String,
+    pub base: Address,
     pub token: Option<Token>,
 }
 
@@ -119,21 +119,21 @@ impl Settings {
         }
         settings.databases = databases(layers, around)?;
         settings.controls = controls(layers, around)?;
-        settings.registry = layers.text("registry").map(PathBuf::from);
-        settings.projects = layers.get("harn.dir").texts.iter().map(|dir| project(Path::new(dir), around)).collect();
+        settings.registry = layers.text("registry").map(|path| around.path(path));
+        settings.projects = layers.get("harn.dir").texts.iter().map(|dir| project(&around.path(dir), around)).collect();
         if !settings.has_places() {
             settings.find_places(layers, around);
         }
-        settings.host_leases = layers.text("harn.host_leases").map(PathBuf::from).or_else(|| {
+        settings.host_leases = layers.text("harn.host_leases").map(|path| around.path(path)).or_else(|| {
             let var = |name: &str| around.env.get(name).filter(|dir| !dir.is_empty()).map(Path::new);
             let usual = host_leases(var("HARN_HOST_LEASE_ROOT"), var("HARN_HOME"), around.home.as_deref());
-            usual.filter(|path| !settings.projects.is_empty() && path.is_file())
+            usual.filter(|_| !settings.projects.is_empty())
         });
         Ok(settings)
     }
 
     fn without_places(layers: &Layers, mesh: Option<&str>, around: &Surroundings) -> Self {
-        let path = |name| layers.text(name).map(PathBuf::from);
+        let path = |name| layers.text(name).map(|path| around.path(path));
         let user = || around.env.get("USER").or_else(|| around.env.get("LOGNAME")).cloned();
         let limits = Limits {
             live_rows: small(number(layers, "limits.live_rows")),
@@ -252,23 +252,16 @@ fn databases(layers: &Layers, around: &Surroundings) -> Result<Vec<Database>, Co
     let value = layers.get("db");
     let direct = layers.text("db_access") == Some("direct");
     let token = token(layers, "token", around);
-    let replica = layers.text("replica_path").map(PathBuf::from);
+    let replica = layers.text("replica_path").map(|path| around.path(path));
     let mut found = Vec::new();
     for place in &value.texts {
-        if place.contains("://") {
-            let known = ["libsql://", "https://", "http://"].iter().any(|scheme| place.starts_with(scheme));
-            if !known {
-                let what = format!("{place} has a scheme that no database here speaks");
-                return Err(ConfigError::new(&value.origin, what, "use libsql://, https:// or http://, or a path"));
-            }
-            if place.contains('@') || place.to_ascii_lowercase().contains("authtoken") {
-                return Err(ConfigError::new(
-                    &value.origin,
-                    "the database URL holds a secret",
-                    "take it out and use --token-file, --token-env or token_command",
-                ));
-            }
-            let url = place.trim_end_matches('/').to_owned();
+        if address::is_meant(place) {
+            // An address that is refused is not repeated: it may hold a secret.
+            let url = Address::of_database(place).map_err(|why| {
+                let todo = "write libsql://, https:// or http://, host and port; a token goes to --token-file, \
+                            --token-env or token_command";
+                ConfigError::new(&value.origin, format!("a database URL cannot be used: {why}"), todo)
+            })?;
             found.push(match &replica {
                 Some(path) => {
                     let every = duration(layers, "sync_interval");
@@ -276,8 +269,11 @@ fn databases(layers: &Layers, around: &Surroundings) -> Result<Vec<Database>, Co
                 }
                 None => Database::Remote { url, token: token.clone() },
             });
+        } else if address::holds_token(place) {
+            let todo = "write a path or an address; a token goes to --token-file, --token-env or token_command";
+            return Err(ConfigError::new(&value.origin, "a database path seems to hold a token", todo));
         } else {
-            found.push(Database::File { path: PathBuf::from(place), direct });
+            found.push(Database::File { path: around.path(place), direct });
         }
     }
     Ok(found)
@@ -286,54 +282,22 @@ fn databases(layers: &Layers, around: &Surroundings) -> Result<Vec<Database>, Co
 fn controls(layers: &Layers, around: &Surroundings) -> Result<Vec<Control>, ConfigError> {
     let value = layers.get("control");
     let token = token(layers, "control_token", around);
-    let to_control = |address: &String| {
-        Ok(Control {
-            base: base_url(address).map_err(|what| {
-                ConfigError::new(
-                    &value.origin,
-                    format!("{address} is no control plane address: {what}"),
-                    "write host:port or http(s)://host:port",
-                )
-            })?,
-            token: token.clone(),
-        })
+    let to_control = |text: &String| {
+        let base = Address::of_control(text).map_err(|why| {
+            let todo = "write host:port or http(s)://host:port; a token goes to control_token_file, control_token_env \
+                        or control_token_command";
+            ConfigError::new(&value.origin, format!("a control plane address cannot be used: {why}"), todo)
+        })?;
+        Ok(Control { base, token: token.clone() })
     };
     value.texts.iter().map(to_control).collect()
-}
-
-/// `host` becomes `http://host:9847`. A bind-all host is where a server listens, not where it is.
-fn base_url(address: &str) -> Result<String, &'static str> {
-    let (scheme, rest) = match address.split_once("://") {
-        Some((scheme @ ("http" | "https"), rest)) => (scheme, rest),
-        Some(_) => return Err("unknown scheme"),
-        None => ("http", address),
-    };
-    let authority = rest.split('/').next().unwrap_or_default();
-    if authority.is_empty() {
-        return Err("it names no host");
-    }
-    if authority.contains('@') {
-        return Err("it holds a secret");
-    }
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && !host.ends_with(':') => {
-            (host, port)
-        }
-        _ => (authority, if address.contains("://") && scheme == "https" { "443" } else { "9847" }),
-    };
-    let host = match host {
-        "0.0.0.0" | "*" => "127.0.0.1",
-        "[::]" | "::" => "[::1]",
-        host => host,
-    };
-    Ok(format!("{scheme}://{host}:{port}"))
 }
 
 /// The token's place with the highest-ranking origin; a variable only if it is set.
 fn token(layers: &Layers, prefix: &str, around: &Surroundings) -> Option<Token> {
     let key = |suffix: &str| format!("{prefix}_{suffix}");
     if let Some(path) = layers.text(&key("file")) {
-        return Some(Token::File(path.into()));
+        return Some(Token::File(around.path(path)));
     }
     let command = &layers.get(&key("command")).texts;
     if !command.is_empty() {
@@ -382,19 +346,6 @@ fn small(n: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[rstest::rstest]
-    #[case("mesh.example", Ok("http://mesh.example:9847"))]
-    #[case("0.0.0.0:9000", Ok("http://127.0.0.1:9000"))]
-    #[case("[::1]:9847", Ok("http://[::1]:9847"))]
-    #[case("https://mesh.example/", Ok("https://mesh.example:443"))]
-    #[case("http://mesh.example:80/x", Ok("http://mesh.example:80"))]
-    #[case("ftp://x", Err("unknown scheme"))]
-    #[case("http://u:p@x", Err("it holds a secret"))]
-    #[case("", Err("it names no host"))]
-    fn control_addresses(#[case] address: &str, #[case] expected: Result<&str, &'static str>) {
-        assert_eq!(base_url(address), expected.map(str::to_owned));
-    }
 
     #[test]
     fn a_secret_in_an_address_is_refused() {

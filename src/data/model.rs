@@ -91,6 +91,22 @@ pub enum Condition {
     Breaking,
     /// Another says that it is theirs as well.
     Contested,
+    /// It names no end, and whoever holds it is known to live.
+    OpenEnded,
+    /// Whoever holds it is known to be dead.
+    OwnerDead,
+    /// What an ended breaker left keeps everybody out, or keeps a lock from its holder; nobody but an operator mends it.
+    LockedOut,
+}
+
+/// A value as a database stores it, where that is not how such a value is usually written.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stored {
+    Integer(i64),
+    /// With all of its digits.
+    Real(String),
+    Text(String),
 }
 
 /// One lock row.
@@ -104,6 +120,8 @@ pub struct Lock {
     pub fence_token: Option<i64>,
     pub acquired_at_ms: Option<Millis>,
     pub expires_at_ms: Option<Millis>,
+    /// Its end as it is stored, where that is not as such ends are usually written: a guard compares what is stored.
+    pub expires_at: Option<Arc<Stored>>,
     /// Readers share it; otherwise it is exclusive.
     pub shared: bool,
     /// What tells this hold from any other of the same lock, where no fence token does.
@@ -127,6 +145,26 @@ pub struct Wait {
     pub evidence: Text,
     /// Whether the source serves its waiters in their order, or this was read from what an agent wrote.
     pub exact: bool,
+}
+
+/// What an agent said that an operator should know, where its system gives that a form.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Remark {
+    pub id: Text,
+    pub agent: Text,
+    pub node_id: Text,
+    pub at_ms: Option<Millis>,
+    pub says: Text,
+    pub kind: RemarkKind,
+}
+
+/// What a remark is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RemarkKind {
+    /// A reviewer's finding that asks for an answer and has none.
+    Finding { overturned: bool, action: Text },
+    /// An agent's own word on its work; nobody checked it.
+    Checkin,
 }
 
 /// How far a reader of a stream of messages has come.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::model::{
     Heartbeat, Leader, Lease, LineageEvent, Lock, LockTable, LogEntry, LogTable, Message, MessageTable, Oddity,
-    QueueStats, Reader, RegistryNode, Wait,
+    QueueStats, Reader, RegistryNode, Remark, Wait,
 };
+use super::source::Fault;
 use crate::text::Text;
 use crate::time::Millis;
 
@@ -20,6 +21,10 @@ pub struct Observation {
     pub probe: Option<Arc<Probe>>,
     /// Replaces the oddities known of this source, where its rows were read.
     pub oddities: Option<Vec<Oddity>>,
+    /// Set where its facts are old although they were read just now: of when they are, and why they are no newer.
+    pub old: Option<(Millis, Fault)>,
+    /// What this source may not show, or does not show whole: without it nobody can say that all is well.
+    pub unseen: Option<Vec<Text>>,
     /// Things to tell the operator about this source (a role that is missing, a bound that was met).
     pub notes: Option<Vec<Text>>,
 }
@@ -48,6 +53,8 @@ pub enum Change {
     /// Everybody who waits, where the source says so itself.
     Waits(Vec<Wait>),
     Readers(Vec<Reader>),
+    /// Everything that agents said for the operator.
+    Remarks(Vec<Remark>),
     Queue(Option<QueueStats>),
 }
 

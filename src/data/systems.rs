@@ -13,10 +13,11 @@ use super::source::{Aspect, Identity, Source};
 use super::vox;
 use super::vox::act::database::DatabaseHand;
 use super::vox::act::plane::PlaneHand;
-use super::vox::act::reach::Reach;
+use super::vox::act::target::WriteTarget;
 use super::vox::act::{self, holders};
 use super::vox::backend::{Backend, local, remote, replica};
 use super::vox::db::VoxDb;
+use super::vox::hrana;
 use super::vox::http::client::Client;
 use super::vox::http::{self, ControlPlane};
 use super::vox::registry::RegistryFile;
@@ -26,7 +27,6 @@ use super::vox::snapshot::store::Store;
 use crate::clock::wall_clock;
 use crate::config::Settings;
 use crate::config::settings::Database;
-use crate::config::token::Token;
 use crate::text::Text;
 
 /// The sources of one mesh, and the folder their private copies live in.
@@ -38,33 +38,33 @@ pub struct Sources {
     pub store: Option<Store>,
 }
 
-/// Makes every source that the settings name.
-pub fn assemble(settings: &Settings) -> anyhow::Result<Sources> {
-    let access = WriteAccess::unless(settings.read_only);
+/// Makes every source that the settings name; with the right to write also what writes to them. What could be done is
+/// known without it, so that a plan can be shown by a console that does not run it.
+pub fn assemble(settings: &Settings, access: Option<WriteAccess>) -> anyhow::Result<Sources> {
     let mut builder =
         Builder { settings, access, names: HashSet::new(), list: Vec::new(), hands: Vec::new(), store: None };
     for database in &settings.databases {
         builder.database(database)?;
     }
     for control in &settings.controls {
-        let name = control.base.split("://").last().unwrap_or(&control.base);
+        let name = control.base.name();
         // A connection of its own for each: a poll that hangs does not hold an action up.
         let client = || {
             let (base, token) = (control.base.clone(), control.token.clone());
             Client::new(base, token, settings.control_max_answer, settings.timeout, wall_clock)
                 .with_tls(settings.tls.clone())
         };
-        let hand = access.map(|access| Box::new(PlaneHand::new(client(), access)) as Box<dyn Hand>);
+        let hand = access.map(|access| Box::new(PlaneHand::new(client().for_writing(), access)) as Box<dyn Hand>);
         let source = Box::new(ControlPlane::new(client()));
         let how = How {
             system: vox::NAME,
             kind: "control plane",
-            place: &control.base,
+            place: control.base.as_str(),
             read_by: "HTTP",
             provides: http::PROVIDES,
             why_empty: http::WHY_EMPTY,
         };
-        builder.add(name, how, source, hand.map(|hand| (hand, act::CONTROL_PLANE)), None);
+        builder.add(name, how, source, hand, Can::these(act::CONTROL_PLANE));
     }
     if let Some(path) = &settings.registry {
         let place = path.display().to_string();
@@ -76,7 +76,7 @@ pub fn assemble(settings: &Settings) -> anyhow::Result<Sources> {
             provides: &[Aspect::Nodes],
             why_empty: &[],
         };
-        builder.add("registry", how, Box::new(RegistryFile::new(path.clone())), None, None);
+        builder.add("registry", how, Box::new(RegistryFile::new(path.clone())), None, Can::nothing());
     }
     builder.harn();
     Ok(Sources { list: builder.list, hands: builder.hands, store: builder.store })
@@ -90,6 +90,26 @@ struct How<'a> {
     read_by: &'static str,
     provides: &'static [Aspect],
     why_empty: &'static [(&'static str, &'static str)],
+}
+
+/// What an operator could do there, or why nothing.
+struct Can {
+    abilities: Abilities,
+    why_not: Option<String>,
+}
+
+impl Can {
+    fn these(abilities: Abilities) -> Self {
+        Self { abilities, why_not: None }
+    }
+
+    fn nothing() -> Self {
+        Self::these(Abilities::default())
+    }
+
+    fn not(why: impl Into<String>) -> Self {
+        Self { abilities: Abilities::default(), why_not: Some(why.into()) }
+    }
 }
 
 struct Builder<'a> {
@@ -115,15 +135,15 @@ impl Builder<'_> {
                 (file_name(path), absolute(path), "snapshot copy", Backend::Copy(local::CopyOf::new(copier)))
             }
             Database::Remote { url, token } => {
-                let backend = remote::Remote::new(url.clone(), token.clone(), settings.remote_max_answer)
-                    .with_tls(settings.tls.clone());
-                (host(url), url.clone(), "remote batch", Backend::Remote(backend))
+                let (limit, tls) = (settings.remote_max_answer, settings.tls.clone());
+                let backend = remote::Remote::new(url.clone(), token.clone(), limit, tls);
+                (url.name().to_owned(), url.to_string(), "remote batch", Backend::Remote(backend))
             }
             Database::Replica { url, path, token, every } => {
                 let backend =
                     replica::Replica::new(url.clone(), path.clone(), token.clone(), *every, settings.remote_max_answer)
                         .with_tls(settings.tls.clone());
-                (host(url), url.clone(), "replica", Backend::Replica(Box::new(backend)))
+                (url.name().to_owned(), url.to_string(), "replica", Backend::Replica(Box::new(backend)))
             }
         };
         let source = VoxDb::new(backend, settings.limits, wall_clock);
@@ -135,8 +155,8 @@ impl Builder<'_> {
             provides: schema::PROVIDES,
             why_empty: schema::WHY_EMPTY,
         };
-        let (hand, cannot) = self.database_hand(database);
-        self.add(&name, how, Box::new(source), hand.map(|hand| (hand, act::DATABASE)), cannot);
+        let (hand, can) = self.database_hand(database);
+        self.add(&name, how, Box::new(source), hand, can);
         Ok(())
     }
 
@@ -155,7 +175,7 @@ impl Builder<'_> {
                 provides: harn::OF_LOG,
                 why_empty: harn::WHY_EMPTY,
             };
-            self.add(&format!("{name} log"), how, Box::new(source), None, Some(harn::LOG_CANNOT.to_owned()));
+            self.add(&format!("{name} log"), how, Box::new(source), None, Can::not(harn::LOG_CANNOT));
             let source = Locks::new(project.tree.clone(), wall_clock);
             let place = absolute(&project.tree);
             let how = How {
@@ -166,11 +186,10 @@ impl Builder<'_> {
                 provides: &[Aspect::Locks],
                 why_empty: harn::WHY_EMPTY,
             };
-            let hand = self.access.map(|access| {
-                let hand = Box::new(LocksHand::new(project.tree.clone(), wall_clock, access)) as Box<dyn Hand>;
-                (hand, harn::act::LOCKS)
-            });
-            self.add(&format!("{name} locks"), how, Box::new(source), hand, None);
+            let tree = || project.tree.clone();
+            let hand = |access| Box::new(LocksHand::new(tree(), wall_clock, access)) as Box<dyn Hand>;
+            let can = Can::these(harn::act::LOCKS);
+            self.add(&format!("{name} locks"), how, Box::new(source), self.access.map(hand), can);
         }
         if let Some(path) = &self.settings.host_leases {
             let place = absolute(path);
@@ -182,29 +201,30 @@ impl Builder<'_> {
                 provides: &[Aspect::Locks, Aspect::Waiters],
                 why_empty: harn::WHY_EMPTY,
             };
-            let cannot = Some(harn::LEASES_CANNOT.to_owned());
-            self.add("host leases", how, Box::new(Hosts::new(path.clone())), None, cannot);
+            let can = Can::not(harn::LEASES_CANNOT);
+            self.add("host leases", how, Box::new(Hosts::new(path.clone(), wall_clock)), None, can);
         }
     }
 
     /// What writes to a database, on a connection of its own; or why nothing does.
-    fn database_hand(&self, database: &Database) -> (Option<Box<dyn Hand>>, Option<String>) {
-        let Some(access) = self.access else { return (None, None) };
-        let remote = |url: &str, token: &Option<Token>| Reach::Remote {
-            remote: remote::Remote::new(url.to_owned(), token.clone(), self.settings.remote_max_answer)
-                .with_tls(self.settings.tls.clone()),
-            timeout: self.settings.timeout,
-        };
-        let reach = match database {
+    fn database_hand(&self, database: &Database) -> (Option<Box<dyn Hand>>, Can) {
+        let settings = self.settings;
+        let target = match database {
             Database::File { path, .. } if path.exists() && !holders::may_write(path) => {
-                let why = format!("{} may not be written to by this user", path.display());
-                return (None, Some(why));
+                return (None, Can::not(format!("{} may not be written to by this user", path.display())));
             }
-            Database::File { path, direct } => Reach::File { path: path.clone(), direct: *direct },
+            Database::File { path, direct } => {
+                WriteTarget::File { path: path.clone(), direct: *direct, max_copy: settings.snapshot_max_bytes }
+            }
             // A replica is read here and written where it comes from.
-            Database::Remote { url, token } | Database::Replica { url, token, .. } => remote(url, token),
+            Database::Remote { url, token } | Database::Replica { url, token, .. } => WriteTarget::Remote {
+                client: hrana::Client::new(url, settings.tls.clone(), settings.remote_max_answer).for_writing(),
+                token: token.clone(),
+                timeout: settings.timeout,
+            },
         };
-        (Some(Box::new(DatabaseHand::new(reach, wall_clock, access))), None)
+        let hand = |access| Box::new(DatabaseHand::new(target, wall_clock, access)) as Box<dyn Hand>;
+        (self.access.map(hand), Can::these(act::DATABASE))
     }
 
     fn folder(&mut self) -> anyhow::Result<std::path::PathBuf> {
@@ -218,14 +238,7 @@ impl Builder<'_> {
         Ok(store.folder(&self.list.len().to_string())?)
     }
 
-    fn add(
-        &mut self,
-        name: &str,
-        how: How<'_>,
-        source: Box<dyn Source>,
-        hand: Option<(Box<dyn Hand>, Abilities)>,
-        cannot: Option<String>,
-    ) {
+    fn add(&mut self, name: &str, how: How<'_>, source: Box<dyn Source>, hand: Option<Box<dyn Hand>>, can: Can) {
         let mut unique = name.to_owned();
         let mut n = 2;
         while !self.names.insert(unique.clone()) {
@@ -233,11 +246,8 @@ impl Builder<'_> {
             n += 1;
         }
         let name = Text::new(&unique);
-        let mut can = Abilities::default();
-        if let Some((hand, abilities)) = hand {
-            can = abilities;
-            self.hands.push((name.clone(), hand));
-        }
+        self.hands.extend(hand.map(|hand| (name.clone(), hand)));
+        let abilities = if self.settings.read_only { Abilities::default() } else { can.abilities };
         let identity = Identity {
             name,
             system: how.system,
@@ -246,8 +256,8 @@ impl Builder<'_> {
             how: how.read_by,
             provides: how.provides,
             why_empty: how.why_empty,
-            can,
-            cannot: cannot.map(Text::from),
+            can: abilities,
+            cannot: can.why_not.map(Text::from),
         };
         self.list.push((identity, source));
     }
@@ -257,11 +267,8 @@ fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
-/// Where a file is, wherever the console was started.
+/// Where a file is, wherever the console was started and whatever link it was named by.
 fn absolute(path: &Path) -> String {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
-}
-
-fn host(url: &str) -> String {
-    url.split("://").last().unwrap_or(url).to_owned()
+    let real = std::fs::canonicalize(path).or_else(|_| std::path::absolute(path));
+    real.unwrap_or_else(|_| path.to_owned()).display().to_string()
 }

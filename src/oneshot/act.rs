@@ -9,12 +9,13 @@ use crate::app::preview::{Running, StepState};
 use crate::app::role::State as _;
 use crate::cli::{ActArgs, Format};
 use crate::config::Settings;
+use crate::data::action::hand::{Purpose, WriteAccess};
 use crate::data::action::outcome::{Outcome, Verdict};
 use crate::data::action::plan::{Confirm, Intent, Plan, Refusal, plan};
 use crate::data::derive::Picture;
 use crate::data::derive::messages::MessageState;
 use crate::data::model::{Lock, LockTable};
-use crate::operate::Stop;
+use crate::operate::{Operator, Stop};
 use crate::text::{Text, escape_json, scrub};
 
 /// The name and version of the form.
@@ -66,6 +67,8 @@ pub enum End {
     Usage(String),
     Refused(String),
     ReadOnly(String),
+    /// It is not known whether the thing is there.
+    CannotSee(String),
 }
 
 impl End {
@@ -74,7 +77,7 @@ impl End {
     pub fn code(&self) -> u8 {
         match self {
             Self::Done => 0,
-            Self::Failed => 1,
+            Self::Failed | Self::CannotSee(_) => 1,
             Self::Usage(_) => 2,
             Self::Refused(_) => 4,
             Self::ReadOnly(_) => 5,
@@ -96,13 +99,38 @@ pub async fn act(settings: &Settings, ask: &Ask, arguments: &ActArgs) -> anyhow:
         let why = "this console is read-only: it was started with --read-only, or its configuration says so";
         return Ok(End::ReadOnly(why.into()));
     }
-    let Prepared { picture, mut operator, store } = prepare(settings).await?;
-    let intent = match intent(ask, &picture, settings.repo.as_deref()) {
+    // Whoever only wants to see the plan is given nothing to write with.
+    let purpose = if arguments.dry_run { Purpose::Watch } else { Purpose::Act };
+    let access = WriteAccess::decide(purpose, policy.read_only);
+    let Prepared { picture, mut operator, store } = prepare(settings, access).await?;
+    let end = plan_and_run(settings, ask, arguments, &picture, &mut operator).await;
+    // What an earlier attempt left is looked into by whoever acts, whatever became of this action.
+    if let Some(operator) = operator.as_mut().filter(|_| arguments.yes) {
+        operator.recover().await;
+    }
+    drop(store);
+    end
+}
+
+async fn plan_and_run(
+    settings: &Settings,
+    ask: &Ask,
+    arguments: &ActArgs,
+    picture: &Picture,
+    operator: &mut Option<Operator>,
+) -> anyhow::Result<End> {
+    let policy = settings.policy();
+    let intent = match intent(ask, picture, settings.repo.as_deref()) {
         Ok(intent) => intent,
         Err(end) => return Ok(end),
     };
-    let plan = match plan(&intent, &picture, &policy) {
+    let plan = match plan(&intent, picture, &policy) {
         Ok(plan) => plan,
+        // What cannot be seen may be there all the same.
+        Err(_) if !is_seen(&intent, picture) => return Ok(End::CannotSee(unseen(picture))),
+        Err(refusal) if refusal.nothing_left && !picture.unseen().is_empty() => {
+            return Ok(End::CannotSee(unseen(picture)));
+        }
         Err(refusal) if refusal.nothing_left => {
             eprintln!("lockkeeper: {}", scrub(refusal.why.as_str()));
             return Ok(End::Done);
@@ -110,7 +138,7 @@ pub async fn act(settings: &Settings, ask: &Ask, arguments: &ActArgs) -> anyhow:
         Err(refusal) => return Ok(refusal.into()),
     };
     if arguments.dry_run {
-        print_plan(&plan, None, &picture, arguments.format, true)?;
+        print_plan(&plan, None, picture, arguments.format, true)?;
         return Ok(End::Done);
     }
     if arguments.yes && plan.may_repeat {
@@ -122,14 +150,14 @@ pub async fn act(settings: &Settings, ask: &Ask, arguments: &ActArgs) -> anyhow:
             let why = "without a terminal nothing is run unasked: add --yes, or --dry-run to see the plan";
             return Ok(End::Usage(why.into()));
         }
-        eprint!("{}", table(&plan, None, &picture));
+        eprint!("{}", table(&plan, None, picture));
         if !confirmed(&plan)? {
             return Ok(End::Refused("it was not confirmed: nothing was done".into()));
         }
     }
+    let Some(operator) = operator else { return Ok(End::ReadOnly("this process only watches".into())) };
     let outcomes = operator.run(&plan, &arguments.reason, &Stop::default(), |_| {}).await;
-    print_plan(&plan, Some(&outcomes), &picture, arguments.format, false)?;
-    drop(store);
+    print_plan(&plan, Some(&outcomes), picture, arguments.format, false)?;
     Ok(end_of(&outcomes))
 }
 
@@ -146,6 +174,23 @@ fn end_of(outcomes: &[Outcome]) -> End {
     }
 }
 
+/// Whether the nodes that an intent names are known.
+fn is_seen(intent: &Intent, picture: &Picture) -> bool {
+    let named = match intent {
+        Intent::Evacuate { node } => std::slice::from_ref(node),
+        Intent::Drain { nodes, .. } | Intent::Quarantine { nodes, .. } => nodes,
+        _ => return true,
+    };
+    named.iter().all(|node| picture.node(node).is_some() || picture.nodes_named(node).next().is_some())
+        || picture.unseen().is_empty()
+}
+
+/// Why it is not known what is there.
+fn unseen(picture: &Picture) -> String {
+    let all: Vec<String> = picture.unseen().iter().map(ToString::to_string).collect();
+    format!("cannot see whether it is there: {}", all.join("; "))
+}
+
 /// Finds what was named.
 fn intent(ask: &Ask, picture: &Picture, repo: Option<&str>) -> Result<Intent, End> {
     Ok(match ask {
@@ -156,10 +201,31 @@ fn intent(ask: &Ask, picture: &Picture, repo: Option<&str>) -> Result<Intent, En
         Ask::Reroute { message, to } => {
             Intent::Reroute { messages: vec![find_message(picture, message)?], to: Some(Text::new(to)) }
         }
-        Ask::Evacuate { node } => Intent::Evacuate { node: Text::new(node) },
+        Ask::Evacuate { node } => Intent::Evacuate { node: find_node(picture, node, repo)? },
         Ask::Drain { node, on, for_ms } => Intent::Drain { nodes: vec![Text::new(node)], on: *on, for_ms: *for_ms },
         Ask::Quarantine { node, on } => Intent::Quarantine { nodes: vec![Text::new(node)], on: *on },
     })
+}
+
+/// By name, and by repository where a name sends heartbeats in several.
+fn find_node(picture: &Picture, name: &str, repo: Option<&str>) -> Result<Text, End> {
+    let name = Text::new(name);
+    let named: Vec<_> = picture.nodes_named(&name).collect();
+    let there: Vec<_> = match repo {
+        Some(repo) => named.iter().filter(|node| node.repositories.iter().any(|r| *r == *repo)).collect(),
+        None => named.iter().collect(),
+    };
+    match (there.as_slice(), named.as_slice()) {
+        ([only], _) => Ok(only.key.clone()),
+        // Whether it is there at all is for the plan to say.
+        (_, []) => Ok(name),
+        ([], [only]) if only.repositories.is_empty() => Ok(only.key.clone()),
+        ([], _) => Err(End::Refused(format!("{name} sends no heartbeat in {}", scrub(repo.unwrap_or_default())))),
+        (many, _) => {
+            let all: Vec<String> = many.iter().map(|node| format!("{} ({})", node.name(), node.staleness)).collect();
+            Err(End::Usage(format!("several nodes are meant: {}; add --repo", all.join(", "))))
+        }
+    }
 }
 
 fn find_lock(picture: &Picture, key: &str, seen: &Seen, repo: Option<&str>) -> Result<String, End> {
@@ -171,6 +237,7 @@ fn find_lock(picture: &Picture, key: &str, seen: &Seen, repo: Option<&str>) -> R
     });
     let found: Vec<_> = named.collect();
     match found.as_slice() {
+        [] if !picture.unseen().is_empty() => Err(End::CannotSee(unseen(picture))),
         [] => Err(End::Refused(format!("there is no lock {}: it may have been released", scrub(key)))),
         [only] if seen.is(&only.lock) => Ok(only.key()),
         [only] => Err(End::Refused(format!(
@@ -210,6 +277,7 @@ fn find_message(picture: &Picture, name: &str) -> Result<String, End> {
     });
     let found: Vec<_> = waiting.collect();
     match found.as_slice() {
+        [] if !picture.unseen().is_empty() => Err(End::CannotSee(unseen(picture))),
         [] => Err(End::Refused(format!("no message {id} waits: it may have been acknowledged"))),
         [only] => Ok(only.key()),
         many => {
@@ -261,6 +329,7 @@ fn as_json(plan: &Plan, outcomes: Option<&[Outcome]>, picture: &Picture, dry_run
             "outcome": outcome.map(|o| o.verdict.to_string()),
             "outcome_says": outcome.map(|o| o.says.clone()),
             "audited": outcome.map(|o| o.audited),
+            "reread": outcome.map(|o| o.reread),
             "before": outcome.and_then(|o| o.before.clone()),
             "after": outcome.and_then(|o| o.after.clone()),
         })

@@ -61,17 +61,22 @@ fn label(mesh: &str) -> String {
 
 fn judge(picture: &Picture) -> Judged {
     let unheard = picture.sources.iter().filter(|s| s.health != SourceHealth::Live).count();
+    let unseen = picture.unseen();
     let worst = picture.findings.first().map(|f| f.severity);
     let (word, code) = match worst {
         _ if unheard == picture.sources.len() => ("UNKNOWN", 3),
         Some(Severity::Critical) => ("CRITICAL", 2),
         Some(Severity::Warning) => ("WARNING", 1),
-        _ if unheard > 0 => ("UNKNOWN", 3),
+        _ if !unseen.is_empty() => ("UNKNOWN", 3),
         _ => ("OK", 0),
     };
     let worries = picture.findings.iter().filter(|f| f.severity >= Severity::Warning).count();
     let says = match (code, picture.findings.first()) {
         (0, _) | (_, None) => format!("{} nodes, {} locks, nothing stuck", picture.nodes.len(), picture.locks.len()),
+        (3, _) if !unseen.is_empty() => {
+            let all: Vec<String> = unseen.iter().map(ToString::to_string).collect();
+            format!("not all is seen: {}", all.join("; "))
+        }
         (_, Some(first)) if worries > 1 => format!("{} (and {} more)", first.sentence, worries - 1),
         (_, Some(first)) => first.sentence.to_string(),
     };

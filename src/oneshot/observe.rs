@@ -4,7 +4,8 @@ use futures::future::join_all;
 
 use crate::clock::wall_clock;
 use crate::config::Settings;
-use crate::data::alarm::Alarms;
+use crate::data::action::hand::WriteAccess;
+use crate::data::alarm::{Alarms, Whose};
 use crate::data::derive::{Picture, derive};
 use crate::data::mesh::Watch;
 use crate::data::poller::breaker::State;
@@ -15,7 +16,7 @@ use crate::data::vox::http::INBOXES_A_POLL;
 use crate::data::vox::snapshot::store::Store;
 use crate::operate::Operator;
 use crate::operate::history::History;
-use crate::operate::journal::JournalFile;
+use crate::operate::journal::{JournalFile, made_at};
 use crate::text::Text;
 use crate::time::millis;
 
@@ -29,11 +30,11 @@ pub async fn observe_all(meshes: &[Settings]) -> anyhow::Result<Vec<Picture>> {
 
 /// Polls everything once, and what depends on it once more (inboxes of agents that became known).
 pub async fn observe(settings: &Settings) -> anyhow::Result<Picture> {
-    let sources = assemble(settings)?;
+    let sources = assemble(settings, None)?;
     let (identities, mut list): (Vec<_>, Vec<_>) = sources.list.into_iter().unzip();
+    let mut alarms = Alarms::new(Whose::of(&settings.mesh, identities.iter()), settings.alarms.rules);
     let mut picture = look(settings, identities, &mut list, 1).await?;
     // What a dashboard wrote of the findings is known here too; nothing is written.
-    let mut alarms = Alarms::new(&settings.mesh, settings.alarms.rules);
     for event in History::new(settings.events.clone()).look().unwrap_or_default() {
         alarms.adopt(&event);
     }
@@ -44,18 +45,20 @@ pub async fn observe(settings: &Settings) -> anyhow::Result<Picture> {
 /// What an action is planned and carried out with: a whole picture, who acts, and the folder that copies live in.
 pub struct Prepared {
     pub picture: Picture,
-    pub operator: Operator,
+    /// Nothing where this process only watches.
+    pub operator: Option<Operator>,
     pub store: Option<Store>,
 }
 
-/// The same with every inbox, after what earlier runs left was taken up.
-pub async fn prepare(settings: &Settings) -> anyhow::Result<Prepared> {
-    let sources = assemble(settings)?;
+/// The same with every inbox. With the right to write there is somebody who acts.
+pub async fn prepare(settings: &Settings, access: Option<WriteAccess>) -> anyhow::Result<Prepared> {
+    let sources = assemble(settings, access)?;
     let (identities, mut list): (Vec<_>, Vec<_>) = sources.list.into_iter().unzip();
-    let journal = JournalFile::new(settings.journal.clone());
-    let (name, mesh) = (settings.operator_name(), settings.mesh.clone());
-    let mut operator = Operator::new(sources.hands, &identities, journal, name, mesh, wall_clock);
-    operator.settle().await;
+    let operator = access.map(|access| {
+        let journal = JournalFile::new(settings.journal.clone());
+        let (name, mesh) = (settings.operator_name(), settings.mesh.clone());
+        Operator::new(sources.hands, &identities, journal, access, name, mesh, wall_clock)
+    });
     let picture = look(settings, identities, &mut list, ROUNDS).await?;
     Ok(Prepared { picture, operator, store: sources.store })
 }
@@ -68,7 +71,7 @@ async fn look(
 ) -> anyhow::Result<Picture> {
     let mut watch = Watch::new(Text::new(&settings.mesh), identities, settings.limits.window);
     if let Ok((entries, _)) = JournalFile::new(settings.journal.clone()).entries() {
-        watch.mesh.journal = entries.into_iter().filter(|entry| entry.mesh == settings.mesh).collect();
+        watch.mesh.journal = made_at(entries, &watch.mesh.sources).into();
     }
     poll_all(&mut watch, list, &Known::default(), settings).await;
     let interval_ms = millis(settings.interval);

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::lines::{Lines, Stamp};
-use crate::data::alarm::{Event, Kind, read};
+use crate::data::alarm::{Event, Kind, Whose, read};
 use crate::text::escape_json;
 
 /// The most bytes that the file grows to, and how many stay when it is cut.
@@ -92,7 +92,8 @@ impl History {
 
 /// Whether nobody said so before, as far as the last word on the thing goes.
 fn is_news(event: &Event, others: &[Event]) -> bool {
-    let last = others.iter().rev().find(|other| other.key == event.key && other.mesh == event.mesh);
+    let whose = Whose { mesh: event.mesh.clone(), place: event.place.clone() };
+    let last = others.iter().rev().find(|other| other.key == event.key && whose.is(other));
     let stands = |kind: Kind| matches!(kind, Kind::Raised | Kind::Again | Kind::Worse);
     last.is_none_or(|last| {
         let same =
@@ -111,6 +112,7 @@ mod tests {
             schema: crate::data::alarm::SCHEMA.into(),
             at_ms,
             mesh: "m".into(),
+            place: "/m.db".into(),
             kind,
             key: format!("node-dead\u{1}node\u{1}{name}"),
             rule: "node-dead".into(),
@@ -144,6 +146,19 @@ mod tests {
         assert!(!text.contains('\u{1b}') && text.is_ascii());
         // A later console finds all of it.
         assert_eq!(History::new(path).look().unwrap().len(), 3);
+    }
+
+    /// E1: two consoles with two databases, both called `mesh`.
+    #[test]
+    fn of_two_meshes_with_one_name_each_has_its_own_events() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let of = |place: &str| Event { place: place.into(), ..event(Kind::Raised, "a", 1) };
+        let (mut one, mut two) = (History::new(path.clone()), History::new(path));
+        assert_eq!(one.write(vec![of("/one.db")]).unwrap().written.len(), 1);
+        assert_eq!(two.write(vec![of("/two.db")]).unwrap().written.len(), 1, "the other's own is news");
+        let whose = Whose { mesh: "m".into(), place: "/one.db".into() };
+        assert!(whose.is(&of("/one.db")) && whose.is(&of("")) && !whose.is(&of("/two.db")));
     }
 
     #[test]

@@ -78,6 +78,15 @@ impl Lines {
         Stamp(meta.and_then(|meta| Some((meta.ino(), meta.len(), meta.modified().ok()?))))
     }
 
+    /// How long the file is, in bytes; zero where there is none.
+    pub fn length(&self) -> io::Result<u64> {
+        match fs::metadata(&self.path) {
+            Ok(meta) => Ok(meta.len()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(e) => Err(e),
+        }
+    }
+
     /// The file's last part, from the beginning of a line on; nothing where there is no file.
     pub fn tail(&self, most: u64) -> io::Result<String> {
         let mut file = match File::open(&self.path) {
@@ -98,6 +107,11 @@ impl Lines {
 }
 
 impl Held<'_> {
+    /// How long the file is, in bytes.
+    pub fn length(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
     /// Appends lines, and returns when they are on the disk.
     pub fn append(&mut self, lines: &[String]) -> io::Result<()> {
         let mut text = lines.join("\n");

@@ -11,22 +11,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::FutureExt;
 
-use self::journal::{JournalFile, Stamp};
-use crate::data::action::hand::{Hand, Order};
-use crate::data::action::journal::{Entry, Event, Line, Process, SCHEMA};
+use self::journal::{JournalFile, Stamp, host};
+use crate::data::action::hand::{Hand, Order, Recalled, WriteAccess};
+use crate::data::action::journal::{ABANDONED, Entry, Event, Line, Open, Process, SCHEMA};
 use crate::data::action::outcome::{Outcome, Progress, Verdict};
 use crate::data::action::plan::{Plan, Step};
 use crate::data::source::Identity;
 use crate::text::Text;
-use crate::time::{MINUTE, Millis};
-
-/// An attempt without an outcome is taken up only when it is this old: another console may be at it.
-const ABANDONED: Millis = MINUTE;
+use crate::time::Millis;
 
 /// Tells a running plan to stop before its next step.
 pub type Stop = Arc<AtomicBool>;
 
-/// Who acts, and with what.
+/// Who acts, and with what. It is made only for a console that may write, and writes only when it is told to: what an
+/// earlier attempt left is looked into after a plan ran at the same place, or when the operator asks for it.
 pub struct Operator {
     hands: Vec<(Text, Box<dyn Hand>)>,
     /// Of each place: the one whose op-log takes entries of what was done there, of the same system.
@@ -34,14 +32,24 @@ pub struct Operator {
     /// Where each place is.
     places: Vec<(Text, Text)>,
     journal: JournalFile,
-    /// The journal as it was when nothing was left to take up.
-    settled: Option<Stamp>,
+    access: WriteAccess,
+    /// The journal as it was when nothing of this mesh was open in it.
+    clean: Option<Stamp>,
     /// An outcome could not be written.
     torn: bool,
     host: String,
     name: String,
     mesh: String,
     clock: fn() -> Millis,
+}
+
+/// What became of the attempts that were open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Recovered {
+    /// Attempts that are settled now.
+    pub settled: usize,
+    /// Attempts that are still open: their places do not answer, or it is too early to tell.
+    pub open: usize,
 }
 
 impl Operator {
@@ -51,6 +59,7 @@ impl Operator {
         hands: Vec<(Text, Box<dyn Hand>)>,
         identities: &[Identity],
         journal: JournalFile,
+        access: WriteAccess,
         name: String,
         mesh: String,
         clock: fn() -> Millis,
@@ -64,9 +73,8 @@ impl Operator {
             }
         };
         let recorders = identities.iter().filter_map(|i| Some((i.name.clone(), recorder(i)?))).collect();
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let places = identities.iter().map(|i| (i.name.clone(), i.place.clone())).collect();
-        Self { hands, recorders, places, journal, settled: None, torn: false, host, name, mesh, clock }
+        Self { hands, recorders, places, journal, access, clean: None, torn: false, host: host(), name, mesh, clock }
     }
 
     /// Runs a plan to its end, or until it is stopped. A step that failed does not keep those that do not need it.
@@ -78,12 +86,13 @@ impl Operator {
         mut tell: impl FnMut(Progress),
     ) -> Vec<Outcome> {
         let plan_id = new_id((self.clock)());
+        let was_clean = self.clean == Some(self.journal.stamp());
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(plan.steps.len());
         for (index, step) in plan.steps.iter().enumerate() {
             let needed = step.after.and_then(|at| outcomes.get(at));
             let outcome = if stop.load(Ordering::Relaxed) {
                 Outcome::skipped("the operator stopped before it")
-            } else if needed.is_some_and(|outcome| outcome.verdict != Verdict::Done) {
+            } else if needed.is_some_and(|outcome| !outcome.verdict.is_so()) {
                 Outcome::skipped("the step that it needs was not done")
             } else {
                 tell(Progress::Started(index));
@@ -92,17 +101,37 @@ impl Operator {
             tell(Progress::Ended(index, outcome.clone()));
             outcomes.push(outcome);
         }
-        // What was written since is this run's own, and complete unless an outcome says otherwise.
-        let whole = outcomes.iter().all(|o| o.audited || o.verdict != Verdict::Done) && !self.torn;
-        self.settled = self.settled.filter(|_| whole).map(|_| self.journal.stamp());
         tell(Progress::Finished);
-        self.settle().await;
+        // Where nothing was open before, only this run can have left something, and its outcomes tell.
+        let over = |o: &Outcome| match o.verdict {
+            Verdict::Unknown => false,
+            Verdict::Done => o.audited || o.journal_only,
+            _ => true,
+        };
+        if was_clean && !self.torn && outcomes.iter().all(over) {
+            self.clean = Some(self.journal.stamp());
+            return outcomes;
+        }
+        let here: Vec<&Text> = plan.steps.iter().map(|step| &step.source).collect();
+        self.recover_at(|source| here.contains(&source), &plan_id).await;
         outcomes
+    }
+
+    /// Looks into every open attempt of this mesh: what became of it, and the op-log entry that it lacks.
+    pub async fn recover(&mut self) -> Recovered {
+        self.recover_at(|_| true, "").await
     }
 
     fn place_of(&self, source: &Text) -> String {
         let place = self.places.iter().find(|(name, _)| name == source);
         place.map(|(_, place)| place.raw().to_owned()).unwrap_or_default()
+    }
+
+    /// The place that an attempt was made at, as it is called now: names of sources are short, and may move.
+    fn source_of(&self, entry: &Entry) -> Option<Text> {
+        let there = self.places.iter().filter(|(_, place)| place.raw() == entry.place);
+        let named = there.clone().find(|(name, _)| *name == *entry.source.as_str());
+        named.or_else(|| there.clone().next()).map(|(name, _)| name.clone())
     }
 
     async fn step(&mut self, step: &Step, plan_id: &str, reason: &str) -> Outcome {
@@ -128,17 +157,11 @@ impl Operator {
             return Outcome::failed(format!("nothing was done, because the journal {path} cannot be written: {error}"));
         }
         let mut outcome = self.execute(&step.source, &order).await;
+        outcome.journal_only = !self.recorders.contains_key(&step.source);
         if outcome.verdict == Verdict::Done && !outcome.audited {
             outcome.audited = self.record(&step.source, &order).await;
         }
-        let told = Event::Outcome {
-            verdict: outcome.verdict,
-            says: outcome.says.raw().to_owned(),
-            before: outcome.before.clone(),
-            after: outcome.after.clone(),
-            audited: outcome.audited,
-        };
-        if let Err(error) = self.write(&order.id, plan_id, told).await {
+        if let Err(error) = self.write(&order.id, plan_id, ended(&outcome)).await {
             self.torn = true;
             outcome.says = format!("{}; the journal could not take the outcome: {error}", outcome.says).into();
         }
@@ -146,7 +169,7 @@ impl Operator {
     }
 
     async fn execute(&mut self, source: &Text, order: &Order) -> Outcome {
-        let Some((_, hand)) = self.hands.iter_mut().find(|(name, _)| name == source) else {
+        let Some(hand) = self.hand(source) else {
             return Outcome::read_only(format!("this console may not write to {source}"));
         };
         // A client library that panics on a malformed answer has sent its request.
@@ -156,12 +179,14 @@ impl Operator {
         }
     }
 
+    fn hand(&mut self, source: &Text) -> Option<&mut Box<dyn Hand>> {
+        self.hands.iter_mut().find(|(name, _)| name == source).map(|(_, hand)| hand)
+    }
+
     /// Adds the op-log's entry, at the place itself or at the first of its system that keeps an op-log.
     async fn record(&mut self, source: &Text, order: &Order) -> bool {
-        let place = self.recorders.get(source);
-        let Some((_, hand)) = place.and_then(|place| self.hands.iter_mut().find(|(name, _)| name == place)) else {
-            return false;
-        };
+        let Some(place) = self.recorders.get(source).cloned() else { return false };
+        let Some(hand) = self.hand(&place) else { return false };
         match AssertUnwindSafe(hand.record(order)).catch_unwind().await {
             Ok(Ok(())) => true,
             Ok(Err(why)) => {
@@ -172,65 +197,130 @@ impl Operator {
         }
     }
 
-    /// Takes up what earlier runs left: entries that the op-log lacks, and attempts without an outcome.
-    pub async fn settle(&mut self) {
-        let stamp = self.journal.stamp();
-        if self.settled == Some(stamp) {
-            return;
+    async fn recall(&mut self, source: &Text, order: &Order) -> Recalled {
+        let Some(hand) = self.hand(source) else { return Recalled::Unreachable("it is not watched".into()) };
+        match AssertUnwindSafe(hand.recall(order)).catch_unwind().await {
+            Ok(recalled) => recalled,
+            Err(_panic) => Recalled::Unreachable("the answer could not be understood at all".into()),
         }
-        let journal = self.journal.clone();
+    }
+
+    /// The same at some places, but for the attempts of one plan. A place that does not answer is asked once.
+    async fn recover_at(&mut self, here: impl Fn(&Text) -> bool, but: &str) -> Recovered {
+        let (journal, stamp) = (self.journal.clone(), self.journal.stamp());
         let read = tokio::task::spawn_blocking(move || journal.entries()).await;
-        let Ok(Ok((entries, _))) = read else { return };
-        let here = |entry: &Entry| entry.mesh == self.mesh && self.place_of(&Text::new(&entry.source)) == entry.place;
-        let mine = entries.into_iter().filter(here).collect::<Vec<_>>();
-        let open = |entry: &Entry| entry.verdict.is_none() || entry.lacks_audit();
-        self.settled = (!mine.iter().any(open)).then_some(stamp);
-        // A place that does not answer is not asked again for each entry.
-        let mut silent: Vec<String> = Vec::new();
-        for entry in mine.into_iter().filter(open) {
-            if silent.contains(&entry.source) {
+        let Ok(Ok((entries, _))) = read else { return Recovered::default() };
+        let now_ms = (self.clock)();
+        let mut recovered = Recovered::default();
+        let mut silent: Vec<Text> = Vec::new();
+        let mut clean = true;
+        for entry in entries {
+            let Some(source) = self.source_of(&entry) else { continue };
+            // An attempt that another console may be at is not over yet.
+            clean &= entry.open(Millis::MAX).is_none();
+            let Some(open) = entry.open(now_ms).filter(|_| but.is_empty() || entry.plan != but) else { continue };
+            if !here(&source) {
                 continue;
             }
-            if entry.lacks_audit() {
-                if self.record(&Text::new(&entry.source), &order_of(&entry)).await {
-                    let _ = self.write(&entry.id, &entry.plan, Event::Audited).await;
-                } else {
-                    silent.push(entry.source.clone());
+            let recorder = self.recorders.get(&source).cloned();
+            let asked = if open == Open::LacksAudit { recorder.as_ref() } else { Some(&source) };
+            let settled = match asked {
+                Some(asked) if silent.contains(asked) => None,
+                _ => Some(match open {
+                    Open::LacksAudit => self.audit_late(&entry, &source).await,
+                    Open::Unknown => self.resolve(&entry, &source, now_ms).await,
+                }),
+            };
+            match settled {
+                Some(Settled::Yes) => recovered.settled += 1,
+                Some(Settled::Silent) => {
+                    silent.extend(asked.cloned());
+                    recovered.open += 1;
                 }
-            } else if entry.verdict.is_none() && self.is_abandoned(&entry) {
-                self.take_up(&entry).await;
+                Some(Settled::TooEarly) | None => recovered.open += 1,
             }
         }
+        self.clean = clean.then_some(stamp);
+        recovered
     }
 
-    /// Whether nobody is at an attempt any more.
-    fn is_abandoned(&self, entry: &Entry) -> bool {
-        let pid = rustix::process::Pid::from_raw(entry.process.pid.cast_signed());
-        let here = entry.process.host == self.host && !self.host.is_empty();
-        let ended = pid.is_some_and(|pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH));
-        (here && ended) || (self.clock)() - entry.at_ms > ABANDONED
+    /// It was done, and the op-log lacks its entry.
+    async fn audit_late(&mut self, entry: &Entry, source: &Text) -> Settled {
+        if !self.recorders.contains_key(source) {
+            let says = "no op-log of this mesh takes it: this journal is its only record".to_owned();
+            return self.close(entry, says).await;
+        }
+        if !self.record(source, &order_of(entry)).await {
+            return Settled::Silent;
+        }
+        Settled::of(self.write(&entry.id, &entry.plan, Event::Audited).await)
     }
 
-    /// An attempt whose console ended at it: the place itself tells whether it was done.
-    async fn take_up(&mut self, entry: &Entry) {
-        let Some((_, hand)) = self.hands.iter_mut().find(|(name, _)| *name == *entry.source.as_str()) else { return };
+    /// What became of it is not known: the place itself may tell.
+    async fn resolve(&mut self, entry: &Entry, source: &Text, now_ms: Millis) -> Settled {
         let order = order_of(entry);
-        let (verdict, says) = match hand.recall(&order).await {
-            Some(true) => (Verdict::Done, "its console ended at it; it was found done"),
-            Some(false) => (Verdict::Failed, "its console ended at it; it was found not done"),
-            None => return,
+        let mut outcome = match self.recall(source, &order).await {
+            Recalled::Applied { audited, now } => {
+                Outcome { audited, ..Outcome::done(format!("looked into later: it was done; {now}")) }
+            }
+            // A request that was held up may still arrive.
+            Recalled::NotApplied(_) if now_ms.saturating_sub(entry.at_ms) <= ABANDONED => return Settled::TooEarly,
+            Recalled::NotApplied(now) => Outcome::failed(format!("looked into later: it was not done; {now}")),
+            Recalled::Undecidable(_) if now_ms.saturating_sub(entry.at_ms) <= ABANDONED && entry.verdict.is_some() => {
+                return Settled::TooEarly;
+            }
+            Recalled::Undecidable(now) => {
+                let says = format!("looked into later: {now}; whether this attempt did that cannot be known");
+                return self.close(entry, says).await;
+            }
+            Recalled::Unreachable(why) => {
+                tracing::warn!(why, attempt = entry.id, "an attempt cannot be looked into");
+                return Settled::Silent;
+            }
         };
-        let audited = verdict == Verdict::Done && self.record(&Text::new(&entry.source), &order).await;
-        let told = Event::Outcome { verdict, says: says.into(), before: None, after: None, audited };
-        let _ = self.write(&entry.id, &entry.plan, told).await;
+        outcome.journal_only = !self.recorders.contains_key(source);
+        if outcome.verdict == Verdict::Done && !outcome.audited {
+            outcome.audited = self.record(source, &order).await;
+        }
+        Settled::of(self.write(&entry.id, &entry.plan, ended(&outcome)).await)
+    }
+
+    async fn close(&mut self, entry: &Entry, says: String) -> Settled {
+        Settled::of(self.write(&entry.id, &entry.plan, Event::Closed { says }).await)
     }
 
     async fn write(&mut self, id: &str, plan: &str, event: Event) -> Result<(), String> {
         let at_ms = (self.clock)();
         let line = Line { schema: SCHEMA.into(), id: id.to_owned(), plan: plan.to_owned(), at_ms, event };
-        let journal = self.journal.clone();
-        let written = tokio::task::spawn_blocking(move || journal.append(&line)).await;
+        let (journal, access) = (self.journal.clone(), self.access);
+        let written = tokio::task::spawn_blocking(move || journal.append(&line, access)).await;
         written.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
+    }
+}
+
+/// How looking into an attempt ended.
+enum Settled {
+    Yes,
+    TooEarly,
+    /// The place does not answer.
+    Silent,
+}
+
+impl Settled {
+    fn of(written: Result<(), String>) -> Self {
+        if written.is_ok() { Self::Yes } else { Self::TooEarly }
+    }
+}
+
+fn ended(outcome: &Outcome) -> Event {
+    Event::Outcome {
+        verdict: outcome.verdict,
+        says: outcome.says.raw().to_owned(),
+        before: outcome.before.clone(),
+        after: outcome.after.clone(),
+        audited: outcome.audited,
+        journal_only: outcome.journal_only,
+        not_reread: outcome.verdict == Verdict::Done && !outcome.reread,
     }
 }
 

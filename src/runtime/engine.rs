@@ -11,16 +11,18 @@ use super::Pictures;
 use super::warden::{Known as Acknowledged, Told, Warden};
 use crate::clock::wall_clock;
 use crate::config::Settings;
+use crate::data::action::hand::WriteAccess;
 use crate::data::action::outcome::Progress;
 use crate::data::action::plan::Plan;
+use crate::data::alarm::Whose;
 use crate::data::derive::{Judge, Picture};
 use crate::data::mesh::Watch;
 use crate::data::poller::{Pace, Poller, Report};
 use crate::data::source::Known;
 use crate::data::systems::assemble;
 use crate::data::vox::snapshot::store::Store;
-use crate::operate::journal::{JournalFile, Stamp};
-use crate::operate::{Operator, Stop};
+use crate::operate::journal::{JournalFile, Stamp, made_at};
+use crate::operate::{Operator, Recovered, Stop};
 use crate::text::Text;
 use crate::time::{Millis, millis};
 
@@ -41,14 +43,22 @@ const QUIET: Duration = Duration::from_secs(60);
 pub enum News {
     Picture(Arc<Picture>),
     Progress(Progress),
+    /// Open attempts were looked into.
+    Recovered(Recovered),
+}
+
+/// What the worker sends while it works.
+enum Sent {
+    Progress(Progress),
+    Recovered(Recovered),
 }
 
 /// A running watch over one mesh.
 pub struct Engine {
     pictures: Pictures,
-    orders: mpsc::Sender<Run>,
+    orders: mpsc::Sender<Request>,
     known: mpsc::Sender<Acknowledged>,
-    progress: mpsc::Receiver<Progress>,
+    progress: mpsc::Receiver<Sent>,
     stop_plan: Stop,
     /// Carries plans out; ended after the step it is at.
     worker: JoinHandle<()>,
@@ -61,19 +71,16 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts a poller for each source, and the task that keeps the mesh.
-    pub fn start(settings: &Settings) -> anyhow::Result<Self> {
-        let sources = assemble(settings)?;
+    /// Starts a poller for each source, and the task that keeps the mesh. Only with the right to write there is one that
+    /// acts; nothing is written before the operator says so.
+    pub fn start(settings: &Settings, access: Option<WriteAccess>) -> anyhow::Result<Self> {
+        let sources = assemble(settings, access)?;
         let (identities, list): (Vec<_>, Vec<_>) = sources.list.into_iter().unzip();
         let journal = JournalFile::new(settings.journal.clone());
-        let operator = Operator::new(
-            sources.hands,
-            &identities,
-            journal.clone(),
-            settings.operator_name(),
-            settings.mesh.clone(),
-            wall_clock,
-        );
+        let operator = access.map(|access| {
+            let (journal, name, mesh) = (journal.clone(), settings.operator_name(), settings.mesh.clone());
+            Operator::new(sources.hands, &identities, journal, access, name, mesh, wall_clock)
+        });
         let (orders, ordered) = mpsc::channel(1);
         let (tell, progress) = mpsc::channel(PROGRESS);
         let (report_to, reports) = mpsc::channel(REPORTS);
@@ -94,9 +101,14 @@ impl Engine {
             tasks.spawn(poller.run());
         }
         let at_work = Arc::<AtomicBool>::default();
-        let worker = tokio::spawn(work(operator, ordered, tell, pace.clone(), at_work.clone()));
+        let (pace_of_worker, busy) = (pace.clone(), at_work.clone());
+        let worker = tokio::spawn(async move {
+            if let Some(operator) = operator {
+                work(operator, ordered, tell, pace_of_worker, busy).await;
+            }
+        });
         let (acknowledge, acknowledged) = mpsc::channel(PROGRESS);
-        let (warden, told) = Warden::start(settings, &mut tasks);
+        let (warden, told) = Warden::start(settings, Whose::of(&settings.mesh, identities.iter()), &mut tasks);
         let keeper = Keeper {
             warden,
             journal,
@@ -131,8 +143,10 @@ impl Engine {
             tokio::select! {
                 biased;
                 told = self.progress.recv(), if !self.progress.is_closed() => {
-                    if let Some(progress) = told {
-                        return News::Progress(progress);
+                    match told {
+                        Some(Sent::Progress(progress)) => return News::Progress(progress),
+                        Some(Sent::Recovered(recovered)) => return News::Recovered(recovered),
+                        None => {}
                     }
                 }
                 changed = self.pictures.changed() => {
@@ -152,7 +166,12 @@ impl Engine {
     /// Carries a plan out. Answers whether it was taken: one runs at a time.
     pub fn run(&mut self, plan: Box<Plan>, reason: String) -> bool {
         self.stop_plan = Stop::default();
-        self.orders.try_send(Run { plan, reason, stop: self.stop_plan.clone() }).is_ok()
+        self.orders.try_send(Request::Run { plan, reason, stop: self.stop_plan.clone() }).is_ok()
+    }
+
+    /// Looks into the attempts whose end is not known. Answers whether that was taken: not while a plan runs.
+    pub fn recover(&mut self) -> bool {
+        self.orders.try_send(Request::Recover).is_ok()
     }
 
     /// Lets the running plan end before its next step.
@@ -201,32 +220,39 @@ impl Engine {
     }
 }
 
-/// A plan to be carried out.
-struct Run {
-    plan: Box<Plan>,
-    reason: String,
-    stop: Stop,
+/// What the operator asks for.
+enum Request {
+    /// A plan to be carried out.
+    Run { plan: Box<Plan>, reason: String, stop: Stop },
+    /// A look into the attempts whose end is not known.
+    Recover,
 }
 
 /// Carries plans out, one after another, and looks at the sources at once after each step.
 async fn work(
     mut operator: Operator,
-    mut ordered: mpsc::Receiver<Run>,
-    tell: mpsc::Sender<Progress>,
+    mut ordered: mpsc::Receiver<Request>,
+    tell: mpsc::Sender<Sent>,
     pace: watch::Sender<Pace>,
     at_work: Arc<AtomicBool>,
 ) {
-    operator.settle().await;
-    while let Some(run) = ordered.recv().await {
+    while let Some(request) = ordered.recv().await {
         let report = |progress: Progress| {
             if matches!(progress, Progress::Ended(..)) {
                 pace.send_modify(|pace| pace.nudge += 1);
             }
             // What finds no room is told by the journal and by the end.
-            let _ = tell.try_send(progress);
+            let _ = tell.try_send(Sent::Progress(progress));
         };
         at_work.store(true, Ordering::Relaxed);
-        operator.run(&run.plan, &run.reason, &run.stop, report).await;
+        match request {
+            Request::Run { plan, reason, stop } => drop(operator.run(&plan, &reason, &stop, report).await),
+            Request::Recover => {
+                let recovered = operator.recover().await;
+                pace.send_modify(|pace| pace.nudge += 1);
+                let _ = tell.try_send(Sent::Recovered(recovered));
+            }
+        }
         at_work.store(false, Ordering::Relaxed);
     }
 }
@@ -293,7 +319,7 @@ impl Keeper {
                 tracing::warn!(odd, "lines of the journal that are none");
             }
             let mesh = &mut self.watch.mesh;
-            mesh.journal = entries.into_iter().filter(|entry| entry.mesh == mesh.name.raw()).collect();
+            mesh.journal = made_at(entries, &mesh.sources).into();
             self.stamp = stamp;
         }
     }

@@ -6,6 +6,7 @@ use futures::future::{join_all, select_all};
 
 use super::engine::{Engine, News};
 use crate::config::Settings;
+use crate::data::action::hand::{Purpose, WriteAccess};
 
 /// The engines of the meshes that are open, in their order.
 pub struct Engines {
@@ -13,10 +14,11 @@ pub struct Engines {
 }
 
 impl Engines {
-    /// Starts one for each mesh.
-    pub fn start(meshes: &[Settings]) -> anyhow::Result<Self> {
+    /// Starts one for each mesh. A mesh that is read-only is not written to, whatever the process was started for.
+    pub fn start(meshes: &[Settings], purpose: Purpose) -> anyhow::Result<Self> {
         anyhow::ensure!(!meshes.is_empty(), "no mesh is named");
-        Ok(Self { list: meshes.iter().map(Engine::start).collect::<anyhow::Result<_>>()? })
+        let start = |mesh: &Settings| Engine::start(mesh, WriteAccess::decide(purpose, mesh.read_only));
+        Ok(Self { list: meshes.iter().map(start).collect::<anyhow::Result<_>>()? })
     }
 
     /// What one of them tells next, and which one.

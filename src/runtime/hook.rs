@@ -108,6 +108,7 @@ mod tests {
             schema: SCHEMA.into(),
             at_ms: 1,
             mesh: "m".into(),
+            place: String::new(),
             kind: Kind::Raised,
             key: "k".into(),
             rule: "node-dead".into(),

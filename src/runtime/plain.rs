@@ -11,6 +11,7 @@ use crate::app::role::Role;
 use crate::app::verdict::of_picture;
 use crate::clock::wall_clock;
 use crate::config::Settings;
+use crate::data::action::hand::Purpose;
 use crate::data::alarm::Event as Happened;
 use crate::data::derive::Picture;
 use crate::data::derive::sources::SourceHealth;
@@ -20,7 +21,7 @@ use crate::time::{Millis, clock};
 /// Prints until it is ended.
 pub async fn run(options: Options, meshes: Vec<Settings>) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
-    let mut engines = Engines::start(&meshes)?;
+    let mut engines = Engines::start(&meshes, Purpose::Watch)?;
     let scene = options.scene();
     let mut tellers: Vec<Teller<'_>> = (0..scene.len())
         .map(|mesh| Teller { options: &options, mesh: scene.prefix(mesh), heard: 0, sources: Vec::new(), said: None })

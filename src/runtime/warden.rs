@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::hook::Hook;
 use crate::config::Settings;
-use crate::data::alarm::{Alarms, Event};
+use crate::data::alarm::{Alarms, Event, Whose};
 use crate::data::derive::Picture;
 use crate::data::derive::findings::Finding;
 use crate::data::derive::sources::SourceHealth;
@@ -65,13 +65,13 @@ pub struct Warden {
 
 impl Warden {
     /// Starts the task that writes and runs programs. It tells what others wrote.
-    pub fn start(settings: &Settings, tasks: &mut JoinSet<()>) -> (Self, mpsc::Receiver<Told>) {
+    pub fn start(settings: &Settings, whose: Whose, tasks: &mut JoinSet<()>) -> (Self, mpsc::Receiver<Told>) {
         let (orders, ordered) = mpsc::channel(ORDERS);
         let (tell, told) = mpsc::channel(ORDERS);
         let hook = Hook::start(&settings.alarms, tasks);
         tasks.spawn(scribe(History::new(settings.events.clone()), ordered, tell, hook));
         let warden = Self {
-            alarms: Alarms::new(&settings.mesh, settings.alarms.rules),
+            alarms: Alarms::new(whose, settings.alarms.rules),
             operator: settings.operator_name(),
             file: Lines::new(settings.events.clone()),
             stamp: Stamp::default(),
@@ -172,8 +172,8 @@ impl Warden {
     }
 
     fn show(&mut self, events: Vec<Event>) {
-        let mesh = self.alarms.mesh().to_owned();
-        self.shown.extend(events.into_iter().filter(|event| event.mesh == mesh).map(Arc::new));
+        let whose = self.alarms.whose();
+        self.shown.extend(events.into_iter().filter(|event| whose.is(event)).map(Arc::new));
         // What others wrote may be older than what was seen here.
         self.shown.make_contiguous().sort_by_key(|event| event.at_ms);
         let surplus = self.shown.len().saturating_sub(SHOWN);

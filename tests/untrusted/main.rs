@@ -16,6 +16,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent,
 use lockkeeper::app::keymap::{Binding, Keymap};
 use lockkeeper::app::{App, Calls, Event, Options, Theme, Watched, update};
 use lockkeeper::clock::wall_clock;
+use lockkeeper::config::address::Address;
 use lockkeeper::config::file::File;
 use lockkeeper::config::settings::{Control, Database};
 use lockkeeper::config::{Layers, Settings, locate::Surroundings};
@@ -198,7 +199,7 @@ static QUIET: std::sync::Once = std::sync::Once::new();
 /// One look at what the settings name, however it ends.
 async fn look(settings: &Settings) -> Picture {
     QUIET.call_once(lockkeeper::quiet::install);
-    let (identities, mut sources): (Vec<_>, Vec<_>) = assemble(settings).unwrap().list.into_iter().unzip();
+    let (identities, mut sources): (Vec<_>, Vec<_>) = assemble(settings, None).unwrap().list.into_iter().unzip();
     let mut watch = Watch::new(Text::new("m"), identities, 2_000);
     for (source, poller) in sources.iter_mut().enumerate() {
         if let Ok(observation) = attempt(poller.as_mut(), &Known::default(), Duration::from_secs(20)).await {
@@ -271,7 +272,7 @@ proptest! {
             let answer = move || async move { (axum::http::StatusCode::from_u16(status).unwrap(), body).into_response() };
             tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
             let mut settings = settings();
-            settings.controls = vec![Control { base, token: None }];
+            settings.controls = vec![Control { base: Address::of_control(&base).unwrap(), token: None }];
             look(&settings).await
         });
         shown(picture);
@@ -289,8 +290,8 @@ proptest! {
             let base = format!("http://{}", listener.local_addr().unwrap());
             tokio::spawn(async move { axum::serve(listener, router).await });
             let mut settings = settings();
-            settings.databases = vec![Database::Remote { url: base.clone(), token: None }];
-            settings.controls = vec![Control { base, token: None }];
+            settings.databases = vec![Database::Remote { url: Address::of_database(&base).unwrap(), token: None }];
+            settings.controls = vec![Control { base: Address::of_control(&base).unwrap(), token: None }];
             look(&settings).await
         });
         shown(picture);

@@ -1,6 +1,6 @@
 //! A lock.
 
-use super::{as_of, findings, log_entries, messages, node_link};
+use super::{as_of, findings, log_entries, messages, named_node};
 use crate::app::inspect::Inspection;
 use crate::app::role::Role;
 use crate::data::derive::Picture;
@@ -14,7 +14,7 @@ use crate::time::{Millis, short};
 pub fn inspect(view: &LockView, picture: &Picture, now: Millis) -> Inspection {
     let lock = &view.lock;
     let leased = lock.table == LockTable::ExecLease;
-    let mut page = Inspection::titled(format!("{} {}", if leased { "lease of" } else { "lock" }, lock.lock_key));
+    let mut page = Inspection::titled(format!("{} {}", if leased { "lease of" } else { "lock" }, view.name()));
     as_of(&mut page, view.as_of_ms, now);
     page.state("state", &view.state);
     if lock.table.is_fenced() {
@@ -32,7 +32,7 @@ pub fn inspect(view: &LockView, picture: &Picture, now: Millis) -> Inspection {
     if lock.holder_node.is_empty() && lock.holder_agent.is_empty() {
         page.text("nothing says who holds it", Role::Alert);
     } else {
-        node_link(&mut page, picture, "node", &lock.holder_node, now);
+        named_node(&mut page, picture, "node", (&lock.holder_node, &lock.repository_id), now);
         page.field("agent", &lock.holder_agent);
     }
     if let Some(lease) = &lock.lease_id {

@@ -32,7 +32,7 @@ pub fn inspect(view: &LogView, picture: &Picture, now: Millis) -> Inspection {
     findings(&mut page, picture, |subject| matches!(subject, Subject::Log(key) if *key == view.key()));
     if let Some(node) = picture.nodes.iter().find(|n| n.agents.contains(&entry.agent_id)) {
         page.heading("Agent's node");
-        node_link(&mut page, picture, "node", &node.node_id, now);
+        node_link(&mut page, "node", node, now);
     }
     page
 }

@@ -43,7 +43,7 @@ pub fn inspect(view: &MessageView, picture: &Picture, now: Millis) -> Inspection
     findings(&mut page, picture, |subject| matches!(subject, Subject::Message(key) if *key == view.key()));
     if let Some(node) = picture.nodes.iter().find(|n| n.agents.contains(&m.receiver_agent)) {
         page.heading("Receiver");
-        node_link(&mut page, picture, "node", &node.node_id, now);
+        node_link(&mut page, "node", node, now);
     }
     if let Some(task) = picture.tasks.iter().find(|t| t.message.as_ref() == Some(&view.key())) {
         page.heading("Task");

@@ -15,6 +15,7 @@ use super::inspect::Inspection;
 use super::role::{Role, State};
 use super::views::ViewId;
 use crate::data::derive::Picture;
+use crate::data::derive::nodes::NodeView;
 use crate::text::Text;
 use crate::time::{Millis, short};
 
@@ -29,14 +30,23 @@ fn as_of(page: &mut Inspection, as_of_ms: Option<Millis>, now: Millis) {
 }
 
 /// A link to a node, with how alive it is.
-fn node_link(page: &mut Inspection, picture: &Picture, label: &str, node_id: &Text, now: Millis) {
-    match picture.nodes.iter().find(|n| n.node_id == *node_id) {
-        Some(node) => {
-            let seen = node.age_ms(now).map_or_else(|| "never seen".into(), |age| format!("seen {} ago", short(age)));
-            let value = format!("{node_id}  {} {}, {seen}", node.staleness.glyph(), node.staleness);
-            page.link(ViewId::Nodes, node_id.raw().to_owned(), label, value, node.staleness.role());
-        }
-        None => page.text(format!("{label}  {node_id}  not known as a node"), Role::Unknown),
+fn node_link(page: &mut Inspection, label: &str, node: &NodeView, now: Millis) {
+    let seen = node.age_ms(now).map_or_else(|| "never seen".into(), |age| format!("seen {} ago", short(age)));
+    let value = format!("{}  {} {}, {seen}", node.name(), node.staleness.glyph(), node.staleness);
+    page.link(ViewId::Nodes, node.key.raw().to_owned(), label, value, node.staleness.role());
+}
+
+/// A link to the node that a name means in a repository.
+fn named_node(
+    page: &mut Inspection,
+    picture: &Picture,
+    label: &str,
+    (name, repository_id): (&Text, &Text),
+    now: Millis,
+) {
+    match picture.node_in(name, repository_id) {
+        Some(node) => node_link(page, label, node, now),
+        None => page.text(format!("{label}  {name}  not known as a node"), Role::Unknown),
     }
 }
 

@@ -8,11 +8,12 @@ use crate::data::derive::Picture;
 use crate::data::derive::findings::Subject;
 use crate::data::derive::messages::MessageState;
 use crate::data::derive::nodes::NodeView;
+use crate::data::model::{Lock, RemarkKind};
 use crate::time::{Millis, short};
 
 /// Everything about a node.
 pub fn inspect(node: &NodeView, picture: &Picture, now: Millis) -> Inspection {
-    let mut page = Inspection::titled(format!("node {}", node.node_id));
+    let mut page = Inspection::titled(format!("node {}", node.name()));
     as_of(&mut page, node.as_of_ms, now);
     page.state("staleness", &node.staleness);
     page.opt("missed windows", node.misses);
@@ -36,6 +37,12 @@ pub fn inspect(node: &NodeView, picture: &Picture, now: Millis) -> Inspection {
     for place in &node.missing_in {
         page.text(format!("not known to {place}"), Role::Warn);
     }
+    let said = picture.mesh.sources.iter().flat_map(|source| source.facts.remarks.iter());
+    for remark in said.filter(|remark| remark.node_id == node.node_id && remark.kind == RemarkKind::Checkin) {
+        page.heading("Last check-in, by its own word");
+        page.text(remark.says.to_string(), Role::Normal);
+        page.instant("written", remark.at_ms, now);
+    }
     if let Some(record) = &node.registry {
         page.heading("Registry");
         page.field("version", &record.version);
@@ -47,14 +54,14 @@ pub fn inspect(node: &NodeView, picture: &Picture, now: Millis) -> Inspection {
             page.instant("until", record.maintenance_until_ms, now);
         }
     }
-    findings(&mut page, picture, |subject| matches!(subject, Subject::Node(id) if *id == node.node_id));
-    let locks: Vec<_> = picture.holds().filter(|l| l.lock.holder_node == node.node_id).collect();
+    findings(&mut page, picture, |subject| matches!(subject, Subject::Node(key) if *key == node.key));
+    let locks: Vec<_> = picture.holds().filter(|l| holds(node, &l.lock)).collect();
     if !locks.is_empty() {
         page.heading(format!("Locks and leases in hand ({})", locks.len()));
         for lock in locks.iter().take(MOST) {
             let waits = if lock.waiters.is_empty() { String::new() } else { format!(", {} wait", lock.waiters.len()) };
             let value = format!("{} {}{waits}", lock.state.glyph(), lock.state);
-            page.link(ViewId::Locks, lock.key(), lock.lock.lock_key.to_string(), value, lock.state.role());
+            page.link(ViewId::Locks, lock.key(), lock.name().to_string(), value, lock.state.role());
         }
         more(&mut page, locks.len());
     }
@@ -72,6 +79,11 @@ pub fn inspect(node: &NodeView, picture: &Picture, now: Millis) -> Inspection {
     });
     log_entries(&mut page, picture, "Op-log of its agents", now, |l| node.agents.contains(&l.entry.agent_id));
     page
+}
+
+/// Whether a node holds a lock: where there are several of its name, the one of the lock's repository does.
+fn holds(node: &NodeView, lock: &Lock) -> bool {
+    lock.holder_node == node.node_id && (node.is_alone() || lock.repository_id == node.repository_id)
 }
 
 fn join(texts: &[crate::text::Text]) -> String {

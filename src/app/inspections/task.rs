@@ -1,6 +1,6 @@
 //! A task.
 
-use super::{findings, log_entries, node_link};
+use super::{findings, log_entries, named_node};
 use crate::app::inspect::Inspection;
 use crate::app::role::Role;
 use crate::app::views::ViewId;
@@ -19,7 +19,7 @@ pub fn inspect(task: &TaskView, picture: &Picture, now: Millis) -> Inspection {
     page.heading("Owner");
     page.opt("agent", task.owner_agent.as_ref());
     match &task.owner_node {
-        Some(node) => node_link(&mut page, picture, "node", node, now),
+        Some(node) => named_node(&mut page, picture, "node", (node, &task.repository_id), now),
         None => page.text("on no node that is known", Role::Unknown),
     }
     page.heading("Evidence, oldest first");

@@ -21,7 +21,7 @@ pub fn inspect(row: &WaitRow, picture: &Picture, now: Millis) -> Inspection {
             view.lock.holder_agent,
             view.waiters.len()
         );
-        page.link(ViewId::Locks, view.key(), view.lock.lock_key.to_string(), value, view.state.role());
+        page.link(ViewId::Locks, view.key(), view.name().to_string(), value, view.state.role());
     };
     page.heading("Waits for, inferred");
     let mut waits = 0;

@@ -33,7 +33,7 @@ pub static LOCKS: Rows<LockView> = Rows {
             right: false,
             rank: 0,
             descending: false,
-            cell: |l, _| Cell::plain(&l.lock.lock_key),
+            cell: |l, _| Cell::plain(l.name()),
             sort: |l| Sort::Text(l.lock.lock_key.raw()),
         },
         Column {

@@ -9,8 +9,8 @@ use crate::data::source::Aspect;
 /// Every node of every source.
 pub static NODES: Rows<NodeView> = Rows {
     items: |p| Items::Shelf(&p.nodes),
-    key: |n| n.node_id.raw().to_owned(),
-    tie: |a, b| a.node_id.cmp(&b.node_id),
+    key: |n| n.key.raw().to_owned(),
+    tie: |a, b| a.key.cmp(&b.key),
     repo: |n| (!n.repository_id.is_empty()).then_some(&n.repository_id),
     inspect: inspections::node::inspect,
     aspect: Some(Aspect::Nodes),
@@ -28,7 +28,7 @@ pub static NODES: Rows<NodeView> = Rows {
             right: false,
             rank: 0,
             descending: false,
-            cell: |n, _| Cell::plain(&n.node_id),
+            cell: |n, _| Cell::plain(n.name()),
             sort: |n| Sort::Text(n.node_id.raw()),
         },
         Column {

@@ -253,7 +253,11 @@ fn why_empty(picture: &Picture, parts: &[&str]) -> Vec<String> {
                 Some(Presence::Denied(why)) => format!("{part}: {why}"),
                 Some(Presence::Present | Presence::Partial(_)) => {
                     let meaning = source.identity.why_empty.iter().find(|(p, _)| p == part).map(|(_, why)| *why);
-                    meaning.map_or_else(|| format!("{part} is empty"), |why| format!("{part} is empty ({why})"))
+                    // A table may hold rows that are over, and are not shown.
+                    meaning.map_or_else(
+                        || format!("nothing to show in {part}"),
+                        |why| format!("nothing to show in {part} ({why})"),
+                    )
                 }
             };
             lines.push(format!("{name}: {word}"));

@@ -126,7 +126,7 @@ fn urgency(t: &TaskView) -> i64 {
         S::Orphaned => 0,
         S::Failed => 1,
         S::Pending => 2,
-        S::Leased => 3,
+        S::Leased | S::Received => 3,
         S::Running => 4,
         S::Done => 5,
         S::Cancelled => 6,

@@ -49,7 +49,7 @@ pub static WAITS: Rows<WaitRow> = Rows {
             right: false,
             rank: 0,
             descending: false,
-            cell: |w, _| if w.waits() { Cell::plain(&w.lock().lock.lock_key) } else { Cell::dim("-") },
+            cell: |w, _| if w.waits() { Cell::plain(w.lock().name()) } else { Cell::dim("-") },
             sort: |w| Sort::Text(w.lock().lock.lock_key.raw()),
         },
         Column {

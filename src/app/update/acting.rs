@@ -229,7 +229,8 @@ impl App {
                 _ => None,
             })
             .collect();
-        let held = picture.locks.iter().filter(|l| fenced.contains(&l.lock.lock_key.raw()) && l.is_operators());
+        let held =
+            picture.locks.iter().filter(|l| fenced.contains(&l.lock.lock_key.raw()) && picture.fenced_off(l).is_some());
         let locks: Vec<String> = held.map(crate::data::derive::locks::LockView::key).collect();
         let preview = Preview::of(mesh, Intent::Restore { locks }, &picture, &self.options.policy(mesh), self.now_ms);
         match (preview, self.giving_back) {
@@ -248,6 +249,33 @@ impl App {
         Vec::new()
     }
 
+    /// Has the attempts looked into whose end is not known.
+    pub(super) fn recover(&mut self) -> Vec<Effect> {
+        let open = |mesh: usize| {
+            let entries = self.latest().picture(mesh).map(|picture| picture.mesh.journal.clone()).unwrap_or_default();
+            entries.iter().any(|entry| entry.open(self.now_ms).is_some())
+        };
+        let meshes: Vec<usize> = (0..self.latest().len()).filter(|mesh| open(*mesh)).collect();
+        let may = |mesh: &&usize| !self.options.policy(**mesh).read_only;
+        let effects: Vec<Effect> = meshes.iter().filter(may).map(|mesh| Effect::Recover { mesh: *mesh }).collect();
+        match (meshes.is_empty(), effects.is_empty()) {
+            (true, _) => self.say("no attempt of this journal is open", Role::Dim),
+            (false, true) => self.say("this console is read-only", Role::Alert),
+            (false, false) => self.say("looking into open attempts", Role::Dim),
+        }
+        effects
+    }
+
+    /// Open attempts were looked into.
+    pub(super) fn recovered(&mut self, settled: usize, open: usize) {
+        let (text, role) = match (settled, open) {
+            (0, 0) => ("no attempt was open any more".to_owned(), Role::Dim),
+            (n, 0) => (format!("{n} open attempts were settled"), Role::Healthy),
+            (n, m) => (format!("{n} open attempts were settled, {m} are still open"), Role::Alert),
+        };
+        self.say(text, role);
+    }
+
     /// What the running plan tells.
     pub(super) fn progress(&mut self, progress: Progress) {
         let Some(running) = &mut self.running else { return };
@@ -264,7 +292,8 @@ impl App {
             }
             Progress::Finished => {
                 running.finished = true;
-                let all = running.count(Verdict::Done) == running.steps.len();
+                let so = running.count(Verdict::Done) + running.count(Verdict::Already);
+                let all = so == running.steps.len();
                 let summary = running.summary();
                 if !matches!(self.overlay, Some(Overlay::Run { .. })) {
                     self.say(summary, if all { Role::Healthy } else { Role::Alert });

@@ -79,6 +79,7 @@ impl App {
             | Command::Quarantine
             | Command::Evacuate
             | Command::GiveBack => return self.act(command),
+            Command::Recover => return self.recover(),
             Command::Known => return self.known(None),
             Command::Repo => self.next_repo(),
             Command::Theme => {

@@ -60,6 +60,10 @@ pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
             app.progress(progress);
             Vec::new()
         }
+        Event::Recovered { settled, open } => {
+            app.recovered(settled, open);
+            Vec::new()
+        }
         Event::Said(why) => {
             app.say(why, Role::Alert);
             Vec::new()

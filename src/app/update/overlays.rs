@@ -112,6 +112,7 @@ impl App {
             | Command::Slower
             | Command::Theme
             | Command::Zone
+            | Command::Recover
             | Command::Known
             | Command::Mouse
             | Command::Redraw

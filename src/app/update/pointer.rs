@@ -47,7 +47,7 @@ impl App {
             Hit::Node(mesh, place) => {
                 let node = self.scene.picture(mesh).and_then(|p| p.marked.worst.get(place));
                 if let Some(node) = node {
-                    let key = Key::new(mesh, node.node_id.raw());
+                    let key = Key::new(mesh, node.key.raw());
                     return self.click(Hit::Thing(ViewId::Nodes, key));
                 }
             }

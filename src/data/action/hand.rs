@@ -31,19 +31,42 @@ pub trait Hand: Send {
     /// Answers whether the op-log has it now, or why not.
     fn record<'a>(&'a mut self, order: &'a Order) -> Working<'a, Result<(), String>>;
 
-    /// Whether an attempt that was cut off took effect; nothing where nobody can tell.
-    fn recall<'a>(&'a mut self, order: &'a Order) -> Working<'a, Option<bool>>;
+    /// Whether an attempt whose end is not known took effect.
+    fn recall<'a>(&'a mut self, order: &'a Order) -> Working<'a, Recalled>;
 }
 
-/// Whether this console may write. Hands are made only with it, so read-only holds at the lowest layer.
+/// What became of an attempt whose end was not known. Each comes with how things stand now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recalled {
+    /// There is proof that this attempt did it.
+    Applied { audited: bool, now: String },
+    /// Things are as they were before it.
+    NotApplied(String),
+    /// Things are otherwise than before it, and nothing proves that this attempt did that.
+    Undecidable(String),
+    /// The place did not answer.
+    Unreachable(String),
+}
+
+/// What a process was started for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To watch: the wall, lines, a snapshot, a check, a dry run.
+    Watch,
+    /// To act, when the operator says so.
+    Act,
+}
+
+/// The right to write to what is watched and to the journal. Whatever writes there is made with it, and it is decided
+/// once, before anything starts.
 #[derive(Debug, Clone, Copy)]
 pub struct WriteAccess(());
 
 impl WriteAccess {
-    /// The right to write, unless the console is read-only.
+    /// The right to write, if this process was started to act and is not read-only.
     #[must_use]
-    pub fn unless(read_only: bool) -> Option<Self> {
-        (!read_only).then_some(Self(()))
+    pub fn decide(purpose: Purpose, read_only: bool) -> Option<Self> {
+        (purpose == Purpose::Act && !read_only).then_some(Self(()))
     }
 }
 

@@ -9,7 +9,7 @@ pub mod plan;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumDiscriminants, EnumString, IntoStaticStr};
 
-use super::model::{LockTable, MessageTable};
+use super::model::{LockTable, MessageTable, Stored};
 use crate::text::Text;
 use crate::time::Millis;
 
@@ -96,6 +96,9 @@ pub struct LockGuard {
     pub acquired_at_ms: Option<Millis>,
     /// On the clock that wrote it. A renewal is a sign of life, so it counts too.
     pub expires_at_ms: Option<Millis>,
+    /// The same as it is stored, where that is not as such ends are usually written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Stored>,
     /// What tells this hold from another, where no fence token does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
@@ -207,6 +210,7 @@ impl Action {
             Self::Acknowledge { message } => format!("acknowledge {subject} of agent {}", message.receiver),
             Self::Tell { letter } => format!("tell agent {} ({})", letter.to, letter.msg_type),
             Self::Revoke { lease } => format!("revoke {subject}, held by {}", lease.holder_node),
+            Self::Drain { node, on: true, .. } if node.maintenance => format!("move the deadline of {}", node.node_id),
             Self::Drain { node, on: true, .. } => format!("drain {}: it takes no new work", node.node_id),
             Self::Drain { node, .. } => format!("let {} take work again", node.node_id),
             Self::Quarantine { node, on: true } => format!("quarantine {}: it is shut out", node.node_id),

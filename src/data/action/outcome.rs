@@ -10,15 +10,17 @@ use crate::text::Text;
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Verdict {
-    /// It took effect, and was read back.
+    /// It took effect.
     Done,
+    /// Things are as the action wants them, and nothing proves that this attempt did that: it has no op-log entry.
+    Already,
     /// A guard did not hold: nothing was changed.
     Refused,
     /// This console or its connection may not write: nothing was changed.
     ReadOnly,
     /// It did not take effect.
     Failed,
-    /// Its answer was lost, and it could not be read back: it may have taken effect.
+    /// Its answer was lost, and nothing that was read back proves that it took effect: it may have, or may still.
     Unknown,
     /// It was not tried, because a step it needs was not done, or the operator stopped.
     Skipped,
@@ -35,16 +37,41 @@ pub struct Outcome {
     pub after: Option<serde_json::Value>,
     /// Whether the op-log has an entry of it.
     pub audited: bool,
+    /// Whether no op-log takes such an entry: then the journal is the only record.
+    pub journal_only: bool,
+    /// Whether the place was read again after it.
+    pub reread: bool,
+}
+
+impl Verdict {
+    /// Whether things are as the action wants them.
+    #[must_use]
+    pub fn is_so(self) -> bool {
+        matches!(self, Self::Done | Self::Already)
+    }
 }
 
 impl Outcome {
     fn new(verdict: Verdict, says: impl AsRef<str>) -> Self {
-        Self { verdict, says: Text::new(says.as_ref()), before: None, after: None, audited: false }
+        Self {
+            verdict,
+            says: Text::new(says.as_ref()),
+            before: None,
+            after: None,
+            audited: false,
+            journal_only: false,
+            reread: verdict == Verdict::Done,
+        }
     }
     /// It took effect.
     #[must_use]
     pub fn done(says: impl AsRef<str>) -> Self {
         Self::new(Verdict::Done, says)
+    }
+    /// It was so already.
+    #[must_use]
+    pub fn already(says: impl AsRef<str>) -> Self {
+        Self::new(Verdict::Already, says)
     }
     /// A guard did not hold.
     #[must_use]
@@ -71,6 +98,12 @@ impl Outcome {
     pub fn skipped(says: impl AsRef<str>) -> Self {
         Self::new(Verdict::Skipped, says)
     }
+    /// It took effect, and could not be read again.
+    #[must_use]
+    pub fn not_reread(self) -> Self {
+        Self { reread: false, ..self }
+    }
+
     /// What it was before and is now.
     #[must_use]
     pub fn with(mut self, before: Option<serde_json::Value>, after: Option<serde_json::Value>) -> Self {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::whose::Whose;
 use crate::data::derive::findings::{Finding, Severity};
 use crate::text::truncate_bytes;
 use crate::time::Millis;
@@ -44,6 +45,9 @@ pub struct Event {
     pub schema: String,
     pub at_ms: Millis,
     pub mesh: String,
+    /// Where the mesh lies; empty in lines of earlier versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub place: String,
     #[serde(rename = "event")]
     pub kind: Kind,
     /// What the finding is told by: rule, kind of subject, and the subject's key.
@@ -67,12 +71,13 @@ pub struct Event {
 }
 
 impl Event {
-    pub(super) fn of(kind: Kind, mesh: &str, key: &str, finding: &Finding, at_ms: Millis) -> Self {
+    pub(super) fn of(kind: Kind, whose: &Whose, key: &str, finding: &Finding, at_ms: Millis) -> Self {
         let short = |text: &str| truncate_bytes(text, MOST).to_owned();
         Self {
             schema: SCHEMA.to_owned(),
             at_ms,
-            mesh: mesh.to_owned(),
+            mesh: whose.mesh.clone(),
+            place: whose.place.clone(),
             kind,
             key: key.to_owned(),
             rule: finding.rule.to_owned(),

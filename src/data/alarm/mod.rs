@@ -7,6 +7,7 @@
 //! Several consoles may share one history: what another one wrote is taken over, not said again.
 
 mod event;
+mod whose;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::text::Text;
 use crate::time::Millis;
 
 pub use self::event::{Event, Kind, SCHEMA, read};
+pub use self::whose::Whose;
 
 /// Findings that are followed at once, the worst first; more than this are one trouble, not many.
 const CASES: usize = 2_000;
@@ -55,7 +57,7 @@ struct Case {
 #[derive(Debug, Default)]
 pub struct Alarms {
     rules: Rules,
-    mesh: String,
+    whose: Whose,
     cases: BTreeMap<String, Case>,
     /// How often each was raised before, and when it was cleared.
     past: HashMap<String, (u32, Millis)>,
@@ -72,14 +74,14 @@ pub fn identity(finding: &Finding) -> String {
 impl Alarms {
     /// Alarms of a mesh.
     #[must_use]
-    pub fn new(mesh: &str, rules: Rules) -> Self {
-        Self { rules, mesh: mesh.to_owned(), ..Self::default() }
+    pub fn new(whose: Whose, rules: Rules) -> Self {
+        Self { rules, whose, ..Self::default() }
     }
 
     /// Whose findings they are.
     #[must_use]
-    pub fn mesh(&self) -> &str {
-        &self.mesh
+    pub fn whose(&self) -> &Whose {
+        &self.whose
     }
 
     /// Counts up when what [`Alarms::life`] answers changes.
@@ -121,7 +123,7 @@ impl Alarms {
         }
         for (key, finding) in &seen {
             if !self.cases.contains_key(key) {
-                let last = Event::of(Kind::Raised, &self.mesh, key, finding, now_ms);
+                let last = Event::of(Kind::Raised, &self.whose, key, finding, now_ms);
                 self.cases
                     .insert(key.clone(), Case { last, seen_ms: now_ms, gone_ms: None, unsure: false, life: None });
             }
@@ -146,7 +148,7 @@ impl Alarms {
                 }
                 _ => continue,
             };
-            case.last = Event { times: life.times, ..Event::of(kind, &self.mesh, key, finding, now_ms) };
+            case.last = Event { times: life.times, ..Event::of(kind, &self.whose, key, finding, now_ms) };
             case.life = Some(Arc::new(life));
             events.push(case.last.clone());
             self.revision += 1;
@@ -225,7 +227,7 @@ impl Alarms {
 
     /// Takes over what the history says: of an earlier run, or of another console.
     pub fn adopt(&mut self, event: &Event) {
-        if event.mesh != self.mesh {
+        if !self.whose.is(event) {
             return;
         }
         let key = &event.key;

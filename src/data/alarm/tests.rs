@@ -20,13 +20,17 @@ fn finding(name: &str, severity: Severity) -> Arc<Finding> {
     })
 }
 
+fn whose() -> Whose {
+    Whose { mesh: "m".into(), place: "/m.db".into() }
+}
+
 fn kinds(events: &[Event]) -> Vec<(Kind, &str)> {
     events.iter().map(|event| (event.kind, event.name.as_str())).collect()
 }
 
 #[test]
 fn what_flickers_raises_one_alarm() {
-    let mut alarms = Alarms::new("m", Rules::default());
+    let mut alarms = Alarms::new(whose(), Rules::default());
     let wrong = [finding("a", Severity::Critical)];
     let mut all = Vec::new();
     // A second here, a second there: never for long enough to be raised.
@@ -48,7 +52,7 @@ fn what_flickers_raises_one_alarm() {
 
 #[test]
 fn nothing_is_cleared_while_a_source_is_silent() {
-    let mut alarms = Alarms::new("m", Rules { raise_after_ms: 0, ..Rules::default() });
+    let mut alarms = Alarms::new(whose(), Rules { raise_after_ms: 0, ..Rules::default() });
     assert_eq!(kinds(&alarms.look(&[finding("a", Severity::Warning)], false, 0)), [(Kind::Raised, "a")]);
     for second in 1..100 {
         assert_eq!(alarms.look(&[], true, second * SECOND), []);
@@ -56,7 +60,7 @@ fn nothing_is_cleared_while_a_source_is_silent() {
     assert_eq!(alarms.look(&[], false, 100 * SECOND), [], "from here on it counts as gone");
     assert_eq!(kinds(&alarms.look(&[], false, 110 * SECOND)), [(Kind::Cleared, "a")]);
 
-    let mut alarms = Alarms::new("m", Rules { raise_after_ms: 0, ..Rules::default() });
+    let mut alarms = Alarms::new(whose(), Rules { raise_after_ms: 0, ..Rules::default() });
     alarms.look(&[finding("a", Severity::Warning)], true, 0);
     alarms.look(&[], true, SECOND);
     assert_eq!(alarms.look(&[finding("a", Severity::Warning)], true, 5 * SECOND), [], "it flickered");
@@ -67,7 +71,7 @@ fn nothing_is_cleared_while_a_source_is_silent() {
 
 #[test]
 fn an_acknowledgement_ends_by_time_by_hand_and_by_getting_worse() {
-    let mut alarms = Alarms::new("m", Rules { raise_after_ms: 0, ..Rules::default() });
+    let mut alarms = Alarms::new(whose(), Rules { raise_after_ms: 0, ..Rules::default() });
     let mild = finding("a", Severity::Warning);
     let key = identity(&mild);
     assert_eq!(alarms.acknowledge(&key, "dana", None, true, 0), None, "there is nothing to acknowledge");
@@ -90,7 +94,7 @@ fn an_acknowledgement_ends_by_time_by_hand_and_by_getting_worse() {
 
 #[test]
 fn a_clock_that_is_set_back_holds_nothing_up() {
-    let mut alarms = Alarms::new("m", Rules::default());
+    let mut alarms = Alarms::new(whose(), Rules::default());
     let hour = 3_600 * SECOND;
     let a = finding("a", Severity::Warning);
     alarms.look(from_ref(&a), false, 2 * hour);
@@ -103,7 +107,7 @@ fn a_clock_that_is_set_back_holds_nothing_up() {
 
 #[test]
 fn what_is_only_worth_knowing_raises_nothing() {
-    let mut alarms = Alarms::new("m", Rules { raise_after_ms: 0, ..Rules::default() });
+    let mut alarms = Alarms::new(whose(), Rules { raise_after_ms: 0, ..Rules::default() });
     assert_eq!(alarms.look(&[finding("a", Severity::Info)], false, 0), []);
 }
 
@@ -111,7 +115,7 @@ fn what_is_only_worth_knowing_raises_nothing() {
 #[test]
 fn a_history_is_taken_over() {
     let rules = Rules { raise_after_ms: 0, ..Rules::default() };
-    let (mut first, mut second) = (Alarms::new("m", rules), Alarms::new("m", rules));
+    let (mut first, mut second) = (Alarms::new(whose(), rules), Alarms::new(whose(), rules));
     let (a, b) = (finding("a", Severity::Critical), finding("b", Severity::Warning));
     let mut history = first.look(&[a.clone(), b.clone()], false, 0);
     history.extend(first.acknowledge(&identity(&a), "dana", None, true, SECOND));
@@ -133,7 +137,7 @@ proptest! {
     /// Whatever comes and goes: a finding is raised before it is cleared, and never twice in a row.
     #[test]
     fn lives_are_well_formed(steps in prop::collection::vec((prop::collection::vec((0u8..4, 1u8..3), 0..4), prop::bool::ANY, 0i64..8), 0..60)) {
-        let mut alarms = Alarms::new("m", Rules::default());
+        let mut alarms = Alarms::new(whose(), Rules::default());
         let mut open: HashMap<String, bool> = HashMap::new();
         let mut now = 0;
         for (there, blind, pass) in steps {

@@ -115,7 +115,7 @@ impl Locks {
                     _ => {}
                 }
             }
-            if queues.any(&filed.resource) {
+            if queues.any(&filed.resource) || self.by_resource.contains_key(&filed.resource) {
                 resources.push(filed.resource);
             }
         }
@@ -125,10 +125,11 @@ impl Locks {
         let places = self.by_resource.entry(name.clone()).or_insert_with(|| Vec::with_capacity(1));
         places.push(at);
         places.sort_unstable();
-        if places.len() > 1 {
+        let several = places.len() > 1;
+        if several {
             self.several.insert(name.clone());
         }
-        if queues.any(&name) {
+        if several || queues.any(&name) {
             resources.push(name.clone());
         }
         self.filed.insert(at, Filed { resource: name, repository_id: repository_id.clone() });
@@ -161,9 +162,12 @@ impl Locks {
             return Some((home, before, None));
         };
         let alike = before.as_ref().filter(|_| !around);
-        let holder = match alike.filter(|known| known.lock.holder_node == lock.holder_node) {
+        let same_holder = |known: &&Arc<LockView>| {
+            (&known.lock.holder_node, &known.lock.repository_id) == (&lock.holder_node, &lock.repository_id)
+        };
+        let holder = match alike.filter(same_holder) {
             Some(known) => known.holder_staleness,
-            None => nodes.staleness(&lock.holder_node),
+            None => nodes.staleness(&lock.holder_node, Some(&lock.repository_id)),
         };
         let acquired_ms = lock.acquired_at_ms.map(|ms| source.to_console(ms));
         let expires_ms = lock.expires_at_ms.map(|ms| source.to_console(ms));
@@ -191,6 +195,10 @@ impl Locks {
                 .and_then(LockState::of)
                 .unwrap_or_else(|| state(acquired_ms, expires_ms, view.at(look.now_ms), holder, margin)),
             waiters,
+            in_several: match alike {
+                Some(known) => known.in_several,
+                None => !self.is_alone(at),
+            },
             fences,
             lock: lock.clone(),
             source: source.identity.name.clone(),

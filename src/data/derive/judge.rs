@@ -15,7 +15,7 @@ use super::holds::{Locks, Reasons};
 use super::leases::{self, LeaderView, LeaseView};
 use super::locks::LockView;
 use super::messages::{MessageState, MessageView, Messages, Turn};
-use super::nodes::{Holdings, NodeView, Nodes, Places};
+use super::nodes::{Holdings, NodeView, Nodes, Places, key_in};
 use super::notes::{Changes, Tasks};
 use super::queues::Queues;
 use super::resource::Names;
@@ -50,6 +50,8 @@ pub struct Judge {
     repositories: HashMap<Text, usize, RandomState>,
     inboxes: HashMap<Text, usize, RandomState>,
     locks_of: HashMap<Text, usize, RandomState>,
+    /// The same by node and repository.
+    locks_in: HashMap<Text, usize, RandomState>,
     tasks_of: HashMap<Text, usize, RandomState>,
     leases_of: HashMap<Text, usize, RandomState>,
     stuck: BTreeSet<(Millis, bool, u32)>,
@@ -196,7 +198,8 @@ impl Judge {
             findings: Arc::default(),
             counts: Counts::default(),
             marked: self.mark(),
-            node_places: self.nodes.by_name.clone(),
+            node_places: self.nodes.by_key.clone(),
+            node_keys: self.nodes.keys_of.clone(),
             agent_places: self.nodes.by_agent.clone(),
         };
         picture.findings = self.book.all(&picture, look.thresholds);
@@ -270,7 +273,7 @@ impl Judge {
                 let Some(view) = view else { continue };
                 let level = &mut self.levels[view.staleness as usize];
                 *level = level.saturating_add_signed(by);
-                mark(&mut self.alive, (Reverse(view.staleness.rank()), view.node_id.clone(), *place), by);
+                mark(&mut self.alive, (Reverse(view.staleness.rank()), view.key.clone(), *place), by);
             }
         }
     }
@@ -285,19 +288,22 @@ impl Judge {
         leases: &[LeaseView],
     ) -> Vec<Turn<NodeView>> {
         let mut changed: BTreeSet<u32> = nodes.iter().map(|(place, ..)| *place).collect();
-        let at = |name: &Text, changed: &mut BTreeSet<u32>| changed.extend(self.nodes.by_name.get(name));
+        let at = |name: &Text, changed: &mut BTreeSet<u32>| changed.extend(self.nodes.places_of(name));
         for view in messages.iter().flat_map(|(_, before, now)| [before, now]).flatten() {
             changed.extend(self.nodes.by_agent.get(&view.message.receiver_agent).into_iter().flatten());
         }
         for (_, before, now) in locks {
-            let holder = |view: &Option<Arc<LockView>>| view.as_ref().map(|view| view.lock.holder_node.clone());
+            let holder = |view: &Option<Arc<LockView>>| {
+                view.as_ref().map(|view| (view.lock.holder_node.clone(), view.lock.repository_id.clone()))
+            };
             let (was, is) = (holder(before), holder(now));
             if was == is {
                 continue;
             }
-            for (name, by) in [(was, -1), (is, 1)] {
-                let Some(name) = name else { continue };
+            for (holder, by) in [(was, -1), (is, 1)] {
+                let Some((name, repository)) = holder else { continue };
                 add(&mut self.locks_of, &name, by);
+                add(&mut self.locks_in, &key_in(&name, &repository), by);
                 at(&name, &mut changed);
             }
         }
@@ -320,7 +326,8 @@ impl Judge {
         let turn = |place: u32| {
             let node = self.nodes.shelf.get(place as usize)?.clone();
             let holds = Holdings {
-                locks: of(&self.locks_of, &node.node_id),
+                // What bears no repository is of every node of the name.
+                locks: if node.is_alone() { of(&self.locks_of, &node.node_id) } else { of(&self.locks_in, &node.key) },
                 leases: of(&self.leases_of, &node.node_id),
                 inbox: node.agents.iter().map(|agent| of(&self.inboxes, agent)).sum(),
                 tasks: of(&self.tasks_of, &node.node_id),

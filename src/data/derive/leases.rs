@@ -54,7 +54,7 @@ pub(super) fn judge(mesh: &Mesh, sources: &[SourceView], now_ms: Millis, nodes: 
                 lease: lease.clone(),
                 source: source.identity.name.clone(),
                 expires_ms,
-                holder_staleness: nodes.staleness(&lease.holder_node_id),
+                holder_staleness: nodes.staleness(&lease.holder_node_id, None),
                 as_of_ms: view.as_of_ms,
             });
         }
@@ -79,6 +79,7 @@ pub(super) fn as_locks(leases: &[LeaseView], now_ms: Millis, margin: Millis) -> 
                 fence_token: None,
                 acquired_at_ms: lease.granted_at_ms,
                 expires_at_ms: lease.expires_at_ms,
+                expires_at: None,
                 shared: false,
                 lease_id: Some(lease.lease_id.clone()),
                 condition: None,
@@ -88,6 +89,7 @@ pub(super) fn as_locks(leases: &[LeaseView], now_ms: Millis, margin: Millis) -> 
             holder_staleness: view.holder_staleness,
             acquired_ms: lease.granted_at_ms,
             expires_ms: view.expires_ms,
+            in_several: false,
             waiters: Arc::default(),
             fences: None,
             as_of_ms: view.as_of_ms,
@@ -107,7 +109,7 @@ pub(super) fn leaders(mesh: &Mesh, sources: &[SourceView], now_ms: Millis, nodes
                 leader: leader.clone(),
                 source: source.identity.name.clone(),
                 expires_ms,
-                staleness: nodes.staleness(&leader.leader_node_id),
+                staleness: nodes.staleness(&leader.leader_node_id, Some(&leader.repository_id)),
                 as_of_ms: view.as_of_ms,
             });
         }

@@ -7,7 +7,6 @@ use strum::{Display, EnumIter, IntoStaticStr};
 use super::Look;
 use super::queues::Waiter;
 use super::staleness::Staleness;
-use crate::data::action::{OPERATOR_AGENT, OPERATOR_NODE};
 use crate::data::mesh::fences::Fences;
 use crate::data::model::{Condition, Lock};
 use crate::text::Text;
@@ -30,6 +29,9 @@ pub enum LockState {
     Unrecorded,
     /// What should say by whom cannot be read.
     Malformed,
+    /// What an ended breaker left keeps everybody out.
+    #[strum(serialize = "locked out")]
+    LockedOut,
     /// Its end cannot be read.
     Unknown,
 }
@@ -42,6 +44,9 @@ impl LockState {
             Condition::Unrecorded => Some(Self::Unrecorded),
             Condition::Malformed => Some(Self::Malformed),
             Condition::Breaking => Some(Self::Breaking),
+            Condition::LockedOut => Some(Self::LockedOut),
+            Condition::OpenEnded => Some(Self::Held),
+            Condition::OwnerDead => Some(Self::Orphaned),
             Condition::Contested => None,
         }
     }
@@ -60,6 +65,8 @@ pub struct LockView {
     /// On the console's clock.
     pub expires_ms: Option<Millis>,
     pub waiters: Arc<[Waiter]>,
+    /// Whether another repository has a lock of this name.
+    pub in_several: bool,
     /// What was seen of its fence token since the console watches.
     pub fences: Option<Arc<Fences>>,
     /// Set where the source is old.
@@ -72,9 +79,21 @@ impl LockView {
         let fences = |view: &Self| view.fences.as_ref().map(Arc::as_ptr);
         Arc::ptr_eq(&self.lock, &other.lock)
             && fences(self) == fences(other)
+            && self.in_several == other.in_several
             && (self.state, self.holder_staleness, self.acquired_ms, self.expires_ms, self.as_of_ms)
                 == (other.state, other.holder_staleness, other.acquired_ms, other.expires_ms, other.as_of_ms)
             && (Arc::ptr_eq(&self.waiters, &other.waiters) || self.waiters == other.waiters)
+    }
+
+    /// What people call it: with its repository where the key alone does not tell it from another.
+    #[must_use]
+    pub fn name(&self) -> Text {
+        let lock = &self.lock;
+        if self.in_several {
+            format!("{} in {}", lock.lock_key, lock.repository_id).into()
+        } else {
+            lock.lock_key.clone()
+        }
     }
 
     /// The oldest of those who wait longer than is good.
@@ -107,12 +126,6 @@ impl LockView {
     #[must_use]
     pub fn next_in_line(&self, picture: &super::Picture) -> Option<&Waiter> {
         self.waiters.iter().find(|w| !picture.agent_staleness(&w.agent).is_gone())
-    }
-
-    /// Whether an operator holds it, after fencing it off.
-    #[must_use]
-    pub fn is_operators(&self) -> bool {
-        self.lock.holder_node.raw().starts_with(OPERATOR_NODE) && self.lock.holder_agent == OPERATOR_AGENT
     }
 
     /// A name that stays while the lock does: table, repository and key.

@@ -24,7 +24,7 @@ pub enum MessageState {
     Claimed,
     /// Claimed once, and the claim ran out without an acknowledgement.
     Lapsed,
-    /// Unacknowledged for more than a minute.
+    /// Unacknowledged for more than a minute, and nobody has claimed it.
     Stuck,
     /// Delivered five times or more.
     Poison,
@@ -88,8 +88,9 @@ pub fn state(
     let claimed = claim_until.is_some_and(|until| until >= now);
     let old = created.is_some_and(|at| now - at > t.stuck_ms);
     match (claimed, old, claim_until) {
-        (true, false, _) => MessageState::Claimed,
-        (_, true, _) => MessageState::Stuck,
+        // Somebody is at it as long as the claim holds.
+        (true, ..) => MessageState::Claimed,
+        (false, true, _) => MessageState::Stuck,
         (false, false, Some(_)) => MessageState::Lapsed,
         (false, false, None) => MessageState::Pending,
     }
@@ -242,7 +243,8 @@ mod tests {
     #[case(false, Some(0), None, 10_000, MessageState::Pending)]
     #[case(false, Some(1), Some(20_000), 10_000, MessageState::Claimed)]
     #[case(false, Some(1), Some(9_999), 10_000, MessageState::Lapsed)]
-    #[case(false, Some(1), Some(90_000), 60_001, MessageState::Stuck)]
+    #[case(false, Some(1), Some(90_000), 60_001, MessageState::Claimed)]
+    #[case(false, Some(1), Some(60_000), 60_001, MessageState::Stuck)]
     #[case(false, None, None, 60_000, MessageState::Pending)]
     #[case(false, Some(5), Some(20_000), 10_000, MessageState::Poison)]
     #[case(true, Some(9), None, 90_000, MessageState::Acknowledged)]

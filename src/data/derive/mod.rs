@@ -33,9 +33,12 @@ use self::locks::LockView;
 use self::messages::MessageView;
 use self::nodes::NodeView;
 use self::resource::Names;
-use self::sources::SourceView;
+use self::sources::{SourceHealth, SourceView};
 use self::staleness::Staleness;
 use self::tasks::TaskView;
+use super::action::journal::Entry;
+use super::action::outcome::Verdict as Outcome;
+use super::action::{Action, Mode, OPERATOR_AGENT};
 use super::mesh::clocks::NodeClock;
 use super::mesh::facts::Tables;
 use super::mesh::{Mesh, Watch};
@@ -104,6 +107,7 @@ pub struct Picture {
     pub counts: Counts,
     pub marked: Marked,
     node_places: Arc<HashMap<Text, u32, RandomState>>,
+    node_keys: Arc<HashMap<Text, Vec<Text>, RandomState>>,
     agent_places: Arc<HashMap<Text, Vec<u32>, RandomState>>,
 }
 
@@ -156,10 +160,29 @@ impl Picture {
         agents.into_iter().cloned().collect()
     }
 
-    /// A node by its name.
+    /// A node by its key.
     #[must_use]
-    pub fn node(&self, name: &Text) -> Option<&NodeView> {
-        self.nodes.get(*self.node_places.get(name)? as usize).map(|node| &**node)
+    pub fn node(&self, key: &Text) -> Option<&NodeView> {
+        self.nodes.get(*self.node_places.get(key)? as usize).map(|node| &**node)
+    }
+
+    /// Every node of a name: several where it sends heartbeats in several repositories.
+    pub fn nodes_named(&self, name: &Text) -> impl Iterator<Item = &NodeView> {
+        let keys = self.node_keys.get(name).map_or(&[][..], Vec::as_slice);
+        keys.iter().filter_map(|key| self.node(key))
+    }
+
+    /// The node that a name means in a repository.
+    #[must_use]
+    pub fn node_in(&self, name: &Text, repository_id: &Text) -> Option<&NodeView> {
+        let exact = self.node(&nodes::key_in(name, repository_id));
+        exact.or_else(|| self.nodes_named(name).min_by_key(|node| node.staleness))
+    }
+
+    /// The key of the node that a name means in a repository; the name where none is known.
+    #[must_use]
+    pub fn node_key(&self, name: &Text, repository_id: &Text) -> Text {
+        self.node_in(name, repository_id).map_or_else(|| name.clone(), |node| node.key.clone())
     }
 
     /// How alive the node is that an agent was last seen on.
@@ -170,13 +193,48 @@ impl Picture {
         nodes.map(|node| node.staleness).min().unwrap_or(Staleness::Unknown)
     }
 
+    /// The attempt of this journal that fenced a lock off, where an operator holds it since then. A holder that calls
+    /// itself as operators do is a holder like any other.
+    #[must_use]
+    pub fn fenced_off(&self, view: &LockView) -> Option<&Entry> {
+        let source = self.mesh.sources.iter().find(|source| source.identity.name == view.source)?;
+        let held = &view.lock;
+        self.mesh.journal.iter().rev().find(|entry| {
+            let Action::Release { lock, mode: Mode::FenceOff, .. } = &entry.action else { return false };
+            matches!(entry.verdict, None | Some(Outcome::Done | Outcome::Unknown))
+                && entry.place == source.identity.place.raw()
+                && (lock.table, lock.lock_key.as_str(), lock.repository_id.as_str())
+                    == (held.table, held.lock_key.raw(), held.repository_id.raw())
+                && held.holder_agent == OPERATOR_AGENT
+                && lock.fence_token.and_then(|fence| fence.checked_add(1)) == held.fence_token
+        })
+    }
+
+    /// What this picture may not show: sources that do not answer, parts that are denied, and tables that are cut. Without
+    /// sight of it nobody can say that all is well.
+    #[must_use]
+    pub fn unseen(&self) -> Vec<Text> {
+        let mut unseen = Vec::new();
+        for (source, view) in self.mesh.sources.iter().zip(self.sources.iter()) {
+            let name = &source.identity.name;
+            if view.health != SourceHealth::Live {
+                let why = source.health.trouble.as_ref().map(|trouble| trouble.fault.to_string());
+                unseen.push(format!("{name}: {}", why.unwrap_or_else(|| "not heard yet".into())).into());
+            }
+            unseen.extend(source.unseen.iter().map(|what| format!("{name}: {what}").into()));
+        }
+        unseen
+    }
+
     /// Whether another picture says anything that need not wait for the next tick of the clock.
     #[must_use]
     pub fn is_news_after(&self, before: &Self) -> bool {
         let facts = |p: &Self| p.mesh.sources.iter().map(|s| s.facts.revision).collect::<Vec<_>>();
         let health = |p: &Self| p.sources.iter().map(|s| s.health).collect::<Vec<_>>();
+        let unseen = |p: &Self| p.mesh.sources.iter().map(|s| s.unseen.clone()).collect::<Vec<_>>();
         facts(self) != facts(before)
             || health(self) != health(before)
+            || unseen(self) != unseen(before)
             || !Arc::ptr_eq(&self.findings, &before.findings)
             || !Arc::ptr_eq(&self.mesh.journal, &before.mesh.journal)
             || !Arc::ptr_eq(&self.mesh.events, &before.mesh.events)

@@ -16,9 +16,12 @@ use crate::data::shelf::Shelf;
 use crate::text::Text;
 use crate::time::Millis;
 
-/// One node, judged.
+/// One node, judged. Where one name sends heartbeats in several repositories, it is one node in each of them: it may be
+/// alive in one and silent in another.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeView {
+    /// What tells it from others: its name, and its repository where the name alone does not.
+    pub key: Text,
     pub node_id: Text,
     /// Of the freshest heartbeat; empty where only a registry knows the node.
     pub agent_id: Text,
@@ -64,7 +67,29 @@ pub struct Holdings {
     pub tasks: usize,
 }
 
+/// The key of a node in one of several repositories.
+#[must_use]
+pub fn key_in(node_id: &Text, repository_id: &Text) -> Text {
+    format!("{}\u{1}{}", node_id.raw(), repository_id.raw()).into()
+}
+
 impl NodeView {
+    /// What people call it: with its repository where the name alone does not tell it from another.
+    #[must_use]
+    pub fn name(&self) -> Text {
+        if self.is_alone() {
+            self.node_id.clone()
+        } else {
+            format!("{} in {}", self.node_id, self.repository_id).into()
+        }
+    }
+
+    /// Whether its name stands for it alone.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.key == self.node_id
+    }
+
     /// Age of the freshest signal, in ms; as of the last look where the source is old.
     #[must_use]
     pub fn age_ms(&self, now_ms: Millis) -> Option<Millis> {
@@ -76,8 +101,10 @@ impl NodeView {
 #[derive(Debug, Default)]
 pub(super) struct Nodes {
     pub(super) shelf: Shelf<NodeView>,
-    /// Places of nodes by name, and of the nodes that an agent was seen on.
-    pub(super) by_name: Arc<HashMap<Text, u32, RandomState>>,
+    /// Places of nodes by key, and of the nodes that an agent was seen on.
+    pub(super) by_key: Arc<HashMap<Text, u32, RandomState>>,
+    /// Keys of the nodes of each name.
+    pub(super) keys_of: Arc<HashMap<Text, Vec<Text>, RandomState>>,
     pub(super) by_agent: Arc<HashMap<Text, Vec<u32>, RandomState>>,
     free: Vec<u32>,
     next: u32,
@@ -133,7 +160,7 @@ impl Nodes {
         for place in self.agenda.due(look.now_ms) {
             dirty.extend(self.shelf.get(place as usize).map(|node| node.node_id.clone()));
         }
-        dirty.into_iter().filter_map(|name| self.judge(look, places, &name)).collect()
+        dirty.into_iter().flat_map(|name| self.judge_named(look, places, &name)).collect()
     }
 
     fn move_beat(&mut self, look: &Look<'_>, at: (usize, u32), dirty: &mut BTreeSet<Text>) {
@@ -180,15 +207,44 @@ impl Nodes {
         }
     }
 
-    fn judge(&mut self, look: &Look<'_>, places: &Places, name: &Text) -> Option<Turn<NodeView>> {
-        let judged = self.draft(look, places, name);
-        let home = self.by_name.get(name).copied();
+    /// Judges every node of a name: one, or one in each repository that it sends heartbeats in.
+    fn judge_named(&mut self, look: &Look<'_>, places: &Places, name: &Text) -> Vec<Turn<NodeView>> {
+        let rows = self.beats.get(name).map_or(&[][..], Vec::as_slice);
+        let rows = rows.iter().filter_map(|(source, place)| look.tables[*source].heartbeats.at(*place));
+        let repositories: BTreeSet<&Text> = rows.map(|beat| &beat.repository_id).collect();
+        let now: Vec<(Text, Option<Text>)> = match repositories.len() {
+            0 | 1 => vec![(name.clone(), None)],
+            _ => repositories.into_iter().map(|r| (key_in(name, r), Some(r.clone()))).collect(),
+        };
+        let before = self.keys_of.get(name).cloned().unwrap_or_default();
+        let keys: Vec<Text> = now.iter().map(|(key, _)| key.clone()).collect();
+        let gone = before.iter().filter(|key| !keys.contains(key));
+        let mut turns: Vec<Turn<NodeView>> = gone.filter_map(|key| self.judge(look, key, None)).collect();
+        for (key, repository) in &now {
+            let draft =
+                self.draft(look, places, name, repository.as_ref()).map(|view| NodeView { key: key.clone(), ..view });
+            turns.extend(self.judge(look, key, draft));
+        }
+        let there: Vec<Text> = keys.into_iter().filter(|key| self.by_key.contains_key(key)).collect();
+        if there != before {
+            let keys_of = Arc::make_mut(&mut self.keys_of);
+            if there.is_empty() {
+                keys_of.remove(name);
+                self.beats.remove(name);
+            } else {
+                keys_of.insert(name.clone(), there);
+            }
+        }
+        turns
+    }
+
+    fn judge(&mut self, look: &Look<'_>, name: &Text, judged: Option<NodeView>) -> Option<Turn<NodeView>> {
+        let home = self.by_key.get(name).copied();
         let before = home.and_then(|home| self.shelf.get(home as usize).cloned());
         let Some(mut judged) = judged else {
             let (home, before) = (home?, before?);
-            Arc::make_mut(&mut self.by_name).remove(name);
+            Arc::make_mut(&mut self.by_key).remove(name);
             self.move_agents(home, &before.agents, &[]);
-            self.beats.remove(name);
             self.free.push(home);
             self.shelf.put(home as usize, None);
             return Some((home, Some(before), None));
@@ -198,7 +254,7 @@ impl Nodes {
                 self.next += 1;
                 self.next - 1
             });
-            Arc::make_mut(&mut self.by_name).insert(name.clone(), home);
+            Arc::make_mut(&mut self.by_key).insert(name.clone(), home);
             home
         });
         if let (Some(seen), Some(misses), None) = (judged.seen_ms, judged.misses, judged.as_of_ms) {
@@ -238,8 +294,8 @@ impl Nodes {
         }
     }
 
-    /// Joins all that is known of a node; nothing where nothing is.
-    fn draft(&self, look: &Look<'_>, places: &Places, name: &Text) -> Option<NodeView> {
+    /// Joins all that is known of a node, in one repository where it is one of several; nothing where nothing is.
+    fn draft(&self, look: &Look<'_>, places: &Places, name: &Text, only: Option<&Text>) -> Option<NodeView> {
         let mut view = unheard(name);
         let rows = self.beats.get(name).map_or(&[][..], Vec::as_slice);
         let (mut beats, mut registered) = (false, false);
@@ -248,7 +304,8 @@ impl Nodes {
         for (index, source) in look.mesh.sources.iter().enumerate() {
             let judged = &look.sources[index];
             let here = rows.iter().filter(|row| row.0 == index);
-            for beat in here.filter_map(|row| look.tables[index].heartbeats.at(row.1)) {
+            let beats_here = here.filter_map(|row| Some((row.1, look.tables[index].heartbeats.at(row.1)?)));
+            for (_place, beat) in beats_here.filter(|(_, beat)| only.is_none_or(|only| beat.repository_id == *only)) {
                 beats = true;
                 systems.push(source.identity.system);
                 push_new(&mut view.agents, &beat.agent_id);
@@ -271,7 +328,8 @@ impl Nodes {
             registered = true;
             systems.push(source.identity.system);
             view.registry = Some(node.clone());
-            let Some(last_seen) = node.last_seen_ms else { continue };
+            // A registry knows a name once: its sign of life may be of any of several nodes of that name.
+            let Some(last_seen) = node.last_seen_ms.filter(|_| only.is_none()) else { continue };
             let from = &places.registries[index];
             if signal(&mut view, from, source.to_console(last_seen), last_seen, judged, look.now_ms) {
                 view.patience = None;
@@ -298,10 +356,20 @@ impl Nodes {
         Some(view)
     }
 
-    /// How alive a node is.
-    pub(super) fn staleness(&self, name: &Text) -> Staleness {
-        let place = self.by_name.get(name);
-        place.and_then(|place| self.shelf.get(*place as usize)).map_or(Staleness::Unknown, |node| node.staleness)
+    /// How alive a node is: the one of a repository where there are several of its name, else the one that is most alive.
+    pub(super) fn staleness(&self, name: &Text, repository_id: Option<&Text>) -> Staleness {
+        let at = |key: &Text| self.by_key.get(key).and_then(|place| self.shelf.get(*place as usize));
+        let keys = self.keys_of.get(name).map_or(&[][..], Vec::as_slice);
+        let there = repository_id.filter(|_| keys.len() > 1).and_then(|repository| at(&key_in(name, repository)));
+        there
+            .or_else(|| keys.iter().filter_map(at).min_by_key(|node| node.staleness))
+            .map_or(Staleness::Unknown, |node| node.staleness)
+    }
+
+    /// Places of every node of a name.
+    pub(super) fn places_of(&self, name: &Text) -> impl Iterator<Item = u32> {
+        let keys = self.keys_of.get(name).map_or(&[][..], Vec::as_slice);
+        keys.iter().filter_map(|key| self.by_key.get(key).copied())
     }
 
     /// The node an agent was last seen on: of several, the one that is more alive.
@@ -324,6 +392,7 @@ impl Nodes {
 
 fn unheard(name: &Text) -> NodeView {
     NodeView {
+        key: name.clone(),
         node_id: name.clone(),
         agent_id: Text::default(),
         repository_id: Text::default(),

@@ -388,7 +388,8 @@ fn carrier(view: &MessageView) -> Note {
     let acknowledged = view.state == MessageState::Acknowledged;
     if acknowledged {
         let over = message.msg_type == "plan_handoff";
-        let meaning = if over { Says::Over(TaskState::Done) } else { Says::Accepted };
+        // Whether it was run is not said by that.
+        let meaning = if over { Says::Over(TaskState::Done) } else { Says::Received };
         says.push((view.created_ms, meaning, format!("{text} acknowledged").into()));
     }
     let claimed = !acknowledged && view.claim_until_ms.is_some() && view.state != MessageState::Lapsed;
@@ -407,14 +408,18 @@ fn plain(at: Option<Millis>, says: Says, text: String, agent: Option<Text>) -> N
 
 fn answer(view: &MessageView, payload: &Value) -> Note {
     let kind = view.message.msg_type.raw();
+    let failed = payload["success"] == false;
     let says = match kind {
+        "remote_task_result" | "job_result" if failed => Says::Over(TaskState::Failed),
         "remote_task_ack" if payload["accepted"] == false => Says::Over(TaskState::Failed),
         "remote_task_ack" => Says::Accepted,
         "remote_task_cancel" => Says::Over(TaskState::Cancelled),
         "job_fail" => Says::Over(TaskState::Failed),
         _ => Says::Over(TaskState::Done),
     };
-    plain(view.created_ms, says, format!("{kind} {}", view.message.id), None)
+    let error = payload["error"].as_str().filter(|_| failed).map(|error| Text::bounded(error, 200));
+    let why = error.map_or_else(String::new, |error| format!(": {error}"));
+    plain(view.created_ms, says, format!("{kind} {}{why}", view.message.id), None)
 }
 
 fn logged(view: &LogView) -> Option<(Key, Note)> {

@@ -13,6 +13,8 @@ use crate::time::Millis;
 pub enum TaskState {
     Pending,
     Leased,
+    /// The message that carries it was acknowledged, and nothing was heard of it since.
+    Received,
     Running,
     /// In work, but whoever works on it is critical or dead.
     Orphaned,
@@ -70,6 +72,8 @@ impl TaskView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Says {
     Submitted,
+    /// The message that carries it was acknowledged.
+    Received,
     Accepted,
     Over(TaskState),
 }
@@ -144,21 +148,25 @@ fn settle(repository_id: Text, task: Text, mut draft: Draft, nodes: &Nodes) -> T
     draft.says.sort_by_key(|(at, ..)| at.unwrap_or(Millis::MAX));
     let home = draft.agent.as_ref().and_then(|agent| nodes.home(agent));
     let owner_node = draft.node.clone().or_else(|| home.map(|node| node.node_id.clone())).or(draft.last_node.clone());
-    let owner_staleness = owner_node.as_ref().map_or(Staleness::Unknown, |node| nodes.staleness(node));
+    let owner_staleness = owner_node.as_ref().map_or(Staleness::Unknown, |node| nodes.staleness(node, None));
     let submitted = draft.says.iter().filter(|s| s.1 == Says::Submitted).filter_map(|s| s.0).max();
     let over = draft.says.iter().rev().find_map(|(at, says, _)| match says {
         Says::Over(state) if submitted.is_none_or(|s| at.is_none_or(|at| at >= s)) => Some(*state),
         _ => None,
     });
     let accepted = draft.claimed || draft.says.iter().any(|s| s.1 == Says::Accepted);
+    let received = draft.says.iter().any(|s| s.1 == Says::Received);
     let leased = draft.lease.as_ref().is_some_and(|(_, in_force)| *in_force);
     let lapsed = draft.lease.as_ref().is_some_and(|(_, in_force)| !*in_force);
     let state = match over {
         Some(state) => state,
-        None if owner_staleness.is_gone() || (lapsed && !accepted && owner_staleness != Staleness::Healthy) => {
+        None if owner_staleness.is_gone()
+            || (lapsed && !accepted && !received && owner_staleness != Staleness::Healthy) =>
+        {
             TaskState::Orphaned
         }
-        None if accepted => TaskState::Running,
+        None if accepted || received && leased => TaskState::Running,
+        None if received => TaskState::Received,
         None if leased => TaskState::Leased,
         None => TaskState::Pending,
     };

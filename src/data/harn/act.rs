@@ -13,19 +13,16 @@ use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use self::guard::{GUARD_TOKEN, Guard, take_stale_guard_away};
-use super::lockdir::{Found, State, TAKING};
-use super::locks::{directory_since, guard_of, path_of, read};
-use crate::data::action::hand::{Abilities, Hand, Order, Working, WriteAccess};
+use self::guard::{Guard, take_stale_guard_away};
+use super::lockdir::{ASIDE, Found, GUARD_TTL, SPENT, STAGED, State, TAKING, moved_aside_from};
+use super::locks::{directory_since, guard_end, guard_of, is_guard, path_of, read};
+use crate::data::action::hand::{Abilities, Hand, Order, Recalled, Working, WriteAccess};
 use crate::data::action::outcome::Outcome;
 use crate::data::action::{Action, Kind, LockGuard, Mode};
-use crate::time::{Millis, utc};
+use crate::time::{Millis, plausible, utc};
 
 /// What can be done to lock directories.
 pub const LOCKS: Abilities = Abilities { kinds: &[Kind::Release], records: false };
-
-/// What the name of a directory that was moved aside ends in; it is no lock to anybody.
-const ASIDE: &str = ".broken";
 
 /// Breaks the locks of one work tree.
 pub struct LocksHand {
@@ -62,37 +59,46 @@ impl Hand for LocksHand {
     fn record<'a>(&'a mut self, _: &'a Order) -> Working<'a, Result<(), String>> {
         Box::pin(async { Err("the event log is written by Harn alone".into()) })
     }
-    fn recall<'a>(&'a mut self, order: &'a Order) -> Working<'a, Option<bool>> {
+    fn recall<'a>(&'a mut self, order: &'a Order) -> Working<'a, Recalled> {
         Box::pin(async move {
-            let Action::Release { lock, .. } = &order.action else { return None };
+            let Action::Release { lock, .. } = &order.action else {
+                return Recalled::Undecidable("nothing but a release is done here".into());
+            };
             let (path, lock, id) = (path_of(&self.root, &lock.lock_key), lock.clone(), order.id.clone());
-            tokio::task::spawn_blocking(move || finish(&path, &lock, &id)).await.ok()?
+            let finished = tokio::task::spawn_blocking(move || finish(&path, &lock, &id)).await;
+            finished.unwrap_or_else(|e| Recalled::Unreachable(e.to_string()))
         })
     }
 }
 
-/// Puts right what an attempt that was cut off left behind, and answers whether the lock was broken. Nothing where nobody
-/// can tell: a lock that is gone may have been broken by anybody.
-pub fn finish(path: &Path, expected: &LockGuard, id: &str) -> Option<bool> {
+/// Puts right what an attempt that was cut off left behind, and answers what became of it. A lock that is gone may have
+/// been broken by anybody.
+pub fn finish(path: &Path, expected: &LockGuard, id: &str) -> Recalled {
     let guard = Guard::of(&guard_of(path), id);
-    let aside = aside(path, &guard.token);
-    let found = directory_since(&aside).map(|since| (read(&aside), since));
-    let broken = match found {
+    let moved = beside(path, &guard.token, ASIDE);
+    let found = directory_since(&moved).map(|since| (read(&moved), since));
+    let recalled = match found {
         // What still stands was not broken.
-        None => is_same(path, expected).then_some(false),
-        Some((found, since)) if matches_guard(&found, since, expected) => {
-            fs::remove_dir_all(&aside).ok()?;
-            Some(true)
-        }
+        None if is_same(path, expected) => Recalled::NotApplied("the lock still stands".into()),
+        None => Recalled::Undecidable("the lock is gone".into()),
+        Some((found, since)) if matches_guard(&found, since, expected) => match fs::remove_dir_all(&moved) {
+            Ok(()) => Recalled::Applied { audited: false, now: "the lock is broken".into() },
+            Err(error) => Recalled::Unreachable(format!("{} cannot be deleted: {error}", moved.display())),
+        },
         // Another's, that was to be put back at once.
-        Some((Found::Recorded(_), _)) if put_back(&aside, path).is_ok() => Some(false),
+        Some((Found::Recorded(_), _)) if put_back(&moved, path).is_ok() => {
+            Recalled::NotApplied("another's lock, which was moved aside, was put back".into())
+        }
         Some(_) => {
-            let _ = fs::remove_dir_all(&aside);
-            None
+            let _ = fs::remove_dir_all(&moved);
+            Recalled::Undecidable("another's lock was moved aside, and is taken anew".into())
         }
     };
-    let _ = guard.give_back();
-    broken
+    let _ = guard.give_back(&mut |_| {});
+    for (path, suffix) in [(&guard.path, STAGED), (&guard.path, SPENT)] {
+        let _ = fs::remove_dir_all(beside(path, &guard.token, suffix));
+    }
+    recalled
 }
 
 /// The steps of breaking a lock, so that tests can end the process at each of them.
@@ -101,9 +107,11 @@ pub fn finish(path: &Path, expected: &LockGuard, id: &str) -> Option<bool> {
 pub enum Step {
     GuardMade,
     GuardRecorded,
+    GuardPlaced,
     LookedAgain,
     MovedAside,
     Deleted,
+    GuardSpent,
 }
 
 /// Breaks the lock directory at `path` if it is still the one in `expected`, and past its end.
@@ -115,9 +123,13 @@ pub fn break_lock(
     clock: fn() -> Millis,
     at: &mut dyn FnMut(Step),
 ) -> Outcome {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     // The guard of a breaker that is gone is taken away by whoever finds it past its end.
-    if path.as_os_str().to_string_lossy().ends_with(super::lockdir::GUARD_SUFFIX) {
-        return take_guard_away(path, expected, clock());
+    if is_guard(path) {
+        return take_guard_away(path, expected, id, clock());
+    }
+    if let Some(lock) = moved_aside_from(&name) {
+        return repair_aside(path, &path.with_file_name(lock), expected, clock());
     }
     let before = match look(path, expected, clock()) {
         Ok(before) => before,
@@ -129,7 +141,7 @@ pub fn break_lock(
     };
     // From here on the guard goes however this ends.
     let outcome = under_guard(path, expected, &guard, &before, clock, at);
-    match guard.give_back() {
+    match guard.give_back(at) {
         Ok(()) => outcome,
         Err(error) => {
             let says = format!("{}; its guard {} could not be taken away: {error}", outcome.says, guard.path.display());
@@ -156,7 +168,7 @@ fn under_guard(
         return Outcome::refused("the guard ran out or is another's: nothing was changed, try again");
     }
     // Moved aside it is nobody's lock any more, and can be looked at once more where nobody reaches it.
-    let aside = aside(path, &guard.token);
+    let aside = beside(path, &guard.token, ASIDE);
     if let Err(error) = fs::rename(path, &aside) {
         return match error.kind() {
             io::ErrorKind::NotFound => Outcome::refused("it was let go meanwhile: nothing was changed"),
@@ -204,11 +216,16 @@ fn look(path: &Path, expected: &LockGuard, now_ms: Millis) -> Result<Value, Outc
         return refuse("it is another one than the one that was seen: nothing was changed".into());
     }
     match (found.state(now_ms), found.record()) {
-        (State::Active, Some(record)) => refuse(format!(
-            "it runs until {}: its holder checks nothing but the directory, so it cannot be fenced off while it may be at \
-             work",
-            utc(record.expires_at_ms)
-        )),
+        (State::Active, Some(record)) => {
+            let until = record.expires_at_ms.map_or_else(
+                || "its record names no end, so Harn never takes it over".to_owned(),
+                |at| format!("it runs until {}", utc(at)),
+            );
+            refuse(format!(
+                "{until}: its holder checks nothing but the directory, so it cannot be fenced off while it may be at work"
+            ))
+        }
+        (State::Unreadable, _) => refuse("its record cannot be read from here, so it may be in force".into()),
         (State::Stale, _) => Ok(told),
         _ if now_ms.saturating_sub(since) < TAKING => {
             refuse("it has been without a usable record for a moment only: it may be being taken".into())
@@ -221,8 +238,8 @@ fn look(path: &Path, expected: &LockGuard, now_ms: Millis) -> Result<Value, Outc
 fn matches_guard(found: &Found, since: Millis, expected: &LockGuard) -> bool {
     match found {
         Found::Recorded(record) => {
-            expected.token.as_deref() == Some(record.token.as_str())
-                && expected.acquired_at_ms == Some(record.acquired_at_ms)
+            let taken = record.acquired_at_ms.filter(|at| plausible(*at));
+            expected.token == record.token && expected.acquired_at_ms == taken
         }
         _ => expected.token.is_none() && expected.acquired_at_ms == Some(since),
     }
@@ -247,27 +264,35 @@ fn describe(found: &Found, since: Millis) -> Value {
         }),
         Found::Unrecorded => json!({ "state": "unrecorded", "since_ms": since }),
         Found::Malformed(why) => json!({ "state": "malformed", "why": why, "since_ms": since }),
+        Found::Unreadable(why) => json!({ "state": "unreadable", "why": why, "since_ms": since }),
     }
 }
 
-fn aside(path: &Path, token: &str) -> PathBuf {
+/// A name beside a directory, of one attempt.
+fn beside(path: &Path, token: &str, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{token}{ASIDE}"));
+    name.push(format!(".{token}{suffix}"));
     PathBuf::from(name)
 }
 
 /// What a breaker that was ended left moved aside: a lock in force goes back where it was, anything else goes.
 fn clean_up(path: &Path, ours: &str, now_ms: Millis) {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
-    let begins = format!("{}.{GUARD_TOKEN}", name.to_string_lossy());
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let left = entry.file_name().to_string_lossy().into_owned();
-        if !left.starts_with(&begins) || !left.ends_with(ASIDE) || left.contains(ours) {
+        let of_this = moved_aside_from(&left).is_some_and(|lock| *lock == *name.to_string_lossy());
+        if !of_this || left.contains(ours) {
             continue;
         }
         let aside = entry.path();
-        let in_force = read(&aside).state(now_ms) == State::Active;
-        if !(in_force && put_back(&aside, path).is_ok()) {
+        // Another breaker makes its guard, or gives it back, beside the one that stands.
+        let fresh = directory_since(&aside).is_some_and(|since| now_ms.saturating_sub(since) < GUARD_TTL);
+        if fresh && !left.ends_with(ASIDE) {
+            continue;
+        }
+        let may_be_in_force =
+            left.ends_with(ASIDE) && matches!(read(&aside).state(now_ms), State::Active | State::Unreadable);
+        if !(may_be_in_force && put_back(&aside, path).is_ok()) {
             let _ = fs::remove_dir_all(&aside);
         }
     }
@@ -280,17 +305,47 @@ fn put_back(aside: &Path, path: &Path) -> io::Result<()> {
 }
 
 /// Takes away the guard of a breaker that is gone.
-fn take_guard_away(path: &Path, expected: &LockGuard, now_ms: Millis) -> Outcome {
+fn take_guard_away(path: &Path, expected: &LockGuard, id: &str, now_ms: Millis) -> Outcome {
     let Some(since) = directory_since(path) else { return Outcome::refused("it is not there any more") };
     let found = read(path);
     let told = describe(&found, since);
     if !matches_guard(&found, since, expected) {
         return Outcome::refused("it is another one than the one that was seen: nothing was changed");
     }
-    let outcome = if take_stale_guard_away(path, "by-hand", now_ms) {
-        Outcome::done("it is gone: the lock can be broken again")
+    let outcome = if take_stale_guard_away(path, id, now_ms) {
+        Outcome::done("it is gone: the lock can be taken and broken again")
     } else {
         Outcome::refused("it is in use: nothing was changed")
+    };
+    outcome.with(Some(told), None)
+}
+
+/// Puts a lock in force that a breaker moved aside back to its place; anything else that was left goes.
+fn repair_aside(path: &Path, lock: &Path, expected: &LockGuard, now_ms: Millis) -> Outcome {
+    let Some(since) = directory_since(path) else { return Outcome::refused("it is not there any more") };
+    let found = read(path);
+    let told = describe(&found, since);
+    if !matches_guard(&found, since, expected) {
+        return Outcome::refused("it is another one than the one that was seen: nothing was changed");
+    }
+    if guard_end(&guard_of(lock)).is_some_and(|end| end > now_ms) {
+        return Outcome::refused("its breaker may still be at work: nothing was changed, look again in a minute");
+    }
+    let in_force = matches!(found.state(now_ms), State::Active | State::Unreadable);
+    let outcome = match (in_force, in_force.then(|| put_back(path, lock))) {
+        (true, Some(Ok(()))) => Outcome::done("the lock was put back where it was: its holder has it again"),
+        (true, Some(Err(error))) if directory_since(lock).is_some() => {
+            let why = format!("another has the lock by now ({error}): two may think that they hold it");
+            match fs::remove_dir_all(path) {
+                Ok(()) => Outcome::done(format!("what was left is gone; {why}")),
+                Err(error) => Outcome::failed(format!("it cannot be deleted: {error}; {why}")),
+            }
+        }
+        (true, Some(Err(error))) => Outcome::failed(format!("it cannot be put back: {error}")),
+        _ => match fs::remove_dir_all(path) {
+            Ok(()) => Outcome::done("what an ended breaker left is gone"),
+            Err(error) => Outcome::failed(format!("it cannot be deleted: {error}")),
+        },
     };
     outcome.with(Some(told), None)
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde_json::Value;
 use strum::{Display, EnumString};
 
-use super::message::{Actor, Said};
+use super::message::{Actor, FleetKind, Said};
 use crate::text::Text;
 use crate::time::{LONGEST, MINUTE, Millis};
 
@@ -18,6 +18,8 @@ const GONE: Millis = 60 * MINUTE;
 const LEASE: Millis = 5 * MINUTE;
 /// Claims that are remembered; beyond, those that are over go first, the oldest of them before others.
 const MOST_CLAIMS: usize = 10_000;
+/// Claims of one heartbeat, findings and check-ins that are remembered.
+const MOST_NAMED: usize = 1_000;
 /// Lanes that are remembered; beyond, those heard of longest ago go.
 const MOST_LANES: usize = 10_000;
 
@@ -36,6 +38,8 @@ pub struct Beat {
     pub at_ms: Millis,
     pub silence_ms: Millis,
     pub state: Text,
+    /// Claims that it says it is still at.
+    pub claims: Vec<String>,
 }
 
 /// A claim on a piece of work.
@@ -48,7 +52,29 @@ pub struct Claim {
     pub expires_ms: Millis,
     pub requires_ack: bool,
     pub decision: Option<(Decision, Millis)>,
+    /// The last word on how it ended, where that names the same work.
     pub outcome: Option<(Outcome, Millis)>,
+}
+
+/// Something that a reviewer found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Review {
+    pub id: String,
+    pub actor: Actor,
+    pub subject: String,
+    pub overturned: bool,
+    pub action: String,
+    pub at_ms: Millis,
+}
+
+/// What a lane said of its work at its last check-in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkin {
+    pub actor: Actor,
+    pub grade: String,
+    pub shipped: String,
+    pub next: String,
+    pub at_ms: Millis,
 }
 
 /// What another said of a claim.
@@ -85,10 +111,16 @@ pub enum ClaimState {
 }
 
 impl ClaimState {
-    /// Whether it keeps others from the work.
+    /// Whether it keeps others from the work. One that waits for an answer does not.
     #[must_use]
     pub fn is_live(self) -> bool {
-        matches!(self, Self::Proposed | Self::Active | Self::Conflicted)
+        matches!(self, Self::Active | Self::Conflicted)
+    }
+
+    /// Whether it may still come to something.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        self.is_live() || matches!(self, Self::Proposed | Self::Stale)
     }
 }
 
@@ -124,16 +156,17 @@ impl Lane {
 }
 
 impl Claim {
-    /// Its state but for what others claim.
-    fn alone(&self, now_ms: Millis) -> ClaimState {
+    /// Its state but for what others claim. `until` is its end, as its lane's heartbeat may have moved it.
+    fn alone(&self, until_ms: Millis, now_ms: Millis) -> ClaimState {
         match (self.outcome, self.decision) {
             (Some((Outcome::Completed, _)), _) => ClaimState::Completed,
             (Some((Outcome::Failed, _)), _) => ClaimState::Failed,
             (Some((Outcome::Abandoned, _)), _) => ClaimState::Abandoned,
             (None, Some((Decision::Rejected, _))) => ClaimState::Rejected,
             (None, Some((Decision::NeedsChanges, _))) => ClaimState::NeedsChanges,
-            _ if self.expires_ms <= now_ms => ClaimState::Stale,
+            // What was not answered yet does not run out.
             (None, None) if self.requires_ack => ClaimState::Proposed,
+            _ if now_ms > until_ms => ClaimState::Stale,
             _ => ClaimState::Active,
         }
     }
@@ -146,6 +179,11 @@ pub struct Fleet {
     /// In the order in which they were made.
     pub claims: Vec<Claim>,
     place: HashMap<String, usize>,
+    /// Findings that ask for an answer and have none, in the order in which they were made.
+    pub reviews: Vec<Review>,
+    /// Ids that were answered.
+    acknowledged: HashSet<String>,
+    pub checkins: BTreeMap<Text, Checkin>,
 }
 
 impl Fleet {
@@ -158,26 +196,64 @@ impl Fleet {
         });
         lane.heard_ms = lane.heard_ms.max(said.at_ms);
         let ms = |data: &Value, name: &str| data.get(name).and_then(Value::as_i64).map(|n| n.clamp(0, LONGEST));
-        if let Some(data) = said.fleet("harn.fleet.heartbeat.v1") {
+        let word = |data: &Value, name: &str| data[name].as_str().unwrap_or_default().to_owned();
+        if let Some(data) = said.fleet(FleetKind::Heartbeat) {
             if lane.beat.as_ref().is_none_or(|beat| beat.at_ms <= said.at_ms) {
+                let claims = data["current_claim_ids"].as_array().into_iter().flatten();
                 lane.actor = said.from.clone();
                 lane.beat = Some(Beat {
                     at_ms: said.at_ms,
                     silence_ms: ms(data, "lease_ms").max(ms(data, "expected_silence_ms")).unwrap_or(0),
-                    state: Text::new(data.get("state").and_then(Value::as_str).unwrap_or_default()),
+                    state: Text::new(data["state"].as_str().unwrap_or_default()),
+                    claims: claims.filter_map(Value::as_str).take(MOST_NAMED).map(str::to_owned).collect(),
                 });
             }
-        } else if let Some(data) = said.fleet("harn.fleet.claim.v1") {
+        } else if let Some(data) = said.fleet(FleetKind::Claim) {
             self.claim(said, data, ms(data, "lease_ms").unwrap_or(LEASE));
-        } else if let Some(data) = said.fleet("harn.fleet.ack.v1") {
-            let word = data.get("decision").and_then(Value::as_str).and_then(|word| word.parse().ok());
-            if let (Some(claim), Some(decision)) = (self.of(data, "target_id"), word) {
+        } else if let Some(data) = said.fleet(FleetKind::Ack) {
+            let target = word(data, "target_id");
+            let decision = data["decision"].as_str().and_then(|word| word.parse().ok());
+            if let (Some(claim), Some(decision)) = (self.of(&target), decision) {
                 claim.decision = Some((decision, said.at_ms));
             }
-        } else if let Some(data) = said.fleet("harn.fleet.done.v1") {
-            let word = data.get("outcome").and_then(Value::as_str).and_then(|word| word.parse().ok());
-            if let (Some(claim), Some(outcome)) = (self.of(data, "claim_id"), word) {
-                claim.outcome = Some((outcome, said.at_ms));
+            self.reviews.retain(|review| review.id != target);
+            if self.acknowledged.len() >= 4 * MOST_CLAIMS {
+                self.acknowledged.clear();
+            }
+            self.acknowledged.insert(target);
+        } else if let Some(data) = said.fleet(FleetKind::Done) {
+            let outcome = data["outcome"].as_str().and_then(|word| word.parse().ok());
+            if let (Some(claim), Some(outcome)) = (self.of(&word(data, "claim_id")), outcome) {
+                // A word on other work says nothing of this claim, and takes an earlier word back.
+                claim.outcome = (claim.work_key == word(data, "work_key")).then_some((outcome, said.at_ms));
+            }
+        } else if let Some(data) = said.fleet(FleetKind::Finding) {
+            if data["requires_ack"] == true && !self.acknowledged.contains(&said.id) {
+                self.reviews.retain(|review| review.id != said.id);
+                self.reviews.push(Review {
+                    id: said.id.clone(),
+                    actor: said.from.clone(),
+                    subject: said.subject.clone(),
+                    overturned: data["premise"] == "overturned",
+                    action: word(data, "recommended_action"),
+                    at_ms: said.at_ms,
+                });
+                let surplus = self.reviews.len().saturating_sub(MOST_NAMED);
+                self.reviews.drain(..surplus);
+            }
+        } else if let Some(data) = said.fleet(FleetKind::Checkin) {
+            let checkin = Checkin {
+                actor: said.from.clone(),
+                grade: word(data, "grade"),
+                shipped: word(data, "shipped"),
+                next: word(data, "next"),
+                at_ms: said.at_ms,
+            };
+            self.checkins.insert(said.from.id.clone(), checkin);
+            if self.checkins.len() > MOST_NAMED
+                && let Some(oldest) = self.checkins.iter().min_by_key(|(_, c)| c.at_ms).map(|(id, _)| id.clone())
+            {
+                self.checkins.remove(&oldest);
             }
         }
         if self.lanes.len() > MOST_LANES
@@ -187,9 +263,16 @@ impl Fleet {
         }
     }
 
-    fn of(&mut self, data: &Value, name: &str) -> Option<&mut Claim> {
-        let place = self.place.get(data.get(name)?.as_str()?)?;
-        self.claims.get_mut(*place)
+    fn of(&mut self, id: &str) -> Option<&mut Claim> {
+        self.claims.get_mut(*self.place.get(id)?)
+    }
+
+    /// The end of a claim: its own, or a later one that the heartbeat of its lane gives it.
+    #[must_use]
+    pub fn until_ms(&self, claim: &Claim) -> Millis {
+        let beat = self.lanes.get(&claim.actor.id).and_then(|lane| lane.beat.as_ref());
+        let moved = beat.filter(|beat| beat.claims.contains(&claim.id));
+        moved.map_or(claim.expires_ms, |beat| claim.expires_ms.max(beat.at_ms.saturating_add(beat.silence_ms)))
     }
 
     fn claim(&mut self, said: &Said, data: &Value, lease_ms: Millis) {
@@ -209,7 +292,7 @@ impl Fleet {
             outcome: None,
         });
         if self.claims.len() > MOST_CLAIMS {
-            let over = |claim: &Claim| !claim.alone(said.at_ms).is_live();
+            let over = |claim: &Claim| !claim.alone(self.until_ms(claim), said.at_ms).is_open();
             let place = self.claims.iter().position(over).unwrap_or(0);
             self.claims.remove(place);
             self.place = self.claims.iter().enumerate().map(|(place, claim)| (claim.id.clone(), place)).collect();
@@ -220,7 +303,8 @@ impl Fleet {
     #[must_use]
     pub fn states(&self, now_ms: Millis) -> Vec<(&Claim, ClaimState)> {
         let mut live: HashMap<&str, u32> = HashMap::new();
-        let alone: Vec<ClaimState> = self.claims.iter().map(|claim| claim.alone(now_ms)).collect();
+        let alone: Vec<ClaimState> =
+            self.claims.iter().map(|claim| claim.alone(self.until_ms(claim), now_ms)).collect();
         for (claim, state) in self.claims.iter().zip(&alone) {
             *live.entry(&claim.work_key).or_default() += u32::from(state.is_live());
         }
@@ -237,10 +321,7 @@ impl Fleet {
         let open: HashSet<&Text> = self
             .claims
             .iter()
-            .filter(|claim| {
-                let state = claim.alone(now_ms);
-                state.is_live() || state == ClaimState::Stale
-            })
+            .filter(|claim| claim.alone(self.until_ms(claim), now_ms).is_open())
             .map(|claim| &claim.actor.id)
             .collect();
         let about = |lane: &&Lane| lane.leaves_ms() > now_ms || open.contains(&lane.actor.id);
@@ -250,7 +331,8 @@ impl Fleet {
     /// The next instant at which time alone changes a state.
     #[must_use]
     pub fn next_change(&self, now_ms: Millis) -> Option<Millis> {
-        let ends = self.claims.iter().map(|claim| claim.expires_ms);
+        // A claim is over after its end, not at it.
+        let ends = self.claims.iter().map(|claim| self.until_ms(claim).saturating_add(1));
         let leaves = self.lanes.values().map(Lane::leaves_ms);
         ends.chain(leaves).filter(|at| *at > now_ms).min()
     }

@@ -6,74 +6,157 @@ use std::time::Instant;
 
 use libsql::{Connection, Value};
 
-use crate::data::model::{Lock, LockTable, Wait};
+use super::process;
+use crate::data::model::{Condition, Lock, LockTable, Wait};
 use crate::data::observation::{Change, Observation, Presence, Probe};
 use crate::data::source::{Fault, Known, Polling, Source};
-use crate::data::sqlite::{self, collect, data_version, open_read_only};
+use crate::data::sqlite::{self, SharedFile, collect};
 use crate::text::Text;
 use crate::time::{Millis, plausible};
 
 /// Rows of each kind that are read at most.
 const MOST_ROWS: usize = 10_000;
 
-/// The file of host leases.
+/// The file of host leases. It may be made long after the console started.
 pub struct Hosts {
-    path: PathBuf,
-    connection: Option<Connection>,
-    version: Option<i64>,
-    probed: bool,
+    file: SharedFile,
+    /// Rows as they were read last.
+    rows: Option<(Vec<LeaseRow>, Vec<WaiterRow>)>,
+    /// What they were judged to be last: time and processes change that too.
+    told: Option<(Vec<Lock>, Vec<Wait>)>,
+    clock: fn() -> Millis,
 }
 
 impl Hosts {
-    /// Reads the file at `path`.
+    /// Reads the file at `path`. `clock` is the console's wall clock, by which Harn judges as well.
     #[must_use]
-    pub fn new(path: PathBuf) -> Self {
-        Self { path, connection: None, version: None, probed: false }
+    pub fn new(path: PathBuf, clock: fn() -> Millis) -> Self {
+        Self { file: SharedFile::new(path), rows: None, told: None, clock }
     }
 
     async fn poll_now(&mut self) -> Result<Observation, Fault> {
-        let read = self.read().await;
-        if read.is_err() {
-            (self.connection, self.version) = (None, None);
-        }
-        read
-    }
-
-    async fn read(&mut self) -> Result<Observation, Fault> {
         let started = Instant::now();
-        if !self.path.is_file() {
-            return Err(Fault::transient(format!("{} does not exist", self.path.display())));
-        }
-        let connection = match &self.connection {
-            Some(connection) => connection.clone(),
-            None => self.connection.insert(open_read_only(&self.path).await?).clone(),
-        };
-        let version = data_version(&connection).await?;
         let mut seen = Observation::default();
-        if self.version != Some(version) {
-            let leases = ask(&connection, &format!(
-                "SELECT host, resource_class, domain, lease_id, owner, acquired_at_ms, expires_at_ms, reason, owner_pid \
-                 FROM host_leases ORDER BY 1, 2, 3 LIMIT {MOST_ROWS}"
-            ))
-            .await?;
-            let waiters = ask(&connection, &format!(
-                "SELECT host, resource_class, domain, waiter_id, priority_class, priority_rank, requested_at_ms, owner_pid \
-                 FROM host_lease_waiters ORDER BY host, resource_class, domain, priority_rank, requested_at_ms, waiter_id \
-                 LIMIT {MOST_ROWS}"
-            ))
-            .await?;
-            seen.cost.rows = (leases.len() + waiters.len()) as u64;
-            seen.changes.push(Change::Locks(LockTable::Host, leases.iter().map(|row| lease(row)).collect()));
-            seen.changes.push(Change::Waits(waiters.iter().map(|row| waiter(row)).collect()));
-            self.version = Some(version);
+        if self.file.path().exists() {
+            let read = self.read(&mut seen).await;
+            if read.is_err() {
+                self.file.close();
+            }
+            read?;
+        } else {
+            // No lease was ever taken on this machine.
+            self.rows = Some((Vec::new(), Vec::new()));
+            self.file.close();
         }
-        if !std::mem::replace(&mut self.probed, true) {
+        if self.told.is_none() {
             let parts = vec![("host leases", Presence::Present)];
             seen.probe = Some(Probe { parts }.into());
+        }
+        let now_ms = (self.clock)();
+        if let Some((leases, waiters)) = &self.rows {
+            let locks: Vec<Lock> = leases.iter().map(|row| row.judge(now_ms)).collect();
+            let waits: Vec<Wait> = waiters.iter().filter(|row| row.waits(now_ms)).map(WaiterRow::fact).collect();
+            let now = (locks, waits);
+            if self.told.as_ref() != Some(&now) {
+                seen.changes.push(Change::Locks(LockTable::Host, now.0.clone()));
+                seen.changes.push(Change::Waits(now.1.clone()));
+                self.told = Some(now);
+            }
         }
         seen.cost.ms = started.elapsed().as_secs_f64() * 1_000.0;
         Ok(seen)
     }
+
+    async fn read(&mut self, seen: &mut Observation) -> Result<(), Fault> {
+        let (connection, moved) = self.file.look().await?;
+        if !moved && self.rows.is_some() {
+            return Ok(());
+        }
+        let leases = select(&connection, "host_leases", LEASE_COLUMNS, "host, resource_class, domain").await?;
+        let order = "host, resource_class, domain, priority_rank, requested_at_ms, waiter_id";
+        let waiters = select(&connection, "host_lease_waiters", WAITER_COLUMNS, order).await?;
+        self.file.seen().await?;
+        seen.cost.rows = (leases.len() + waiters.len()) as u64;
+        let leases = leases.iter().map(|row| LeaseRow { lock: lease(row), owner: owner(row, 8) }).collect();
+        let waiters = waiters
+            .iter()
+            .map(|row| WaiterRow { wait: waiter(row), owner: owner(row, 7), deadline_ms: int(row, 9) })
+            .collect();
+        self.rows = Some((leases, waiters));
+        Ok(())
+    }
+}
+
+/// Columns that are read, in the order in which rows hold them.
+const LEASE_COLUMNS: &[&str] = &[
+    "host",
+    "resource_class",
+    "domain",
+    "lease_id",
+    "owner",
+    "acquired_at_ms",
+    "expires_at_ms",
+    "reason",
+    "owner_pid",
+    "owner_process_identity",
+];
+const WAITER_COLUMNS: &[&str] = &[
+    "host",
+    "resource_class",
+    "domain",
+    "waiter_id",
+    "priority_class",
+    "priority_rank",
+    "requested_at_ms",
+    "owner_pid",
+    "owner_process_identity",
+    "deadline_at_ms",
+];
+
+/// A process of this machine: its id, and its birth where that was written down.
+type Owner = Option<(u32, Option<u64>)>;
+
+/// A lease as it was read, and whose it is.
+struct LeaseRow {
+    lock: Lock,
+    owner: Owner,
+}
+
+/// One who waits, and until when.
+struct WaiterRow {
+    wait: Wait,
+    owner: Owner,
+    deadline_ms: Option<Millis>,
+}
+
+impl LeaseRow {
+    /// A lease that names no end is in force while its owner lives, and is nobody's once it is dead.
+    fn judge(&self, now_ms: Millis) -> Lock {
+        let alive = self.owner.map(|(pid, birth)| process::is_alive(pid, birth));
+        let condition = match (alive, self.lock.expires_at_ms) {
+            (Some(false), end) if end.is_none_or(|end| end > now_ms) => Some(Condition::OwnerDead),
+            (Some(true), None) => Some(Condition::OpenEnded),
+            _ => None,
+        };
+        Lock { condition, ..self.lock.clone() }
+    }
+}
+
+impl WaiterRow {
+    /// Past its deadline nobody waits, and nobody does who is dead.
+    fn waits(&self, now_ms: Millis) -> bool {
+        self.deadline_ms.is_none_or(|at| at > now_ms)
+            && self.owner.is_none_or(|(pid, birth)| process::is_alive(pid, birth))
+    }
+
+    fn fact(&self) -> Wait {
+        self.wait.clone()
+    }
+}
+
+fn owner(row: &[Value], at: usize) -> Owner {
+    let pid = int(row, at).and_then(|pid| u32::try_from(pid).ok())?;
+    Some((pid, int(row, at + 1).and_then(|birth| u64::try_from(birth).ok())))
 }
 
 impl Source for Hosts {
@@ -83,13 +166,24 @@ impl Source for Hosts {
 }
 
 async fn ask(connection: &Connection, sql: &str) -> Result<Vec<Vec<Value>>, Fault> {
-    let fault = |message: &str| {
-        let todo = if message.contains("no such") { "it is no file of host leases, or of another version" } else { "" };
-        let fault = Fault::transient(format!("the file of host leases answered: {message}"));
+    let fault = |error: &libsql::Error| {
+        let todo = match sqlite::code(error) {
+            Some(sqlite::ERROR | sqlite::NOT_A_DATABASE) => "it is no file of host leases, or of another version",
+            _ => "",
+        };
+        let fault = Fault::transient(format!("the file of host leases answered: {}", sqlite::reason(error)));
         Fault { todo: todo.into(), ..fault }
     };
-    let rows = connection.query(sql, ()).await.map_err(|e| fault(&e.to_string()))?;
+    let rows = connection.query(sql, ()).await.map_err(|e| fault(&e))?;
     collect(rows).await.map_err(|e| fault(&e))
+}
+
+/// Rows of a table. Versions differ in columns: one that is not there is unknown.
+async fn select(connection: &Connection, table: &str, columns: &[&str], order: &str) -> Result<Vec<Vec<Value>>, Fault> {
+    let found = ask(connection, &format!("SELECT name FROM pragma_table_info('{table}')")).await?;
+    let there = |column: &&str| found.iter().any(|row| text(row, 0) == *column);
+    let listed: Vec<&str> = columns.iter().map(|column| if there(column) { column } else { "NULL" }).collect();
+    ask(connection, &format!("SELECT {} FROM {table} ORDER BY {order} LIMIT {MOST_ROWS}", listed.join(", "))).await
 }
 
 fn text(row: &[Value], i: usize) -> &str {
@@ -123,6 +217,7 @@ fn lease(row: &[Value]) -> Lock {
         fence_token: None,
         acquired_at_ms: instant(row, 5),
         expires_at_ms: instant(row, 6),
+        expires_at: None,
         shared: false,
         lease_id: Some(Text::new(text(row, 3))),
         condition: None,

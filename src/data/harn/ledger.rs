@@ -10,7 +10,7 @@ use super::message::Said;
 use super::store::{Consumer, News};
 use crate::data::model::{
     Condition, Heartbeat, LineageEvent, Lock, LockTable, LogEntry, LogTable, Message, MessageTable, Patience, Payload,
-    Reader, Wait,
+    Reader, Remark, RemarkKind, Wait,
 };
 use crate::data::observation::{Change, LogStart};
 use crate::text::Text;
@@ -71,6 +71,7 @@ impl Ledger {
         changes.push(Change::Locks(LockTable::Claim, claims));
         changes.push(Change::Waits(waits));
         self.mail(&mut changes);
+        changes.push(Change::Remarks(self.remarks()));
         changes.push(Change::Readers(self.readers()));
         self.next_change = self.fleet.next_change(now_ms);
         changes
@@ -133,7 +134,8 @@ impl Ledger {
         self.fleet.about(now_ms).into_iter().map(lane).collect()
     }
 
-    /// Claims that are not over: of several on one piece of work the first has it, the others wait.
+    /// Claims that hold: of several on one piece of work the first has it, the others wait. One that waits for an answer
+    /// holds nothing yet.
     fn claims(&self, now_ms: Millis) -> (Vec<Lock>, Vec<Wait>) {
         let (mut locks, mut waits) = (Vec::new(), Vec::new());
         let mut taken: HashSet<&str> = HashSet::new();
@@ -149,7 +151,7 @@ impl Ledger {
                     exact: false,
                 });
             } else if state.is_live() || state == ClaimState::Stale {
-                locks.push(held(claim, state));
+                locks.push(held(claim, state, self.fleet.until_ms(claim)));
             }
         }
         (locks, waits)
@@ -175,6 +177,27 @@ impl Ledger {
             }));
         }
         waits
+    }
+
+    /// Findings of reviewers that ask for an answer, and the last check-in of each lane.
+    fn remarks(&self) -> Vec<Remark> {
+        let reviews = self.fleet.reviews.iter().map(|review| Remark {
+            id: Text::new(&review.id),
+            agent: review.actor.agent.clone(),
+            node_id: review.actor.id.clone(),
+            at_ms: Some(review.at_ms),
+            says: Text::new(&review.subject),
+            kind: RemarkKind::Finding { overturned: review.overturned, action: Text::new(&review.action) },
+        });
+        let checkins = self.fleet.checkins.values().map(|checkin| Remark {
+            id: Text::default(),
+            agent: checkin.actor.agent.clone(),
+            node_id: checkin.actor.id.clone(),
+            at_ms: Some(checkin.at_ms),
+            says: format!("grade {}, shipped {}, next {}", checkin.grade, checkin.shipped, checkin.next).into(),
+            kind: RemarkKind::Checkin,
+        });
+        reviews.chain(checkins).collect()
     }
 
     fn mail(&mut self, changes: &mut Vec<Change>) {
@@ -273,13 +296,18 @@ fn asks(said: &Said) -> bool {
     matches!(said.kind.as_str(), "request" | "blocker")
 }
 
-/// A request is over when it is answered; what was sent to somebody who keeps a cursor, when the cursor is past it.
+/// A request is over when it is answered; what was sent to somebody, when the cursor of the reader is past it.
 fn is_settled(said: &Said, answered: &HashSet<String>, consumers: &[Consumer]) -> bool {
     if said.kind == "request" {
         return answered.contains(&said.id);
     }
+    // It reaches no inbox, so it waits in none.
+    if said.to_list || said.to.is_empty() {
+        return true;
+    }
+    // A reader without a cursor has read nothing.
     let mut cursors = consumers.iter().filter(|c| c.topic == said.topic && said.to.contains(&c.name));
-    cursors.all(|consumer| consumer.cursor >= said.event_id)
+    cursors.any(|consumer| consumer.cursor >= said.event_id)
 }
 
 /// Words that look like the path of a file.
@@ -292,7 +320,7 @@ fn paths(text: &str) -> impl Iterator<Item = &str> {
     words.filter(move |word| word.len() > 2 && word.len() < 512 && (word.contains('/') || has_suffix(word)))
 }
 
-fn held(claim: &Claim, state: ClaimState) -> Lock {
+fn held(claim: &Claim, state: ClaimState, until_ms: Millis) -> Lock {
     Lock {
         table: LockTable::Claim,
         lock_key: Text::new(&claim.work_key),
@@ -301,7 +329,8 @@ fn held(claim: &Claim, state: ClaimState) -> Lock {
         holder_agent: claim.actor.agent.clone(),
         fence_token: None,
         acquired_at_ms: Some(claim.proposed_ms),
-        expires_at_ms: Some(claim.expires_ms),
+        expires_at_ms: Some(until_ms),
+        expires_at: None,
         shared: false,
         lease_id: Some(Text::new(&claim.id)),
         condition: (state == ClaimState::Conflicted).then_some(Condition::Contested),

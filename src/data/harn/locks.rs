@@ -7,7 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::task::JoinHandle;
 
-use super::lockdir::{Found, GUARD_SUFFIX, GUARD_TTL, MOST_BYTES, RECORD, Record, SUFFIX, TAKING};
+use super::lockdir::{
+    ASIDE, Found, GUARD_SUFFIX, GUARD_TTL, MOST_BYTES, RECORD, Record, SUFFIX, State, TAKING, moved_aside_from,
+};
 use super::walk::Tree;
 use crate::data::model::{Condition, Lock, LockTable};
 use crate::data::observation::{Change, Observation, Presence, Probe};
@@ -66,12 +68,12 @@ impl Locks {
         if whole {
             self.walked = Some(started);
         }
-        let mut notes = Vec::new();
+        let mut unseen = Vec::new();
         if let Some(why) = tree.short_of {
-            notes.push(format!("not everything was seen: {why}").into());
+            unseen.push(format!("not everything was seen: {why}").into());
         }
         if tree.unreadable > 0 {
-            notes.push(format!("{} directories could not be read", tree.unreadable).into());
+            unseen.push(format!("{} directories could not be read", tree.unreadable).into());
         }
         self.tree = Some(tree);
         let mut seen = Observation::default();
@@ -80,9 +82,9 @@ impl Locks {
         if self.told.is_none() {
             seen.probe = Some(Probe { parts: vec![("lock directories", Presence::Present)] }.into());
         }
-        let now = (rows, notes);
+        let now = (rows, unseen);
         if self.told.as_ref() != Some(&now) {
-            seen.notes = Some(now.1.clone());
+            seen.unseen = Some(now.1.clone());
             seen.changes.push(Change::Locks(LockTable::Directory, now.0.clone()));
             self.told = Some(now);
         }
@@ -96,15 +98,25 @@ impl Source for Locks {
     }
 }
 
-/// Every lock of a tree. A lock whose guard stands is being broken; a guard that was left behind is shown by itself.
+/// Every lock of a tree. A lock whose guard stands is being broken; what a breaker left behind is shown by itself.
 fn rows(tree: &Tree, now_ms: Millis) -> Vec<Lock> {
-    let is_guard = |path: &Path| path.as_os_str().to_string_lossy().ends_with(GUARD_SUFFIX);
-    let locks = tree.locks.iter().filter(|path| !is_guard(path));
-    let mut rows: Vec<Lock> = locks.filter_map(|path| row(tree.root(), path, now_ms)).collect();
-    for guard in tree.locks.iter().filter(|path| is_guard(path)) {
-        rows.extend(left_behind(tree.root(), guard, now_ms));
+    let mut rows = Vec::new();
+    for path in &tree.locks {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        rows.extend(match moved_aside_from(&name) {
+            Some(lock) => moved_aside(tree.root(), path, &path.with_file_name(lock), now_ms),
+            None if is_guard(path) => left_behind(tree.root(), path, now_ms),
+            None => row(tree.root(), path, now_ms),
+        });
     }
     rows
+}
+
+/// Whether a path is that of the guard of a lock directory.
+#[must_use]
+pub fn is_guard(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    name.strip_suffix(GUARD_SUFFIX).is_some_and(|lock| lock.len() > SUFFIX.len() && lock.ends_with(SUFFIX))
 }
 
 /// What stands in a lock directory; nothing where it vanished meanwhile.
@@ -116,11 +128,12 @@ fn row(root: &Path, path: &Path, now_ms: Millis) -> Option<Lock> {
     let record = found.record();
     let (mut condition, mut remark) = match &found {
         // A taker makes the directory first and writes the record at once after.
-        Found::Unrecorded if now_ms - since < TAKING => (Some(Condition::Unrecorded), String::new()),
+        Found::Unrecorded if now_ms.saturating_sub(since) < TAKING => (Some(Condition::Unrecorded), String::new()),
         Found::Unrecorded => {
             (Some(Condition::Unrecorded), "whoever took it wrote no record: it seems to have died".into())
         }
         Found::Malformed(why) => (Some(Condition::Malformed), format!("its record cannot be used: {why}")),
+        Found::Unreadable(why) => (None, format!("its record cannot be read, so it may be in force: {why}")),
         Found::Recorded(record) => (None, record.reason.clone().unwrap_or_default()),
     };
     if breaking {
@@ -129,13 +142,18 @@ fn row(root: &Path, path: &Path, now_ms: Millis) -> Option<Lock> {
     Some(Lock {
         holder_node: record.map(|r| r.owner.lane()).unwrap_or_default(),
         holder_agent: record.map(|r| r.owner.agent()).unwrap_or_default(),
-        // What is no instant is unknown; an end beyond all time is none that is past.
-        acquired_at_ms: Some(record.map_or(since, |r| r.acquired_at_ms)).filter(|at| plausible(*at)),
-        expires_at_ms: record.map(|r| r.expires_at_ms.clamp(0, LONGEST)),
+        acquired_at_ms: taken_ms(record, since),
+        // An end beyond all time is none that is past.
+        expires_at_ms: record.and_then(|r| r.expires_at_ms).map(|at| at.clamp(0, LONGEST)),
         condition,
         remark: (!remark.is_empty()).then(|| Text::new(&remark)),
         ..unheld(key(root, path), record)
     })
+}
+
+/// When it was taken, as its guard compares it: what a record says; without a record the directory's own time.
+fn taken_ms(record: Option<&Record>, since: Millis) -> Option<Millis> {
+    record.map_or(Some(since), |record| record.acquired_at_ms.filter(|at| plausible(*at)))
 }
 
 /// A lock directory that nobody is known to hold.
@@ -149,32 +167,76 @@ fn unheld(lock_key: Text, record: Option<&Record>) -> Lock {
         fence_token: None,
         acquired_at_ms: None,
         expires_at_ms: None,
+        expires_at: None,
         shared: false,
-        lease_id: record.map(|r| Text::new(&r.token)),
+        lease_id: record.and_then(|r| r.token.as_deref()).map(Text::new),
         condition: None,
         remark: None,
     }
 }
 
-/// A guard that nobody uses any more keeps every breaker out.
+/// A guard that stands without being used. Harn takes one over whose record is past its end. One without a usable record
+/// it never takes over: then nobody takes or breaks the lock any more.
 fn left_behind(root: &Path, guard: &Path, now_ms: Millis) -> Option<Lock> {
     let since = directory_since(guard)?;
     if guard_end(guard)? > now_ms {
         return None;
     }
+    let found = read(guard);
+    let record = found.record();
+    let is_taken_over = found.state(now_ms) == State::Stale && record.is_some_and(|record| record.token.is_some());
+    let (condition, remark) = if is_taken_over {
+        (None, "the guard of a breaker that did not take it away again")
+    } else {
+        (Some(Condition::LockedOut), "a guard without a usable record, which Harn never takes away: release it here")
+    };
     Some(Lock {
-        acquired_at_ms: Some(since),
-        expires_at_ms: Some(since + GUARD_TTL),
-        remark: Some("the guard of a breaker that did not take it away again".into()),
-        ..unheld(key(root, guard), read(guard).record())
+        acquired_at_ms: taken_ms(record, since),
+        expires_at_ms: record.and_then(|r| r.expires_at_ms).or(Some(since.saturating_add(TAKING))),
+        condition,
+        remark: Some(remark.into()),
+        ..unheld(key(root, guard), record)
     })
 }
 
-/// Until when a guard stands: by its record, or where it has none that can be used, by its own time. Nothing where there
-/// is no guard.
+/// What a breaker moved aside and left: a lock in force was taken from its holder by mistake, and is put back by hand.
+fn moved_aside(root: &Path, aside: &Path, lock: &Path, now_ms: Millis) -> Option<Lock> {
+    let since = directory_since(aside)?;
+    // Its breaker is at work while its guard stands.
+    if guard_end(&guard_of(lock)).is_some_and(|end| end > now_ms) {
+        return None;
+    }
+    let found = read(aside);
+    let record = found.record();
+    let name = aside.to_string_lossy();
+    let in_force = name.ends_with(ASIDE) && matches!(found.state(now_ms), State::Active | State::Unreadable);
+    let (condition, remark) = if in_force {
+        (Some(Condition::LockedOut), "a lock in force that a breaker moved aside and did not put back: release it here")
+    } else if now_ms.saturating_sub(since) < GUARD_TTL {
+        return None;
+    } else {
+        (None, "what an ended breaker left: it keeps nobody out")
+    };
+    Some(Lock {
+        holder_node: record.map(|r| r.owner.lane()).unwrap_or_default(),
+        holder_agent: record.map(|r| r.owner.agent()).unwrap_or_default(),
+        acquired_at_ms: taken_ms(record, since),
+        expires_at_ms: record.and_then(|r| r.expires_at_ms).map(|at| at.clamp(0, LONGEST)).or(Some(since)),
+        condition,
+        remark: Some(remark.into()),
+        ..unheld(key(root, aside), record)
+    })
+}
+
+/// From when on nobody is at work under a guard: by its record; where it has none that can be used, a moment after it was
+/// made. Nothing where there is no guard.
 pub(super) fn guard_end(guard: &Path) -> Option<Millis> {
     let since = directory_since(guard)?;
-    Some(read(guard).record().map_or(since + GUARD_TTL, |record| record.expires_at_ms))
+    let end = match read(guard) {
+        Found::Recorded(record) => record.expires_at_ms,
+        _ => None,
+    };
+    Some(end.unwrap_or(since.saturating_add(TAKING)))
 }
 
 /// Reads the record of a lock directory.
@@ -193,7 +255,10 @@ pub fn read(path: &Path) -> Found {
     match bytes() {
         Ok(bytes) => Found::of(Some(&bytes)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Found::Unrecorded,
-        Err(_) => Found::Malformed("it is no plain file that may be read"),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            Found::Unreadable("this user may not read it")
+        }
+        Err(_) => Found::Malformed("it is no plain file"),
     }
 }
 
@@ -205,17 +270,26 @@ pub fn guard_of(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// The resource's path from the root of the tree. Only what can be written as text leads back to the directory.
+/// The resource's path from the root of the tree. A directory that is not named after its resource bears a slash at its
+/// end. Only what can be written as text leads back to the directory.
 #[must_use]
 pub fn key(root: &Path, path: &Path) -> Text {
     let inside = path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
-    Text::new(inside.strip_suffix(SUFFIX).unwrap_or(&inside))
+    match inside.strip_suffix(SUFFIX) {
+        Some(resource) => Text::new(resource),
+        None if is_guard(path) || moved_aside_from(&inside).is_some() => Text::new(&inside),
+        None => format!("{inside}/").into(),
+    }
 }
 
 /// The directory of a lock by its key.
 #[must_use]
 pub fn path_of(root: &Path, key: &str) -> PathBuf {
-    if key.ends_with(GUARD_SUFFIX) { root.join(key) } else { root.join(format!("{key}{SUFFIX}")) }
+    if let Some(directory) = key.strip_suffix('/') {
+        return root.join(directory);
+    }
+    let path = root.join(key);
+    if is_guard(&path) || moved_aside_from(key).is_some() { path } else { root.join(format!("{key}{SUFFIX}")) }
 }
 
 /// When a directory's entries changed last; nothing where there is no directory.

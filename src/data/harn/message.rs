@@ -22,6 +22,18 @@ pub struct Actor {
     pub agent: Text,
 }
 
+/// The kinds of messages that the fleet is told by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "lowercase")]
+pub enum FleetKind {
+    Heartbeat,
+    Claim,
+    Ack,
+    Done,
+    Finding,
+    Checkin,
+}
+
 /// One message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Said {
@@ -33,6 +45,8 @@ pub struct Said {
     pub from: Actor,
     /// Ids of those it is for; empty where it is for all.
     pub to: Vec<String>,
+    /// Whether it is for a list. Harn compares an inbox with one address: such a message reaches none.
+    pub to_list: bool,
     pub subject: String,
     pub body: String,
     pub data: Value,
@@ -62,6 +76,7 @@ impl Said {
             kind: word("kind").unwrap_or_default().to_owned(),
             from: actor(&message["from"], &id),
             to: addressees(&message["to"]),
+            to_list: message["to"].is_array(),
             subject: word("subject").unwrap_or_default().to_owned(),
             body: crate::text::truncate_bytes(word("body").unwrap_or_default(), MOST_BODY).to_owned(),
             data: message.get("data").cloned().unwrap_or(Value::Null),
@@ -73,10 +88,37 @@ impl Said {
         })
     }
 
-    /// A word of its data, where the data is of a schema.
+    /// Its data, where it is a message of the fleet that Harn's own projection takes: of this kind and schema, with every
+    /// field of its type.
     #[must_use]
-    pub fn fleet(&self, schema: &str) -> Option<&Value> {
-        (self.data.get("schema")?.as_str()? == schema).then_some(&self.data)
+    pub fn fleet(&self, kind: FleetKind) -> Option<&Value> {
+        let data = &self.data;
+        let schema = format!("harn.fleet.{kind}.v1");
+        let text = |name: &str| data[name].is_string();
+        let whole = |name: &str| data[name].is_i64();
+        let one_of = |name: &str, words: &[&str]| data[name].as_str().is_some_and(|word| words.contains(&word));
+        let texts = |name: &str| data[name].as_array().is_some_and(|all| all.iter().all(Value::is_string));
+        let fits = match kind {
+            FleetKind::Heartbeat => {
+                one_of("state", &["available", "busy", "waiting", "draining"])
+                    && whole("lease_ms")
+                    && whole("expected_silence_ms")
+                    && texts("current_claim_ids")
+                    && texts("resource_ids")
+            }
+            FleetKind::Claim => text("work_key") && data["requires_ack"].is_boolean() && whole("lease_ms"),
+            FleetKind::Ack => text("target_id") && one_of("decision", &["accepted", "rejected", "needs_changes"]),
+            FleetKind::Done => {
+                text("claim_id") && text("work_key") && one_of("outcome", &["completed", "failed", "abandoned"])
+            }
+            FleetKind::Finding => {
+                one_of("premise", &["confirmed", "overturned"])
+                    && one_of("recommended_action", &["pause", "continue", "reroute"])
+                    && data["requires_ack"].is_boolean()
+            }
+            FleetKind::Checkin => ["shipped", "grade", "next", "learnings"].into_iter().all(text),
+        };
+        (self.kind == kind.to_string() && data["schema"] == *schema && fits).then_some(data)
     }
 
     /// The resources that it names.

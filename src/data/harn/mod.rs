@@ -13,6 +13,7 @@ pub mod locks;
 pub mod log;
 pub mod message;
 pub mod places;
+pub mod process;
 pub mod store;
 pub mod walk;
 pub mod watch;

@@ -10,7 +10,8 @@ use std::time::SystemTime;
 use ignore::WalkBuilder;
 use ignore::overrides::OverrideBuilder;
 
-use super::lockdir::{GUARD_SUFFIX, SUFFIX};
+use super::lockdir::{ASIDE, Found, GUARD_SUFFIX, GUARD_TOKEN, RECORD, SPENT, STAGED, SUFFIX, moved_aside_from};
+use super::locks::read;
 use super::watch::Watches;
 
 /// Directories that are walked at most; what is beyond is not seen, and the screen says so.
@@ -65,6 +66,11 @@ impl Tree {
         self.watch_anew();
         let root = self.root.clone();
         self.walk_from(&root, None);
+        // The state root is ignored in most repositories, and may hold locks too.
+        let state = root.join(".harn");
+        if !self.directories.contains_key(&state) && modified(&state).is_some() {
+            self.walk_from(&state, None);
+        }
         self.follow();
         Ok(())
     }
@@ -147,7 +153,8 @@ impl Tree {
                 continue;
             }
             let path = entry.into_path();
-            if is_lock(&path) {
+            if is_lock(&path) || has_record(&path) {
+                self.directories.remove(&path);
                 if self.locks.len() >= MOST_LOCKS {
                     self.short_of = Some("more lock directories than are kept");
                 } else {
@@ -182,7 +189,8 @@ impl Tree {
 /// repository.
 fn walker(root: &Path, from: &Path, depth: Option<usize>) -> Option<ignore::Walk> {
     let mut wanted = OverrideBuilder::new(root);
-    for suffix in [SUFFIX.to_owned(), format!("{SUFFIX}{GUARD_SUFFIX}")] {
+    let left = [ASIDE, STAGED, SPENT].map(|suffix| format!("{SUFFIX}*.{GUARD_TOKEN}*{suffix}"));
+    for suffix in [SUFFIX.to_owned(), format!("{SUFFIX}{GUARD_SUFFIX}")].into_iter().chain(left) {
         wanted.add(&format!("*{suffix}")).ok()?;
     }
     let mut walk = WalkBuilder::new(from);
@@ -194,15 +202,24 @@ fn walker(root: &Path, from: &Path, depth: Option<usize>) -> Option<ignore::Walk
         .sort_by_file_name(Ord::cmp)
         .filter_entry(|entry| {
             let inside_lock = entry.path().parent().is_some_and(is_lock);
-            !inside_lock && !matches!(entry.file_name().to_str(), Some(".git" | ".harn"))
+            !inside_lock && entry.file_name() != ".git"
         });
     Some(walk.build())
 }
 
-/// Whether a name is that of a lock directory, or of the guard of one.
+/// Whether a directory holds the record of a lock, whatever its name is: a lock may have a path of its taker's choice.
+fn has_record(path: &Path) -> bool {
+    let record = path.join(RECORD);
+    fs::symlink_metadata(&record).is_ok_and(|file| file.is_file()) && matches!(read(path), Found::Recorded(_))
+}
+
+/// Whether a name is that of a lock directory, of the guard of one, or of what a breaker moved aside.
 fn is_lock(path: &Path) -> bool {
     let Some(name) = path.file_name() else { return false };
     let name = name.to_string_lossy();
+    if moved_aside_from(&name).is_some() {
+        return true;
+    }
     let lock = name.strip_suffix(GUARD_SUFFIX).unwrap_or(&name);
     lock.len() > SUFFIX.len() && lock.ends_with(SUFFIX)
 }
@@ -238,7 +255,10 @@ mod tests {
         fs::write(root.join("file.lock.d"), "no directory").unwrap();
         let mut tree = Tree::new(root.to_owned());
         tree.walk().unwrap();
-        assert_eq!(names(&tree), [".github/d.lock.d", "src/a.rs.lock.d", "src/deep/er/b.lock.d.reap.d"]);
+        assert_eq!(
+            names(&tree),
+            [".github/d.lock.d", ".harn/f.lock.d", "src/a.rs.lock.d", "src/deep/er/b.lock.d.reap.d"]
+        );
         assert_eq!((tree.short_of, tree.unreadable), (None, 0));
     }
 

@@ -10,7 +10,7 @@ use super::table::{Table, Turn};
 use crate::data::derive::chain::Links;
 use crate::data::model::{
     Heartbeat, Leader, Lease, LineageEvent, Lock, LockTable, LogEntry, LogTable, Message, MessageTable, QueueStats,
-    Reader, RegistryNode, Wait,
+    Reader, RegistryNode, Remark, Wait,
 };
 use crate::data::observation::{Change, Delta, LogStart};
 use crate::text::Text;
@@ -32,6 +32,7 @@ pub struct Facts {
     pub lineage: Arc<VecDeque<LineageEvent>>,
     pub waits: Arc<[Wait]>,
     pub readers: Arc<[Reader]>,
+    pub remarks: Arc<[Remark]>,
     pub queue: Option<Arc<QueueStats>>,
     /// Counts the changes: two equal numbers of one source are the same facts.
     pub revision: u64,
@@ -125,6 +126,7 @@ impl Tables {
             Change::Leases(rows) => facts.revision += replace(&mut facts.leases, rows),
             Change::Waits(rows) => facts.revision += replace(&mut facts.waits, rows),
             Change::Readers(rows) => facts.revision += replace(&mut facts.readers, rows),
+            Change::Remarks(rows) => facts.revision += replace(&mut facts.remarks, rows),
             Change::Queue(stats) => {
                 if facts.queue.as_deref() != stats.as_ref() {
                     facts.queue = stats.map(Arc::new);

@@ -61,6 +61,8 @@ pub struct SourceState {
     pub health: Health,
     pub probe: Option<Arc<Probe>>,
     pub notes: Arc<[Text]>,
+    /// What it may not show, or does not show whole.
+    pub unseen: Arc<[Text]>,
     pub oddities: Arc<[Oddity]>,
     pub clock: SourceClock,
     pub polls: u64,
@@ -190,10 +192,21 @@ impl Watch {
         let (Some(source), Some(tables)) = (self.mesh.sources.get_mut(index), self.tables.get_mut(index)) else {
             return;
         };
-        let Observation { changes, cost, clock, probe, oddities, notes } = observation;
+        let Observation { changes, cost, clock, probe, oddities, old, unseen, notes } = observation;
         source.health.previous_ok_ms = source.health.last_ok_ms;
-        source.health.last_ok_ms = Some(at_ms);
-        source.health.trouble = None;
+        match old {
+            None => {
+                source.health.last_ok_ms = Some(at_ms);
+                source.health.trouble = None;
+            }
+            // It answers, with what it knew before it could not ask any more.
+            Some((of_ms, fault)) => {
+                source.health.last_ok_ms = Some(of_ms.min(at_ms));
+                let since_ms = source.health.trouble.as_ref().map_or(at_ms, |t| t.since_ms);
+                let state = breaker::State::BackingOff { failures: 1 };
+                source.health.trouble = Some(Trouble { fault, state, since_ms, retry_at_ms: at_ms });
+            }
+        }
         source.polls += 1;
         source.last_cost = cost;
         source.total_cost += cost;
@@ -204,6 +217,9 @@ impl Watch {
         source.probe = probe.or_else(|| source.probe.take());
         if let Some(found) = oddities {
             source.oddities = found.into();
+        }
+        if let Some(unseen) = unseen {
+            source.unseen = unseen.into();
         }
         if let Some(notes) = notes {
             source.notes = notes.into();
@@ -241,6 +257,7 @@ impl SourceState {
             health: Health::default(),
             probe: None,
             notes: Arc::default(),
+            unseen: Arc::default(),
             oddities: Arc::default(),
             clock: SourceClock::default(),
             polls: 0,

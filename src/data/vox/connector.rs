@@ -5,8 +5,8 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use hyper_014::Uri;
@@ -22,58 +22,12 @@ use tokio_rustls::client::TlsStream;
 pub struct Meter {
     received: AtomicU64,
     limit: AtomicU64,
-    told: Mutex<Told>,
-}
-
-/// What the answers say was read. The client does not hand it on, so it is picked out of what comes in: the name of
-/// the field with its quotes cannot stand inside a value, where quotes are escaped.
-#[derive(Debug, Default)]
-struct Told {
-    /// Bytes of the field's name that were seen in a row, then whether its number is being read.
-    matched: usize,
-    number: Option<u64>,
-    rows: u64,
-    /// Statements that said so.
-    statements: usize,
-}
-
-const FIELD: &[u8] = b"\"rows_read\":";
-
-impl Told {
-    fn see(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            match (self.number, byte) {
-                (Some(n), b'0'..=b'9') => {
-                    self.number = Some(n.saturating_mul(10).saturating_add(u64::from(byte - b'0')));
-                }
-                (Some(0), b' ') => {}
-                (Some(n), _) => {
-                    self.rows = self.rows.saturating_add(n);
-                    self.statements += 1;
-                    self.number = None;
-                }
-                (None, _) => {
-                    self.matched = match byte {
-                        _ if FIELD.get(self.matched) == Some(&byte) => self.matched + 1,
-                        b'"' => 1,
-                        _ => 0,
-                    };
-                    if self.matched == FIELD.len() {
-                        (self.matched, self.number) = (0, Some(0));
-                    }
-                }
-            }
-        }
-    }
 }
 
 impl Meter {
     /// Starts counting from zero, with a bound in bytes until the next start.
     pub fn start(&self, limit: u64) {
         self.received.store(0, Ordering::Relaxed);
-        if let Ok(mut told) = self.told.lock() {
-            *told = Told::default();
-        }
         self.limit.store(limit, Ordering::Relaxed);
     }
 
@@ -81,13 +35,6 @@ impl Meter {
     #[must_use]
     pub fn received(&self) -> u64 {
         self.received.load(Ordering::Relaxed)
-    }
-
-    /// Rows that the server says it read since the start, if it said so for that many statements.
-    #[must_use]
-    pub fn told(&self, statements: usize) -> Option<u64> {
-        let told = self.told.lock().ok()?;
-        (told.statements == statements).then_some(told.rows)
     }
 
     /// Whether the bound was met.
@@ -98,16 +45,13 @@ impl Meter {
 
     fn count(&self, bytes: &[u8]) -> io::Result<()> {
         self.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        if let Ok(mut told) = self.told.lock() {
-            told.see(bytes);
-        }
         if self.exceeded() { Err(io::Error::other("the answer is larger than allowed")) } else { Ok(()) }
     }
 }
 
 impl Default for Meter {
     fn default() -> Self {
-        Self { received: AtomicU64::new(0), limit: AtomicU64::new(u64::MAX), told: Mutex::default() }
+        Self { received: AtomicU64::new(0), limit: AtomicU64::new(u64::MAX) }
     }
 }
 
@@ -203,21 +147,6 @@ impl AsyncWrite for Metered {
         match &mut self.stream {
             Stream::Plain(s) => Pin::new(s).poll_shutdown(cx),
             Stream::Tls(s) => Pin::new(s).poll_shutdown(cx),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_server_read_is_picked_out_however_it_comes_in_pieces() {
-        let answer = br#"{"rows":[["x \"rows_read\":999 y"]],"rows_read":120,"a":1},{"rows_read": 7}"#;
-        for size in 1..answer.len() {
-            let mut told = Told::default();
-            answer.chunks(size).for_each(|piece| told.see(piece));
-            assert_eq!((told.rows, told.statements), (127, 2), "in pieces of {size}");
         }
     }
 }

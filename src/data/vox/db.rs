@@ -75,6 +75,7 @@ impl VoxDb {
         let mut seen = Observation::default();
         let mut spent = Spent::default();
         let news = self.backend.news(&mut spent).await?;
+        seen.old = self.backend.old();
         let unsettled = self.vanished.iter().any(|ids| !ids.is_empty());
         if news == News::None && self.schema.is_some() && !unsettled {
             seen.cost = cost(spent, 0, started);
@@ -169,7 +170,7 @@ impl VoxDb {
         }
         self.looked_up();
         let mut reader =
-            Reader { seen, oddities: Vec::new(), notes: Vec::new(), limits: self.limits, read: Vec::new() };
+            Reader { seen, oddities: Vec::new(), unseen: Vec::new(), limits: self.limits, read: Vec::new() };
         for (query, rows) in plan.iter().zip(&answers) {
             self.take(query.part, rows, &mut reader, (sent_ms, received_ms), &asks);
         }
@@ -181,12 +182,13 @@ impl VoxDb {
             };
             self.cursor.set(history, Some(at));
         }
-        let Reader { oddities, mut notes, read, .. } = reader;
-        notes.extend(self.backend.warning());
+        let Reader { oddities, unseen, read, .. } = reader;
+        let notes = self.backend.warning().into_iter().collect();
         // What was odd in rows that were not read again still is.
         let partly = |part: &&Oddity| asks.is_partial(part.table) && !read.contains(&(part.table, part.row.clone()));
         self.oddities = self.oddities.iter().filter(partly).cloned().chain(oddities).take(MAX_ODDITIES).collect();
         seen.oddities = Some(self.oddities.clone());
+        seen.unseen = Some(unseen);
         seen.notes = Some(notes);
         if self.backend.is_local() && self.vanished.iter().any(|ids| !ids.is_empty()) {
             self.settle(&schema, seen, spent, rows_read).await?;
@@ -372,7 +374,7 @@ impl Source for VoxDb {
 struct Reader<'a> {
     seen: &'a mut Observation,
     oddities: Vec<Oddity>,
-    notes: Vec<Text>,
+    unseen: Vec<Text>,
     limits: Limits,
     /// Rows that were read of tables that were not read whole.
     read: Vec<(&'static str, Text)>,
@@ -408,7 +410,7 @@ impl Reader<'_> {
     fn push(&mut self, table: &str, rows: &Rows, change: Change) {
         if rows.len() >= self.limits.live_rows {
             let n = self.limits.live_rows;
-            self.notes.push(format!("{table} has {n} rows or more: only {n} are shown (limits.live_rows)").into());
+            self.unseen.push(format!("{table} has {n} rows or more: only {n} are shown (limits.live_rows)").into());
         }
         self.seen.changes.push(change);
     }

@@ -4,6 +4,7 @@ pub mod act;
 pub mod backend;
 pub mod connector;
 pub mod db;
+pub mod hrana;
 pub mod http;
 pub mod pages;
 pub mod queries;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use libsql::Value;
 
-use crate::data::model::{Oddity, Payload};
+use crate::data::model::{Oddity, Payload, Stored};
 use crate::text::{Text, truncate_bytes};
 use crate::time::{Millis, parse_sqlite, plausible};
 
@@ -39,6 +39,19 @@ impl<'a> RowReader<'a> {
                 found: Text::bounded(&describe(value), 80),
             });
         }
+    }
+
+    /// The next value as it is stored, where it is not as usual; it is still to be read.
+    pub fn stored(&self, usual: impl Fn(&Value) -> bool) -> Option<Arc<Stored>> {
+        let value = self.values.as_slice().first().unwrap_or(&Value::Null);
+        let stored = match value {
+            value if usual(value) => return None,
+            Value::Null | Value::Blob(_) => return None,
+            Value::Integer(n) => Stored::Integer(*n),
+            Value::Real(x) => Stored::Real(format!("{x:?}")),
+            Value::Text(text) => Stored::Text(text.clone()),
+        };
+        Some(Arc::new(stored))
     }
 
     /// A whole number, or unknown.

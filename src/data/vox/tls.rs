@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls_platform_verifier::Verifier;
 
+use crate::config::address::Address;
 use crate::data::source::Fault;
 use crate::text::Text;
 
@@ -63,11 +64,12 @@ fn unreadable(path: &Path, why: &str) -> Fault {
     Fault::setup(format!("{}: {why}", path.display()), "correct the path, or write certificates and keys as PEM")
 }
 
-/// A word of warning where what is said travels in the clear to another machine.
+/// A warning where what is sent travels unencrypted to another machine.
 #[must_use]
-pub fn warning(address: &str, with_token: bool) -> Option<Text> {
-    let host = address.strip_prefix("http://")?.trim_start_matches('[');
-    let near = ["127.", "localhost", "::1"].iter().any(|prefix| host.starts_with(prefix));
+pub fn warning(address: &Address, with_token: bool) -> Option<Text> {
+    if address.is_encrypted() || address.is_loopback() {
+        return None;
+    }
     let what = if with_token { "the token travels" } else { "everything travels" };
-    (!near).then(|| Text::new(&format!("{what} unencrypted: use https:// to this host")))
+    Some(format!("{what} unencrypted to {}: use https:// to this host", address.name()).into())
 }

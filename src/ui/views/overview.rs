@@ -234,7 +234,7 @@ fn contended(p: &Picture, now: i64) -> Vec<Item> {
             .map(|at| span(Some(l.as_of_ms.unwrap_or(now) - at), l.as_of_ms));
         let longest = longest.unwrap_or_default();
         Item {
-            left: format!("{} {}", l.state.glyph(), l.lock.lock_key),
+            left: format!("{} {}", l.state.glyph(), l.name()),
             right: format!("{} wait {longest:>6}", l.waiters.len()),
             role: role(&l.state, l.as_of_ms),
             thing: Some((ViewId::Locks, Key::new(0, l.key()))),
@@ -247,7 +247,7 @@ fn contended(p: &Picture, now: i64) -> Vec<Item> {
 
 fn expiring(p: &Picture, now: i64) -> Vec<Item> {
     let item = |l: &std::sync::Arc<LockView>| Item {
-        left: format!("{} {}", l.state.glyph(), l.lock.lock_key),
+        left: format!("{} {}", l.state.glyph(), l.name()),
         right: span(l.ttl_ms(now), l.as_of_ms),
         // A lock that is well is of no interest here but for its time.
         role: if l.state == LockState::Held && l.as_of_ms.is_none() {

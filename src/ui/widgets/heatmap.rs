@@ -69,12 +69,12 @@ fn named(canvas: &mut Canvas<'_, '_>, area: Rect, mesh: usize, nodes: &[Arc<Node
         for (x, node) in (0u16..).zip(row) {
             let age = node.age_ms(now).map_or_else(|| "?".into(), short);
             let old = if node.as_of_ms.is_some() { "~" } else { "" };
-            let name = fit(node.node_id.as_str(), cell - BESIDE).into_owned();
+            let name = fit(node.name().as_str(), cell - BESIDE).into_owned();
             let fill = " ".repeat((cell - BESIDE).saturating_sub(name.width()));
             let role = if node.as_of_ms.is_some() { Role::Old } else { node.staleness.role() };
             spans.push(canvas.span(format!("{} {name}{fill} {:>6}{old:<1} ", node.staleness.glyph(), age), role));
             let width = u16::try_from(cell).unwrap_or(24);
-            let key = Key::new(mesh, node.node_id.raw());
+            let key = Key::new(mesh, node.key.raw());
             canvas.layout.hits.add(area.x + 1 + x * width, area.y + y, width, 1, Hit::Thing(ViewId::Nodes, key));
         }
         lines.push(Line::from(spans));

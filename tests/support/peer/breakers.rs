@@ -18,6 +18,7 @@ fn guard(token: &str, instant: &str) -> LockGuard {
         fence_token: None,
         acquired_at_ms: instant.parse().ok(),
         expires_at_ms: None,
+        expires_at: None,
         token: Some(token.to_owned()),
     }
 }

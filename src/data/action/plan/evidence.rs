@@ -1,6 +1,7 @@
 //! Signs of life: who would lose something, and whether any signal says that they are alive.
 
 use super::Planner;
+use crate::data::derive::nodes::NodeView;
 use crate::data::derive::staleness::{Staleness, misses};
 use crate::text::Text;
 use crate::time::{Millis, short};
@@ -26,7 +27,8 @@ impl Sign {
 }
 
 impl Planner<'_> {
-    /// Every signal of the holder of a lock; `renewed` is when it was last seen renewed.
+    /// Every signal of the holder of a lock; `renewed` is when it was last seen renewed. Its namesakes in other
+    /// repositories count: nothing proves that they are other processes.
     pub(super) fn signs_of_holder(&self, node_id: &str, agent: &str, renewed: Option<Millis>) -> Vec<Sign> {
         let mut signs = self.signs(node_id, agent);
         let what = "renewal seen by this console".into();
@@ -39,20 +41,19 @@ impl Planner<'_> {
         at.is_some_and(|at| !Staleness::of_misses(misses(now - at, self.policy.stale_ms)).is_gone())
     }
 
-    /// Every signal of a node and an agent on it.
+    /// Every signal of the nodes of a name, and of an agent on it.
     pub(super) fn signs(&self, node_id: &str, agent: &str) -> Vec<Sign> {
         let picture = self.picture;
         let mut signs = Vec::new();
         let mut add = |of: String, what: String, at_ms: Option<Millis>| {
             signs.push(Sign { of: of.into(), what: what.into(), at_ms, alive: self.is_recent(at_ms) });
         };
-        match picture.nodes.iter().find(|n| n.node_id == *node_id) {
-            Some(node) => {
-                for signal in &node.signals {
-                    add(node_id.to_owned(), signal.from.to_string(), Some(signal.seen_ms));
-                }
-            }
-            None => add(node_id.to_owned(), "heartbeat or registry".into(), None),
+        let named: Vec<&NodeView> = picture.nodes_named(&Text::new(node_id)).collect();
+        for (node, signal) in named.iter().flat_map(|node| node.signals.iter().map(move |signal| (node, signal))) {
+            add(node.name().to_string(), signal.from.to_string(), Some(signal.seen_ms));
+        }
+        if named.is_empty() {
+            add(node_id.to_owned(), "heartbeat or registry".into(), None);
         }
         if !agent.is_empty() {
             let acked = picture.messages.iter().filter(|m| m.message.receiver_agent == *agent);

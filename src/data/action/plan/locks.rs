@@ -26,6 +26,7 @@ pub(super) fn guard(view: &LockView) -> LockGuard {
         fence_token: lock.fence_token,
         acquired_at_ms: lock.acquired_at_ms,
         expires_at_ms: lock.expires_at_ms,
+        expires_at: lock.expires_at.as_deref().cloned(),
         token: lock.lease_id.as_ref().filter(|_| is_directory(view)).map(|token| token.raw().to_owned()),
     }
 }
@@ -59,7 +60,7 @@ impl Planner<'_> {
                 plan.leave("a lock", "it is not there any more");
                 continue;
             };
-            let name = &view.lock.lock_key;
+            let name = &view.name();
             let instead = match view.lock.table {
                 LockTable::ExecLease => Some("an execution lease is revoked, not released".to_owned()),
                 LockTable::Claim => Some("a claim stands in a log that is only added to: its owner gives it up".into()),
@@ -70,7 +71,7 @@ impl Planner<'_> {
                 plan.leave(name.clone(), instead);
                 continue;
             }
-            if view.is_operators() {
+            if self.picture.fenced_off(view).is_some() && view.state != LockState::Expired {
                 plan.leave(name.clone(), "the operator holds it already; it runs out by itself");
                 continue;
             }
@@ -124,16 +125,27 @@ impl Planner<'_> {
             return self.break_directory(plan, view, lock, signs, mode);
         }
         let newer = self.has_newer_clients(&view.source);
-        let mode = mode.unwrap_or_else(|| usual_mode(may_live, newer, lock.fence_token.is_some()));
-        if mode == Mode::FenceOff && lock.fence_token.is_none() {
-            return Err("it has no fence token to raise: choose expire or delete".into());
+        let mode = mode.unwrap_or_else(|| usual_mode(may_live, newer, can_be_fenced_off(&lock)));
+        if mode == Mode::FenceOff {
+            match lock.fence_token {
+                None => return Err("it has no fence token to raise: choose expire or delete".into()),
+                Some(i64::MAX) => {
+                    return Err("its fence token is the largest there is and cannot be raised: choose expire".into());
+                }
+                Some(_) if lock.table == LockTable::Vcs => {
+                    return Err("a process that reads a vcs_lock row while the operator holds it keeps it for ever: \
+                                choose expire"
+                        .into());
+                }
+                Some(_) => {}
+            }
         }
         let next = view.next_in_line(self.picture);
         let then = then(next);
         let what = match mode {
             Mode::FenceOff => format!(
                 "held by {OPERATOR_NODE} at {} for {}, then it runs out; {then}",
-                fence(lock.fence_token.map(|n| n + 1)),
+                fence(next_fence(&lock)),
                 short(self.policy.hold_ms)
             ),
             Mode::Expire => format!("runs out now, {} stays; {then}", fence(lock.fence_token)),
@@ -147,6 +159,7 @@ impl Planner<'_> {
         plan.mode = Some(plan.mode.unwrap_or(mode));
         let hold_ms = self.policy.hold_ms;
         let step = plan.step(&view.source, Action::Release { lock: lock.clone(), mode, hold_ms }, what);
+        plan.steps[step].effect.splice(0..0, view.in_several.then(|| in_repository(&lock)));
         plan.evidence.extend(signs.into_iter().filter(|sign| !plan.evidence.contains(sign)).collect::<Vec<_>>());
         if view.lock.shared {
             plan.unknown("who else reads under it: readers share one row, and only the last one is named");
@@ -157,7 +170,7 @@ impl Planner<'_> {
         if !newer && mode != Mode::Delete {
             plan.unknown("when the next sweep comes: older clients stay blocked by a row that ran out until then");
         }
-        let name = Text::new(&lock.lock_key);
+        let name = view.name();
         if tell_holder && !lock.holder_agent.is_empty() {
             let payload = serde_json::json!({
                 "resource_id": lock.lock_key, "reason": "released by an operator", "fence_token": lock.fence_token,
@@ -200,7 +213,8 @@ impl Planner<'_> {
         let may_live = may_be_alive(&signs);
         let hold_ms = self.policy.hold_ms;
         let action = Action::Release { lock, mode: Mode::Delete, hold_ms };
-        plan.step(&view.source, action, format!("the directory is gone; {then}"));
+        let step = plan.step(&view.source, action, format!("the directory is gone; {then}"));
+        plan.steps[step].effect.splice(0..0, view.in_several.then(|| in_repository(&guard(view))));
         plan.evidence.extend(signs.into_iter().filter(|sign| !plan.evidence.contains(sign)).collect::<Vec<_>>());
         plan.unknown("whether its holder still works: a record past its end does not prove that it died");
         Ok(may_live)
@@ -224,35 +238,29 @@ impl Planner<'_> {
                 plan.leave("a lock", "it is not there any more");
                 continue;
             };
-            let name = &view.lock.lock_key;
-            if !view.is_operators() || view.state == LockState::Expired {
-                plan.leave(name.clone(), "the operator does not hold it");
+            let name = &view.name();
+            let former = match self.picture.fenced_off(view).map(|entry| &entry.action) {
+                Some(Action::Release { lock, .. }) if view.state != LockState::Expired => lock.clone(),
+                _ => {
+                    plan.leave(name.clone(), "this console's journal does not say that an operator holds it");
+                    continue;
+                }
+            };
+            if let Err(why) = self.able(&view.source, Kind::Restore) {
+                plan.leave(name.clone(), why);
                 continue;
             }
-            let former = self.picture.mesh.journal.iter().rev().find_map(|entry| match &entry.action {
-                Action::Release { lock, mode: Mode::FenceOff, .. }
-                    if self.is_from(entry, &view.source)
-                        && (lock.table, lock.lock_key.as_str(), lock.repository_id.as_str())
-                            == (view.lock.table, name.raw(), view.lock.repository_id.raw())
-                        && lock.fence_token.map(|n| n + 1) == view.lock.fence_token =>
-                {
-                    Some(lock.clone())
-                }
-                _ => None,
-            });
-            let (Some(former), Ok(())) = (former, self.able(&view.source, Kind::Restore)) else {
-                plan.leave(name.clone(), "this console's journal does not say who had it");
-                continue;
-            };
             plan.title = format!("Give {name} back").into();
             let lock = guard(view);
             let effect = format!(
                 "held by {}, agent {}, at {} until its old end",
                 former.holder_node,
                 former.holder_agent,
-                fence(lock.fence_token.map(|n| n + 1))
+                fence(next_fence(&lock))
             );
-            plan.step(&view.source, Action::Restore { lock, former }, effect);
+            let of = view.in_several.then(|| in_repository(&lock));
+            let step = plan.step(&view.source, Action::Restore { lock, former }, effect);
+            plan.steps[step].effect.splice(0..0, of);
             plan.about.push("the operator's hold is cancelled; the fence token keeps rising".into());
             plan.unknown("whether the old holder noticed meanwhile: a client that checks its old token fails once");
         }
@@ -274,7 +282,7 @@ impl Planner<'_> {
                 holder_node: view.lock.holder_node.raw().to_owned(),
             };
             if let Err(why) = self.revoke_one(&mut plan, &view.source, lease) {
-                plan.leave(view.lock.lock_key.clone(), why);
+                plan.leave(view.name(), why);
                 continue;
             }
             let signs = self.signs(view.lock.holder_node.raw(), "");
@@ -319,6 +327,22 @@ impl Planner<'_> {
         let there = |part| !matches!(probe.of(part), None | Some(Presence::Absent));
         there("vcs_lock") || there("lock_leader")
     }
+}
+
+/// The fence token after the one that was seen.
+fn next_fence(lock: &LockGuard) -> Option<i64> {
+    lock.fence_token.and_then(|fence| fence.checked_add(1))
+}
+
+/// Whether its fence token can be raised and nobody keeps the operator's hold for ever: a process that hydrates from a
+/// `vcs_lock` row does.
+fn can_be_fenced_off(lock: &LockGuard) -> bool {
+    next_fence(lock).is_some() && lock.table != LockTable::Vcs
+}
+
+/// Which of several locks of one name it is.
+fn in_repository(lock: &LockGuard) -> Text {
+    format!("of repository {}; another repository has a lock of this name", lock.repository_id).into()
 }
 
 /// What becomes of a lock that is free.

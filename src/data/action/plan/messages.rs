@@ -6,6 +6,7 @@ use super::evidence::may_be_alive;
 use super::locks::{lease_guard, letter};
 use super::receivers::{Receiver, fit, rank};
 use super::{Confirm, Plan, Planner, Refusal, count};
+use crate::data::action::journal::Entry;
 use crate::data::action::outcome::Verdict;
 use crate::data::action::{Action, Kind, MessageGuard};
 use crate::data::derive::messages::{MessageState, MessageView};
@@ -27,6 +28,29 @@ pub(super) fn guard(view: &MessageView) -> MessageGuard {
         claim_until_ms: m.claim_until_ms,
     }
 }
+
+/// A copy of a message that was delivered to another agent.
+struct Copy<'a> {
+    to: String,
+    /// It, while it waits there.
+    waits: Option<&'a MessageView>,
+    /// How its delivery ended, as far as this journal knows.
+    verdict: Option<Verdict>,
+}
+
+/// What every copy of one original is known by.
+fn delivery_stem(original: &MessageGuard) -> String {
+    format!("lockkeeper-{}-{}-", original.id, original.created_at_ms.unwrap_or(0))
+}
+
+/// The key of a copy for one agent.
+fn delivery_key(original: &MessageGuard, to: &str) -> String {
+    delivery_stem(original) + to
+}
+
+/// What a submitter does that loses the lease of its task.
+pub(super) const RUNS_LOCALLY: &str =
+    "whether its submitter runs the task itself: one that finds its lease revoked may run it locally too";
 
 /// The labels that the work in a message asks for.
 pub fn labels(view: &MessageView) -> Vec<String> {
@@ -170,6 +194,7 @@ impl Planner<'_> {
                         after = Some(step);
                         live |= holder_lives;
                         plan.evidence.extend(signs);
+                        plan.unknown(RUNS_LOCALLY);
                     }
                     Err(why) => plan.leave(format!("lease {lease_id}"), why),
                 }
@@ -193,7 +218,7 @@ impl Planner<'_> {
                 plan.steps[step].after = after;
                 Ok(live)
             }
-            Way::Sent(source, message) => Ok(self.deliver(plan, &source, message, to, after) || live),
+            Way::Sent(source, message) => Ok(self.deliver(plan, &source, message, to, after)? || live),
         }
     }
 
@@ -213,15 +238,48 @@ impl Planner<'_> {
     }
 
     /// Two steps, so that each can be looked at and taken up again. Answers whether an earlier try ended unclear.
-    fn deliver(&self, plan: &mut Plan, source: &Text, message: MessageGuard, to: &Text, after: Option<usize>) -> bool {
-        let created = message.created_at_ms.unwrap_or(0);
-        let key = format!("lockkeeper-{}-{created}-{}", message.id, to.raw());
-        let earlier = self.picture.mesh.journal.iter().rev().find(|entry| {
-            self.is_from(entry, source) && matches!(&entry.action, Action::Deliver { key: other, .. } if *other == key)
-        });
+    fn deliver(
+        &self,
+        plan: &mut Plan,
+        source: &Text,
+        message: MessageGuard,
+        to: &Text,
+        after: Option<usize>,
+    ) -> Result<bool, String> {
+        let key = delivery_key(&message, to.raw());
+        let mut after = after;
+        let mut typed = false;
+        // A copy that another agent has of the same original would be run there as well: it is dealt with first.
+        for copy in self.copies(source, &message).into_iter().filter(|copy| copy.to != to.raw()) {
+            let other = Text::new(&copy.to);
+            let Some(view) = copy.waits else {
+                if copy.verdict == Some(Verdict::Done) {
+                    return Err(format!(
+                        "a copy of it was delivered to agent {other}, which does not wait there any more: agent {other} \
+                         took it. Acknowledge the original, or agents {other} and {to} both run it"
+                    ));
+                }
+                plan.may_repeat = true;
+                typed = true;
+                plan.unknown(format!(
+                    "whether agent {other} took a copy of it: an earlier delivery there ended unclear, and its inbox does \
+                     not show one"
+                ));
+                continue;
+            };
+            typed = true;
+            let action = Action::Acknowledge { message: MessageGuard { table: MessageTable::Inbox, ..guard(view) } };
+            let effect =
+                format!("the copy that agent {other} has of message {} goes: only agent {to} is to run it", message.id);
+            let step = plan.step(source, action, effect);
+            plan.steps[step].after = after;
+            after = Some(step);
+            plan.unknown(format!("whether agent {other} has begun with its copy, message {}", view.message.id));
+        }
+        let earlier = self.earlier_delivery(source, &key);
         let (delivered, unclear) = match earlier {
             Some(entry) => {
-                (entry.verdict == Some(Verdict::Done), matches!(entry.verdict, None | Some(Verdict::Unknown)))
+                (entry.verdict.is_some_and(Verdict::is_so), matches!(entry.verdict, None | Some(Verdict::Unknown)))
             }
             None => (false, false),
         };
@@ -244,7 +302,54 @@ impl Planner<'_> {
                 utc(entry.at_ms)
             ));
         }
-        unclear
+        Ok(unclear || typed)
+    }
+
+    /// The last attempt of this journal to deliver under a key.
+    fn earlier_delivery(&self, source: &Text, key: &str) -> Option<&Entry> {
+        self.picture.mesh.journal.iter().rev().find(|entry| {
+            self.is_from(entry, source) && matches!(&entry.action, Action::Deliver { key: other, .. } if other == key)
+        })
+    }
+
+    /// Copies of one original, whoever has them: those that inboxes show, whoever delivered them, and those that this
+    /// journal knows of.
+    fn copies(&self, source: &Text, original: &MessageGuard) -> Vec<Copy<'_>> {
+        let stem = delivery_stem(original);
+        let mut copies: Vec<Copy<'_>> = Vec::new();
+        for view in self.picture.messages.iter().filter(|view| view.state != MessageState::Acknowledged) {
+            let key = view.message.idempotency_key.as_ref().map(Text::raw).unwrap_or_default();
+            let bare = key.rsplit('\u{1f}').next().unwrap_or(key);
+            if bare.strip_prefix(&stem).is_some() {
+                copies.push(Copy {
+                    to: view.message.receiver_agent.raw().to_owned(),
+                    waits: Some(view),
+                    verdict: None,
+                });
+            }
+        }
+        for entry in self.picture.mesh.journal.iter().rev().filter(|entry| self.is_from(entry, source)) {
+            let Action::Deliver { key, to, .. } = &entry.action else { continue };
+            let known = copies.iter().any(|copy| copy.to == *to);
+            let may_be_there =
+                matches!(entry.verdict, None | Some(Verdict::Done | Verdict::Already | Verdict::Unknown));
+            if key.starts_with(&stem) && may_be_there && !known && !self.is_retired_copy(entry) {
+                copies.push(Copy { to: to.clone(), waits: None, verdict: entry.verdict });
+            }
+        }
+        copies
+    }
+
+    /// Whether the operator took back what an attempt delivered.
+    fn is_retired_copy(&self, delivery: &Entry) -> bool {
+        let id = delivery.after.as_ref().and_then(|after| after["message_id"].as_i64());
+        let Action::Deliver { to, .. } = &delivery.action else { return false };
+        self.picture.mesh.journal.iter().any(|entry| {
+            entry.verdict == Some(Verdict::Done)
+                && entry.at_ms >= delivery.at_ms
+                && matches!(&entry.action, Action::Acknowledge { message }
+                    if Some(message.id) == id && message.receiver == *to)
+        })
     }
 
     /// Notes a claim in force and who has it; answers whether they may be alive.

@@ -264,7 +264,7 @@ impl<'a> Planner<'a> {
     /// Whether an attempt was made at a place that is watched now.
     fn is_from(&self, entry: &Entry, source: &Text) -> bool {
         let state = self.picture.mesh.sources.iter().find(|state| state.identity.name == *source);
-        entry.source == source.raw() && state.is_some_and(|state| state.identity.place.raw() == entry.place)
+        state.is_some_and(|state| state.identity.place.raw() == entry.place)
     }
 
     fn lock(&self, key: &str) -> Option<&'a LockView> {

@@ -2,7 +2,6 @@
 
 use super::{Confirm, Plan, Planner, Refusal, count};
 use crate::data::action::{Action, Kind, NodeGuard};
-use crate::data::derive::nodes::NodeView;
 use crate::text::Text;
 use crate::time::{Millis, short};
 
@@ -29,39 +28,77 @@ impl Planner<'_> {
         Ok((state.identity.name.clone(), guard))
     }
 
-    fn node(&self, node_id: &Text) -> Option<&NodeView> {
-        self.picture.nodes.iter().find(|node| node.node_id == *node_id)
+    /// Names of nodes that are given by their keys. A control plane knows a node by its name alone: one that works in
+    /// several repositories is one there.
+    fn names(&self, keys: &[Text]) -> Vec<Text> {
+        let mut names: Vec<Text> = Vec::new();
+        for key in keys {
+            let name = self.picture.node(key).map_or(key, |node| &node.node_id);
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        names
     }
 
-    pub(super) fn drain(&self, nodes: &[Text], on: bool, for_ms: Option<Millis>) -> Result<Plan, Refusal> {
+    /// What a node loses that is refused its claims and renewals: the server takes its leases by not renewing them.
+    fn loses(&self, node_id: &Text) -> String {
+        let (leases, locks) = self.holds(node_id);
+        let leases = match leases {
+            0 => "it holds no lease".to_owned(),
+            n => format!(
+                "the server refuses to renew its {}: they run out, and whoever works under one gives its task back and \
+                 may run it again elsewhere",
+                count(n, "lease")
+            ),
+        };
+        format!("{leases}; it keeps its {}", count(locks, "lock"))
+    }
+
+    /// How many leases and locks the nodes of a name hold.
+    fn holds(&self, node_id: &Text) -> (usize, usize) {
+        let all = || self.picture.nodes_named(node_id).map(|node| node.holds);
+        // Each of several nodes of a name is shown every lease of the name: a lease names no repository.
+        (all().map(|holds| holds.leases).max().unwrap_or(0), all().map(|holds| holds.locks).sum())
+    }
+
+    pub(super) fn drain(&self, keys: &[Text], on: bool, for_ms: Option<Millis>) -> Result<Plan, Refusal> {
+        let nodes = &self.names(keys);
         let mut plan = Plan::new(String::new());
+        let mut alive = Vec::new();
         for node_id in nodes {
             match self.keeper(node_id, Kind::Drain) {
                 Err(why) => plan.leave(node_id.clone(), why),
-                Ok((_, node)) if node.maintenance == on => {
+                // One that is drained already may be given another deadline.
+                Ok((_, node)) if node.maintenance == on && !(on && for_ms.is_some()) => {
                     plan.leave(node_id.clone(), if on { "it is drained already" } else { "it is not drained" });
                 }
                 Ok((source, node)) => {
                     let span = for_ms.map_or_else(|| "until it is undone".into(), |ms| format!("for {}", short(ms)));
-                    let effect = if on {
-                        let held = self.node(node_id).map(|n| n.holds).unwrap_or_default();
-                        format!(
-                            "it takes no new work {span}; it keeps {} and {}",
-                            count(held.locks, "lock"),
-                            count(held.leases, "lease")
-                        )
-                    } else {
-                        "it takes work again".into()
+                    let again = node.maintenance;
+                    let effect = match (on, again) {
+                        (true, true) => format!("its deadline is moved: it takes no new work {span}"),
+                        (true, false) => format!("it takes no new work {span}; {}", self.loses(node_id)),
+                        (false, _) => "it takes work again".into(),
                     };
                     plan.step(&source, Action::Drain { node, on, for_ms }, effect);
+                    if on && !again && self.holds(node_id).0 > 0 {
+                        let signs = self.signs(node_id.raw(), "");
+                        if signs.iter().any(|sign| sign.alive) {
+                            alive.push(node_id.clone());
+                        }
+                        plan.evidence.extend(signs);
+                    }
                 }
             }
         }
         Self::name_nodes(&mut plan, nodes, if on { "Drain" } else { "Undrain" });
+        Self::type_nodes(&mut plan, &alive);
         plan.settled()
     }
 
-    pub(super) fn quarantine(&self, nodes: &[Text], on: bool) -> Result<Plan, Refusal> {
+    pub(super) fn quarantine(&self, keys: &[Text], on: bool) -> Result<Plan, Refusal> {
+        let nodes = &self.names(keys);
         let mut plan = Plan::new(String::new());
         let mut alive = Vec::new();
         for node_id in nodes {
@@ -72,9 +109,9 @@ impl Planner<'_> {
                 }
                 Ok((source, node)) => {
                     let effect = if on {
-                        "the control plane refuses its claims and leases; what it holds stays"
+                        format!("the control plane refuses its claims; {}", self.loses(node_id))
                     } else {
-                        "the control plane takes its claims and leases again"
+                        "the control plane takes its claims and leases again".into()
                     };
                     plan.step(&source, Action::Quarantine { node, on }, effect);
                     let signs = self.signs(node_id.raw(), "");
@@ -86,12 +123,17 @@ impl Planner<'_> {
             }
         }
         Self::name_nodes(&mut plan, nodes, if on { "Quarantine" } else { "Unquarantine" });
-        plan.confirm = match alive.as_slice() {
+        Self::type_nodes(&mut plan, &alive);
+        plan.settled()
+    }
+
+    /// Nodes that are alive and would lose something are named by whoever does it.
+    fn type_nodes(plan: &mut Plan, alive: &[Text]) {
+        plan.confirm = match alive {
             [] => Confirm::Key,
             [only] if plan.steps.len() == 1 => Confirm::Typed(only.clone()),
             _ => Confirm::Typed(count(plan.steps.len(), "node").into()),
         };
-        plan.settled()
     }
 
     fn name_nodes(plan: &mut Plan, nodes: &[Text], verb: &str) {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::data::action::outcome::Verdict;
 use crate::data::action::{LockGuard, MessageGuard};
+use crate::data::derive::locks::LockState;
 use crate::data::mesh::Watch;
 use crate::data::model::{Lease, Lock, LockTable, Message, MessageTable, RegistryNode};
 use crate::data::observation::{Change, ClockSample, Observation, Presence, Probe};
@@ -118,6 +119,7 @@ fn a_dead_holder_takes_one_key_and_a_living_one_its_name() {
         fence_token: Some(7),
         acquired_at_ms: Some(NOW - 40_000),
         expires_at_ms: Some(NOW + MINUTE),
+        expires_at: None,
         token: None,
     };
     assert_eq!(judged.steps[0].action, Action::Release { lock: guard, mode: Mode::FenceOff, hold_ms: 5_000 });
@@ -289,6 +291,10 @@ fn a_sent_message_is_delivered_before_its_original_is_retired_and_taken_up_where
         before: None,
         after: None,
         audited: false,
+        journal_only: false,
+        not_reread: false,
+        closed: false,
+        abandoned: false,
     };
     base.mesh.journal = vec![entry(Some(Verdict::Done))].into();
     let after_done = made(&intent, base.clone()).unwrap();
@@ -359,4 +365,55 @@ fn a_guard_keeps_what_was_really_there() {
     };
     assert_eq!(sender, crate::testing::HOSTILE);
     assert!(!says(&judged).concat().contains('\u{1b}'));
+}
+
+/// E2: one name that sends heartbeats in two repositories is a node in each.
+#[test]
+fn a_node_that_is_gone_in_one_repository_is_evacuated_there_and_nowhere_else() {
+    let there = |age, repository: &str| crate::data::model::Heartbeat {
+        repository_id: repository.into(),
+        ..heartbeat("dead", if repository == REPO { "3" } else { "33" }, age)
+    };
+    let held = |key, repository: &str| Lock { repository_id: repository.into(), ..lock(key, "dead", "3", MINUTE) };
+    let beats = vec![there(1_000, REPO), there(60 * MINUTE, "other"), heartbeat("gpu", "4", 1_000)];
+    let mesh = mesh(vec![held("here", REPO), held("there", "other")], Vec::new(), Vec::new()).after(observed(
+        0,
+        vec![Change::Heartbeats(beats)],
+        &["distributed_locks", "vcs_lock"],
+    ));
+    let seen = picture(mesh, NOW);
+
+    let nodes: Vec<_> = seen.nodes_named(&"dead".into()).map(|n| (n.name().to_string(), n.holds.locks)).collect();
+    assert_eq!(nodes, [(format!("dead in {REPO}"), 1), ("dead in other".into(), 1)]);
+    let holder = |key: &str| seen.locks.iter().find(|l| l.lock.lock_key == *key).unwrap().state;
+    assert_eq!((holder("here"), holder("there")), (LockState::Held, LockState::Orphaned));
+    assert!(seen.findings.iter().any(|f| f.sentence.as_str().contains("dead in other")), "{:#?}", seen.findings);
+
+    let evacuate = |repository: &str| {
+        let node = seen.node_key(&"dead".into(), &repository.into());
+        plan(&Intent::Evacuate { node }, &seen, &Policy::default())
+    };
+    assert!(evacuate(REPO).unwrap_err().why.as_str().contains("is healthy"), "the one that lives keeps what it has");
+    let plan = evacuate("other").unwrap();
+    let taken: Vec<_> = plan.steps.iter().map(|step| step.action.subject().to_string()).collect();
+    assert_eq!(taken, ["there"]);
+    assert_eq!(plan.confirm, Confirm::Typed("dead in other".into()), "its namesake lives");
+    let left: Vec<_> = plan.left_out.iter().map(|(name, _)| name.as_str()).collect();
+    assert!(left.contains(&"quarantine of dead") && left.contains(&"lease 7"), "{left:?}");
+}
+
+/// E3: the same key in two repositories.
+#[test]
+fn a_lock_that_two_repositories_have_is_named_with_its_own() {
+    let other = Lock { repository_id: "other".into(), ..lock("k", "dead", "3", MINUTE) };
+    let alone = lock("alone", "dead", "3", MINUTE);
+    let seen = picture(mesh(vec![lock("k", "dead", "3", MINUTE), other, alone], Vec::new(), Vec::new()), NOW);
+    let names: Vec<_> = seen.locks.iter().map(|l| l.name().to_string()).collect();
+    assert!(names.contains(&"k in other".into()) && names.contains(&format!("k in {REPO}")), "{names:?}");
+    assert!(names.contains(&"alone".into()));
+    let one = seen.locks.iter().find(|l| l.lock.repository_id == "other").unwrap();
+    let intent = Intent::Release { locks: vec![one.key()], mode: None, tell_holder: false, tell_next: false };
+    let plan = plan(&intent, &seen, &Policy::default()).unwrap();
+    assert_eq!(plan.title, "Release k in other");
+    assert_eq!(plan.steps[0].effect[0], "of repository other; another repository has a lock of this name");
 }

@@ -11,6 +11,7 @@ use crate::testing::{NOW, lock};
 
 fn view(key: &str, holder: &str, waiters: &[&str]) -> Arc<LockView> {
     Arc::new(LockView {
+        in_several: false,
         lock: Arc::new(lock(key, "n", holder, 60_000)),
         source: "s".into(),
         state: LockState::Held,

@@ -15,11 +15,12 @@ use crate::time::{self, Millis};
 /// A release that deletes the row restarts the count, and releases are everyday business. It is dangerous where
 /// whoever had the higher token may still write with it: such a lock is named, the others are counted.
 pub(super) fn back(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
-    let mut everyday: BTreeMap<&Text, Vec<&Text>> = BTreeMap::new();
+    let mut everyday: BTreeMap<&Text, Vec<Text>> = BTreeMap::new();
     for view in &picture.marked.back {
         let Some(back) = view.fences.as_ref().and_then(|f| f.back.as_ref()) else { continue };
-        let name = &view.lock.lock_key;
-        let before = picture.node(&back.node).map_or(Staleness::Unknown, |node| node.staleness);
+        let name = view.name();
+        let before = picture.node_in(&back.node, &view.lock.repository_id);
+        let before = before.map_or(Staleness::Unknown, |node| node.staleness);
         if before < Staleness::Critical {
             everyday.entry(&view.source).or_default().push(name);
             continue;
@@ -33,7 +34,7 @@ pub(super) fn back(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) 
             format!("{} in {}", view.lock.table, view.source).into(),
             "a row that was deleted and written anew restarts the count".into(),
         ];
-        found.push(finding(Severity::Critical, Subject::Lock(view.key()), name, sentence, evidence));
+        found.push(finding(Severity::Critical, Subject::Lock(view.key()), &name, sentence, evidence));
     }
     for (source, mut names) in everyday {
         // In an order of their own: places depend on what came first.
@@ -43,7 +44,7 @@ pub(super) fn back(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) 
             1 => format!("the fence of {} in {source} started again after a release", names[0]),
             _ => format!("{n} fences in {source} started again after releases"),
         };
-        let evidence = names.iter().take(20).map(|name| (*name).clone()).collect();
+        let evidence = names.iter().take(20).cloned().collect();
         found.push(finding(Severity::Info, Subject::Source(source.clone()), source, sentence, evidence));
     }
 }
@@ -82,10 +83,10 @@ pub(super) fn held_twice(picture: &Picture, _: &Thresholds, found: &mut Vec<Find
         );
         let evidence = locks.iter().map(|l| {
             let fence = l.lock.fence_token.map_or_else(|| "none".into(), |n| n.to_string());
-            let (key, node, agent) = (&l.lock.lock_key, &l.lock.holder_node, &l.lock.holder_agent);
+            let (key, node, agent) = (&l.name(), &l.lock.holder_node, &l.lock.holder_agent);
             format!("{key} of {node}, agent {agent}, fence {fence}, {} in {}", l.lock.table, l.source).into()
         });
-        let (subject, name) = (Subject::Lock(first.key()), &first.lock.lock_key);
+        let (subject, name) = (Subject::Lock(first.key()), &first.name());
         found.push(finding(Severity::Critical, subject, name, sentence, evidence.collect()));
     }
 }
@@ -99,8 +100,10 @@ pub(super) fn held_long(view: &LockView, thresholds: &Thresholds, _: Millis) -> 
     let severity = if view.waiters.is_empty() { Severity::Info } else { Severity::Warning };
     let sentence = format!(
         "{} was renewed more than {} times by {} and is still held",
-        lock.lock_key, thresholds.renewals, lock.holder_node
+        view.name(),
+        thresholds.renewals,
+        lock.holder_node
     );
     let evidence = vec![format!("{renewals} renewals seen by this console").into()];
-    Some(finding(severity, Subject::Lock(view.key()), &lock.lock_key, sentence, evidence))
+    Some(finding(severity, Subject::Lock(view.key()), &view.name(), sentence, evidence))
 }

@@ -17,7 +17,7 @@ pub(super) fn gone(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) 
             view.expires_ms.map(|at| format!("leadership ran out {}", time::utc(at)).into()).into_iter().collect();
         found.push(finding(
             Severity::Warning,
-            Subject::Node(leader.leader_node_id.clone()),
+            Subject::Node(picture.node_key(&leader.leader_node_id, &leader.repository_id)),
             &leader.repository_id,
             sentence,
             evidence,
@@ -43,7 +43,7 @@ pub(super) fn two(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
             let epoch = l.leader.epoch.map_or_else(|| "unknown".into(), |n| n.to_string());
             format!("{} by {}, epoch {epoch}", l.leader.leader_node_id, l.source).into()
         });
-        let subject = Subject::Node(leaders[0].leader.leader_node_id.clone());
+        let subject = Subject::Node(picture.node_key(&leaders[0].leader.leader_node_id, repository));
         found.push(finding(Severity::Critical, subject, repository, sentence, evidence.collect()));
     }
 }

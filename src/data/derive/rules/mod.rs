@@ -1,10 +1,12 @@
 //! The rules of findings, one small family a file, and their registry.
 
+mod attempts;
 mod fences;
 mod leaders;
 mod locks;
 mod log;
 mod nodes;
+mod reviews;
 mod sources;
 mod work;
 
@@ -19,6 +21,21 @@ pub const RULES: &[Rule] = &[
         name: "source-foreign",
         summary: "a database has nothing of a coordination layer in it",
         check: Check::Mesh(sources::foreign),
+    },
+    Rule {
+        name: "source-unseen",
+        summary: "a source may not show, or does not show, all that it has",
+        check: Check::Mesh(sources::unseen),
+    },
+    Rule {
+        name: "lock-barred",
+        summary: "what an ended breaker left keeps everybody out of a lock",
+        check: Check::Lock(locks::locked_out),
+    },
+    Rule {
+        name: "attempt-open",
+        summary: "whether an attempt of this journal took effect is not known",
+        check: Check::Mesh(attempts::open),
     },
     Rule { name: "log-stopped", summary: "the op-log stopped while work goes on", check: Check::Mesh(log::stopped) },
     Rule { name: "chain-broken", summary: "the op-log's hash chain is broken", check: Check::Mesh(log::broken) },
@@ -51,6 +68,7 @@ pub const RULES: &[Rule] = &[
         summary: "one piece of work is claimed by several",
         check: Check::Lock(locks::contested),
     },
+    Rule { name: "review-open", summary: "a reviewer's finding asks for an answer", check: Check::Mesh(reviews::open) },
     Rule { name: "reader-behind", summary: "readers are far behind", check: Check::Mesh(sources::behind) },
     Rule { name: "leader-gone", summary: "a repository has no living lock leader", check: Check::Mesh(leaders::gone) },
     Rule { name: "waiter-starved", summary: "agents wait for long", check: Check::Lock(locks::starved) },

@@ -16,9 +16,9 @@ pub(super) fn silent(node: &NodeView) -> Option<Finding> {
     let hold = [some(node.holds.locks, "lock"), some(node.holds.tasks, "task")];
     let hold: Vec<String> = hold.into_iter().flatten().collect();
     let held = if hold.is_empty() { String::new() } else { format!(" with {} in hand", hold.join(" and ")) };
-    let sentence = format!("{} is {}{held}", node.node_id, node.staleness);
+    let sentence = format!("{} is {}{held}", node.name(), node.staleness);
     let signals = node.signals.iter().map(|s| format!("{}: {}", s.from, time::utc(s.seen_ms)).into());
-    Some(finding(severity, Subject::Node(node.node_id.clone()), &node.node_id, sentence, signals.collect()))
+    Some(finding(severity, Subject::Node(node.key.clone()), &node.name(), sentence, signals.collect()))
 }
 
 /// `1 lock`, `2 locks`, or nothing.
@@ -32,9 +32,9 @@ pub(super) fn missing(node: &NodeView) -> Option<Finding> {
         return None;
     }
     let places: Vec<_> = node.missing_in.iter().map(ToString::to_string).collect();
-    let sentence = format!("{} is not known to {}", node.node_id, places.join(", "));
+    let sentence = format!("{} is not known to {}", node.name(), places.join(", "));
     let evidence = node.signals.iter().map(|s| s.from.clone()).collect();
-    Some(finding(Severity::Info, Subject::Node(node.node_id.clone()), &node.node_id, sentence, evidence))
+    Some(finding(Severity::Info, Subject::Node(node.key.clone()), &node.name(), sentence, evidence))
 }
 
 /// How far a clock is off, and which way.
@@ -61,7 +61,7 @@ pub(super) fn source_skew(picture: &Picture, _: &Thresholds, found: &mut Vec<Fin
 
 pub(super) fn skew(node: &NodeView) -> Option<Finding> {
     let ms = node.skew_ms?;
-    let sentence = format!("the clock of {} is {} this console's", node.node_id, word(ms));
+    let sentence = format!("the clock of {} is {} this console's", node.name(), word(ms));
     let evidence = vec![format!("its heartbeats appear {ms} ms off the time written in them").into()];
-    Some(finding(Severity::Warning, Subject::Node(node.node_id.clone()), &node.node_id, sentence, evidence))
+    Some(finding(Severity::Warning, Subject::Node(node.key.clone()), &node.name(), sentence, evidence))
 }

@@ -84,6 +84,18 @@ pub(super) fn odd(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
     }
 }
 
+pub(super) fn unseen(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
+    for source in picture.mesh.sources.iter().filter(|s| !s.unseen.is_empty()) {
+        let name = &source.identity.name;
+        let first = source.unseen.first().map(ToString::to_string).unwrap_or_default();
+        let sentence = match source.unseen.len() {
+            1 => format!("not all of {name} is seen: {first}"),
+            n => format!("not all of {name} is seen: {first}, and {} more", n - 1),
+        };
+        found.push(finding(Severity::Info, Subject::Source(name.clone()), name, sentence, source.unseen.to_vec()));
+    }
+}
+
 pub(super) fn notes(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
     for source in picture.mesh.sources.iter().filter(|s| !s.notes.is_empty()) {
         let name = &source.identity.name;

@@ -10,9 +10,10 @@ fn said(at_ms: Millis, id: &str, from: &str, data: Value) -> Said {
         topic: "t".into(),
         event_id: at_ms,
         room: "r".into(),
-        kind: "x".into(),
+        kind: data["schema"].as_str().and_then(|schema| schema.split('.').nth(2)).unwrap_or("x").into(),
         from: Actor { id: from.into(), agent: from.into() },
         to: Vec::new(),
+        to_list: false,
         subject: String::new(),
         body: String::new(),
         data,
@@ -24,7 +25,8 @@ fn said(at_ms: Millis, id: &str, from: &str, data: Value) -> Said {
 }
 
 fn beat(lease: Millis, silence: Millis) -> Value {
-    json!({"schema": "harn.fleet.heartbeat.v1", "state": "busy", "lease_ms": lease, "expected_silence_ms": silence})
+    json!({"schema": "harn.fleet.heartbeat.v1", "state": "busy", "lease_ms": lease, "expected_silence_ms": silence,
+        "current_claim_ids": [], "resource_ids": []})
 }
 
 #[rstest::rstest]
@@ -58,13 +60,18 @@ fn a_lane_that_left_no_work_open_is_gone_after_an_hour() {
     let hour = 60 * MINUTE;
     let mut fleet = Fleet::default();
     fleet.take(&said(0, "b", "a", beat(1_000, 0)));
-    fleet.take(&said(0, "c", "w", json!({"schema": "harn.fleet.claim.v1", "work_key": "k", "lease_ms": 5})));
+    fleet.take(&said(
+        0,
+        "c",
+        "w",
+        json!({"schema": "harn.fleet.claim.v1", "work_key": "k", "lease_ms": 5, "requires_ack": false}),
+    ));
     fleet.take(&said(0, "d", "p", beat(12 * hour, 0)));
     let names = |fleet: &Fleet, now| fleet.about(now).iter().map(|lane| lane.actor.id.to_string()).collect::<Vec<_>>();
     assert_eq!(names(&fleet, hour - 1), ["a", "p", "w"]);
     assert_eq!(fleet.next_change(6), Some(hour));
     assert_eq!(names(&fleet, hour), ["p", "w"], "work is open, and a promise may be long");
-    let done = json!({"schema": "harn.fleet.done.v1", "claim_id": "c", "outcome": "completed"});
+    let done = json!({"schema": "harn.fleet.done.v1", "claim_id": "c", "work_key": "k", "outcome": "completed"});
     fleet.take(&said(hour, "e", "x", done));
     assert_eq!(names(&fleet, hour + 1), ["p", "x"]);
 }
@@ -112,7 +119,8 @@ proptest! {
                     }
                 }
                 Step::Done { of, outcome } => {
-                    let data = json!({"schema": "harn.fleet.done.v1", "claim_id": format!("c{of}"), "outcome": outcome});
+                    let data = json!({"schema": "harn.fleet.done.v1", "claim_id": format!("c{of}"),
+                        "work_key": model.get(of).map_or_else(String::new, |claim| format!("k{}", claim.0)), "outcome": outcome});
                     fleet.take(&said(now, &format!("s{n}"), "a", data));
                     if let Some(claim) = model.get_mut(of).filter(|_| outcome != "odd") {
                         claim.4 = outcome;
@@ -123,16 +131,17 @@ proptest! {
         }
         now += later;
         let live = |claim: &(u8, Millis, bool, &str, &str)| {
-            claim.4.is_empty() && claim.3 != "rejected" && claim.3 != "needs_changes" && claim.1 > now
+            let answered = !claim.2 || claim.3 == "accepted";
+            claim.4.is_empty() && claim.3 != "rejected" && claim.3 != "needs_changes" && answered && claim.1 >= now
         };
         let expected: Vec<String> = model.iter().map(|claim| {
             let rivals = model.iter().filter(|other| other.0 == claim.0 && live(other)).count();
             let word = match claim {
                 (.., done) if !done.is_empty() => done,
                 (_, _, _, word @ ("rejected" | "needs_changes"), _) => word,
-                _ if claim.1 <= now => "stale",
-                _ if rivals > 1 => "conflicted",
                 (_, _, true, "", _) => "proposed",
+                _ if claim.1 < now => "stale",
+                _ if rivals > 1 => "conflicted",
                 _ => "active",
             };
             word.to_owned()
@@ -145,7 +154,7 @@ proptest! {
             let same = |at| fleet.states(at).iter().map(|(_, state)| *state).collect::<Vec<_>>();
             prop_assert_eq!(same(now), same(next - 1));
         } else {
-            prop_assert!(fleet.claims.iter().all(|claim| claim.expires_ms <= now) && fleet.about(now).is_empty());
+            prop_assert!(fleet.claims.iter().all(|claim| claim.expires_ms < now) && fleet.about(now).is_empty());
         }
     }
 }

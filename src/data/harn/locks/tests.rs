@@ -63,7 +63,8 @@ fn malformed_records_are_said_and_never_read_without_end() {
         ("empty", malformed),
         ("folder", malformed),
         ("future", None),
-        ("large", malformed),
+        // It may be in force for those who read all of it.
+        ("large", None),
         ("other", malformed),
         ("past", None),
         ("truncated", malformed),

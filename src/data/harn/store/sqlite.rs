@@ -8,16 +8,14 @@ use libsql::{Connection, Value};
 use super::{Consumer, Event, MOST_BYTES, MOST_EVENTS, News, is_mirror};
 use crate::data::observation::Cost;
 use crate::data::source::Fault;
-use crate::data::sqlite::{Rows, collect, data_version, int, open_read_only, text};
+use crate::data::sqlite::{self, Rows, SharedFile, collect, int, text};
 
 /// One file.
 pub struct Sqlite {
-    path: PathBuf,
+    file: SharedFile,
     window: usize,
-    connection: Option<Connection>,
-    /// The file that is open: device and inode.
+    /// The file that was read: device and inode.
     open: Option<(u64, u64)>,
-    version: Option<i64>,
     /// The last event read of each topic.
     cursors: HashMap<String, i64>,
     /// More was there than one look brings.
@@ -28,37 +26,31 @@ impl Sqlite {
     /// Follows the file at `path`.
     #[must_use]
     pub fn new(path: PathBuf, window: usize) -> Self {
-        Self { path, window, connection: None, open: None, version: None, cursors: HashMap::new(), behind: false }
+        Self { file: SharedFile::new(path), window, open: None, cursors: HashMap::new(), behind: false }
     }
 
     pub(super) async fn news(&mut self, cost: &mut Cost) -> Result<News, Fault> {
         let read = self.read(cost).await;
         if read.is_err() {
             // A file may have been replaced: the next look opens it again.
-            (self.connection, self.version) = (None, None);
+            self.file.close();
         }
         read
     }
 
     async fn read(&mut self, cost: &mut Cost) -> Result<News, Fault> {
-        let file = identity(&self.path)?;
+        let file = identity(self.file.path())?;
         let replaced = self.open.is_some_and(|before| before != file);
         let mut news = News { reset: replaced, ..News::default() };
         // What was read is remembered at the end: a look that is given up has read nothing.
         let mut cursors = if replaced { HashMap::new() } else { self.cursors.clone() };
         if replaced {
-            (self.connection, self.version) = (None, None);
+            self.file.close();
         }
-        let connection = match &self.connection {
-            Some(connection) => connection.clone(),
-            None => self.connection.insert(open_read_only(&self.path).await?).clone(),
-        };
-        let version = data_version(&connection).await?;
-        if self.version == Some(version) && !self.behind && !replaced {
+        let (connection, moved) = self.file.look().await?;
+        if !moved && !self.behind && !replaced {
             return Ok(news);
         }
-        // Where the reading fails, it is done again.
-        self.version = None;
         let heads = ask(&connection, "SELECT topic, last_id FROM topic_heads ORDER BY topic", cost).await?;
         let heads: Vec<(String, i64)> =
             heads.iter().filter_map(|row| Some((text(row.first()?)?.to_owned(), int(row.get(1)?)?))).collect();
@@ -91,7 +83,8 @@ impl Sqlite {
         let rows = ask(&connection, consumers, cost).await?;
         news.consumers = Some(rows.iter().filter_map(|row| consumer(row)).collect());
         news.heads = Some(heads);
-        (self.version, self.open, self.cursors, self.behind) = (Some(version), Some(file), cursors, behind);
+        self.file.seen().await?;
+        (self.open, self.cursors, self.behind) = (Some(file), cursors, behind);
         Ok(news)
     }
 }
@@ -139,19 +132,19 @@ fn identity(path: &std::path::Path) -> Result<(u64, u64), Fault> {
 }
 
 async fn ask(connection: &Connection, sql: &str, cost: &mut Cost) -> Result<Rows, Fault> {
-    let explain = |message: &str| {
-        let todo = match message {
-            m if m.contains("no such table") => "it has no event log of Harn: name another folder",
-            m if m.contains("unable to open") => {
+    let explain = |error: &libsql::Error| {
+        let todo = match sqlite::code(error) {
+            Some(sqlite::ERROR) => "it has no event log of Harn, or one of another version: name another folder",
+            Some(sqlite::CANNOT_OPEN | sqlite::READ_ONLY) => {
                 "a log in use needs a folder that this user may write its -shm file to"
             }
-            m if m.contains("not a database") || m.contains("malformed") => "look at it with PRAGMA integrity_check",
+            Some(sqlite::NOT_A_DATABASE | sqlite::CORRUPT) => "look at it with PRAGMA integrity_check",
             _ => "",
         };
-        let fault = Fault::transient(format!("the event log answered: {message}"));
+        let fault = Fault::transient(format!("the event log answered: {}", sqlite::reason(error)));
         Fault { todo: todo.into(), ..fault }
     };
-    let rows = connection.query(sql, ()).await.map_err(|e| explain(&e.to_string()))?;
+    let rows = connection.query(sql, ()).await.map_err(|e| explain(&e))?;
     let rows = collect(rows).await.map_err(|e| explain(&e))?;
     cost.rows += rows.len() as u64;
     Ok(rows)

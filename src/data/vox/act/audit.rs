@@ -26,13 +26,11 @@ pub fn possible(schema: &Schema) -> bool {
         .all(|column| schema.has(LOG, column))
 }
 
-/// The console's own last entry: each one is chained to it.
+/// The newest entry of the log: an appended entry is chained to it. In upstream's own list an entry without a
+/// predecessor is a break.
 #[must_use]
 pub fn last_sql() -> String {
-    format!(
-        "SELECT operation_id, timestamp_ms, predecessor_hash FROM {LOG} WHERE agent_id = '{OPERATOR_AGENT}' \
-         AND description LIKE 'lockkeeper %' ORDER BY id DESC LIMIT 1"
-    )
+    format!("SELECT operation_id, timestamp_ms, predecessor_hash FROM {LOG} ORDER BY id DESC LIMIT 1")
 }
 
 /// Whether an attempt has its entry.
@@ -44,7 +42,7 @@ pub fn is_there_sql(order: &Order) -> String {
     )
 }
 
-/// What follows the console's last entry.
+/// What follows the newest entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Next {
     number: u64,
@@ -61,16 +59,16 @@ impl Next {
         };
         let Some(number) = operation_number(id) else { return Self { number: now, predecessor_hash: None } };
         let hash = if let Value::Text(hash) = hash { Some(hash.as_str()) } else { None };
-        Self { number: now.max(number + 1), predecessor_hash: Some(link(number, *at, hash)) }
+        Self { number: now.max(number.saturating_add(1)), predecessor_hash: Some(link(number, *at, hash)) }
     }
 
     /// The same, should the number be taken by another console.
     #[must_use]
     pub fn another(&self, by: u64) -> Self {
-        Self { number: self.number + by, ..self.clone() }
+        Self { number: self.number.saturating_add(by), ..self.clone() }
     }
 
-    /// Adds the entry, unless the attempt has one; with `if_changed`, only if the statement before changed a row.
+    /// Adds the entry, unless the attempt has one; with `if_changed`, only if the statement before changed something.
     #[must_use]
     pub fn insert(&self, order: &Order, schema: &Schema, if_changed: bool) -> String {
         let says = order.action.says();
@@ -100,7 +98,7 @@ impl Next {
              agent_id = '{OPERATOR_AGENT}' AND description LIKE {})",
             names.join(", "),
             values.join(", "),
-            if if_changed { "changes() = 1 AND " } else { "" },
+            if if_changed { "changes() > 0 AND " } else { "" },
             quote(&format!("lockkeeper {} %", order.id))
         )
     }

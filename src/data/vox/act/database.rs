@@ -4,11 +4,13 @@ use libsql::Value;
 use serde_json::{Value as Json, json};
 
 use super::audit::{self, Next};
-use super::reach::{Open, Reach, WriteError};
+use super::error::{SqlCode, WriteError};
+use super::file::OpenError;
 use super::script::{Script, script};
-use crate::data::action::hand::{Hand, Order, Working, WriteAccess};
+use super::target::{Committed, Session, WriteTarget};
+use crate::data::action::hand::{Hand, Order, Recalled, Working, WriteAccess};
 use crate::data::action::outcome::Outcome;
-use crate::data::action::{Action, Mode, OPERATOR_NODE, fence};
+use crate::data::action::{Action, LockGuard, Mode, OPERATOR_NODE, fence};
 use crate::data::vox::backend::Rows;
 use crate::data::vox::schema::Schema;
 use crate::text::Text;
@@ -16,38 +18,42 @@ use crate::time::{Millis, utc};
 
 /// How often a number that another console took is replaced by the next.
 const NUMBERS: u64 = 5;
+/// Where the op-log's entry stands in the transaction: look, write, count, entry, count.
+const ENTRY: usize = 3;
 
 /// Writes to one database.
 pub struct DatabaseHand {
-    reach: Reach,
+    target: WriteTarget,
     clock: fn() -> Millis,
 }
 
 impl DatabaseHand {
-    /// A hand on what `reach` reaches.
+    /// Writes to `target`.
     #[must_use]
-    pub fn new(reach: Reach, clock: fn() -> Millis, _: WriteAccess) -> Self {
-        Self { reach, clock }
+    pub fn new(target: WriteTarget, clock: fn() -> Millis, _: WriteAccess) -> Self {
+        Self { target, clock }
     }
 
     async fn execute_now(&mut self, order: &Order) -> Outcome {
         let clock = self.clock;
-        let mut open = match self.reach.open().await {
-            Ok(open) => open,
-            Err(why) => return Outcome::refused(why),
+        let mut session = match self.target.open().await {
+            Ok(session) => session,
+            Err(OpenError::InUse(why)) => return Outcome::refused(why),
+            Err(OpenError::Failed(why)) => return Outcome::failed(why),
         };
-        let (schema, auditable) = match prepare(&mut open).await {
+        // Nothing was written yet: whatever fails here changed nothing.
+        let (schema, auditable) = match prepare(&mut session).await {
             Ok(found) => found,
-            Err(error) => return not_done(error),
+            Err(error) => return error.before_any_write(),
         };
         let script = match script(&order.action, &schema, &operator_node(&order.operator), &order.id) {
             Ok(script) => script,
             Err(why) => return Outcome::refused(why),
         };
-        let mut attempt = Attempt { open, order, schema, script, audit: None };
+        let mut attempt = Attempt { session, order, schema, script, audit: None };
         if auditable {
             let is_there = audit::is_there_sql(order);
-            match attempt.open.run(&[&is_there, &audit::last_sql(), &attempt.script.look.clone()]).await {
+            match attempt.session.read(&[&is_there, &audit::last_sql(), &attempt.script.look]).await {
                 Ok(answers) if first_number(answers.first()) == Some(1) => {
                     let after = describe(&order.action, answers.get(2));
                     let mut outcome = Outcome::done("it was done before this attempt").with(None, after);
@@ -55,45 +61,86 @@ impl DatabaseHand {
                     return outcome;
                 }
                 Ok(answers) => attempt.audit = Some(Next::after(answers.get(1).and_then(|r| r.first()), clock())),
-                Err(error) => return not_done(error),
+                Err(error) => return error.before_any_write(),
             }
         }
         attempt.run().await
     }
 
-    /// The entry and the action stand in one transaction, so one tells of the other.
-    async fn recall_now(&mut self, order: &Order) -> Option<bool> {
-        let mut open = self.reach.open().await.ok()?;
-        let (_, auditable) = prepare(&mut open).await.ok()?;
-        if !auditable {
-            return None;
+    /// The entry and the action stand in one transaction, so the entry proves the action. Without an entry the action
+    /// was not done, if things are still as they were before it.
+    async fn recall_now(&mut self, order: &Order) -> Recalled {
+        let unreachable = |why: &str| Recalled::Unreachable(why.to_owned());
+        let mut session = match self.target.open().await {
+            Ok(session) => session,
+            Err(OpenError::InUse(why) | OpenError::Failed(why)) => return Recalled::Unreachable(why),
+        };
+        let (schema, auditable) = match prepare(&mut session).await {
+            Ok(found) => found,
+            Err(error) => return unreachable(error.what()),
+        };
+        let script = match script(&order.action, &schema, &operator_node(&order.operator), &order.id) {
+            Ok(script) => script,
+            Err(why) => return Recalled::Undecidable(why),
+        };
+        let is_there = audit::is_there_sql(order);
+        let statements = [script.look.as_str(), &script.stands, &is_there];
+        let answers = match session.read(if auditable { &statements } else { &statements[..2] }).await {
+            Ok(answers) => answers,
+            Err(error) => return unreachable(error.what()),
+        };
+        let now = sentence(&order.action, describe(&order.action, answers.first()).as_ref());
+        if first_number(answers.get(2)).is_some_and(|n| n > 0) {
+            return Recalled::Applied { audited: true, now };
         }
-        let answers = open.run(&[&audit::is_there_sql(order)]).await.ok()?;
-        Some(first_number(answers.first())? > 0)
+        match first_number(answers.get(1)) {
+            // A letter is known by its own key.
+            Some(n) if matches!(order.action, Action::Tell { .. }) => {
+                if n > 0 {
+                    Recalled::Applied { audited: false, now }
+                } else {
+                    Recalled::NotApplied(now)
+                }
+            }
+            Some(n) if n > 0 => Recalled::NotApplied(now),
+            _ => Recalled::Undecidable(now),
+        }
     }
 
     async fn record_now(&mut self, order: &Order) -> Result<(), String> {
         let clock = self.clock;
-        let mut open = self.reach.open().await?;
-        let plain = |error: WriteError| match error {
-            WriteError::Answered(what) | WriteError::ReadOnly(what) | WriteError::Unclear(what) => what,
+        let mut session = match self.target.open().await {
+            Ok(session) => session,
+            Err(OpenError::InUse(why) | OpenError::Failed(why)) => return Err(why),
         };
-        let (schema, auditable) = prepare(&mut open).await.map_err(plain)?;
+        let plain = |error: WriteError| error.what().to_owned();
+        let (schema, auditable) = prepare(&mut session).await.map_err(plain)?;
         if !auditable {
             return Err("it has no op-log that entries can be added to".into());
         }
         let is_there = audit::is_there_sql(order);
-        let answers = open.run(&[&is_there, &audit::last_sql()]).await.map_err(plain)?;
+        let answers = session.read(&[&is_there, &audit::last_sql()]).await.map_err(plain)?;
         if first_number(answers.first()) == Some(1) {
             return Ok(());
         }
         let next = Next::after(answers.get(1).and_then(|r| r.first()), clock());
         for by in 0..NUMBERS {
             let insert = next.another(by).insert(order, &schema, false);
-            match open.run(&["BEGIN IMMEDIATE", &insert, "COMMIT", &is_there]).await {
-                Ok(answers) if first_number(answers.last()) == Some(1) => return Ok(()),
-                Ok(_) => return Err("the entry is not there after it was written".into()),
-                Err(WriteError::Answered(what)) if is_taken(&what) => {}
+            match session.commit(&[&insert], &[&is_there]).await {
+                // Committed: an entry that cannot be read again is written all the same.
+                Ok(Committed { reread, .. }) => {
+                    let there = reread.as_deref().map_or(Some(1), |answers| first_number(answers.first()));
+                    let closed = session.close(&[&is_there]).await;
+                    let lost = closed.is_some_and(|answers| {
+                        answers.map_or(true, |answers| first_number(answers.first()) != Some(1))
+                    });
+                    return if there == Some(1) && !lost {
+                        Ok(())
+                    } else {
+                        Err("the entry is not there after it was written".into())
+                    };
+                }
+                Err(WriteError::Sql { step: Some(0), code: SqlCode::Constraint, .. }) => {}
                 Err(error) => return Err(plain(error)),
             }
         }
@@ -108,27 +155,28 @@ impl Hand for DatabaseHand {
     fn record<'a>(&'a mut self, order: &'a Order) -> Working<'a, Result<(), String>> {
         Box::pin(self.record_now(order))
     }
-    fn recall<'a>(&'a mut self, order: &'a Order) -> Working<'a, Option<bool>> {
+    fn recall<'a>(&'a mut self, order: &'a Order) -> Working<'a, Recalled> {
         Box::pin(self.recall_now(order))
     }
 }
 
 /// The node that an operator's hold is written under.
-fn operator_node(operator: &str) -> String {
+#[must_use]
+pub fn operator_node(operator: &str) -> String {
     let plain: String = operator.chars().filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).take(40).collect();
     if plain.is_empty() { OPERATOR_NODE.to_owned() } else { format!("{OPERATOR_NODE}/{plain}") }
 }
 
 /// What the database has, and whether its op-log takes entries.
-async fn prepare(open: &mut Open<'_>) -> Result<(Schema, bool), WriteError> {
-    let answers = open.run(&[&Schema::probe_sql()]).await?;
+async fn prepare(session: &mut Session<'_>) -> Result<(Schema, bool), WriteError> {
+    let answers = session.read(&[&Schema::probe_sql()]).await?;
     let schema = Schema::from_rows(answers.first().map_or(&[], Vec::as_slice));
     let auditable = audit::possible(&schema);
     Ok((schema, auditable))
 }
 
 struct Attempt<'a> {
-    open: Open<'a>,
+    session: Session<'a>,
     order: &'a Order,
     schema: Schema,
     script: Script,
@@ -141,63 +189,100 @@ impl Attempt<'_> {
         let mut by = 0;
         loop {
             let entry = self.audit.as_ref().map(|next| next.another(by).insert(self.order, &self.schema, true));
-            let mut statements = vec!["BEGIN IMMEDIATE", &self.script.look, &self.script.write, "SELECT changes()"];
-            match &entry {
-                Some(insert) => statements.extend([insert.as_str(), "SELECT changes()"]),
-                None => statements.push("SELECT 0"),
-            }
-            statements.extend(["COMMIT", &self.script.look]);
-            if entry.is_none() {
-                // Both forms answer at the same places.
-                statements.insert(4, "SELECT 0");
-            }
-            match self.open.run(&statements).await {
-                Ok(answers) => return self.judge(&answers),
-                Err(WriteError::Answered(what)) if is_taken(&what) && by < NUMBERS => by += 1,
+            let nothing = "SELECT 0";
+            let statements = [
+                self.script.look.as_str(),
+                &self.script.write,
+                "SELECT changes()",
+                entry.as_deref().unwrap_or(nothing),
+                if entry.is_some() { "SELECT changes()" } else { nothing },
+            ];
+            match self.session.commit(&statements, &[&self.script.look]).await {
+                Ok(committed) => return self.conclude(committed).await,
+                Err(WriteError::Sql { step: Some(ENTRY), code: SqlCode::Constraint, .. }) if by < NUMBERS => by += 1,
                 // The op-log takes no entry: the action does not wait for that. The journal has it.
-                Err(WriteError::Answered(what)) if self.audit.is_some() && !is_busy(&what) => {
+                Err(WriteError::Sql { step: Some(ENTRY | 4), code, what })
+                    if self.audit.is_some() && code != SqlCode::Busy =>
+                {
                     tracing::warn!(%what, "tried again without an op-log entry");
                     self.audit = None;
                 }
-                Err(WriteError::Unclear(why)) => return self.read_back(&why).await,
-                Err(error) => return not_done(error),
+                Err(WriteError::Unknown(why)) => return self.look_after(&why).await,
+                Err(error) => return error.before_any_write(),
             }
         }
     }
 
-    /// begin, look, write, changes, entry, changes, commit, look
-    fn judge(&self, answers: &[Rows]) -> Outcome {
-        let before = describe(&self.order.action, answers.get(1));
-        let after = describe(&self.order.action, answers.get(7));
-        let now = sentence(&self.order.action, after.as_ref());
-        let outcome = if first_number(answers.get(3)) == Some(1) {
-            let holds = holds_after(&self.order.action, after.as_ref());
-            Outcome::done(if holds { now } else { format!("done, but it was changed again at once: {now}") })
-        } else if matches!(self.order.action, Action::Tell { .. }) && after.is_some() {
-            Outcome::done("it was told before")
-        } else {
-            Outcome::refused(format!("it is not as it was seen, so nothing was changed: {now}"))
+    /// It was committed. What is read afterwards can only say how things stand now, or that this is not known.
+    async fn conclude(self, committed: Committed) -> Outcome {
+        let action = &self.order.action;
+        let before = describe(action, committed.results.first());
+        let changed = first_number(committed.results.get(2)).unwrap_or(0);
+        let audited = first_number(committed.results.get(4)).is_some_and(|n| n > 0);
+        let is_there = audit::is_there_sql(self.order);
+        let reread = [self.script.look.as_str(), if self.audit.is_some() { &is_there } else { "SELECT 0" }];
+        let closed = self.session.close(&reread).await;
+        if changed < 1 {
+            let now =
+                committed.reread.ok().as_ref().and_then(|answers| describe(action, answers.first())).or(before.clone());
+            let says = sentence(action, now.as_ref());
+            let outcome = if matches!(action, Action::Tell { .. }) && now.is_some() {
+                Outcome::already("it was told before")
+            } else {
+                Outcome::refused(format!("it is not as it was seen, so nothing was changed: {says}"))
+            };
+            return outcome.with(before, now);
+        }
+        // Of a file that others use without SQLite's locks only what is there after closing counts.
+        let found = match closed {
+            Some(Err(why)) => {
+                let says = format!("it was committed, but {why}: it may be gone");
+                return Outcome::unknown(says).with(before, None);
+            }
+            Some(Ok(answers)) if audited && first_number(answers.get(1)) != Some(1) => {
+                let says = "it was committed, but is not in the file any more: another process wrote over it";
+                return Outcome::unknown(says).with(before, describe(action, answers.first()));
+            }
+            Some(Ok(answers)) => Ok(answers),
+            None => committed.reread,
         };
-        let audited = first_number(answers.get(5)) == Some(1);
-        Outcome { audited, ..outcome.with(before, after) }
+        let several = if changed > 1 {
+            format!("{changed} rows were changed, which are not told apart there: ")
+        } else {
+            String::new()
+        };
+        let outcome = match found {
+            Ok(answers) => {
+                let after = describe(action, answers.first());
+                let now = sentence(action, after.as_ref());
+                let held = holds_after(action, after.as_ref());
+                let says = if held { now } else { format!("done, but it was changed again at once: {now}") };
+                Outcome::done(several + &says).with(before, after)
+            }
+            Err(why) => Outcome::done(format!("{several}done; not read again: {why}")).with(before, None).not_reread(),
+        };
+        Outcome { audited, ..outcome }
     }
 
-    /// After a lost answer: what is true now decides, if it can be read.
-    async fn read_back(&mut self, why: &str) -> Outcome {
+    /// After a lost answer: the op-log's entry proves that it was done. That it is not there proves nothing yet, because
+    /// the request may still be on its way.
+    async fn look_after(&mut self, why: &str) -> Outcome {
         let is_there = audit::is_there_sql(self.order);
         let mut statements = vec![self.script.look.as_str()];
         if self.audit.is_some() {
             statements.push(&is_there);
         }
-        let Ok(answers) = self.open.run(&statements).await else {
+        let Ok(answers) = self.session.read(&statements).await else {
             return Outcome::unknown(format!("{why}, and it could not be read back: it may have been done"));
         };
         let after = describe(&self.order.action, answers.first());
         let now = sentence(&self.order.action, after.as_ref());
-        let outcome = match (self.audit.is_some(), first_number(answers.get(1))) {
-            (true, Some(1)) => Outcome { audited: true, ..Outcome::done(format!("{now} (read back after: {why})")) },
-            (true, _) => Outcome::failed(format!("{why}; read back, it was not done: {now}")),
-            (false, _) => Outcome::unknown(format!("{why}; now: {now}")),
+        let outcome = if first_number(answers.get(1)) == Some(1) {
+            Outcome { audited: true, ..Outcome::done(format!("{now} (read back after: {why})")) }
+        } else if self.audit.is_some() {
+            Outcome::unknown(format!("{why}; read back, it is not done so far: {now}"))
+        } else {
+            Outcome::unknown(format!("{why}; now: {now}"))
         };
         outcome.with(None, after)
     }
@@ -209,9 +294,11 @@ fn holds_after(action: &Action, row: Option<&Json>) -> bool {
     match action {
         Action::Release { lock, mode: Mode::FenceOff, .. } => {
             row["holder_node"].as_str().is_some_and(|node| node.starts_with(OPERATOR_NODE))
-                && row["fence_token"].as_i64() == lock.fence_token.map(|n| n + 1)
+                && row["fence_token"].as_i64() == next_fence(lock)
         }
-        Action::Release { lock, mode: Mode::Expire, .. } => row["fence_token"].as_i64() == lock.fence_token,
+        Action::Release { lock, mode: Mode::Expire, .. } => {
+            row["fence_token"].as_i64() == lock.fence_token && row["is_over"] != 0
+        }
         Action::Release { mode: Mode::Delete, .. } => false,
         Action::Restore { former, .. } => row["holder_node"] == *former.holder_node,
         Action::Reroute { to, .. } => row["receiver_agent"] == **to,
@@ -221,21 +308,9 @@ fn holds_after(action: &Action, row: Option<&Json>) -> bool {
     }
 }
 
-fn not_done(error: WriteError) -> Outcome {
-    match error {
-        WriteError::Answered(what) => Outcome::failed(what),
-        WriteError::ReadOnly(what) => Outcome::read_only(what),
-        // Nothing was sent yet that could change anything.
-        WriteError::Unclear(what) => Outcome::failed(what),
-    }
-}
-
-fn is_taken(what: &str) -> bool {
-    what.contains("UNIQUE") && what.contains("operation_id")
-}
-
-fn is_busy(what: &str) -> bool {
-    what.contains("locked") || what.contains("busy")
+/// The fence token that fencing off gives a lock.
+fn next_fence(lock: &LockGuard) -> Option<i64> {
+    lock.fence_token.and_then(|fence| fence.checked_add(1))
 }
 
 fn first_number(rows: Option<&Rows>) -> Option<i64> {
@@ -249,7 +324,7 @@ fn first_number(rows: Option<&Rows>) -> Option<i64> {
 fn describe(action: &Action, rows: Option<&Rows>) -> Option<Json> {
     let names: &[&str] = match action {
         Action::Release { .. } | Action::Restore { .. } => {
-            &["holder_node", "holder_agent", "fence_token", "expires_at_ms", "acquired_at_ms"]
+            &["holder_node", "holder_agent", "fence_token", "expires_at_ms", "acquired_at_ms", "is_over"]
         }
         Action::Tell { .. } => &["id", "receiver_agent", "acknowledged"],
         _ => &["receiver_agent", "acknowledged", "claim_owner", "claim_until_ms", "delivery_attempts"],

@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 
@@ -13,6 +14,65 @@ use crate::data::vox::snapshot::fingerprint::beside;
 
 /// Magic numbers of file systems whose other users are on other machines.
 const NETWORK: [u64; 4] = [0x6969, 0xff53_4d42, 0xfe53_4d42, 0x517b];
+
+/// How long a file is waited for: another console reads a file for a moment, and writes to it for a little longer.
+const WAIT: Duration = Duration::from_secs(1);
+const SLOT_WAIT: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The right of one console to write to a file, among all consoles of this machine. The kernel gives it back when the
+/// process ends.
+#[derive(Debug)]
+pub struct WriterSlot {
+    #[cfg(target_os = "linux")]
+    _socket: std::os::unix::net::UnixListener,
+}
+
+/// Waits for the right to write to a file.
+pub async fn take_slot(path: &Path) -> Result<WriterSlot, String> {
+    let meta = fs::metadata(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let started = Instant::now();
+    loop {
+        match slot(meta.dev(), meta.ino()) {
+            Ok(slot) => return Ok(slot),
+            Err(e) if e.kind() == std::io::ErrorKind::AddrInUse && started.elapsed() < SLOT_WAIT => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => {
+                return Err(format!("another console is writing to {}: try again", path.display()));
+            }
+            Err(e) => return Err(format!("{} cannot be reserved for writing: {e}", path.display())),
+        }
+    }
+}
+
+/// A name that only one process can listen at, and that leaves no file behind.
+#[cfg(target_os = "linux")]
+fn slot(device: u64, inode: u64) -> std::io::Result<WriterSlot> {
+    use std::os::linux::net::SocketAddrExt as _;
+    use std::os::unix::net::{SocketAddr, UnixListener};
+    let name = format!("lockkeeper-writes-{device:x}-{inode:x}");
+    let socket = UnixListener::bind_addr(&SocketAddr::from_abstract_name(name.as_bytes())?)?;
+    Ok(WriterSlot { _socket: socket })
+}
+
+/// Elsewhere such a file is not written to at all.
+#[cfg(not(target_os = "linux"))]
+#[allow(clippy::unnecessary_wraps, reason = "it may fail elsewhere")]
+fn slot(_: u64, _: u64) -> std::io::Result<WriterSlot> {
+    Ok(WriterSlot {})
+}
+
+/// Waits a moment until nothing speaks against writing to a file; else says what does.
+pub async fn until_free(path: &Path, look: fn(&Path) -> Result<(), String>) -> Result<(), String> {
+    let started = Instant::now();
+    loop {
+        match look(path) {
+            Err(_) if started.elapsed() < WAIT => tokio::time::sleep(PAUSE).await,
+            outcome => return outcome,
+        }
+    }
+}
 
 /// Why a file must not be written to now; `Ok` if nothing speaks against it. Must not be called while this process
 /// has the file open: closing a file gives every lock of the process on it back.

@@ -2,11 +2,12 @@
 
 pub mod audit;
 pub mod database;
+pub mod error;
 pub mod file;
 pub mod holders;
 pub mod plane;
-pub mod reach;
 pub mod script;
+pub mod target;
 
 use crate::data::action::Kind;
 use crate::data::action::hand::Abilities;

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::data::action::hand::{Hand, Order, Working, WriteAccess};
+use crate::data::action::hand::{Hand, Order, Recalled, Working, WriteAccess};
 use crate::data::action::outcome::Outcome;
 use crate::data::action::{Action, LeaseGuard, Letter, MessageGuard, NodeGuard, OPERATOR_AGENT};
 use crate::data::vox::http::client::{CallError, Client, Said};
@@ -60,24 +60,56 @@ impl PlaneHand {
         ended.unwrap_or_else(|early| *early)
     }
 
-    /// Whether things are as the action would have left them. A copy that is not there may have been taken.
-    async fn recall_now(&mut self, order: &Order) -> Option<bool> {
-        match &order.action {
-            Action::Revoke { lease } => {
-                let now = self.lease(&lease.lease_id).await.ok()?;
-                Some(now.is_none_or(|now| now["scope_key"] != *lease.scope_key))
-            }
-            Action::Quarantine { node, on } => Some(self.node(&node.node_id).await.ok()??["quarantined"] == *on),
-            Action::Drain { node, on, .. } => Some(self.node(&node.node_id).await.ok()??["maintenance"] == *on),
-            Action::Deliver { message, to, key } => {
-                let original = self.waiting(&message.receiver, message.id).await.ok()??;
-                self.copy(&original, to, key).await.ok()?.map(|_| true)
-            }
-            Action::Retire { message, .. } | Action::Acknowledge { message } => {
-                Some(self.waiting(&message.receiver, message.id).await.ok()?.is_none())
-            }
-            _ => None,
+    /// A control plane keeps no trace of who asked for what, but for the key of a delivery: only that proves anything.
+    async fn recall_now(&mut self, order: &Order) -> Recalled {
+        match self.recall_here(order).await {
+            Ok(recalled) => recalled,
+            Err(outcome) => Recalled::Unreachable(outcome.says.to_string()),
         }
+    }
+
+    async fn recall_here(&mut self, order: &Order) -> Ended<Recalled> {
+        let as_before = |stands: bool, now: String| {
+            if stands { Recalled::NotApplied(now) } else { Recalled::Undecidable(now) }
+        };
+        Ok(match &order.action {
+            Action::Revoke { lease } => {
+                let now = self.lease(&lease.lease_id).await?;
+                let stands = now.as_ref().is_some_and(|now| {
+                    now["scope_key"] == *lease.scope_key && now["holder_node_id"] == *lease.holder_node
+                });
+                as_before(stands, if stands { "it is in force" } else { "it is not in force any more" }.into())
+            }
+            Action::Quarantine { node, on } => {
+                let flags = self.node(&node.node_id).await?;
+                let set = flags.as_ref().map(|flags| flags["quarantined"] == *on);
+                as_before(set == Some(false), flag_now("quarantined", flags.as_ref()))
+            }
+            Action::Drain { node, on, .. } => {
+                let flags = self.node(&node.node_id).await?;
+                let set = flags.as_ref().map(|flags| flags["maintenance"] == *on);
+                as_before(set == Some(false), flag_now("maintenance", flags.as_ref()))
+            }
+            Action::Deliver { to, key, .. } => self.delivered(to, key).await?,
+            Action::Tell { letter } => self.delivered(&letter.to, &letter_key(&order.id)).await?,
+            Action::Retire { message, .. } | Action::Acknowledge { message } => {
+                let waits = self.waiting(&message.receiver, message.id).await?;
+                let stands = waits.is_some_and(|now| same_message(message, &now, false).is_ok());
+                let receiver = Text::new(&message.receiver);
+                let now = if stands { "it waits" } else { "it does not wait any more" };
+                as_before(stands, format!("{now} for agent {receiver}"))
+            }
+            other => Recalled::Undecidable(format!("a control plane does not do this: {}", other.kind())),
+        })
+    }
+
+    /// A copy that is not there may have been taken at once.
+    async fn delivered(&mut self, to: &str, key: &str) -> Ended<Recalled> {
+        let to_agent = Text::new(to);
+        Ok(match self.copy(to, key).await? {
+            Some(id) => Recalled::Applied { audited: false, now: format!("message {id} waits for agent {to_agent}") },
+            None => Recalled::Undecidable(format!("the inbox of agent {to_agent} does not show it")),
+        })
     }
 
     /// Asks for something; nothing is changed by it.
@@ -104,22 +136,18 @@ impl PlaneHand {
     async fn revoke(&mut self, lease: &LeaseGuard) -> Ended<Outcome> {
         let before = self.lease(&lease.lease_id).await?;
         let Some(before) = before else {
-            return Ok(Outcome::done("it was not in force any more"));
+            return Ok(Outcome::already("it was not in force any more"));
         };
         if before["scope_key"] != *lease.scope_key || before["holder_node_id"] != *lease.holder_node {
             let now = format!("it is {} of {} now", text(&before["scope_key"]), text(&before["holder_node_id"]));
             return Ok(Outcome::refused(format!("the id was used again: {now}")).with(Some(before), None));
         }
         let asked = self.change("/v1/populi/admin/exec-lease/revoke", json!({ "lease_id": lease.lease_id })).await?;
-        let Ok(after) = self.lease(&lease.lease_id).await else {
-            return Ok(unread(asked.err()));
-        };
-        let outcome = match (after.is_some(), asked) {
-            (false, _) => Outcome::done("not in force any more"),
-            (true, Ok(_)) => Outcome::failed("the server said yes, and still lists it"),
-            (true, Err(why)) => Outcome::failed(format!("{why}; it is still in force")),
-        };
-        Ok(outcome.with(Some(before), after))
+        let after = self.lease(&lease.lease_id).await;
+        let held = after.as_ref().ok().map(Option::is_some);
+        let (gone, still) = ("it is not in force any more", "it is still in force");
+        let outcome = concluded(asked, held.map(|held| !held), gone, still);
+        Ok(outcome.with(Some(before), after.ok().flatten()))
     }
 
     async fn lease(&mut self, id: &str) -> Ended<Option<Value>> {
@@ -140,44 +168,43 @@ impl PlaneHand {
         Ok(all.find(|node| node["id"] == *id).map(flags))
     }
 
+    /// Sets a flag of a node. One that is set already is set anew only where that changes its deadline.
     async fn flag(&mut self, node: &NodeGuard, name: &str, on: bool, path: &str, body: Value) -> Ended<Outcome> {
         let Some(before) = self.node(&node.node_id).await? else {
             return Ok(Outcome::refused("the control plane does not know this node any more"));
         };
-        if before[name] == on {
+        let deadline = body.get("maintenance_for_ms").is_some();
+        if before[name] == on && !deadline {
             let says = format!("{name} was {} already", if on { "set" } else { "cleared" });
-            return Ok(Outcome::done(says).with(Some(before.clone()), Some(before)));
+            return Ok(Outcome::already(says).with(Some(before.clone()), Some(before)));
         }
         let seen = if name == "quarantined" { node.quarantined } else { node.maintenance };
         if before[name] != seen {
             return Ok(Outcome::refused(format!("{name} changed meanwhile")).with(Some(before), None));
         }
         let asked = self.change(path, body).await?;
-        let Ok(after) = self.node(&node.node_id).await else {
-            return Ok(unread(asked.err()));
-        };
-        let is_set = after.as_ref().is_some_and(|flags| flags[name] == on);
-        let until = after.as_ref().and_then(|f| f["maintenance_until_unix_ms"].as_i64()).filter(|_| on);
-        let outcome = match (is_set, asked) {
-            (true, _) => {
-                let until = until.map_or_else(String::new, |ms| format!(" until {}", utc(ms)));
-                Outcome::done(format!("{name} is {}{until}", if on { "set" } else { "cleared" }))
-            }
-            (false, Ok(_)) => Outcome::failed(format!("the server said yes, and {name} did not change")),
-            (false, Err(why)) => Outcome::failed(format!("{why}; {name} did not change")),
-        };
-        Ok(outcome.with(Some(before), after))
+        let after = self.node(&node.node_id).await;
+        let flags = after.as_ref().ok().map(Option::as_ref);
+        let moved =
+            |flags: &Value| !deadline || flags["maintenance_until_unix_ms"] != before["maintenance_until_unix_ms"];
+        let holds = flags.map(|flags| flags.is_some_and(|flags| flags[name] == on && moved(flags)));
+        let now = flag_now(name, flags.flatten());
+        let outcome = concluded(asked, holds, &now, &now);
+        Ok(outcome.with(Some(before), after.ok().flatten()))
     }
 
     /// A message that waits in an inbox, whole.
     async fn waiting(&mut self, receiver: &str, id: i64) -> Ended<Option<Value>> {
-        let body = json!({ "receiver_agent_id": receiver, "max_messages": 1, "before_message_id": id + 1 });
+        let mut body = json!({ "receiver_agent_id": receiver, "max_messages": 1 });
+        if let Some(next) = id.checked_add(1) {
+            body["before_message_id"] = next.into();
+        }
         let inbox = self.look(INBOX, Some(body)).await?;
         Ok(inbox["messages"].as_array().into_iter().flatten().find(|m| m["id"] == id).cloned())
     }
 
-    /// A copy in an inbox: by its key, or by being the same but younger.
-    async fn copy(&mut self, original: &Value, to: &str, key: &str) -> Ended<Option<i64>> {
+    /// A copy in an inbox. It is known by its key alone: two messages may be equal in everything else.
+    async fn copy(&mut self, to: &str, key: &str) -> Ended<Option<i64>> {
         let mut before: Option<i64> = None;
         for _ in 0..PAGES {
             let mut body = json!({ "receiver_agent_id": to, "max_messages": PAGE });
@@ -186,25 +213,18 @@ impl PlaneHand {
             }
             let inbox = self.look(INBOX, Some(body)).await?;
             let rows: Vec<&Value> = inbox["messages"].as_array().into_iter().flatten().collect();
-            let by_key = |m: &&&Value| {
-                ["idempotency_key", "idempotency_dedupe_key"]
-                    .iter()
-                    .any(|name| m[*name].as_str().is_some_and(|k| k.rsplit('\u{1f}').next() == Some(key)))
-            };
-            let same = |m: &&&Value| {
-                ["sender_agent_id", "message_type", "payload"].iter().all(|name| m[*name] == original[*name])
-                    && m["id"].as_i64() > original["id"].as_i64()
-            };
-            if let Some(found) = rows.iter().find(by_key).or_else(|| rows.iter().find(same)) {
+            if let Some(found) = rows.iter().find(|m| has_key(m, key)) {
                 return Ok(found["id"].as_i64());
             }
             let oldest = rows.iter().filter_map(|m| m["id"].as_i64()).min();
-            if rows.len() < PAGE || oldest.is_none() {
+            // A server that ignores where to begin would be asked for ever.
+            if rows.len() < PAGE || oldest.is_none() || before.is_some_and(|before| oldest >= Some(before)) {
                 return Ok(None);
             }
             before = oldest;
         }
-        Ok(None)
+        let what = format!("the inbox of agent {} is too long to be searched for a copy", Text::new(to));
+        Err(Box::new(Outcome::failed(format!("{what}; nothing was changed"))))
     }
 
     async fn deliver(&mut self, guard: &MessageGuard, to: &str, key: &str) -> Ended<Outcome> {
@@ -217,9 +237,9 @@ impl PlaneHand {
             let why = "its content is encrypted for its receiver alone: only its sender can send it to another";
             return Ok(Outcome::refused(why));
         }
-        if let Some(id) = self.copy(&original, to, key).await? {
+        if let Some(id) = self.copy(to, key).await? {
             let says = format!("message {id} waits for agent {to} already");
-            return Ok(Outcome::done(says).with(None, Some(json!({ "message_id": id }))));
+            return Ok(Outcome::already(says).with(None, Some(json!({ "message_id": id }))));
         }
         let mut body = json!({
             "sender_agent_id": original["sender_agent_id"], "receiver_agent_id": to,
@@ -238,7 +258,7 @@ impl PlaneHand {
                     .with(None, Some(json!({ "message_id": id })))
             }
             Ok(None) => Outcome::failed("this server does not deliver messages (404)"),
-            Err(why) => match self.copy(&original, to, key).await {
+            Err(why) => match self.copy(to, key).await {
                 Ok(Some(id)) => Outcome::done(format!("message {id} waits for agent {to} (found after: {why})"))
                     .with(None, Some(json!({ "message_id": id }))),
                 Ok(None) => Outcome::unknown(format!(
@@ -252,7 +272,7 @@ impl PlaneHand {
 
     async fn retire(&mut self, guard: &MessageGuard) -> Ended<Outcome> {
         let Some(before) = self.waiting(&guard.receiver, guard.id).await? else {
-            return Ok(Outcome::done(format!(
+            return Ok(Outcome::already(format!(
                 "it is acknowledged already: by an earlier try, or by agent {}, which may then have run it too",
                 guard.receiver
             )));
@@ -272,26 +292,22 @@ impl PlaneHand {
     async fn acknowledge_one(&mut self, guard: &MessageGuard, before: Value) -> Ended<Outcome> {
         let body = json!({ "receiver_agent_id": guard.receiver, "message_id": guard.id });
         let asked = self.change(ACK, body).await?;
-        let Ok(after) = self.waiting(&guard.receiver, guard.id).await else {
-            return Ok(unread(asked.err()));
-        };
+        let after = self.waiting(&guard.receiver, guard.id).await;
+        let waits = after.as_ref().ok().map(Option::is_some);
+        let receiver = Text::new(&guard.receiver);
         let claimed = before["lease_holder_node_id"].as_str().map(Text::new);
-        let outcome = match (after.is_some(), asked) {
-            (false, _) => {
-                let claimed = claimed.map_or_else(String::new, |who| format!("; {who} had claimed it"));
-                Outcome::done(format!("it does not wait for agent {} any more{claimed}", guard.receiver))
-            }
-            (true, Ok(_)) => Outcome::failed("the server said yes, and it still waits"),
-            (true, Err(why)) => Outcome::failed(format!("{why}; it still waits")),
-        };
-        Ok(outcome.with(Some(facts(&before)), after.as_ref().map(facts)))
+        let claimed = claimed.map_or_else(String::new, |who| format!("; {who} had claimed it"));
+        let gone = format!("it does not wait for agent {receiver} any more{claimed}");
+        let outcome =
+            concluded(asked, waits.map(|waits| !waits), &gone, &format!("it still waits for agent {receiver}"));
+        Ok(outcome.with(Some(facts(&before)), after.ok().flatten().as_ref().map(facts)))
     }
 
     async fn tell(&mut self, letter: &Letter, order: &str) -> Ended<Outcome> {
         if letter.to.is_empty() || !letter.to.bytes().all(|b| b.is_ascii_digit()) {
             return Ok(Outcome::refused("the control plane takes decimal agent ids only"));
         }
-        let key = format!("lockkeeper-{order}");
+        let key = letter_key(order);
         let body = json!({
             "sender_agent_id": OPERATOR_AGENT, "receiver_agent_id": letter.to, "message_type": letter.msg_type,
             "payload": letter.payload, "idempotency_key": key,
@@ -311,7 +327,7 @@ impl Hand for PlaneHand {
     fn record<'a>(&'a mut self, _: &'a Order) -> Working<'a, Result<(), String>> {
         Box::pin(std::future::ready(Err("a control plane keeps no op-log".into())))
     }
-    fn recall<'a>(&'a mut self, order: &'a Order) -> Working<'a, Option<bool>> {
+    fn recall<'a>(&'a mut self, order: &'a Order) -> Working<'a, Recalled> {
         Box::pin(self.recall_now(order))
     }
 }
@@ -350,9 +366,39 @@ fn not_done(said: &Said) -> Outcome {
     }
 }
 
-fn unread(why: Option<String>) -> Outcome {
-    let why = why.unwrap_or_else(|| "the server said yes".into());
-    Outcome::unknown(format!("{why}, and it could not be read back"))
+/// How a change ended: by what the server answered to it. What was read afterwards tells how things stand; it cannot take
+/// back what the server confirmed, and it cannot prove who did what the server did not confirm.
+fn concluded(asked: Result<Option<Value>, String>, holds: Option<bool>, yes: &str, no: &str) -> Outcome {
+    match (asked, holds) {
+        (Ok(Some(_)), Some(true)) => Outcome::done(yes),
+        (Ok(Some(_)), Some(false)) => Outcome::done(format!("the server confirmed it, and now {no}")),
+        (Ok(Some(_)), None) => Outcome::done("the server confirmed it; not read again").not_reread(),
+        (Ok(None), Some(true)) => Outcome::refused(format!("the server did not find it (404): {yes}")),
+        (Ok(None), _) => Outcome::failed("the server did not find it (404)"),
+        (Err(why), Some(true)) => Outcome::already(format!("{why}; {yes}, by this attempt or by another")),
+        (Err(why), Some(false)) => Outcome::unknown(format!("{why}; {no} so far")),
+        (Err(why), None) => Outcome::unknown(format!("{why}, and it could not be read back")),
+    }
+}
+
+/// The state of a node's flag, for people.
+fn flag_now(name: &str, flags: Option<&Value>) -> String {
+    let Some(flags) = flags else { return "the control plane does not know the node".into() };
+    let on = flags[name] == true;
+    let until = flags["maintenance_until_unix_ms"].as_i64().filter(|_| on && name == "maintenance");
+    let until = until.map_or_else(String::new, |ms| format!(" until {}", utc(ms)));
+    format!("{name} is {}{until}", if on { "set" } else { "cleared" })
+}
+
+/// Whether a message was delivered under a key. The server may keep it behind sender and receiver.
+fn has_key(message: &Value, key: &str) -> bool {
+    ["idempotency_key", "idempotency_dedupe_key"]
+        .iter()
+        .any(|name| message[*name].as_str().is_some_and(|k| k.rsplit('\u{1f}').next() == Some(key)))
+}
+
+fn letter_key(order: &str) -> String {
+    format!("lockkeeper-{order}")
 }
 
 fn text(value: &Value) -> Text {

@@ -1,10 +1,15 @@
 //! Actions as SQL: one guarded statement each, wrapped so that it, its op-log entry and the readings before and
 //! after stand in one exchange and one transaction. Pure.
+//!
+//! A guard compares what is stored, byte for byte: whatever a column's collation or an unusual way to write an instant
+//! would call equal is not the row that was seen.
 
 use crate::data::action::{Action, Letter, LockGuard, MessageGuard, Mode, OPERATOR_AGENT};
-use crate::data::model::LockTable;
+use crate::data::model::{LockTable, Stored};
 use crate::data::vox::queries::CLOCK_SQL;
 use crate::data::vox::schema::Schema;
+use crate::data::vox::tables::MAX_CELL;
+use crate::time::sqlite;
 
 /// The statements of one action.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +18,8 @@ pub struct Script {
     pub look: String,
     /// Changes it, if it is as it was seen.
     pub write: String,
+    /// Counts the rows that are still as they were seen; of a letter, those that stand for it.
+    pub stands: String,
 }
 
 /// A value as SQL text. What is not plain is written in hexadecimal, so that nothing can end the literal.
@@ -32,8 +39,25 @@ fn number(n: Option<i64>) -> String {
     n.map_or_else(|| "NULL".into(), |n| n.to_string())
 }
 
-fn text(value: Option<&str>) -> String {
-    value.map_or_else(|| "NULL".into(), quote)
+/// A condition: the column holds this text, or nothing.
+fn is_text(column: &str, value: Option<&str>) -> String {
+    match value {
+        None => format!("{column} IS NULL"),
+        // Nothing and no text look the same once they were read.
+        Some("") => format!("({column} IS NULL OR {column} = '')"),
+        Some(text) => {
+            format!("substr(CAST({column} AS TEXT), 1, {MAX_CELL}) COLLATE BINARY IS {}", quote(text))
+        }
+    }
+}
+
+/// A stored value as SQL text; nothing where it is none.
+fn literal(value: &Stored) -> Option<String> {
+    match value {
+        Stored::Integer(n) => Some(n.to_string()),
+        Stored::Real(digits) => digits.parse::<f64>().ok().filter(|x| x.is_finite()).map(|x| format!("{x:?}")),
+        Stored::Text(text) => Some(quote(text)),
+    }
 }
 
 /// How a lock table names things.
@@ -67,11 +91,15 @@ pub fn script(action: &Action, schema: &Schema, operator_node: &str, order: &str
     match action {
         Action::Release { lock, mode, hold_ms } => {
             let lock = LockSql::of(lock, schema)?;
-            Ok(Script { look: lock.look(), write: lock.release(*mode, *hold_ms, operator_node)? })
+            Ok(Script {
+                look: lock.look(),
+                write: lock.release(*mode, *hold_ms, operator_node)?,
+                stands: lock.stands(),
+            })
         }
         Action::Restore { lock, former } => {
             let lock = LockSql::of(lock, schema)?;
-            Ok(Script { look: lock.look(), write: lock.restore(former) })
+            Ok(Script { look: lock.look(), write: lock.restore(former)?, stands: lock.stands() })
         }
         Action::Reroute { message, to } => {
             let set = format!("receiver_agent = {}{}", quote(to), clear_claim(schema));
@@ -151,37 +179,59 @@ impl<'a> LockSql<'a> {
         } else {
             String::new()
         };
-        format!("{} = {}{repository}", self.names.key, quote(&self.lock.lock_key))
+        // The first comparison uses the index, the second one does not follow its collation.
+        let (column, key) = (self.names.key, quote(&self.lock.lock_key));
+        format!("{column} = {key} AND {column} COLLATE BINARY = {key}{repository}")
     }
 
     /// The row, as it was seen.
     fn guard(&self) -> String {
-        let mut all = vec![self.place(), format!("{} IS {}", self.names.node, quote(&self.lock.holder_node))];
-        let mut also = |column: &str, value: String| {
+        let mut all = vec![self.place(), is_text(self.names.node, Some(&self.lock.holder_node))];
+        let mut also = |column: &str, condition: String| {
             if self.has(column) {
-                all.push(format!("{column} IS {value}"));
+                all.push(condition);
             }
         };
-        also(self.names.agent, quote(&self.lock.holder_agent));
-        also("fence_token", number(self.lock.fence_token));
+        also(self.names.agent, is_text(self.names.agent, Some(&self.lock.holder_agent)));
+        also("fence_token", format!("fence_token IS {}", number(self.lock.fence_token)));
         if self.lock.table == LockTable::Vcs {
             // The path alone is the key: another repository may have taken the row over.
-            also("repository_id", quote(&self.lock.repository_id));
+            also("repository_id", is_text("repository_id", Some(&self.lock.repository_id)));
         }
-        if self.has("expires_at") && self.lock.expires_at_ms.is_some() {
-            all.push(format!("{} IS {}", self.millis("expires_at"), number(self.lock.expires_at_ms)));
-        }
+        also("expires_at", self.same_end());
         all.join(" AND ")
+    }
+
+    fn stands(&self) -> String {
+        format!("SELECT count(*) FROM {} WHERE {}", self.names.table, self.guard())
+    }
+
+    /// Its end is stored as it was seen.
+    fn same_end(&self) -> String {
+        let usual =
+            self.lock.expires_at_ms.map(|ms| if self.names.dated { quote(&sqlite(ms)) } else { ms.to_string() });
+        let stored = self.lock.expires_at.as_ref().and_then(literal);
+        format!("expires_at COLLATE BINARY IS {}", stored.or(usual).unwrap_or_else(|| "NULL".into()))
+    }
+
+    /// Whether it is past its end for the clients of its table, which compare what is stored.
+    fn is_over(&self) -> String {
+        match (self.has("expires_at"), self.names.dated) {
+            (false, _) => "NULL".into(),
+            (true, true) => "expires_at <= datetime('now')".into(),
+            (true, false) => format!("expires_at <= ({CLOCK_SQL})"),
+        }
     }
 
     fn look(&self) -> String {
         format!(
-            "SELECT {}, {}, {}, {}, {} FROM {} WHERE {}",
+            "SELECT {}, {}, {}, {}, {}, {} FROM {} WHERE {}",
             self.names.node,
             self.column_or_null(self.names.agent),
             self.column_or_null("fence_token"),
             self.millis("expires_at"),
             self.millis("acquired_at"),
+            self.is_over(),
             self.names.table,
             self.place()
         )
@@ -194,14 +244,19 @@ impl<'a> LockSql<'a> {
         }
         Ok(match mode {
             Mode::Delete => format!("DELETE FROM {table} WHERE {guard}"),
-            // What ran out longer ago keeps its end.
-            Mode::Expire => {
-                format!("UPDATE {table} SET expires_at = min(expires_at, {}) WHERE {guard}", self.after_now(-1_000))
-            }
+            Mode::Expire => format!("UPDATE {table} SET expires_at = {} WHERE {guard}", self.past()),
             Mode::FenceOff if !self.has("fence_token") => {
                 return Err(format!("{table} has no fence_token to raise: choose expire or delete"));
             }
+            Mode::FenceOff if self.lock.table == LockTable::Vcs => {
+                return Err(
+                    "a process that reads a vcs_lock row while the operator holds it keeps it for ever: choose \
+                            expire"
+                        .into(),
+                );
+            }
             Mode::FenceOff => {
+                self.next_fence()?;
                 let agent = if self.has(self.names.agent) {
                     format!(", {} = '{OPERATOR_AGENT}'", self.names.agent)
                 } else {
@@ -218,7 +273,8 @@ impl<'a> LockSql<'a> {
     }
 
     /// Only while the hold lasts: what ran out belongs to whoever comes first.
-    fn restore(&self, former: &LockGuard) -> String {
+    fn restore(&self, former: &LockGuard) -> Result<String, String> {
+        self.next_fence()?;
         let agent = if self.has(self.names.agent) {
             format!(", {} = {}", self.names.agent, quote(&former.holder_agent))
         } else {
@@ -226,14 +282,34 @@ impl<'a> LockSql<'a> {
         };
         let end = former.expires_at_ms.map_or_else(|| "expires_at".into(), |ms| self.instant(ms));
         let now = if self.names.dated { "datetime('now')".to_owned() } else { format!("({CLOCK_SQL})") };
-        format!(
+        Ok(format!(
             "UPDATE {} SET {} = {}{agent}, fence_token = fence_token + 1, expires_at = {end} WHERE {} \
              AND expires_at > {now}",
             self.names.table,
             self.names.node,
             quote(&former.holder_node),
             self.guard()
-        )
+        ))
+    }
+
+    /// The next fence token, where there is one: beyond the largest number SQLite would go on with a real one.
+    fn next_fence(&self) -> Result<Option<i64>, String> {
+        match self.lock.fence_token.map(|fence| fence.checked_add(1)) {
+            Some(None) => Err("its fence token is the largest there is and cannot be raised: choose expire".into()),
+            next => Ok(next.flatten()),
+        }
+    }
+
+    /// An end in the past. What ran out longer ago, written as usual, keeps its own; whatever else is stored there is
+    /// replaced, because clients compare it as it is.
+    fn past(&self) -> String {
+        let past = self.after_now(-1_000);
+        let usual = if self.names.dated {
+            "expires_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9]'"
+        } else {
+            "typeof(expires_at) = 'integer'"
+        };
+        format!("CASE WHEN {usual} THEN min(expires_at, {past}) ELSE {past} END")
     }
 }
 
@@ -252,14 +328,14 @@ fn message_script(message: &MessageGuard, schema: &Schema, set: &str, also: &str
     let column = |name: &str| if has(name) { name.to_owned() } else { "NULL".into() };
     let mut guard = vec![
         format!("id = {}", message.id),
-        format!("receiver_agent IS {}", quote(&message.receiver)),
+        is_text("receiver_agent", Some(&message.receiver)),
         "acknowledged = 0".into(),
     ];
     if has("sender_agent") {
-        guard.push(format!("sender_agent IS {}", quote(&message.sender)));
+        guard.push(is_text("sender_agent", Some(&message.sender)));
     }
     if has("claim_owner") {
-        guard.push(format!("claim_owner IS {}", text(message.claim_owner.as_deref())));
+        guard.push(is_text("claim_owner", message.claim_owner.as_deref()));
     }
     if has("claim_until_ms") {
         guard.push(format!("claim_until_ms IS {}", number(message.claim_until_ms)));
@@ -273,6 +349,7 @@ fn message_script(message: &MessageGuard, schema: &Schema, set: &str, also: &str
             message.id
         ),
         write: format!("UPDATE {MESSAGES} SET {set} WHERE {}{also}", guard.join(" AND ")),
+        stands: format!("SELECT count(*) FROM {MESSAGES} WHERE {}{also}", guard.join(" AND ")),
     })
 }
 
@@ -295,6 +372,7 @@ fn tell(letter: &Letter, schema: &Schema, order: &str) -> Script {
     row.push(("message_uuid", uuid.clone()));
     let (names, values): (Vec<&str>, Vec<String>) = row.into_iter().unzip();
     Script {
+        stands: format!("SELECT count(*) FROM {MESSAGES} WHERE message_uuid = {uuid}"),
         look: format!("SELECT id, receiver_agent, acknowledged FROM {MESSAGES} WHERE message_uuid = {uuid}"),
         write: format!(
             "INSERT INTO {MESSAGES} ({}) SELECT {} WHERE NOT EXISTS (SELECT 1 FROM {MESSAGES} WHERE message_uuid = {uuid})",

@@ -13,10 +13,11 @@ use super::connector::{Connector, Meter};
 use crate::config::token::Token;
 use crate::data::source::Fault;
 pub use crate::data::sqlite::Rows;
-use crate::data::sqlite::collect;
+use crate::data::sqlite::{self, collect};
 use crate::data::vox::tls::Tls;
 use crate::data::vox::track::Sight;
 use crate::text::Text;
+use crate::time::Millis;
 
 /// Whether there is anything new to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,10 +92,21 @@ impl Backend {
         }
     }
 
+    /// Of when what is read is, and why it is no newer; nothing while it is current.
+    #[must_use]
+    pub fn old(&self) -> Option<(Millis, Fault)> {
+        match self {
+            Self::Replica(replica) => replica.old(),
+            _ => None,
+        }
+    }
+
     /// The rows cannot have come from a whole database: start over.
     pub fn distrust(&mut self) {
-        if let Self::Copy(copy) = self {
-            copy.distrust();
+        match self {
+            Self::Copy(copy) => copy.distrust(),
+            Self::Replica(replica) => replica.distrust(),
+            Self::Owned(_) | Self::Remote(_) => {}
         }
     }
 }
@@ -124,20 +136,20 @@ impl ReadError {
         }
     }
 
-    fn of_sql(message: &str) -> Self {
-        let fault = Fault::transient(format!("the database answered: {message}"));
-        if message.contains("no such table") || message.contains("no such column") {
-            Self::LookAgain(fault)
-        } else if message.contains("malformed") || message.contains("not a database") || message.contains("corrupt") {
-            let todo =
-                Text::new("if it stays so, the file is damaged: ask the database itself with PRAGMA integrity_check");
-            Self::Malformed(Fault { todo, ..fault })
-        } else if message.contains("unable to open database file") {
-            let todo =
-                Text::new("read directly it needs a folder it may write its -shm file to; set db_access to copy");
-            Self::Other(Fault { todo, ..fault })
-        } else {
-            Self::Other(fault)
+    /// By the code of SQLite's answer.
+    pub(super) fn of_sqlite(error: &libsql::Error) -> Self {
+        let fault = Fault::transient(format!("the database answered: {}", sqlite::reason(error)));
+        let with = |todo: &str| Fault { todo: Text::new(todo), ..fault.clone() };
+        match sqlite::code(error) {
+            Some(sqlite::CORRUPT | sqlite::NOT_A_DATABASE) => Self::Malformed(with(
+                "if it stays so, the file is damaged: ask the database itself with PRAGMA integrity_check",
+            )),
+            Some(sqlite::CANNOT_OPEN) => Self::Other(with(
+                "read directly it needs a folder it may write its -shm file to; set db_access to copy",
+            )),
+            // A table or column that is gone since the last look at the schema is answered like any other mistake.
+            Some(sqlite::ERROR) => Self::LookAgain(fault),
+            _ => Self::Other(fault),
         }
     }
 }
@@ -154,8 +166,8 @@ async fn credentials(token: Option<&Token>, tls: &Tls, meter: &Arc<Meter>) -> Re
 async fn run_local(connection: Arc<Connection>, statements: &[&str]) -> Result<Vec<Rows>, ReadError> {
     let mut answers = Vec::with_capacity(statements.len());
     for sql in statements {
-        let rows = connection.query(sql, ()).await.map_err(|e| ReadError::of_sql(&e.to_string()))?;
-        answers.push(collect(rows).await.map_err(|e| ReadError::of_sql(&e))?);
+        let rows = connection.query(sql, ()).await.map_err(|e| ReadError::of_sqlite(&e))?;
+        answers.push(collect(rows).await.map_err(|e| ReadError::of_sqlite(&e))?);
     }
     Ok(answers)
 }

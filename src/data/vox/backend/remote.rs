@@ -1,129 +1,120 @@
 //! A remote libSQL database over Hrana: one batch, hence one round trip, a poll.
 
-use std::sync::Arc;
-
-use libsql::{Builder, Connection};
-
 use super::{ReadError, Rows, Spent};
+use crate::config::address::Address;
 use crate::config::token::Token;
 use crate::data::source::Fault;
-use crate::data::sqlite::collect;
-use crate::data::vox::connector::Meter;
-use crate::data::vox::tls::Tls;
+use crate::data::vox::hrana::{Client, HranaError, Lost};
+use crate::data::vox::tls::{self, Tls};
+use crate::text::Text;
 
-/// A remote database.
+/// A remote database, read.
 pub struct Remote {
-    url: String,
+    address: Address,
     token: Option<Token>,
-    tls: Tls,
-    max_answer: u64,
-    meter: Arc<Meter>,
-    connection: Option<Connection>,
+    client: Client,
 }
 
 impl Remote {
     /// Connects at the first read. `max_answer` bounds an answer, in bytes.
     #[must_use]
-    pub fn new(url: String, token: Option<Token>, max_answer: u64) -> Self {
-        Self { url, token, tls: Tls::default(), max_answer, meter: Arc::default(), connection: None }
+    pub fn new(address: Address, token: Option<Token>, max_answer: u64, tls: Tls) -> Self {
+        let client = Client::new(&address, tls, max_answer);
+        Self { address, token, client }
     }
 
-    /// The same with what a configuration adds to the platform's roots.
-    #[must_use]
-    pub fn with_tls(self, tls: Tls) -> Self {
-        Self { tls, ..self }
-    }
-
-    pub async fn run(&mut self, statements: &[&str], spent: &mut Spent) -> Result<Vec<Rows>, ReadError> {
-        let connection = self.connection().await?;
-        self.meter.start(self.max_answer);
-        let answer = connection.execute_batch(&statements.join(";\n")).await;
+    pub(super) async fn run(&mut self, statements: &[&str], spent: &mut Spent) -> Result<Vec<Rows>, ReadError> {
+        // Read anew each time: a token may have been renewed.
+        let token = match &self.token {
+            Some(token) => Some(token.read().await?),
+            None => None,
+        };
         spent.round_trips += 1;
-        spent.bytes += self.meter.received();
-        // A statement that tells nothing leaves the whole untold.
-        let told = self.meter.told(statements.len());
-        spent.read = if spent.round_trips == 1 { told } else { spent.read.zip(told).map(|(a, b)| a + b) };
-        let mut batch = match answer {
-            Ok(batch) => batch,
+        let answer = match self.client.read(statements, token.as_ref()).await {
+            Ok(answer) => answer,
             Err(error) => {
-                let exceeded = self.meter.exceeded();
-                // A new connection for the next try: a token may have been renewed, a stream may be lost.
-                self.connection = None;
-                return Err(if exceeded { self.too_large().into() } else { explain(&error) });
+                // A new connection, and certificates read anew, for the next try.
+                self.client.reconnect();
+                return Err(explain(error));
             }
         };
-        let mut answers = Vec::with_capacity(statements.len());
-        while let Some(rows) = batch.next_stmt_row() {
-            match rows {
-                Some(rows) => answers.push(collect(rows).await.map_err(|e| ReadError::of_sql(&e))?),
-                None => answers.push(Rows::new()),
-            }
-        }
-        if answers.len() == statements.len() {
-            Ok(answers)
-        } else {
-            let what = format!("{} statements were answered with {} results", statements.len(), answers.len());
-            Err(Fault::transient(what).into())
-        }
+        spent.bytes += answer.bytes;
+        // An exchange that does not say what it read leaves the whole unknown.
+        spent.read = match (spent.round_trips, spent.read, answer.rows_read) {
+            (1, _, read) => read,
+            (_, Some(before), Some(now)) => before.checked_add(now),
+            _ => None,
+        };
+        Ok(answer.complete().map_err(explain)?.results)
     }
 
-    async fn connection(&mut self) -> Result<Connection, Fault> {
-        if let Some(connection) = &self.connection {
-            return Ok(connection.clone());
-        }
-        let (secret, connector) = super::credentials(self.token.as_ref(), &self.tls, &self.meter).await?;
-        let fault =
-            |e: libsql::Error| Fault::setup(format!("cannot use this address: {e}"), "correct the database URL");
-        let database =
-            Builder::new_remote(self.url.clone(), secret).connector(connector).build().await.map_err(fault)?;
-        let connection = database.connect().map_err(fault)?;
-        self.connection = Some(connection.clone());
-        Ok(connection)
-    }
-
-    pub(super) fn warning(&self) -> Option<crate::text::Text> {
-        crate::data::vox::tls::warning(&self.url, self.token.is_some())
-    }
-
-    fn too_large(&self) -> Fault {
-        Fault::setup(
-            format!("the answer is larger than {}", crate::time::bytes(self.max_answer)),
-            "raise limits.remote_answer_bytes, or lower limits.live_rows",
-        )
+    pub(super) fn warning(&self) -> Option<Text> {
+        tls::warning(&self.address, self.token.is_some())
     }
 }
 
-/// Turns what the client says into what a person can act on.
-pub(super) fn explain(error: &libsql::Error) -> ReadError {
-    let text = match error {
-        libsql::Error::Hrana(inner) => inner.to_string(),
-        other => other.to_string(),
-    };
-    let status = text.split("status=").nth(1).and_then(|rest| rest.get(..3)).and_then(|n| n.parse::<u16>().ok());
+/// An error as a person can act on it: the server's own reason first.
+pub(super) fn explain(error: HranaError) -> ReadError {
+    match error {
+        HranaError::NotSent(fault) => fault.into(),
+        // A table or column may have gone since the last look at the schema.
+        HranaError::Sql { reason, .. } => ReadError::LookAgain(answered(&reason)),
+        HranaError::Refused { status, reason } => refused(status, &reason).into(),
+        HranaError::Lost(lost) => lost_answer(lost).into(),
+    }
+}
+
+/// What a database answered to a statement in place of rows.
+pub(in crate::data::vox) fn answered(reason: &Text) -> Fault {
+    Fault::transient(format!("the database answered: {reason}"))
+}
+
+/// A refusal of the request as a whole.
+pub(in crate::data::vox) fn refused(status: u16, reason: &Text) -> Fault {
+    let said = because(reason);
     match status {
-        Some(401) => Fault::setup(
-            "the database refused the token (401)",
+        401 => Fault::setup(
+            format!("the database refused the token (401){said}"),
             "renew it and put it where --token-file or --token-env points",
-        )
-        .into(),
-        Some(403) => {
-            Fault::setup("the token may not read this database (403)", "use a token with read access to it").into()
-        }
-        Some(404) => Fault::setup("no Hrana v3 database at this address (404)", "correct the database URL").into(),
-        Some(code @ (429 | 503)) => Fault::busy(format!("the database asks for patience ({code})")).into(),
-        Some(code) => Fault::transient(format!("the database server failed ({code})")).into(),
-        None if text.contains("reading a body") || text.contains("before message completed") => {
-            Fault::transient(format!("the answer broke off: {}", tidy(&text))).into()
-        }
-        None if text.contains("onnect") || text.contains("dns") => {
-            Fault::transient(format!("cannot reach the database: {}", tidy(&text))).into()
-        }
-        None if text.contains("json error") => Fault::transient("the answer is not Hrana v3").into(),
-        None => ReadError::of_sql(&tidy(&text)),
+        ),
+        403 => Fault::setup(
+            format!("the database refused the request (403){said}"),
+            "use a token that may read this database, and see what the account's plan allows",
+        ),
+        404 => Fault::setup(format!("no Hrana v3 database at this address (404){said}"), "correct the database URL"),
+        300..=399 => Fault::setup(
+            format!("the database server redirects elsewhere ({status})"),
+            "give the address of the database itself",
+        ),
+        _ => Fault::setup(format!("the database server refused the request ({status}){said}"), ""),
     }
 }
 
-fn tidy(text: &str) -> String {
-    let text = text.trim_start_matches("http error: ").trim_start_matches("api error: ").trim_matches('`');
-    crate::text::truncate_bytes(text, 200).to_owned()
+/// An answer that did not arrive whole.
+pub(in crate::data::vox) fn lost_answer(lost: Lost) -> Fault {
+    match lost {
+        Lost::Status { status: status @ (429 | 503), reason } => {
+            Fault::busy(format!("the database asks for patience ({status}){}", because(&reason)))
+        }
+        Lost::Status { status, reason } => {
+            Fault::transient(format!("the database server failed ({status}){}", because(&reason)))
+        }
+        Lost::Stream { code, reason } => {
+            Fault::transient(format!("the database server failed ({}){}", Text::new(&code), because(&reason)))
+        }
+        Lost::TooLarge { limit: Some(limit) } => Fault::setup(
+            format!("the answer is larger than {}", crate::time::bytes(limit)),
+            "raise limits.remote_answer_bytes, or lower limits.live_rows",
+        ),
+        Lost::TooLarge { limit: None } => Fault::setup(
+            "the server sends no answer of this size",
+            "lower limits.live_rows, or raise the server's own limit (sqld: --max-response-size)",
+        ),
+        Lost::Unanswered(why) => Fault::transient(format!("the database did not answer: {why}")),
+        Lost::Broken(what) => Fault::transient(what),
+    }
+}
+
+fn because(reason: &Text) -> String {
+    if reason.is_empty() { String::new() } else { format!(": {reason}") }
 }

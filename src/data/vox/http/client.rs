@@ -7,10 +7,12 @@ use reqwest::{RequestBuilder, Response, StatusCode};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 
+use super::body::{self, BodyError};
+use crate::config::address::Address;
 use crate::config::token::Token;
 use crate::data::observation::{ClockSample, Cost};
 use crate::data::source::Fault;
-use crate::data::vox::tls::Tls;
+use crate::data::vox::tls::{self, Tls};
 use crate::text::{Text, truncate_bytes};
 use crate::time::{self, Millis};
 
@@ -40,8 +42,8 @@ impl Said {
         let text = if self.text.is_empty() { String::new() } else { format!(": {}", self.text) };
         let todo = match self.status {
             401 => "; give a mesh or admin token",
-            403 => "; it takes a mesh or admin token",
-            429 | 503 => "; it asks for patience, try again later",
+            403 => "; a mesh or admin token may do it, unless the reason says otherwise",
+            429 | 503 => "; try again later",
             _ => "",
         };
         format!("the control plane refused ({}{text}){todo}", self.status)
@@ -66,20 +68,60 @@ pub struct Health {
 
 /// A client for one control plane.
 pub struct Client {
-    base: String,
+    base: Address,
     token: Option<Token>,
     tls: Tls,
     max_answer: u64,
     clock: fn() -> Millis,
     http: Option<reqwest::Client>,
     timeout: Duration,
+    /// Connections that are kept for the next request.
+    idle: usize,
+}
+
+/// One HTTP client: no redirects, no proxies, certificates always verified. `idle` connections are kept.
+pub fn build(tls: &Tls, timeout: Option<Duration>, idle: usize) -> Result<reqwest::Client, Fault> {
+    let builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls.config()?)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .pool_max_idle_per_host(idle)
+        .user_agent(concat!("lockkeeper/", env!("CARGO_PKG_VERSION")));
+    let builder = match timeout {
+        Some(timeout) => builder.timeout(timeout),
+        None => builder,
+    };
+    builder.build().map_err(|e| Fault::setup(format!("no HTTP client: {e}"), ""))
+}
+
+/// What lies at the bottom of an error; it names no address.
+#[must_use]
+pub fn cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+/// Whether a request that only reads is worth another try: the server may have closed a connection that was kept.
+#[must_use]
+pub fn is_worth_another_try(error: &reqwest::Error) -> bool {
+    !(error.is_timeout() || error.is_connect() || error.is_builder())
 }
 
 impl Client {
-    /// `base` is scheme, host and port. `max_answer` bounds an answer, in bytes.
+    /// A client of the control plane at `base`. `max_answer` bounds an answer, in bytes.
     #[must_use]
-    pub fn new(base: String, token: Option<Token>, max_answer: u64, timeout: Duration, clock: fn() -> Millis) -> Self {
-        Self { base, token, tls: Tls::default(), max_answer, clock, http: None, timeout }
+    pub fn new(base: Address, token: Option<Token>, max_answer: u64, timeout: Duration, clock: fn() -> Millis) -> Self {
+        Self { base, token, tls: Tls::default(), max_answer, clock, http: None, timeout, idle: 1 }
+    }
+
+    /// The same for writing: each request goes over a connection of its own, so that none is lost to one that the
+    /// server has closed meanwhile.
+    #[must_use]
+    pub fn for_writing(self) -> Self {
+        Self { idle: 0, ..self }
     }
 
     /// The same with what a configuration adds to the platform's roots.
@@ -93,23 +135,15 @@ impl Client {
         if let Some(http) = &self.http {
             return Ok(http.clone());
         }
-        let tls = self.tls.config()?;
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .timeout(self.timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .user_agent(concat!("lockkeeper/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|e| Fault::setup(format!("no HTTP client: {e}"), ""))?;
+        let http = build(&self.tls, Some(self.timeout), self.idle)?;
         self.http = Some(http.clone());
         Ok(http)
     }
 
-    /// A word of warning where a token would travel in the clear.
+    /// A warning where a token would travel unencrypted.
     #[must_use]
-    pub fn may_send_token(&self) -> Option<Text> {
-        crate::data::vox::tls::warning(&self.base, self.token.is_some())
+    pub fn warning(&self) -> Option<Text> {
+        tls::warning(&self.base, self.token.is_some())
     }
 
     /// `GET /health`.
@@ -118,7 +152,7 @@ impl Client {
         let (response, sample) = self.send(request, cost).await?;
         match response.status() {
             status if status.is_success() => {
-                body(response, 1 << 16, cost).await?;
+                self.read(response, 1 << 16, cost).await?;
                 Ok(Health { clock: sample })
             }
             status => Err(self.refusal(status, "/health", "")),
@@ -157,11 +191,12 @@ impl Client {
             request = request.bearer_auth(token.read().await.map_err(not_sent)?.expose_secret());
         }
         let response = request.send().await.map_err(|e| {
-            let why = format!("cannot reach {}: {}", self.base, root_cause(&e));
+            let why = format!("cannot reach {}: {}", self.base, cause(&e));
             if e.is_connect() { CallError::NotSent(why) } else { CallError::Unclear(why) }
         })?;
         let status = response.status().as_u16();
-        let bytes = self::body(response, self.max_answer, &mut Cost::default())
+        let bytes = self
+            .read(response, self.max_answer, &mut Cost::default())
             .await
             .map_err(|fault| CallError::Unclear(fault.to_string()))?;
         let json = serde_json::from_slice(&bytes).ok();
@@ -184,7 +219,7 @@ impl Client {
         };
         let (response, sample) = self.send(request, cost).await?;
         let status = response.status();
-        let bytes = body(response, self.max_answer, cost).await?;
+        let bytes = self.read(response, self.max_answer, cost).await?;
         if status.is_success() {
             let value = serde_json::from_slice(&bytes).map_err(|e| {
                 Fault::transient(format!("{path} answered something that is not what it should be: {e}"))
@@ -205,14 +240,21 @@ impl Client {
         request: RequestBuilder,
         cost: &mut Cost,
     ) -> Result<(Response, Option<ClockSample>), Fault> {
-        let sent_ms = (self.clock)();
+        let again = request.try_clone();
+        let mut sent_ms = (self.clock)();
         cost.round_trips += 1;
-        let response = request.send().await.map_err(|e| {
-            let why = if e.is_timeout() {
-                format!("no answer within {} s", self.timeout.as_secs_f32())
-            } else {
-                root_cause(&e)
-            };
+        let mut answer = request.send().await;
+        // Everything that is sent here only reads.
+        if let (Err(error), Some(again)) = (&answer, again)
+            && is_worth_another_try(error)
+        {
+            sent_ms = (self.clock)();
+            cost.round_trips += 1;
+            answer = again.send().await;
+        }
+        let response = answer.map_err(|e| {
+            let why =
+                if e.is_timeout() { format!("no answer within {} s", self.timeout.as_secs_f32()) } else { cause(&e) };
             Fault::transient(format!("cannot reach {}: {why}", self.base))
         })?;
         let sample = response
@@ -222,6 +264,18 @@ impl Client {
             .and_then(|date| DateTime::parse_from_rfc2822(date).ok())
             .map(|date| ClockSample::between(sent_ms, date.timestamp_millis(), (self.clock)(), time::SECOND));
         Ok((response, sample))
+    }
+
+    async fn read(&self, response: Response, max: u64, cost: &mut Cost) -> Result<Vec<u8>, Fault> {
+        let bytes = body::whole(response, max).await.map_err(|error| match error {
+            BodyError::TooLarge => Fault::setup(
+                format!("the answer is larger than {}", time::bytes(max)),
+                "raise limits.control_answer_bytes",
+            ),
+            BodyError::Broken(why) => Fault::transient(format!("the answer broke off: {why}")),
+        })?;
+        cost.bytes += bytes.len() as u64;
+        Ok(bytes)
     }
 
     fn refusal(&self, status: StatusCode, path: &str, said: &str) -> Fault {
@@ -247,35 +301,8 @@ impl Client {
     }
 }
 
-/// What a 403 means, in roles.
+/// What a 403 means: the server's own reason, then what it takes as a rule.
 fn denial(said: &str) -> String {
     let said = if said.is_empty() { "forbidden".to_owned() } else { said.to_owned() };
-    format!("{said} (403): needs a mesh or admin token")
-}
-
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
-}
-
-async fn body(mut response: Response, max: u64, cost: &mut Cost) -> Result<Vec<u8>, Fault> {
-    let too_large =
-        || Fault::setup(format!("the answer is larger than {}", time::bytes(max)), "raise limits.control_answer_bytes");
-    if response.content_length().is_some_and(|n| n > max) {
-        return Err(too_large());
-    }
-    let mut all = Vec::new();
-    while let Some(chunk) =
-        response.chunk().await.map_err(|e| Fault::transient(format!("the answer broke off: {}", root_cause(&e))))?
-    {
-        cost.bytes += chunk.len() as u64;
-        if (all.len() + chunk.len()) as u64 > max {
-            return Err(too_large());
-        }
-        all.extend_from_slice(&chunk);
-    }
-    Ok(all)
+    format!("{said} (403): as a rule it needs a mesh or admin token")
 }

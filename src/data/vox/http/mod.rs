@@ -2,6 +2,7 @@
 //!
 //! An inbox is never asked for with `claimer_node_id`: that would claim its messages.
 
+pub mod body;
 pub mod client;
 pub mod wire;
 
@@ -91,9 +92,9 @@ impl ControlPlane {
             self.reported = Some(probe.clone());
             seen.probe = Some(probe.into());
         }
-        let mut notes = self.denials();
-        notes.extend(self.client.may_send_token());
-        seen.notes = Some(notes);
+        let (denied, absent) = self.denials();
+        seen.unseen = Some(denied);
+        seen.notes = Some(absent.into_iter().chain(self.client.warning()).collect());
         seen.cost.ms = started.elapsed().as_secs_f64() * 1_000.0;
         Ok(seen)
     }
@@ -159,15 +160,17 @@ impl ControlPlane {
         Ok(())
     }
 
-    fn denials(&self) -> Vec<Text> {
-        Call::ALL
-            .iter()
-            .filter_map(|&call| match &self.standing[call as usize].0 {
-                Presence::Denied(why) => Some(Text::from(format!("{}: {why}", call.name()))),
-                Presence::Absent => Some(Text::from(format!("{}: not offered by this server", call.name()))),
-                _ => None,
-            })
-            .collect()
+    /// What may not be asked for, and what this server does not offer.
+    fn denials(&self) -> (Vec<Text>, Vec<Text>) {
+        let (mut denied, mut absent) = (Vec::new(), Vec::new());
+        for call in Call::ALL {
+            match &self.standing[call as usize].0 {
+                Presence::Denied(why) => denied.push(format!("{}: {why}", call.name()).into()),
+                Presence::Absent => absent.push(format!("{}: not offered by this server", call.name()).into()),
+                _ => {}
+            }
+        }
+        (denied, absent)
     }
 }
 

@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::fingerprint::{Fingerprint, Stat, beside};
+use super::gate::{self, Reading};
 use super::patch::Patch;
-use super::store::private_file;
+use super::store::{private_file, restrict};
 use crate::data::source::Fault;
 use crate::data::vox::pages::wal::copy_used;
 use crate::time;
@@ -45,6 +46,9 @@ enum Try {
 /// A database file of others, and our copy of it.
 #[derive(Debug)]
 pub struct Copier {
+    /// As it was named.
+    named: PathBuf,
+    /// The file itself, behind links: its log lies beside it.
     original: PathBuf,
     copy: PathBuf,
     max_bytes: u64,
@@ -60,8 +64,9 @@ pub struct Copier {
 impl Copier {
     /// Copies `original` into `folder`, never more than `max_bytes` in all.
     #[must_use]
-    pub fn new(original: PathBuf, folder: &Path, max_bytes: u64) -> Self {
-        Self { original, copy: folder.join("copy.db"), max_bytes, shown: None, main: None, settled: false }
+    pub fn new(named: PathBuf, folder: &Path, max_bytes: u64) -> Self {
+        let (original, copy) = (named.clone(), folder.join("copy.db"));
+        Self { named, original, copy, max_bytes, shown: None, main: None, settled: false }
     }
 
     /// Where the copy stands.
@@ -76,13 +81,15 @@ impl Copier {
     }
 
     /// Whether the original moved since the last copy; costs two `stat` and two small reads.
-    pub fn is_current(&self) -> Result<bool, Fault> {
+    pub fn is_current(&mut self) -> Result<bool, Fault> {
+        let _reading = self.enter()?;
         let now = self.look()?;
         Ok(self.settled && self.shown.as_ref() == Some(&now))
     }
 
     /// Makes a new copy. Blocking. A connection that is still open on the old copy keeps reading the old one.
     pub fn refresh(&mut self) -> Result<Fresh, Fault> {
+        let _reading = self.enter()?;
         let mut pause = Duration::from_millis(1);
         let mut bytes = 0;
         for _ in 0..TRIES {
@@ -95,6 +102,12 @@ impl Copier {
             pause = (pause * 2).min(Duration::from_millis(50));
         }
         Err(Fault::transient(format!("the file changed under each of {TRIES} tries to copy it")))
+    }
+
+    /// Finds the file behind its name, and waits until no action of this process has it open.
+    fn enter(&mut self) -> Result<Reading, Fault> {
+        self.original = fs::canonicalize(&self.named).unwrap_or_else(|_| self.named.clone());
+        gate::read(&self.original).ok_or_else(|| Fault::transient("an action is still writing to the file"))
     }
 
     fn try_once(&mut self, bytes: &mut u64) -> Result<Try, Fault> {
@@ -265,15 +278,6 @@ fn copy_log(from: &Path, to: &Path, max: u64) -> io::Result<u64> {
     let n = copy_used(&mut source, &mut target, max)?;
     target.flush()?;
     Ok(n)
-}
-
-fn restrict(path: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    }
-    Ok(())
 }
 
 fn free_bytes(path: &Path) -> Option<u64> {

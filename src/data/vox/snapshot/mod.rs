@@ -6,5 +6,6 @@
 
 pub mod copy;
 pub mod fingerprint;
+pub mod gate;
 pub mod patch;
 pub mod store;

@@ -74,6 +74,16 @@ pub fn private_file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// Lets nobody else read a file.
+pub fn restrict(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

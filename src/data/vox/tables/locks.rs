@@ -1,7 +1,10 @@
 //! The two lock tables and execution leases.
 
+use libsql::Value;
+
 use super::Reading;
 use crate::data::model::{Lease, Lock, LockTable};
+use crate::time::{is_sqlite, plausible};
 
 /// `distributed_locks`.
 pub const DISTRIBUTED: Reading<Lock> = Reading {
@@ -16,15 +19,20 @@ pub const DISTRIBUTED: Reading<Lock> = Reading {
         ("expires_at", ""),
     ],
     row: |r| {
+        let (lock_key, repository_id) = (r.text("lock_key"), r.text("repository_id"));
+        let (holder_node, holder_agent) = (r.text("holder_node"), r.text("holder_agent"));
+        let (fence_token, acquired_at_ms) = (r.int("fence_token"), r.datetime("acquired_at"));
+        let expires_at = r.stored(|value| matches!(value, Value::Text(text) if is_sqlite(text)));
         Some(Lock {
             table: LockTable::Distributed,
-            lock_key: r.text("lock_key"),
-            repository_id: r.text("repository_id"),
-            holder_node: r.text("holder_node"),
-            holder_agent: r.text("holder_agent"),
-            fence_token: r.int("fence_token"),
-            acquired_at_ms: r.datetime("acquired_at"),
+            lock_key,
+            repository_id,
+            holder_node,
+            holder_agent,
+            fence_token,
+            acquired_at_ms,
             expires_at_ms: r.datetime("expires_at"),
+            expires_at,
             shared: false,
             lease_id: None,
             condition: None,
@@ -48,15 +56,20 @@ pub const VCS: Reading<Lock> = Reading {
         ("lease_id", ""),
     ],
     row: |r| {
+        let (lock_key, repository_id) = (r.text("path"), r.text("repository_id"));
+        let (holder_node, holder_agent) = (r.text("holder_node_id"), r.text("holder"));
+        let (fence_token, acquired_at_ms) = (r.int("fence_token"), r.millis("acquired_at"));
+        let expires_at = r.stored(|value| matches!(value, Value::Integer(ms) if plausible(*ms)));
         Some(Lock {
             table: LockTable::Vcs,
-            lock_key: r.text("path"),
-            repository_id: r.text("repository_id"),
-            holder_node: r.text("holder_node_id"),
-            holder_agent: r.text("holder"),
-            fence_token: r.int("fence_token"),
-            acquired_at_ms: r.millis("acquired_at"),
+            lock_key,
+            repository_id,
+            holder_node,
+            holder_agent,
+            fence_token,
+            acquired_at_ms,
             expires_at_ms: r.millis("expires_at"),
+            expires_at,
             shared: r.text("kind") == "shared_read",
             lease_id: r.opt_text("lease_id"),
             condition: None,

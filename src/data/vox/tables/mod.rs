@@ -11,6 +11,10 @@ use super::row::RowReader;
 use super::schema::Schema;
 use crate::data::model::Oddity;
 
+/// The most characters that are read of one value. A database holds values of any length, and a row of them may be an
+/// agent's making.
+pub const MAX_CELL: usize = 4_096;
+
 /// How to read one table.
 pub struct Reading<T> {
     pub table: &'static str,
@@ -29,7 +33,7 @@ impl<T> Reading<T> {
             .iter()
             .map(|(column, expression)| match (schema.has(self.table, column), *expression) {
                 (false, _) => "NULL".to_owned(),
-                (true, "") => format!("\"{column}\""),
+                (true, "") => bounded(column),
                 (true, expression) => expression.to_owned(),
             })
             .collect();
@@ -51,4 +55,11 @@ impl<T> Reading<T> {
     pub fn read(&self, rows: &[Vec<Value>], oddities: &mut Vec<Oddity>) -> Vec<T> {
         rows.iter().filter_map(|values| self.read_one(values, oddities)).collect()
     }
+}
+
+/// A column, cut to what is read of a value. Numbers stay numbers.
+fn bounded(column: &str) -> String {
+    format!(
+        "CASE WHEN typeof(\"{column}\") IN ('text', 'blob') THEN substr(\"{column}\", 1, {MAX_CELL}) ELSE \"{column}\" END"
+    )
 }
