@@ -323,7 +323,7 @@ impl App {
             let named = of_nodes.chain(of_locks).filter(|r| !r.is_empty());
             named.map(|r| r.raw().to_owned()).collect::<Vec<_>>()
         };
-        let mut all: Vec<String> = self.scene.pictures().flat_map(|(_, picture)| of(picture)).collect();
+        let mut all: Vec<String> = (0..self.scene.len()).filter_map(|mesh| self.scene.whole(mesh)).flat_map(|p| of(p)).collect();
         all.sort();
         all.dedup();
         all

@@ -248,6 +248,9 @@ fn snapshot(global: &Global, arguments: &SnapshotArgs) -> anyhow::Result<u8> {
     print(&text)?;
     let mut all = exit::DONE;
     for picture in &pictures {
+        if let Some(only) = picture.only.as_ref().filter(|only| !only.known) {
+            eprintln!("lockkeeper: nothing here names repository {}", only.repository);
+        }
         if picture.mesh.sources.iter().any(|s| s.health.last_ok_ms.is_some()) {
             continue;
         }

@@ -71,7 +71,7 @@ impl App {
         if keys.iter().any(|key| key.mesh != mesh) {
             return Err("what is marked is of several meshes: act on those of one mesh at a time");
         }
-        let Some(picture) = self.latest().picture(mesh) else { return Ok((mesh, Vec::new())) };
+        let Some(picture) = self.latest().whole(mesh) else { return Ok((mesh, Vec::new())) };
         Ok((mesh, keys.iter().filter_map(|key| thing_of(picture, view, &key.key)).collect()))
     }
 

@@ -58,23 +58,41 @@ pub struct Scene {
 #[derive(Debug, Clone)]
 struct Member {
     name: Text,
-    /// Nothing where it was not heard of yet.
+    /// As it is shown: of one repository where one is chosen. Nothing where it was not heard of yet.
     picture: Option<Arc<Picture>>,
+    /// All of it.
+    whole: Option<Arc<Picture>>,
 }
 
 impl Scene {
     /// Meshes by their names, of which nothing was heard yet.
     #[must_use]
     pub fn of(names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        let member = |name: &str| Member { name: Text::new(name), picture: None };
+        let member = |name: &str| Member { name: Text::new(name), picture: None, whole: None };
         Self { meshes: names.into_iter().map(|name| member(name.as_ref())).collect() }
     }
 
-    /// Takes the newest picture of a mesh.
-    pub fn set(&mut self, mesh: usize, picture: Arc<Picture>) {
-        if let Some(member) = self.meshes.get_mut(mesh) {
-            member.picture = Some(picture);
+    /// Takes the newest picture of a mesh, to be shown of one repository or of all.
+    pub fn set(&mut self, mesh: usize, picture: Arc<Picture>, repository: Option<&str>) {
+        let Some(member) = self.meshes.get_mut(mesh) else { return };
+        let before = member.whole.as_deref().zip(member.picture.as_deref());
+        let shown = repository.map(|repository| Arc::new(picture.only(repository, before)));
+        (member.picture, member.whole) = (Some(shown.unwrap_or_else(|| picture.clone())), Some(picture));
+    }
+
+    /// Shows another repository, or all.
+    pub fn show_repository(&mut self, repository: Option<&str>) {
+        for mesh in 0..self.meshes.len() {
+            if let Some(whole) = self.whole(mesh).cloned() {
+                self.set(mesh, whole, repository);
+            }
         }
+    }
+
+    /// All of a mesh, whatever repository is shown: what plans are made from.
+    #[must_use]
+    pub fn whole(&self, mesh: usize) -> Option<&Arc<Picture>> {
+        self.meshes.get(mesh)?.whole.as_ref()
     }
 
     /// How many meshes there are, heard of or not.

@@ -302,7 +302,7 @@ mod tests {
                 watch.apply(Report::Observed { source: 0, at_ms: now, observation: Box::new(observation) });
                 let touched = watch.take_touched();
                 let picture = judge.judge(watch, &touched, now, &Thresholds::default(), 1_000);
-                scene.set(mesh, Arc::new(picture));
+                scene.set(mesh, Arc::new(picture), None);
                 kept.refresh(&LOCKS, &scene, None, now);
                 let mut afresh = asked.clone();
                 afresh.refresh(&LOCKS, &scene, None, now);

@@ -100,6 +100,10 @@ pub fn of_picture(picture: &Picture) -> Verdict {
     if !heard {
         return starting();
     }
+    if let Some(only) = picture.only.as_ref().filter(|only| !only.known) {
+        let says = format!("nothing here names repository {}", only.repository);
+        return Verdict::new('▲', says, Role::Warn, Urgency::Warning);
+    }
     let worries = picture.counts.critical + picture.counts.warnings;
     let not_live = picture.sources.iter().position(|s| s.health != SourceHealth::Live);
     match (first_open(picture), not_live) {

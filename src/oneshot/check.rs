@@ -63,8 +63,10 @@ fn judge(picture: &Picture) -> Judged {
     let unheard = picture.sources.iter().filter(|s| s.health != SourceHealth::Live).count();
     let unseen = picture.unseen();
     let worst = picture.findings.first().map(|f| f.severity);
+    let nameless = picture.only.as_ref().filter(|only| !only.known);
     let (word, code) = match worst {
         _ if unheard == picture.sources.len() => ("UNKNOWN", 3),
+        _ if nameless.is_some() => ("UNKNOWN", 3),
         Some(Severity::Critical) => ("CRITICAL", 2),
         Some(Severity::Warning) => ("WARNING", 1),
         _ if !unseen.is_empty() => ("UNKNOWN", 3),
@@ -72,6 +74,9 @@ fn judge(picture: &Picture) -> Judged {
     };
     let worries = picture.findings.iter().filter(|f| f.severity >= Severity::Warning).count();
     let says = match (code, picture.findings.first()) {
+        (3, _) if nameless.is_some() && unheard < picture.sources.len() => {
+            format!("nothing here names repository {}", nameless.map_or("", |only| only.repository.as_str()))
+        }
         (0, _) | (_, None) => format!("{} nodes, {} locks, nothing stuck", picture.nodes.len(), picture.locks.len()),
         (3, _) if !unseen.is_empty() => {
             let all: Vec<String> = unseen.iter().map(ToString::to_string).collect();

@@ -43,6 +43,9 @@ fn of_mesh(picture: &Picture, view: Option<SnapshotView>) -> Value {
     out.insert("schema".into(), SCHEMA.into());
     out.insert("observed_at_ms".into(), picture.at_ms.into());
     out.insert("mesh".into(), picture.mesh.name.raw().into());
+    if let Some(only) = &picture.only {
+        out.insert("repository".into(), json!({ "repository_id": only.repository, "known": only.known }));
+    }
     out.insert("sources".into(), sources(picture));
     let now = picture.at_ms;
     let mut part = |name: &str, of: SnapshotView, make: &dyn Fn() -> Vec<Value>| {

@@ -39,7 +39,10 @@ pub async fn observe(settings: &Settings) -> anyhow::Result<Picture> {
         alarms.adopt(&event);
     }
     picture.findings = picture.findings.iter().map(|finding| alarms.dress(finding)).collect();
-    Ok(picture)
+    Ok(match &settings.repo {
+        Some(repository) => picture.only(repository, None),
+        None => picture,
+    })
 }
 
 /// What an action is planned and carried out with: a whole picture, who acts, and the folder that copies live in.

@@ -7,6 +7,7 @@ use super::{Cell, Column, ColumnInfo, Head, List, Sort};
 use crate::app::inspect::Inspection;
 use crate::app::scene::{Key, Row, Scene};
 use crate::data::derive::Picture;
+use crate::data::derive::only::may_be_of;
 use crate::data::observation::Presence;
 use crate::data::shelf::Shelf;
 use crate::data::source::Aspect;
@@ -198,7 +199,7 @@ impl<T: Sync + Send> List for Rows<T> {
         self.sort(scene, row, column).map(Head::of).unwrap_or_default()
     }
     fn in_repo(&self, scene: &Scene, row: Row, repo: &str) -> bool {
-        self.get(scene, row).and_then(|item| (self.repo)(item)).is_none_or(|id| may_be_repo(id, repo))
+        self.get(scene, row).and_then(|item| (self.repo)(item)).is_none_or(|id| may_be_of(id, repo))
     }
     fn why_empty(&self, scene: &Scene) -> Vec<String> {
         let of = |(mesh, picture): (usize, &Arc<Picture>)| {
@@ -228,13 +229,6 @@ impl<T: Sync + Send> List for Rows<T> {
     fn follows(&self) -> bool {
         self.follows
     }
-}
-
-/// One repository has several names (a hash in most tables, a path or `default` in messages), so
-/// only another hash is surely another repository. Rows are never hidden on a guess.
-fn may_be_repo(id: &Text, repo: &str) -> bool {
-    let hash = |s: &str| s.len() == 16 && s.bytes().all(|b| b.is_ascii_hexdigit());
-    *id == repo || id.is_empty() || hash(id.raw()) != hash(repo)
 }
 
 fn why_empty(picture: &Picture, parts: &[&str]) -> Vec<String> {

@@ -37,7 +37,7 @@ impl App {
             self.say(format!("mesh {} is read-only", self.scene.name(mesh)), Role::Alert);
             return Vec::new();
         }
-        let Some(picture) = self.latest().picture(mesh).cloned() else { return Vec::new() };
+        let Some(picture) = self.latest().whole(mesh).cloned() else { return Vec::new() };
         match self.meant(command, &things, &picture) {
             Err(why) => self.say(why, Role::Alert),
             Ok(Meant::Choose(messages)) => {
@@ -52,7 +52,7 @@ impl App {
 
     /// Shows what an intent would do in a mesh.
     pub fn open_preview(&mut self, mesh: usize, intent: Intent) {
-        let Some(picture) = self.latest().picture(mesh).cloned() else { return };
+        let Some(picture) = self.latest().whole(mesh).cloned() else { return };
         match Preview::of(mesh, intent, &picture, &self.options.policy(mesh), self.now_ms) {
             Ok(preview) => self.overlay = Some(Overlay::Preview(Box::new(preview))),
             Err(refusal) => {
@@ -69,7 +69,7 @@ impl App {
 
     /// A new picture of a mesh came: whatever is previewed there is compared with it.
     pub(super) fn refresh_preview(&mut self, mesh: usize) {
-        let (Some(picture), now) = (self.latest().picture(mesh).cloned(), self.now_ms) else { return };
+        let (Some(picture), now) = (self.latest().whole(mesh).cloned(), self.now_ms) else { return };
         if self.giving_back.is_some() {
             self.give_back();
         }
@@ -108,7 +108,7 @@ impl App {
             return self.type_in_preview(key);
         }
         let policy = self.options.policy(preview.mesh);
-        let Some(picture) = self.latest().picture(preview.mesh).cloned() else { return Vec::new() };
+        let Some(picture) = self.latest().whole(preview.mesh).cloned() else { return Vec::new() };
         let Some(Overlay::Preview(preview)) = &mut self.overlay else { return Vec::new() };
         if key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) {
             return Vec::new();
@@ -219,7 +219,7 @@ impl App {
         use crate::data::action::{Action, Mode};
         let Some(running) = &self.running else { return Vec::new() };
         let mesh = running.mesh;
-        let Some(picture) = self.latest().picture(mesh).cloned() else { return Vec::new() };
+        let Some(picture) = self.latest().whole(mesh).cloned() else { return Vec::new() };
         let fenced: Vec<&str> = running
             .plan
             .steps
@@ -252,7 +252,7 @@ impl App {
     /// Has the attempts looked into whose end is not known.
     pub(super) fn recover(&mut self) -> Vec<Effect> {
         let open = |mesh: usize| {
-            let entries = self.latest().picture(mesh).map(|picture| picture.mesh.journal.clone()).unwrap_or_default();
+            let entries = self.latest().whole(mesh).map(|picture| picture.mesh.journal.clone()).unwrap_or_default();
             entries.iter().any(|entry| entry.open(self.now_ms).is_some())
         };
         let meshes: Vec<usize> = (0..self.latest().len()).filter(|mesh| open(*mesh)).collect();
@@ -306,7 +306,7 @@ impl App {
     #[must_use]
     pub fn receivers(&self) -> Vec<crate::data::action::plan::Receiver> {
         let Some(Overlay::Picker(picker)) = &self.overlay else { return Vec::new() };
-        let Some(picture) = self.latest().picture(picker.mesh) else { return Vec::new() };
+        let Some(picture) = self.latest().whole(picker.mesh) else { return Vec::new() };
         let about: Vec<_> = picture.messages.iter().filter(|m| picker.messages.contains(&m.key())).collect();
         let labels: Vec<String> = about.first().map(|view| crate::data::action::plan::labels(view)).unwrap_or_default();
         let without: Vec<_> = match about.as_slice() {

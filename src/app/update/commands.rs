@@ -195,6 +195,10 @@ impl App {
         let shown =
             repo.as_deref().map_or("all repositories".into(), |r| format!("repository {}", crate::text::scrub(r)));
         self.say(shown, Role::Dim);
+        self.scene.show_repository(repo.as_deref());
+        if let Some(frozen) = &mut self.frozen {
+            frozen.latest.show_repository(repo.as_deref());
+        }
         self.options.repo = repo;
         self.refresh_tables();
     }

@@ -74,10 +74,10 @@ pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
 impl App {
     fn take_picture(&mut self, mesh: usize, picture: Arc<Picture>) {
         if let Some(frozen) = &mut self.frozen {
-            frozen.latest.set(mesh, picture);
+            frozen.latest.set(mesh, picture, self.options.repo.as_deref());
             return;
         }
-        self.scene.set(mesh, picture);
+        self.scene.set(mesh, picture, self.options.repo.as_deref());
         self.refresh_tables();
     }
 

@@ -27,11 +27,11 @@ use crate::text::Text;
 use crate::time::Millis;
 
 /// Rows that stand out are kept to this many: more than any screen shows at once.
-const SCREENFUL: usize = 64;
+pub(super) const SCREENFUL: usize = 64;
 /// Names of agents that are kept; beyond, everything is judged anew, without those that are gone.
 const NAMES: usize = 500_000;
 /// Nodes on one screen: a glyph each.
-const NODES: usize = 4_096;
+pub(super) const NODES: usize = 4_096;
 
 /// Everything judged so far.
 #[derive(Debug, Default)]
@@ -198,6 +198,7 @@ impl Judge {
             findings: Arc::default(),
             counts: Counts::default(),
             marked: self.mark(),
+            only: None,
             node_places: self.nodes.by_key.clone(),
             node_keys: self.nodes.keys_of.clone(),
             agent_places: self.nodes.by_agent.clone(),

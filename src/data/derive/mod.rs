@@ -12,6 +12,7 @@ pub mod locks;
 pub mod messages;
 pub mod nodes;
 mod notes;
+pub mod only;
 pub mod queues;
 mod requests;
 pub mod resource;
@@ -32,6 +33,7 @@ use self::leases::{LeaderView, LeaseView};
 use self::locks::LockView;
 use self::messages::MessageView;
 use self::nodes::NodeView;
+use self::only::Only;
 use self::resource::Names;
 use self::sources::{SourceHealth, SourceView};
 use self::staleness::Staleness;
@@ -106,6 +108,8 @@ pub struct Picture {
     pub findings: Arc<[Arc<Finding>]>,
     pub counts: Counts,
     pub marked: Marked,
+    /// Set where it is of one repository alone.
+    pub only: Option<Only>,
     node_places: Arc<HashMap<Text, u32, RandomState>>,
     node_keys: Arc<HashMap<Text, Vec<Text>, RandomState>>,
     agent_places: Arc<HashMap<Text, Vec<u32>, RandomState>>,
