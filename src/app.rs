@@ -278,12 +278,6 @@ impl App {
         self.options.offset(ms)
     }
 
-    /// A text with its instants on the clocks on screen.
-    #[must_use]
-    pub fn in_zone(&self, text: &str) -> String {
-        crate::time::in_zone(text, |ms| self.offset(ms), self.now_ms)
-    }
-
     /// The table of the current view.
     #[must_use]
     pub fn table(&self) -> &Table {
@@ -323,7 +317,8 @@ impl App {
             let named = of_nodes.chain(of_locks).filter(|r| !r.is_empty());
             named.map(|r| r.raw().to_owned()).collect::<Vec<_>>()
         };
-        let mut all: Vec<String> = (0..self.scene.len()).filter_map(|mesh| self.scene.whole(mesh)).flat_map(|p| of(p)).collect();
+        let mut all: Vec<String> =
+            (0..self.scene.len()).filter_map(|mesh| self.scene.whole(mesh)).flat_map(|p| of(p)).collect();
         all.sort();
         all.dedup();
         all

@@ -3,7 +3,7 @@
 use super::role::Role;
 use super::views::ViewId;
 use crate::text::{scrub, truncate_bytes};
-use crate::time::{Millis, short, utc};
+use crate::time::{Millis, dated, short, utc};
 
 /// The most lines of one JSON document.
 const MAX_JSON_LINES: usize = 400;
@@ -25,6 +25,8 @@ pub enum Line {
         label: &'static str,
         value: String,
         role: Role,
+        /// The instant that the value begins with, if it does.
+        at: Option<Millis>,
     },
     /// Leads to another thing.
     Link {
@@ -63,31 +65,30 @@ impl Inspection {
     }
     /// A fact.
     pub fn field(&mut self, label: &'static str, value: impl ToString) {
-        self.lines.push(Line::Field { label, value: value.to_string(), role: Role::Normal });
+        self.lines.push(Line::Field { label, value: value.to_string(), role: Role::Normal, at: None });
     }
     /// A fact that may be unknown.
     pub fn opt(&mut self, label: &'static str, value: Option<impl ToString>) {
         match value {
             Some(value) => self.field(label, value),
-            None => self.lines.push(Line::Field { label, value: "unknown".into(), role: Role::Unknown }),
+            None => self.lines.push(Line::Field { label, value: "unknown".into(), role: Role::Unknown, at: None }),
         }
     }
     /// A judgement.
     pub fn state(&mut self, label: &'static str, state: &impl super::role::State) {
         let value = format!("{} {state}", state.glyph());
-        self.lines.push(Line::Field { label, value, role: state.role() });
+        self.lines.push(Line::Field { label, value, role: state.role(), at: None });
     }
     /// An instant, and how long ago it is or how soon.
     pub fn instant(&mut self, label: &'static str, at: Option<Millis>, now: Millis) {
-        let value = at.map(|at| {
-            let away = now - at;
-            if away >= 0 {
-                format!("{}  {} ago", utc(at), short(away))
-            } else {
-                format!("{}  in {}", utc(at), short(-away))
-            }
-        });
-        self.opt(label, value);
+        let Some(at) = at else { return self.opt(label, None::<String>) };
+        let away = now.saturating_sub(at);
+        let rest = if away >= 0 { format!("  {} ago", short(away)) } else { format!("  in {}", short(-away)) };
+        self.when(label, at, &rest);
+    }
+    /// An instant, and what is to be said after it.
+    pub fn when(&mut self, label: &'static str, at: Millis, rest: &str) {
+        self.lines.push(Line::Field { label, value: utc(at) + rest, role: Role::Normal, at: Some(at) });
     }
     /// A line of prose.
     pub fn text(&mut self, text: impl Into<String>, role: Role) {
@@ -110,14 +111,13 @@ impl Inspection {
         self.lines.push(Line::Json { folded, open });
     }
 
-    /// The same with every text put otherwise; documents stay as they came.
+    /// The same with its instants on a clock that is ahead of UTC by so much at each of them. Names stay as they are,
+    /// whatever they look like.
     #[must_use]
-    pub fn reworded(mut self, word: impl Fn(&str) -> String) -> Self {
+    pub fn in_zone(mut self, offset: impl Fn(Millis) -> Millis) -> Self {
         for line in &mut self.lines {
-            match line {
-                Line::Field { value, .. } | Line::Link { value, .. } => *value = word(value),
-                Line::Text(text, _) => *text = word(text),
-                Line::Heading(_) | Line::Json { .. } => {}
+            if let Line::Field { value, at: Some(at), .. } = line {
+                value.replace_range(..utc(*at).len(), &dated(*at, offset(*at)));
             }
         }
         self
@@ -242,5 +242,29 @@ mod tests {
         assert!(pretty(&value, false).len() > folded.len());
         let long = serde_json::Value::from((0..10_000).collect::<Vec<_>>());
         assert_eq!(pretty(&long, false).len(), MAX_JSON_LINES + 1);
+    }
+
+    /// E5: a lock may be called what it likes.
+    #[test]
+    fn an_instant_is_shown_in_a_zone_and_a_name_that_looks_like_one_is_not() {
+        let at = 1_000_000_001_000;
+        let mut page = Inspection::titled("lock deploy-05:08:45Z");
+        page.field("lock", "deploy-05:08:45Z");
+        page.text("2001-09-09 01:46:41Z is its name", Role::Normal);
+        page.instant("acquired", Some(at), at + 2_000);
+        page.instant("expires", Some(Millis::MAX), at);
+        let page = page.in_zone(|_| 9 * 3_600_000);
+        let values: Vec<_> = page
+            .lines
+            .iter()
+            .map(|line| match line {
+                Line::Field { value, .. } | Line::Text(value, _) => value.as_str(),
+                _ => "",
+            })
+            .collect();
+        let named = ["deploy-05:08:45Z", "2001-09-09 01:46:41Z is its name"];
+        assert_eq!(values[..2], named);
+        assert_eq!(values[2], "2001-09-09 10:46:41+09:00  2s ago");
+        assert!(values[3].starts_with("unknown  in "), "{}", values[3]);
     }
 }

@@ -6,7 +6,7 @@ use crate::app::views::ViewId;
 use crate::data::alarm::{Event, identity};
 use crate::data::derive::Picture;
 use crate::text::Text;
-use crate::time::{Millis, short, utc};
+use crate::time::Millis;
 
 /// Everything about an event.
 pub fn inspect(event: &Event, picture: &Picture, now: Millis) -> Inspection {
@@ -14,12 +14,12 @@ pub fn inspect(event: &Event, picture: &Picture, now: Millis) -> Inspection {
     page.state("event", &event.kind);
     page.state("severity", &event.severity);
     page.text(Text::new(&event.sentence).to_string(), event.severity.role());
-    page.field("when", format!("{} ({} ago)", utc(event.at_ms), short(now - event.at_ms)));
+    page.instant("when", Some(event.at_ms), now);
     if let Some(by) = &event.by {
         page.field("by", Text::new(by).to_string());
     }
     if let Some(until) = event.until_ms {
-        page.field("until", utc(until));
+        page.when("until", until, "");
     }
     page.field("raised", format!("{} times", event.times));
     page.heading("Now");

@@ -6,7 +6,7 @@ use crate::app::views::ViewId;
 use crate::data::derive::Picture;
 use crate::data::derive::findings::Finding;
 use crate::data::derive::rules::RULES;
-use crate::time::{Millis, short, utc};
+use crate::time::{Millis, short};
 
 /// Everything about a finding.
 pub fn inspect(finding: &Finding, _: &Picture, now: Millis) -> Inspection {
@@ -17,14 +17,14 @@ pub fn inspect(finding: &Finding, _: &Picture, now: Millis) -> Inspection {
         page.field("rule", format!("{}: {}", rule.name, rule.summary));
     }
     if let Some(life) = &finding.life {
-        page.field(
-            "raised",
-            format!("{} ({} ago), {} times", utc(life.raised_ms), short(now - life.raised_ms), life.times),
-        );
+        let rest = format!("  {} ago, {} times", short(now - life.raised_ms), life.times);
+        page.when("raised", life.raised_ms, &rest);
         if let Some(known) = &life.acknowledged {
-            let until =
-                known.until_ms.map_or("until it is cleared".to_owned(), |until| format!("until {}", utc(until)));
-            page.field("known to", format!("{} {until}", known.by));
+            page.field("known to", &known.by);
+            match known.until_ms {
+                Some(until) => page.when("until", until, ""),
+                None => page.field("until", "it is cleared"),
+            }
         }
     }
     page.heading("Evidence");

@@ -59,7 +59,7 @@ pub static EVENTS: Rows<Event> = Rows {
             right: false,
             rank: 0,
             descending: false,
-            cell: |e, _| Cell { text: Text::new(&e.sentence).to_string(), role: e.kind.role() },
+            cell: |e, _| Cell { at: None, text: Text::new(&e.sentence).to_string(), role: e.kind.role() },
             sort: |e| Sort::Text(&e.sentence),
         },
         Column {

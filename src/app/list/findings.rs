@@ -100,7 +100,7 @@ fn known(finding: &Finding, now: Millis) -> Cell {
         None => Cell::dim(""),
         Some(known) => {
             let left = known.until_ms.map(|until| format!(" {}", short((until - now).max(0)))).unwrap_or_default();
-            Cell { text: format!("{}{left}", known.by), role: Role::Accent }
+            Cell { at: None, text: format!("{}{left}", known.by), role: Role::Accent }
         }
     }
 }

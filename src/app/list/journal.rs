@@ -98,14 +98,14 @@ pub static JOURNAL: Rows<Entry> = Rows {
 fn outcome(entry: &Entry) -> Cell {
     match entry.verdict {
         Some(verdict) => Cell::state(&verdict),
-        None => Cell { text: "? open".into(), role: Role::Unknown },
+        None => Cell { at: None, text: "? open".into(), role: Role::Unknown },
     }
 }
 
 fn logged(entry: &Entry) -> Cell {
     match (entry.audited, entry.lacks_audit()) {
-        (true, _) => Cell { text: "✓ yes".into(), role: Role::Healthy },
-        (false, true) => Cell { text: "◐ later".into(), role: Role::Warn },
+        (true, _) => Cell { at: None, text: "✓ yes".into(), role: Role::Healthy },
+        (false, true) => Cell { at: None, text: "◐ later".into(), role: Role::Warn },
         (false, false) => Cell::dim("-"),
     }
 }

@@ -54,6 +54,7 @@ pub static LOCKS: Rows<LockView> = Rows {
             rank: 0,
             descending: false,
             cell: |l, _| Cell {
+                at: None,
                 text: format!("{} {}", l.holder_staleness.glyph(), l.lock.holder_node),
                 role: l.holder_staleness.role(),
             },
@@ -150,7 +151,7 @@ fn fence(l: &LockView) -> Cell {
 fn waiting(l: &LockView) -> Cell {
     match l.waiters.len() {
         0 => Cell::dim("-"),
-        n => Cell { text: n.to_string(), role: Role::Warn },
+        n => Cell { at: None, text: n.to_string(), role: Role::Warn },
     }
 }
 

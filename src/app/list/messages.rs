@@ -141,8 +141,8 @@ fn priority(m: &MessageView) -> Cell {
     match (m.message.table, m.message.priority) {
         (MessageTable::A2a, Some(0)) => Cell::dim("low"),
         (MessageTable::A2a, Some(1)) => Cell::dim("normal"),
-        (MessageTable::A2a, Some(2)) => Cell { text: "high".into(), role: Role::Accent },
-        (MessageTable::A2a, Some(3)) => Cell { text: "critical".into(), role: Role::Alert },
+        (MessageTable::A2a, Some(2)) => Cell { at: None, text: "high".into(), role: Role::Accent },
+        (MessageTable::A2a, Some(3)) => Cell { at: None, text: "critical".into(), role: Role::Alert },
         (_, n) => Cell::count(n),
     }
 }
@@ -150,7 +150,7 @@ fn priority(m: &MessageView) -> Cell {
 fn tries(m: &MessageView) -> Cell {
     match m.message.delivery_attempts {
         None => Cell::dim("-"),
-        Some(n) if n >= 3 => Cell { text: n.to_string(), role: Role::Warn },
+        Some(n) if n >= 3 => Cell { at: None, text: n.to_string(), role: Role::Warn },
         n => Cell::count(n),
     }
 }
@@ -159,6 +159,6 @@ fn claim(m: &MessageView, now: Millis) -> Cell {
     match &m.message.claim_owner {
         None => Cell::dim("-"),
         Some(owner) if m.is_claimed(now) => Cell::plain(owner),
-        Some(owner) => Cell { text: format!("{owner} (lapsed)"), role: Role::Dim },
+        Some(owner) => Cell { at: None, text: format!("{owner} (lapsed)"), role: Role::Dim },
     }
 }

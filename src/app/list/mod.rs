@@ -17,7 +17,7 @@ use super::inspect::Inspection;
 use super::role::{Role, State};
 use super::scene::{Key, Row, Scene};
 use crate::text::Text;
-use crate::time::{Millis, short};
+use crate::time::{Millis, clock, short};
 
 pub use self::rows::{BESIDE, Items, MESH, Rows};
 
@@ -26,35 +26,45 @@ pub use self::rows::{BESIDE, Items, MESH, Rows};
 pub struct Cell {
     pub text: String,
     pub role: Role,
+    /// Where the text is an instant: it is shown on the clock that the operator chose.
+    pub at: Option<Millis>,
 }
 
 impl Cell {
+    /// An instant, as a clock face.
+    #[must_use]
+    pub fn clock(at: Option<Millis>) -> Self {
+        match at {
+            Some(ms) => Self { text: clock(ms, 0), role: Role::Dim, at },
+            None => Self { text: "?".into(), role: Role::Unknown, at },
+        }
+    }
     /// Plain text.
     #[must_use]
     pub fn plain(text: impl ToString) -> Self {
-        Self { text: text.to_string(), role: Role::Normal }
+        Self { at: None, text: text.to_string(), role: Role::Normal }
     }
     /// Text of lesser weight.
     #[must_use]
     pub fn dim(text: impl ToString) -> Self {
-        Self { text: text.to_string(), role: Role::Dim }
+        Self { at: None, text: text.to_string(), role: Role::Dim }
     }
     /// A state: glyph and word.
     #[must_use]
     pub fn state(state: &impl State) -> Self {
-        Self { text: format!("{} {state}", state.glyph()), role: state.role() }
+        Self { at: None, text: format!("{} {state}", state.glyph()), role: state.role() }
     }
     /// A state that may be as of the last answer of an old source: then it never looks live.
     #[must_use]
     pub fn state_as_of(state: &impl State, old: bool) -> Self {
         let cell = Self::state(state);
-        if old { Self { text: format!("{}~", cell.text), role: Role::Old } } else { cell }
+        if old { Self { at: None, text: format!("{}~", cell.text), role: Role::Old } } else { cell }
     }
     /// A number, or a dash where it is unknown; zero is of lesser weight.
     #[must_use]
     pub fn count(n: impl Into<Option<i64>>) -> Self {
         match n.into() {
-            None => Self { text: "?".into(), role: Role::Unknown },
+            None => Self { at: None, text: "?".into(), role: Role::Unknown },
             Some(0) => Self::dim("0"),
             Some(n) => Self::plain(n),
         }
@@ -63,8 +73,8 @@ impl Cell {
     #[must_use]
     pub fn span(ms: Option<Millis>, old: bool) -> Self {
         match ms {
-            None => Self { text: "?".into(), role: Role::Unknown },
-            Some(ms) if old => Self { text: format!("{}~", short(ms)), role: Role::Old },
+            None => Self { at: None, text: "?".into(), role: Role::Unknown },
+            Some(ms) if old => Self { at: None, text: format!("{}~", short(ms)), role: Role::Old },
             Some(ms) => Self::plain(short(ms)),
         }
     }

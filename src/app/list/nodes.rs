@@ -160,5 +160,5 @@ fn flags(n: &NodeView) -> Cell {
     if !n.missing_in.is_empty() {
         words.push("one source");
     }
-    Cell { text: words.join(" "), role: Role::Warn }
+    Cell { at: None, text: words.join(" "), role: Role::Warn }
 }

@@ -5,7 +5,7 @@ use crate::app::inspections;
 use crate::app::role::{Role, State};
 use crate::data::derive::chain::LogView;
 use crate::data::source::Aspect;
-use crate::time::{clock, short};
+use crate::time::short;
 
 /// Every entry in the window.
 pub static OPLOG: Rows<LogView> = Rows {
@@ -29,7 +29,7 @@ pub static OPLOG: Rows<LogView> = Rows {
             right: false,
             rank: 0,
             descending: false,
-            cell: |l, _| l.at_ms.map_or(Cell { text: "?".into(), role: Role::Unknown }, |ms| Cell::dim(clock(ms, 0))),
+            cell: |l, _| Cell::clock(l.at_ms),
             sort: |l| Sort::opt(l.at_ms),
         },
         Column {
@@ -89,7 +89,7 @@ pub static OPLOG: Rows<LogView> = Rows {
             right: false,
             rank: 2,
             descending: true,
-            cell: |l, _| Cell { text: format!("{} {}", l.chain.glyph(), l.chain), role: l.chain.role() },
+            cell: |l, _| Cell { at: None, text: format!("{} {}", l.chain.glyph(), l.chain), role: l.chain.role() },
             sort: |l| Sort::Number(l.chain as i64),
         },
         Column {
@@ -114,7 +114,7 @@ fn kind(l: &LogView) -> Cell {
         _ => Role::Normal,
     };
     let undone = if l.entry.undone { " (undone)" } else { "" };
-    Cell { text: format!("{kind}{undone}"), role }
+    Cell { at: None, text: format!("{kind}{undone}"), role }
 }
 
 /// The fields of the kind, short: `src/a.rs agent 7`.

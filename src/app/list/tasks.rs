@@ -69,6 +69,7 @@ pub static TASKS: Rows<TaskView> = Rows {
                 t.owner_node.as_ref().map_or_else(
                     || Cell::dim("-"),
                     |node| Cell {
+                        at: None,
                         text: format!("{} {node}", t.owner_staleness.glyph()),
                         role: t.owner_staleness.role(),
                     },

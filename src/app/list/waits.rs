@@ -107,5 +107,5 @@ fn state(w: &WaitRow) -> Cell {
         (false, true) => ("◐ waits", Role::Warn),
         (false, false) => ("▲ blocks", Role::Alert),
     };
-    Cell { text: text.into(), role }
+    Cell { at: None, text: text.into(), role }
 }

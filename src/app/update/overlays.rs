@@ -64,7 +64,7 @@ impl App {
             Some(row) => {
                 let mut page = list.inspect(&self.scene, row, self.shown_ms());
                 page.title.insert_str(0, &self.scene.prefix(row.mesh()));
-                if self.options.local_clock { page.reworded(|text| self.in_zone(text)) } else { page }
+                page.in_zone(|at| self.offset(at))
             }
             None => {
                 let mut page = Inspection::titled("gone");

@@ -57,7 +57,7 @@ fn line(canvas: &Canvas<'_, '_>, row: Row<'_>, width: usize, base: Style) -> Lin
         Row::Json(text) => vec![styled(format!("   {}", fit(text, width.saturating_sub(3))), Role::Normal)],
         Row::Line(Entry::Heading(text)) => vec![styled(format!(" {}", fit(text, width)), Role::Title)],
         Row::Line(Entry::Text(text, role)) => vec![styled(format!("   {}", fit(text, width.saturating_sub(3))), *role)],
-        Row::Line(Entry::Field { label, value, role }) => vec![
+        Row::Line(Entry::Field { label, value, role, .. }) => vec![
             styled(format!("   {label:<LABEL$}"), Role::Dim),
             styled(fit(value, width.saturating_sub(LABEL + 3)).into_owned(), *role),
         ],

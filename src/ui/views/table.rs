@@ -9,6 +9,7 @@ use crate::app::list::{ColumnInfo, List, MESH};
 use crate::app::mouse::Hit;
 use crate::app::role::Role;
 use crate::text::{fit, fit_middle};
+use crate::time::clock_face;
 use crate::ui::Canvas;
 use crate::ui::widgets::scrollbar;
 
@@ -116,8 +117,8 @@ fn rows(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List, columns: &[Pla
         let mut spans = vec![Span::styled(gutter, canvas.style(Role::Marked).patch(base))];
         for column in columns {
             let mut cell = list.cell(scene, row, column.index, now);
-            if app.options.local_clock && cell.text.ends_with('Z') {
-                cell.text = app.in_zone(&cell.text);
+            if let (Some(at), true) = (cell.at, app.options.local_clock) {
+                cell.text = clock_face(at, app.offset(at));
             }
             let text =
                 if column.index == 0 { fit_middle(&cell.text, column.width) } else { fit(&cell.text, column.width) };
