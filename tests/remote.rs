@@ -108,6 +108,35 @@ async fn a_table_made_anew_is_read_anew() {
     assert!(fresh, "{:?}", seen.changes);
 }
 
+/// E6: another database answers at the same address, and its ids are higher.
+#[tokio::test]
+async fn another_database_at_the_same_address_is_begun_anew() {
+    let server = Server::start().await;
+    let entry = |id: i64, name: &str| {
+        format!(
+            "INSERT INTO agent_oplog (id, agent_id, operation_id, kind, description, timestamp_ms)
+             VALUES ({id}, '1', '{name}', '\"Rebalance\"', 'd', {id});"
+        )
+    };
+    server.execute(&(entry(1, "OP-000001") + &entry(2, "OP-000002"))).await;
+    let (mut source, known) = (server.source(), Known::default());
+    source.poll(&known).await.unwrap();
+    // An entry that is undone, or pruned, is no other log.
+    server.execute("UPDATE agent_oplog SET undone = 1 WHERE id = 2; DELETE FROM agent_oplog WHERE id = 1;").await;
+    server.execute(&entry(3, "OP-000003")).await;
+    let seen = source.poll(&known).await.unwrap();
+    assert!(!seen.changes.iter().any(|c| matches!(c, Change::Reset)), "{:?}", seen.changes);
+
+    let others: String = (1..=9).map(|id| entry(id, &format!("OP-10000{id}"))).collect();
+    server.execute(&format!("DELETE FROM agent_oplog; {others}")).await;
+    let seen = source.poll(&known).await.unwrap();
+    let reset = seen.changes.iter().position(|c| matches!(c, Change::Reset));
+    let log = seen.changes.iter().position(|c| matches!(c, Change::Log(_, rows, _) if rows.len() == 9));
+    assert!(reset.is_some() && reset < log, "{:?}", seen.changes);
+    let seen = source.poll(&known).await.unwrap();
+    assert!(!seen.changes.iter().any(|c| matches!(c, Change::Reset | Change::Log(..))), "{:?}", seen.changes);
+}
+
 #[tokio::test]
 async fn faults_are_explained_and_survived() {
     let mut server = Server::start().await;

@@ -58,7 +58,7 @@ impl Picture {
         let waits = Arc::make_mut(&mut picture.waits);
         waits.rows.retain(|row| of_lock(row.lock()));
         waits.deadlocks.retain(|deadlock| !deadlock.breaks.iter().all(|(key, _)| gone.contains(key.as_str())));
-        picture.findings = self.findings.iter().filter(|f| !gone.contains(&*f.subject.key())).cloned().collect();
+        picture.findings = self.findings.iter().filter(|f| !gone.contains(f.subject.key())).cloned().collect();
         picture.counts = picture.count();
         picture.marked = picture.mark_all();
         picture

@@ -1,8 +1,10 @@
 //! A Vox database as a source: probe, poll, follow.
 
 use std::collections::HashSet;
+use std::hash::BuildHasher as _;
 use std::time::Instant;
 
+use foldhash::fast::FixedState;
 use libsql::Value;
 
 use super::backend::{Backend, News, ReadError, Rows, Spent};
@@ -30,6 +32,8 @@ pub struct VoxDb {
     schema: Option<Schema>,
     polls_since_probe: u32,
     cursor: Cursor,
+    /// What the row looked like that each log was read up to.
+    witnesses: [Option<u64>; 5],
     /// Ids that waited at the last read, by table.
     waiting: [HashSet<i64>; 2],
     /// Ids that no longer wait and whose end is not known yet, by table.
@@ -61,6 +65,7 @@ impl VoxDb {
             schema: None,
             polls_since_probe: 0,
             cursor: Cursor::default(),
+            witnesses: Default::default(),
             waiting: Default::default(),
             vanished: Default::default(),
             tracks: Tracks::default(),
@@ -119,6 +124,7 @@ impl VoxDb {
     fn forget(&mut self) {
         self.schema = None;
         self.cursor = Cursor::default();
+        self.witnesses = Default::default();
         self.waiting = Default::default();
         self.vanished = Default::default();
         self.tracks = Tracks::default();
@@ -158,6 +164,12 @@ impl VoxDb {
         let received_ms = (self.clock)();
         *rows_read += answers.iter().map(|rows| rows.len() as u64).sum::<u64>();
 
+        if self.is_another(&plan, &answers) {
+            self.forget();
+            self.void = true;
+            seen.changes.push(Change::Reset);
+            return Err(ReadError::LookAgain(Fault::transient("another database answers at the same address")));
+        }
         let heads = heads(&plan, &answers);
         let restarted = heads.iter().filter(|(history, head)| self.cursor.get(*history).is_some_and(|at| *head < at));
         let restarted: Vec<History> = restarted.map(|(history, _)| *history).collect();
@@ -196,11 +208,26 @@ impl VoxDb {
         Ok(())
     }
 
+    /// Whether a log has another entry where it was read up to than it had then. Logs are only added to: it is another
+    /// log, and so another database. An entry that is gone proves nothing.
+    fn is_another(&self, plan: &[Query], answers: &[Rows]) -> bool {
+        plan.iter().zip(answers).any(|(query, rows)| match (query.part, rows.first()) {
+            (Part::Witness(history), Some(row)) => {
+                self.witnesses[history as usize].is_some_and(|before| before != witness(history, row))
+            }
+            _ => false,
+        })
+    }
+
     async fn probe(&mut self, seen: &mut Observation, spent: &mut Spent, rows_read: &mut u64) -> Result<(), ReadError> {
         let answers = self.backend.run(&[&Schema::probe_sql()], spent).await?;
         let rows = answers.into_iter().next().unwrap_or_default();
         *rows_read += rows.len() as u64;
         let schema = Schema::from_rows(&rows);
+        if self.schema.as_ref().is_some_and(|before| *before != schema) {
+            // Columns came or went: the same rows look different.
+            self.witnesses = Default::default();
+        }
         if self.schema.as_ref() != Some(&schema) {
             seen.probe = Some(schema.report().into());
             seen.changes.extend(empty_what_is_gone(&schema));
@@ -256,7 +283,7 @@ impl VoxDb {
         let (tracks, names) = (&mut self.tracks, &mut self.names);
         match part {
             Part::Clock => reader.clock(rows, clock),
-            Part::Head(_) => {}
+            Part::Head(_) | Part::Witness(_) => {}
             Part::Heartbeats => {
                 let name = |beat: &mut Heartbeat| {
                     for text in [&mut beat.node_id, &mut beat.agent_id, &mut beat.activity, &mut beat.repository_id] {
@@ -338,7 +365,7 @@ impl VoxDb {
             return;
         }
         let newest_first = start != LogStart::Continues;
-        let highest = rows.iter().filter_map(|row| row.first()).filter_map(as_int).max();
+        let newest = rows.iter().filter_map(|row| Some((as_int(row.first()?)?, row))).max_by_key(|(id, _)| *id);
         let change = match history {
             History::Lineage => {
                 let mut facts = log::LINEAGE.read(rows, &mut reader.oddities);
@@ -360,7 +387,10 @@ impl VoxDb {
             }
         };
         reader.seen.changes.push(change);
-        self.cursor.set(history, highest.max(self.cursor.get(history)));
+        if let Some((id, row)) = newest.filter(|(id, _)| Some(*id) >= self.cursor.get(history)) {
+            self.cursor.set(history, Some(id));
+            self.witnesses[history as usize] = Some(witness(history, row));
+        }
     }
 }
 
@@ -456,6 +486,18 @@ fn heads(plan: &[Query], answers: &[Rows]) -> Vec<(History, i64)> {
             _ => None,
         })
         .collect()
+}
+
+/// What tells a row of a log from any other of its number: all of it that does not change.
+fn witness(history: History, row: &[Value]) -> u64 {
+    let columns = match history {
+        History::Oplog => log::OPLOG.columns,
+        History::Convergence => log::CONVERGENCE.columns,
+        _ => &[],
+    };
+    let changes = columns.iter().position(|(name, _)| *name == "undone");
+    let lasting = row.iter().enumerate().filter(|(at, _)| Some(*at) != changes);
+    FixedState::with_seed(0).hash_one(lasting.map(|(_, value)| format!("{value:?}")).collect::<Vec<_>>())
 }
 
 fn reading_of(table: MessageTable) -> &'static Reading<Message> {

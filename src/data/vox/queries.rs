@@ -79,6 +79,8 @@ pub enum Part {
     Leases,
     /// The highest id of a history.
     Head(History),
+    /// The row that a log was read up to: in another database another one stands there.
+    Witness(History),
     /// Messages that wait, and messages first seen already settled.
     Live(MessageTable),
     /// Some messages that waited, whatever became of them, and new ones that wait.
@@ -196,7 +198,10 @@ pub fn poll(schema: &Schema, cursor: &Cursor, limits: Limits, asks: &Asks) -> Ve
     let mut follow = |select: String, history: History| {
         let (table, id) = history.table();
         let tail = match cursor.get(history) {
-            Some(after) => format!("WHERE {id} > {after} ORDER BY {id} LIMIT {}", limits.page),
+            Some(after) => {
+                add(table, Part::Witness(history), format!("{select} WHERE {id} = {after}"));
+                format!("WHERE {id} > {after} ORDER BY {id} LIMIT {}", limits.page)
+            }
             None => format!("ORDER BY {id} DESC LIMIT {}", limits.window),
         };
         add(table, Part::New(history), format!("{select} {tail}"));
