@@ -206,6 +206,8 @@ pub enum Theme {
 pub struct App {
     pub options: Options,
     pub now_ms: Millis,
+    /// How far the wall clock was set since the start: for the clock on screen alone.
+    pub set_ahead_ms: Millis,
     pub started_ms: Millis,
     /// What is shown.
     pub scene: Scene,
@@ -245,6 +247,7 @@ impl App {
         Self {
             options,
             now_ms,
+            set_ahead_ms: 0,
             started_ms: now_ms,
             scene,
             frozen: None,
@@ -276,6 +279,12 @@ impl App {
     #[must_use]
     pub fn offset(&self, ms: Millis) -> Millis {
         self.options.offset(ms)
+    }
+
+    /// What the wall clock shows.
+    #[must_use]
+    pub fn wall_ms(&self) -> Millis {
+        self.now_ms.saturating_add(self.set_ahead_ms)
     }
 
     /// The table of the current view.

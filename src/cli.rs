@@ -115,7 +115,7 @@ pub enum Command {
         /// The lock's key, e.g. file:src/lib.rs
         key: String,
         /// The fence token you saw, or the token of a lock directory (`none` where the lock has neither)
-        #[arg(long, value_name = "N", value_parser = fence)]
+        #[arg(long, value_name = "N", value_parser = fence, allow_hyphen_values = true)]
         fence: Seen,
         /// How: fence-off, expire or delete; by what is known of the holder and the clients if not given
         #[arg(long, value_name = "MODE")]
@@ -202,11 +202,12 @@ pub struct ActArgs {
     pub format: Format,
 }
 
+/// Any text that is told with a lock: its number, its token, or that it has neither. Pasted, it may stand in blanks.
 fn fence(text: &str) -> Result<Seen, String> {
-    match text {
+    match text.trim() {
+        "" => Err("it is empty: write the number, the token, or none".into()),
         "none" => Ok(Seen::Nothing),
-        _ if text.starts_with("coord-") => Ok(Seen::Token(text.to_owned())),
-        _ => text.parse().map(Seen::Fence).map_err(|_| "a number, a lock's token, or none".into()),
+        value => Ok(Seen::Value(value.to_owned())),
     }
 }
 

@@ -1,5 +1,9 @@
-//! The one wall clock. Everything that decides takes the instant as an argument instead.
+//! The clocks. Everything that decides takes the instant as an argument instead.
+//!
+//! Ages are counted on a clock that nobody sets: it starts as the wall clock does, and goes on evenly from there, also
+//! while the machine sleeps. What others write and read is on the wall clock.
 
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use crate::time::{Millis, millis};
@@ -17,4 +21,33 @@ pub fn local_offset(ms: Millis) -> Millis {
 pub fn wall_clock() -> Millis {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     millis(since)
+}
+
+/// Milliseconds on a clock that starts at the wall clock's time, and is never set.
+#[must_use]
+pub fn steady_clock() -> Millis {
+    static START: OnceLock<(Millis, Millis)> = OnceLock::new();
+    let (wall, at) = START.get_or_init(|| (wall_clock(), elapsed()));
+    wall.saturating_add(elapsed().saturating_sub(*at))
+}
+
+/// How far the wall clock is ahead of the steady one: it was set since the start.
+#[must_use]
+pub fn set_ahead() -> Millis {
+    let steady = steady_clock();
+    wall_clock().saturating_sub(steady)
+}
+
+/// Milliseconds since some instant, those of sleep included.
+#[cfg(target_os = "linux")]
+fn elapsed() -> Millis {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    now.tv_sec.saturating_mul(1_000).saturating_add(now.tv_nsec / 1_000_000)
+}
+
+/// The same; whether sleep is included is up to the system.
+#[cfg(not(target_os = "linux"))]
+fn elapsed() -> Millis {
+    static START: OnceLock<std::time::Instant> = OnceLock::new();
+    millis(START.get_or_init(std::time::Instant::now).elapsed())
 }

@@ -8,7 +8,7 @@ use clap::{CommandFactory as _, Parser as _};
 
 use crate::app::{App, Calls, Options, Theme};
 use crate::cli::{ActArgs, Cli, Command, DemoArgs, Format, Global, ScreenArgs, SnapshotArgs};
-use crate::clock::{local_offset, wall_clock};
+use crate::clock::{local_offset, steady_clock};
 use crate::config::address::Address;
 use crate::config::locate::Surroundings;
 use crate::config::settings::{Control, Database};
@@ -27,6 +27,8 @@ pub mod exit {
     pub const DONE: u8 = 0;
     pub const FAILED: u8 = 1;
     pub const USAGE: u8 = 2;
+    /// Of `check` alone.
+    pub const UNKNOWN: u8 = 3;
 }
 
 /// Parses the command line and does what it says.
@@ -35,6 +37,9 @@ pub fn main() -> u8 {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
+            if error.use_stderr() && is_check() {
+                return unknown(error.to_string().lines().next().unwrap_or_default());
+            }
             let _ = error.print();
             return if error.use_stderr() { exit::USAGE } else { exit::DONE };
         }
@@ -49,6 +54,29 @@ pub fn main() -> u8 {
             if error.is::<ConfigError>() { exit::USAGE } else { exit::FAILED }
         }
     }
+}
+
+/// Whether a command line that cannot be understood means `check`.
+fn is_check() -> bool {
+    let command = Cli::command();
+    let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+    let mut words = std::env::args().skip(1);
+    words.find(|word| names.contains(&word.as_str())).is_some_and(|word| word == "check")
+}
+
+/// A plugin's failure, said where a monitor reads.
+fn unknown(why: &str) -> u8 {
+    let why = why.replace(['\n', '|'], " ");
+    let _ = print(&format!("LOCKKEEPER UNKNOWN - {}\n", crate::text::scrub(why.trim_start_matches("error: "))));
+    exit::UNKNOWN
+}
+
+/// Says what travels unencrypted, and opens the log: before anything is sent.
+fn begin(configured: &Configured) -> anyhow::Result<()> {
+    for warning in configured.open.iter().flat_map(Settings::warnings) {
+        eprintln!("lockkeeper: {warning}");
+    }
+    start_log(configured.first())
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<u8> {
@@ -98,7 +126,7 @@ fn dashboard(global: &Global, kind: ScreenArgs) -> anyhow::Result<u8> {
         let configured = Configured::load_from(&again, Some(name), &Surroundings::of_process())?;
         Ok(configured.open)
     });
-    start_log(configured.first())?;
+    begin(&configured)?;
     wait_for(present(kind, options, configured.open, open_mesh))?;
     Ok(exit::DONE)
 }
@@ -161,7 +189,7 @@ async fn present(kind: ScreenArgs, options: Options, meshes: Vec<Settings>, open
     if kind.plain {
         crate::runtime::plain::run(options, meshes).await
     } else {
-        crate::runtime::run(App::new(options, wall_clock()), meshes, open_mesh, kind.purpose()).await
+        crate::runtime::run(App::new(options, steady_clock()), meshes, open_mesh, kind.purpose()).await
     }
 }
 
@@ -237,6 +265,7 @@ fn start_log(settings: &Settings) -> anyhow::Result<()> {
 
 fn snapshot(global: &Global, arguments: &SnapshotArgs) -> anyhow::Result<u8> {
     let configured = Configured::load_places(global)?;
+    begin(&configured)?;
     let pictures = wait_for(observe::observe_all(&configured.open))?;
     let text = match arguments.format {
         Format::Json => json::snapshots(&pictures, arguments.view) + "\n",
@@ -269,7 +298,7 @@ fn snapshot(global: &Global, arguments: &SnapshotArgs) -> anyhow::Result<u8> {
 fn perform(global: &Global, ask: &Ask, arguments: &ActArgs) -> anyhow::Result<u8> {
     let configured = Configured::load_places(global)?;
     let settings = configured.only()?;
-    start_log(settings)?;
+    begin(&configured)?;
     let end = wait_for(act::act(settings, ask, arguments))?;
     if let End::Usage(why) | End::Refused(why) | End::ReadOnly(why) | End::CannotSee(why) = &end {
         eprintln!("lockkeeper: {}", crate::text::scrub(why));
@@ -281,17 +310,18 @@ fn perform(global: &Global, ask: &Ask, arguments: &ActArgs) -> anyhow::Result<u8
 fn run_check(global: &Global) -> u8 {
     let answer = Configured::load_places(global)
         .map_err(anyhow::Error::from)
-        .and_then(|configured| wait_for(observe::observe_all(&configured.open)))
+        .and_then(|configured| {
+            begin(&configured)?;
+            wait_for(observe::observe_all(&configured.open))
+        })
         .map(|pictures| check::check_all(&pictures));
-    let (line, code) = match answer {
-        Ok(answer) => (answer.line, answer.code),
-        Err(error) => {
-            let said = format!("{error:#}").replace(['\n', '|'], " ");
-            (format!("LOCKKEEPER UNKNOWN - {}", crate::text::scrub(&said)), 3)
+    match answer {
+        Ok(answer) => {
+            let _ = print(&format!("{}\n", answer.line));
+            answer.code
         }
-    };
-    let _ = print(&format!("{line}\n"));
-    code
+        Err(error) => unknown(&format!("{error:#}")),
+    }
 }
 
 fn print(text: &str) -> anyhow::Result<u8> {

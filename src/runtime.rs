@@ -22,7 +22,7 @@ use self::input::Input;
 use self::screen::Screen;
 use self::signals::{Signal, Signals};
 use crate::app::{App, Effect, Event, Watched, update};
-use crate::clock::wall_clock;
+use crate::clock::{set_ahead, steady_clock};
 use crate::config::Settings;
 use crate::data::action::hand::Purpose;
 use crate::data::derive::Picture;
@@ -57,9 +57,12 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpo
             biased;
             signal = signals.next() => match signal {
                 Signal::End => break,
+                Signal::Stop => {
+                    screen.suspend()?;
+                }
                 Signal::Continued => {
                     screen.resume()?;
-                    arrived.push(Event::Tick(wall_clock()));
+                    arrived.push(Event::Tick(steady_clock()));
                 }
             },
             () = hangup.wait() => break,
@@ -80,17 +83,18 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpo
                 News::Progress(progress) => Event::Progress(progress),
                 News::Recovered(Recovered { settled, open }) => Event::Recovered { settled, open },
             }),
-            () = next_second() => arrived.push(Event::Tick(wall_clock())),
+            () = next_second() => arrived.push(Event::Tick(steady_clock())),
         }
+        app.set_ahead_ms = set_ahead();
         for event in arrived {
             // A picture that brings nothing new is drawn when the clock ticks.
             dirty |= match &event {
-                Event::Picture(mesh, new) => app.latest().picture(*mesh).is_none_or(|old| new.is_news_after(old)),
+                Event::Picture(mesh, new) => app.latest().whole(*mesh).is_none_or(|old| new.is_news_after(old)),
                 Event::Focus(_) => false,
                 _ => true,
             };
             if let Event::Key(_) | Event::Mouse(_) = event {
-                update(&mut app, Event::Tick(wall_clock()));
+                update(&mut app, Event::Tick(steady_clock()));
             }
             for effect in update(&mut app, event) {
                 match effect {
@@ -172,7 +176,7 @@ fn translate(event: crossterm::event::Event) -> Event {
 
 /// Ages move on the second, so that all of them move at once.
 async fn next_second() {
-    let into = wall_clock().rem_euclid(1_000);
+    let into = steady_clock().rem_euclid(1_000);
     tokio::time::sleep(Duration::from_millis((1_005 - into).unsigned_abs())).await;
 }
 

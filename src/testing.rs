@@ -180,6 +180,7 @@ pub fn unheard() -> Watch {
 
 fn observed(source: usize, at_ms: Millis, changes: Vec<Change>, parts: &[(&'static str, Presence)]) -> Report {
     let observation = Observation {
+        asleep: None,
         changes,
         cost: Cost { round_trips: 0, rows: 31, read: None, bytes: 16_512, ms: 1.9 },
         clock: Some(ClockSample { offset_ms: 0, uncertainty_ms: 3 }),

@@ -6,13 +6,16 @@
 
 use std::borrow::{Borrow, Cow};
 use std::fmt;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher as _, Hash, Hasher};
 use std::sync::Arc;
 
 use unicode_width::UnicodeWidthChar;
 
 /// The longest single-line value kept from outside, in bytes. Longer ones are cut with an ellipsis.
 pub const MAX_FIELD: usize = 1024;
+
+/// The most bytes that are kept of what was really there. Of more, what is kept ends with what tells it from others.
+const MAX_RAW: usize = 16 << 10;
 
 /// How many combining marks may follow one another before the rest become visible.
 const MAX_COMBINING: usize = 2;
@@ -39,7 +42,7 @@ impl Text {
         let shown = if cut.len() < raw.len() { Cow::Owned(format!("{}…", scrub(cut))) } else { scrub(cut) };
         match shown {
             Cow::Borrowed(s) => Self { shown: s.into(), raw: None },
-            Cow::Owned(s) => Self { shown: s.into(), raw: Some(Arc::new(raw.into())) },
+            Cow::Owned(s) => Self { shown: s.into(), raw: Some(Arc::new(kept(raw, MAX_RAW.max(max)))) },
         }
     }
 
@@ -60,6 +63,15 @@ impl Text {
     pub fn is_empty(&self) -> bool {
         self.raw().is_empty()
     }
+}
+
+/// What is kept of a text that may be long.
+fn kept(raw: &str, most: usize) -> Box<str> {
+    if raw.len() <= most {
+        return raw.into();
+    }
+    let told_by = foldhash::fast::FixedState::with_seed(0).hash_one(raw);
+    format!("{}…{told_by:016x}", truncate_bytes(raw, most)).into()
 }
 
 /// Texts that are the same, kept once: names of nodes, agents and repositories stand in many rows.
@@ -173,7 +185,7 @@ pub fn scrub(s: &str) -> Cow<'_, str> {
     let mut out = String::with_capacity(s.len());
     let mut marks = 0;
     let mut changed = false;
-    for c in s.chars() {
+    for c in s.chars().flat_map(apart) {
         let safe = match c {
             '\0'..='\x1f' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
             '\x7f' => '\u{2421}',
@@ -188,7 +200,18 @@ pub fn scrub(s: &str) -> Cow<'_, str> {
         changed |= safe != c;
         out.push(safe);
     }
+    changed |= out.len() != s.len();
     if changed { Cow::Owned(out) } else { Cow::Borrowed(s) }
+}
+
+/// A letter that terminals place in two ways, as the two letters that it stands for.
+fn apart(c: char) -> impl Iterator<Item = char> {
+    let (first, second) = match c {
+        '\u{e33}' => ('\u{e4d}', Some('\u{e32}')),
+        '\u{eb3}' => ('\u{ecd}', Some('\u{eb2}')),
+        c => (c, None),
+    };
+    std::iter::once(first).chain(second)
 }
 
 /// Characters that steer direction, hide, or join without being seen.

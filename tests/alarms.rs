@@ -32,7 +32,7 @@ impl Case {
              INSERT INTO distributed_locks VALUES ('file:a', 'gone', '1', 3, datetime('now', '-1 hour'), datetime('now', '+1 hour'), 'r');",
             include_str!("../src/demo/schema.sql"),
             now_ms() - 3_600_000,
-            now_ms() + 3_600_000,
+            now_ms(),
         );
         let database = support::database(folder.path(), &sql).await;
         let (config, heard) = (folder.path().join("config.toml"), folder.path().join("heard"));

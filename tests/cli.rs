@@ -223,3 +223,71 @@ fn a_local_registry_is_read_and_a_token_in_the_clear_is_warned_about() {
         );
     }
 }
+
+/// H7: a monitor reads standard output and the exit code, whatever was misspelt in its configuration.
+#[test]
+fn a_check_that_cannot_be_understood_is_unknown() {
+    for arguments in [&["check", "--bogus"][..], &["--interval", "never", "check"], &["check", "--mesh"]] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}");
+        let said = text(&output.stdout);
+        assert!(said.starts_with("LOCKKEEPER UNKNOWN - ") && said.lines().count() == 1, "{said}");
+    }
+    let other = run(&["snapshot", "--bogus"]);
+    assert_eq!((other.status.code(), text(&other.stdout).as_str()), (Some(2), ""));
+}
+
+/// H8, H2: said by every command, before anything is sent.
+#[tokio::test]
+async fn a_log_that_cannot_be_written_and_a_token_in_the_clear_are_said_by_every_command() {
+    let (folder, path) = mesh("").await;
+    let token = folder.path().join("token");
+    std::fs::write(&token, "hunter2").unwrap();
+    let commands =
+        [&["check"][..], &["snapshot"], &["release", "file:a.rs", "--fence", "3", "--dry-run"], &["--plain"]];
+    for command in commands {
+        let bad_log = [command, &["--db", path.as_str(), "--log-file", "/nonexistent/x.log"][..]].concat();
+        let output = run(&bad_log);
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert!(!output.status.success() && said.contains("cannot write the log /nonexistent/x.log"), "{said}");
+    }
+    // Nobody is there: what counts is what was said before.
+    let far = "http://192.0.2.1:9847";
+    for command in &commands[..3] {
+        let token = token.to_str().unwrap();
+        let output = run(&[command, &["--db", path.as_str(), "--control", far, "--token-file", token][..]].concat());
+        let said = text(&output.stderr);
+        assert!(said.lines().next().is_some_and(|line| line.contains("the token travels unencrypted")), "{said}");
+    }
+}
+
+/// H9: what was seen is pasted as it was, and understood or refused.
+#[tokio::test]
+async fn a_fence_is_any_text_that_was_seen_with_a_lock() {
+    let (_folder, path) = mesh("").await;
+    let release = |fence: &str| run(&["release", "file:a.rs", "--fence", fence, "--db", &path, "--dry-run"]);
+    for right in ["3", " 3\n", "+3"] {
+        assert!(release(right).status.success(), "{right:?}: {}", text(&release(right).stderr));
+    }
+    for wrong in ["-5", "4", "none", "3a5b-coord", "99999999999999999999"] {
+        let output = release(wrong);
+        assert_eq!(output.status.code(), Some(4), "{wrong:?}");
+        assert!(text(&output.stderr).contains("fence 3"), "{}", text(&output.stderr));
+    }
+}
+
+/// E4: one repository, or that nothing names it.
+#[tokio::test]
+async fn one_repository_alone_is_checked_and_shown() {
+    let (_folder, path) = mesh("INSERT INTO mesh_heartbeats VALUES ('gone', '9', 5, 'idle', 'other');").await;
+    let check = |repository: &str| run(&["check", "--db", &path, "--repo", repository]);
+    assert_eq!(check("r").status.code(), Some(0), "{}", text(&check("r").stdout));
+    assert_eq!(check("other").status.code(), Some(2), "{}", text(&check("other").stdout));
+    let unknown = check("nope");
+    assert_eq!(unknown.status.code(), Some(3));
+    assert!(text(&unknown.stdout).contains("nothing here names repository nope"), "{}", text(&unknown.stdout));
+    let output = run(&["snapshot", "--format", "json", "--db", &path, "--repo", "other"]);
+    let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((seen["nodes"].as_array().unwrap().len(), seen["locks"].as_array().unwrap().len()), (1, 0));
+    assert_eq!(seen["repository"]["known"], true);
+}

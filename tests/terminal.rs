@@ -234,6 +234,26 @@ fn suspended_it_gives_the_terminal_back_and_continued_it_takes_it_again() {
     assert!(screen.is_restored());
 }
 
+/// H10: stopped by somebody else, it had no chance to give the terminal back, and the shell set it up for itself.
+#[test]
+fn stopped_from_outside_it_takes_the_terminal_again() {
+    use rustix::process::Signal;
+    let mut screen = Screen::start(100, 30, CALM, &[]);
+    screen.wait_text("● 12 healthy");
+    screen.signal(Signal::STOP);
+    screen.taken_by_a_shell();
+    let taken = || String::from_utf8_lossy(&screen.raw.lock().unwrap()).matches("\x1b[?1049h").count();
+    let before = taken();
+    screen.signal(Signal::CONT);
+    wait_for("the return", || (taken() > before).then_some(()));
+    // Without a line ended: in the shell's mode no key would arrive.
+    screen.press("3");
+    screen.wait_text("HOLDER");
+    screen.press("q");
+    assert_eq!(screen.wait_end(), 0);
+    assert!(screen.is_restored());
+}
+
 #[tokio::test]
 async fn another_mesh_is_opened_by_name() {
     let folder = tempfile::tempdir().unwrap();

@@ -14,7 +14,8 @@ use crate::data::derive::Thresholds;
 use crate::data::derive::findings::Severity;
 use crate::data::harn::places::{Project, host_leases};
 use crate::data::vox::queries::Limits;
-use crate::data::vox::tls::Tls;
+use crate::data::vox::tls::{self, Tls};
+use crate::text::Text;
 use crate::time::{self, Millis};
 
 /// Everything that the program goes by.
@@ -103,6 +104,16 @@ pub struct Control {
 }
 
 impl Settings {
+    /// What would travel unencrypted to another machine: said before anything is sent.
+    pub fn warnings(&self) -> impl Iterator<Item = Text> {
+        let databases = self.databases.iter().filter_map(|database| match database {
+            Database::Remote { url, token } | Database::Replica { url, token, .. } => Some((url, token.is_some())),
+            Database::File { .. } => None,
+        });
+        let controls = self.controls.iter().map(|control| (&control.base, control.token.is_some()));
+        databases.chain(controls).filter_map(|(address, with_token)| tls::warning(address, with_token))
+    }
+
     /// Types the layers. Where no place is configured, the usual ones are looked at.
     pub fn resolve(layers: &Layers, mesh: Option<&str>, around: &Surroundings) -> Result<Self, ConfigError> {
         let mut settings = Self::without_places(layers, mesh, around);

@@ -29,13 +29,10 @@ impl Token {
         // Wiped once it was read, like what is made of it.
         let text = Zeroizing::new(match self {
             Self::Env(name) => {
-                std::env::var(name).map_err(|_| Fault::setup(format!("{name} is not set"), "set it to the token"))?
+                std::env::var(name).map_err(|_| Fault::setup(format!("{self} is not set"), "set it to the token"))?
             }
             Self::File(path) => tokio::fs::read_to_string(path).await.map_err(|e| {
-                Fault::setup(
-                    format!("cannot read the token file {}: {e}", path.display()),
-                    "correct its path or rights",
-                )
+                Fault::setup(format!("cannot read the token {self}: {e}"), "correct its path or rights")
             })?,
             Self::Command(words) => run(words).await?,
         });
@@ -50,11 +47,26 @@ impl Token {
 impl std::fmt::Display for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Env(name) => write!(f, "${name}"),
-            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Env(name) if is_name(name) => write!(f, "${name}"),
+            Self::Env(_) => f.write_str("variable, whose name looks like a token itself and is not shown"),
+            Self::File(path) if is_path(path) => write!(f, "file {}", path.display()),
+            Self::File(_) => f.write_str("file, whose name looks like a token itself and is not shown"),
             Self::Command(words) => write!(f, "command {}", words.first().map_or("", String::as_str)),
         }
     }
+}
+
+/// Whether it is a variable's name as people write them, and not the token in its place.
+fn is_name(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let capital = |b: u8| plain(b) && !b.is_ascii_lowercase();
+    name.bytes().all(plain) && name.len() <= 20 || name.bytes().all(capital) && name.len() <= 64
+}
+
+/// The same of a file's path.
+fn is_path(path: &std::path::Path) -> bool {
+    let text = path.to_string_lossy();
+    text.contains('/') || text.len() <= 32 && !text.starts_with("eyJ")
 }
 
 async fn run(words: &[String]) -> Result<String, Fault> {

@@ -23,6 +23,8 @@ pub struct Observation {
     pub oddities: Option<Vec<Oddity>>,
     /// Set where its facts are old although they were read just now: of when they are, and why they are no newer.
     pub old: Option<(Millis, Fault)>,
+    /// While nobody looked before this poll although somebody should have: the machine slept, or the console stood still.
+    pub asleep: Option<(Millis, Millis)>,
     /// What this source may not show, or does not show whole: without it nobody can say that all is well.
     pub unseen: Option<Vec<Text>>,
     /// Things to tell the operator about this source (a role that is missing, a bound that was met).

@@ -24,7 +24,7 @@ use super::vox::registry::RegistryFile;
 use super::vox::schema;
 use super::vox::snapshot::copy::Copier;
 use super::vox::snapshot::store::Store;
-use crate::clock::wall_clock;
+use crate::clock::{steady_clock, wall_clock};
 use crate::config::Settings;
 use crate::config::settings::Database;
 use crate::text::Text;
@@ -51,7 +51,7 @@ pub fn assemble(settings: &Settings, access: Option<WriteAccess>) -> anyhow::Res
         // A connection of its own for each: a poll that hangs does not hold an action up.
         let client = || {
             let (base, token) = (control.base.clone(), control.token.clone());
-            Client::new(base, token, settings.control_max_answer, settings.timeout, wall_clock)
+            Client::new(base, token, settings.control_max_answer, settings.timeout, steady_clock)
                 .with_tls(settings.tls.clone())
         };
         let hand = access.map(|access| Box::new(PlaneHand::new(client().for_writing(), access)) as Box<dyn Hand>);
@@ -146,7 +146,7 @@ impl Builder<'_> {
                 (url.name().to_owned(), url.to_string(), "replica", Backend::Replica(Box::new(backend)))
             }
         };
-        let source = VoxDb::new(backend, settings.limits, wall_clock);
+        let source = VoxDb::new(backend, settings.limits, steady_clock);
         let how = How {
             system: vox::NAME,
             kind: "database",

@@ -25,18 +25,17 @@ pub const SCHEMA: &str = "lockkeeper.plan.v1";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
     Nothing,
-    Fence(i64),
-    Token(String),
+    /// A fence token or the token of a lock directory: which of them the lock has, decides what it is compared with.
+    Value(String),
 }
 
 impl Seen {
     fn is(&self, lock: &Lock) -> bool {
         match (self, lock.table.is_fenced()) {
-            (Self::Fence(fence), true) => lock.fence_token == Some(*fence),
+            (Self::Value(seen), true) => seen.parse().is_ok_and(|fence: i64| lock.fence_token == Some(fence)),
             (Self::Nothing, true) => lock.fence_token.is_none(),
-            (Self::Token(token), false) => lock.lease_id.as_ref().is_some_and(|id| id.raw() == token),
+            (Self::Value(seen), false) => lock.lease_id.as_ref().is_some_and(|id| id.raw() == seen),
             (Self::Nothing, false) => lock.lease_id.is_none(),
-            _ => false,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 
-use crate::clock::wall_clock;
+use crate::clock::{steady_clock, wall_clock};
 use crate::config::Settings;
 use crate::data::action::hand::WriteAccess;
 use crate::data::alarm::{Alarms, Whose};
@@ -78,7 +78,7 @@ async fn look(
     }
     poll_all(&mut watch, list, &Known::default(), settings).await;
     let interval_ms = millis(settings.interval);
-    let judge = |watch: &Watch| derive(watch, wall_clock(), &settings.thresholds, interval_ms);
+    let judge = |watch: &Watch| derive(watch, steady_clock(), &settings.thresholds, interval_ms);
     let mut picture = judge(&watch);
     if settings.controls.is_empty() {
         return Ok(picture);
@@ -97,7 +97,7 @@ async fn look(
 async fn poll_all(watch: &mut Watch, list: &mut [Box<dyn Source>], known: &Known, settings: &Settings) {
     let polls = list.iter_mut().map(|source| attempt(source.as_mut(), known, settings.timeout));
     for (source, outcome) in join_all(polls).await.into_iter().enumerate() {
-        let at_ms = wall_clock();
+        let at_ms = steady_clock();
         watch.apply(match outcome {
             Ok(observation) => Report::Observed { source, at_ms, observation: Box::new(observation) },
             Err(fault) => {

@@ -9,7 +9,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::Pictures;
 use super::warden::{Known as Acknowledged, Told, Warden};
-use crate::clock::wall_clock;
+use crate::clock::{steady_clock, wall_clock};
 use crate::config::Settings;
 use crate::data::action::hand::WriteAccess;
 use crate::data::action::outcome::Progress;
@@ -96,7 +96,7 @@ impl Engine {
                 pace: pace_of.clone(),
                 known: known.clone(),
                 reports: report_to.clone(),
-                clock: wall_clock,
+                clock: steady_clock,
             };
             tasks.spawn(poller.run());
         }
@@ -181,7 +181,7 @@ impl Engine {
 
     /// Findings are known, for how long; or are not known after all.
     pub fn known(&self, keys: Vec<String>, span: Option<Duration>) {
-        let until_ms = span.map(|span| wall_clock().saturating_add(millis(span)));
+        let until_ms = span.map(|span| steady_clock().saturating_add(millis(span)));
         // As many as fit are more than anybody presses.
         let _ = self.known.try_send(Acknowledged { keys, until_ms, on: span.is_some() });
     }
@@ -295,9 +295,9 @@ impl Keeper {
                     judge.reset();
                 }
                 Some(told) = told.recv() => self.warden.told(told),
-                Some(known) = known.recv() => self.warden.known(&known, wall_clock()),
+                Some(known) = known.recv() => self.warden.known(&known, steady_clock()),
                 _ = judge.tick() => {
-                    self.watch.mesh.rates.advance(wall_clock());
+                    self.watch.mesh.rates.advance(steady_clock());
                     self.read_journal().await;
                 }
             }
@@ -327,7 +327,8 @@ impl Keeper {
     fn judge(&mut self, interval_ms: Millis) {
         let touched = self.watch.take_touched();
         self.warden.tell(&mut self.watch.mesh);
-        let mut picture = self.judge.judge(&self.watch, &touched, wall_clock(), &self.settings.thresholds, interval_ms);
+        let mut picture =
+            self.judge.judge(&self.watch, &touched, steady_clock(), &self.settings.thresholds, interval_ms);
         self.warden.look(&mut picture);
         let picture = Arc::new(picture);
         if self.published.last().is_none_or(|before| picture.is_news_after(before)) {

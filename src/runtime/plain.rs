@@ -9,7 +9,7 @@ use super::signals::{Signal, Signals};
 use crate::app::Options;
 use crate::app::role::Role;
 use crate::app::verdict::of_picture;
-use crate::clock::wall_clock;
+use crate::clock::steady_clock;
 use crate::config::Settings;
 use crate::data::action::hand::Purpose;
 use crate::data::alarm::Event as Happened;
@@ -27,7 +27,7 @@ pub async fn run(options: Options, meshes: Vec<Settings>) -> anyhow::Result<()> 
         .map(|mesh| Teller { options: &options, mesh: scene.prefix(mesh), heard: 0, sources: Vec::new(), said: None })
         .collect();
     let mut out = io::stdout();
-    let mut lines = vec![timed(&options, wall_clock(), &format!("watching {}", scene.label()))];
+    let mut lines = vec![timed(&options, steady_clock(), &format!("watching {}", scene.label()))];
     loop {
         for line in lines.drain(..) {
             // A reader that went away is the end.

@@ -124,15 +124,18 @@ impl Screen {
                 return Ok(false);
             }
             give_back();
-            kill_process(getpid(), Signal::TSTP)?;
+            // The gentler signal is listened for, and would not stop it.
+            kill_process(getpid(), Signal::STOP)?;
             Ok(true)
         }
         #[cfg(not(unix))]
         Ok(false)
     }
 
-    /// Takes the terminal again after a suspension.
+    /// Takes the terminal again after a suspension, whoever asked for it: the shell may have set it up for itself.
     pub fn resume(&mut self) -> io::Result<()> {
+        // Raw mode that is thought to be on is not switched on again.
+        let _ = disable_raw_mode();
         take(self.mouse)?;
         self.clear()
     }

@@ -4,6 +4,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     End,
+    /// Somebody else asks what Ctrl-Z asks.
+    Stop,
     Continued,
 }
 
@@ -11,6 +13,7 @@ pub enum Signal {
 #[cfg(unix)]
 pub struct Signals {
     ends: [tokio::signal::unix::Signal; 4],
+    stop: tokio::signal::unix::Signal,
     continued: tokio::signal::unix::Signal,
 }
 
@@ -21,8 +24,9 @@ impl Signals {
         use tokio::signal::unix::{SignalKind, signal};
         let ends = [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt(), SignalKind::quit()];
         let [a, b, c, d] = ends;
-        let cont = SignalKind::from_raw(rustix::process::Signal::CONT.as_raw());
-        Ok(Self { ends: [signal(a)?, signal(b)?, signal(c)?, signal(d)?], continued: signal(cont)? })
+        let [stop, continued] = [rustix::process::Signal::TSTP, rustix::process::Signal::CONT]
+            .map(|one| signal(SignalKind::from_raw(one.as_raw())));
+        Ok(Self { ends: [signal(a)?, signal(b)?, signal(c)?, signal(d)?], stop: stop?, continued: continued? })
     }
 
     /// The next one.
@@ -33,6 +37,7 @@ impl Signals {
             _ = b.recv() => Signal::End,
             _ = c.recv() => Signal::End,
             _ = d.recv() => Signal::End,
+            _ = self.stop.recv() => Signal::Stop,
             _ = self.continued.recv() => Signal::Continued,
         }
     }

@@ -11,6 +11,7 @@ use ratatui::backend::{Backend, ClearType, CrosstermBackend, IntoCrossterm, Wind
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
 use ratatui::style::{Color, Modifier};
+use unicode_width::UnicodeWidthStr as _;
 
 /// The most backspaces that are shorter than a step by number.
 const BACKSPACES: u16 = 3;
@@ -40,12 +41,65 @@ pub struct Thrift<W: Write> {
     inner: CrosstermBackend<W>,
     /// As the terminal said last; each frame begins with asking for it.
     width: Remembered<u16>,
+    /// What stands on screen, row by row: for what joined letters spill over.
+    shown: Vec<Vec<Cell>>,
 }
 
 impl<W: Write> Thrift<W> {
     pub fn new(writer: W) -> Self {
-        Self { inner: CrosstermBackend::new(writer), width: Remembered::new(0) }
+        Self { inner: CrosstermBackend::new(writer), width: Remembered::new(0), shown: Vec::new() }
     }
+
+    /// Takes over what is drawn. Answers where letters may be left of joined ones that were there.
+    fn remember(&mut self, cells: &[(u16, u16, &Cell)]) -> Vec<Position> {
+        let mut left = Vec::new();
+        for &(x, y, cell) in cells {
+            let beyond = x.saturating_add(columns(cell.symbol()).0);
+            let row = self.shown.get(usize::from(y)).map_or(&[][..], Vec::as_slice);
+            for at in x..beyond {
+                if let Some(known) = row.get(usize::from(at)).filter(|known| is_doubtful(known.symbol())) {
+                    let end = at.saturating_add(columns(known.symbol()).1);
+                    left.extend((beyond..end).map(|x| Position { x, y }));
+                }
+            }
+            let beyond = usize::from(beyond);
+            let (x, y) = (usize::from(x), usize::from(y));
+            if self.shown.len() <= y {
+                self.shown.resize_with(y + 1, Vec::new);
+            }
+            let row = &mut self.shown[y];
+            if row.len() < beyond {
+                row.resize(beyond, Cell::EMPTY);
+            }
+            // What it covers is nobody's any more.
+            row[x..beyond].fill(Cell::EMPTY);
+            row[x] = cell.clone();
+        }
+        left
+    }
+}
+
+/// How many columns a symbol is meant to take, and how many a terminal may take that counts each letter of it by itself.
+fn columns(symbol: &str) -> (u16, u16) {
+    let each = symbol.chars().filter_map(unicode_width::UnicodeWidthChar::width).sum::<usize>();
+    let meant = symbol.width().max(1);
+    (u16::try_from(meant).unwrap_or(1), u16::try_from(each.max(meant)).unwrap_or(1))
+}
+
+/// Whether a column is taken by what stands before it.
+fn is_covered(row: &[Cell], x: u16) -> bool {
+    let takes = |k: u16| {
+        x.checked_sub(k).and_then(|at| row.get(usize::from(at))).is_some_and(|cell| columns(cell.symbol()).0 > k)
+    };
+    (1..=WIDEST).any(takes)
+}
+
+/// The most columns that joined letters take.
+const WIDEST: u16 = 16;
+
+/// Whether terminals may not agree on how wide a symbol is: letters that join.
+fn is_doubtful(symbol: &str) -> bool {
+    !symbol.is_ascii() && symbol.chars().nth(1).is_some()
 }
 
 impl<W: Write> Write for Thrift<W> {
@@ -74,6 +128,7 @@ impl<W: Write> Backend for Thrift<W> {
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
         let cells: Vec<(u16, u16, &Cell)> = content.collect();
+        let left = self.remember(&cells);
         let mut pen = Pen { at: None, colors: BARE, modifier: Modifier::empty() };
         for run in in_order(&cells) {
             for &(x, y, cell) in &cells[run] {
@@ -82,7 +137,17 @@ impl<W: Write> Backend for Thrift<W> {
                 let plain = matches!(cell.symbol().as_bytes(), [b' '..=b'~']) && x + 1 < self.width.get();
                 pen.at = plain.then_some(Position { x: x + 1, y });
                 dress(&mut self.inner, &mut pen, cell)?;
-                queue!(self.inner, Print(cell.symbol()))?;
+                if is_doubtful(cell.symbol()) {
+                    spill(&mut self.inner, &mut pen, Position { x, y }, &self.shown[usize::from(y)])?;
+                } else {
+                    queue!(self.inner, Print(cell.symbol()))?;
+                }
+            }
+        }
+        for at in left {
+            let row = self.shown.get(usize::from(at.y)).map_or(&[][..], Vec::as_slice);
+            if !is_covered(row, at.x) {
+                spill(&mut self.inner, &mut pen, at, row)?;
             }
         }
         if pen.modifier != Modifier::empty() || pen.colors != BARE {
@@ -106,9 +171,13 @@ impl<W: Write> Backend for Thrift<W> {
         queue!(self.inner, cursor::MoveTo(x, y))
     }
     fn clear(&mut self) -> io::Result<()> {
+        self.shown.clear();
         self.inner.clear()
     }
     fn clear_region(&mut self, region: ClearType) -> io::Result<()> {
+        if region == ClearType::All {
+            self.shown.clear();
+        }
         self.inner.clear_region(region)
     }
     fn size(&self) -> io::Result<Size> {
@@ -181,6 +250,28 @@ fn step(out: &mut impl Write, from: Option<Position>, to: Position) -> io::Resul
     });
     let way = short.filter(|short| short.len() < whole.len()).unwrap_or(whole);
     out.write_all(way.as_bytes())
+}
+
+/// Prints joined letters on columns that are blank, and again what stands beyond them: a terminal may take fewer columns
+/// for them than they are meant to have, or more.
+fn spill(out: &mut impl Write, pen: &mut Pen, from: Position, row: &[Cell]) -> io::Result<()> {
+    let mut at = from.x;
+    let mut spilt = at;
+    loop {
+        let cell = row.get(usize::from(at)).unwrap_or(&Cell::EMPTY);
+        let (meant, most) = columns(cell.symbol());
+        dress(out, pen, cell)?;
+        queue!(out, cursor::MoveTo(at, from.y))?;
+        if is_doubtful(cell.symbol()) {
+            queue!(out, Print(" ".repeat(usize::from(meant))), cursor::MoveTo(at, from.y))?;
+        }
+        queue!(out, Print(cell.symbol()))?;
+        spilt = spilt.max(at.saturating_add(most));
+        at = at.saturating_add(meant);
+        if at >= spilt {
+            return Ok(());
+        }
+    }
 }
 
 /// Puts on what a cell wears and the pen does not.

@@ -25,7 +25,7 @@ pub fn header(canvas: &mut Canvas<'_, '_>, area: Rect) {
     if let Some(repo) = &app.options.repo {
         right.push_str(&format!("repo {}  ", fit(&crate::text::scrub(repo), 16)));
     }
-    right.push_str(&clock(app.now_ms, app.offset(app.now_ms)));
+    right.push_str(&clock(app.wall_ms(), app.offset(app.wall_ms())));
     let banner = app.options.banner.as_deref().map(|b| format!(" {b}")).unwrap_or_default();
     let meshes = app.scene.label();
     let left = format!(" lockkeeper {}{banner} ", fit(&meshes, usize::from(area.width) / 3));

@@ -63,7 +63,7 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
 /// The verdict in a word, and the time.
 fn head(canvas: &mut Canvas<'_, '_>, area: Rect, silence: Option<&Silence>) {
     let app = canvas.app;
-    let clock = clock_face(app.now_ms, app.offset(app.now_ms));
+    let clock = clock_face(app.wall_ms(), app.offset(app.wall_ms()));
     // The clock gets quarters at most, so that the verdict has the room.
     let clock_width = big::width(&clock, area.width / 3);
     let scene = &app.scene;

@@ -174,6 +174,16 @@ impl Screen {
             && raw.rfind("\x1b[?25h") > raw.rfind("\x1b[?25l")
     }
 
+    /// Sets the terminal up for itself, as a shell does whose job was stopped.
+    pub fn taken_by_a_shell(&self) {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let tty = self.master.tty_name().expect("its name");
+        let tty = std::fs::File::options().read(true).write(true).open(tty).expect("the terminal");
+        let mut modes = tcgetattr(&tty).expect("its modes");
+        modes.local_modes |= LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG;
+        tcsetattr(&tty, OptionalActions::Now, &modes).expect("other modes");
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = self.child.process_id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));

@@ -85,6 +85,7 @@ impl Judge {
             mesh: &watch.mesh,
             tables: &watch.tables,
             clocks: &watch.clocks,
+            noted: &watch.noted,
             sources: &sources,
             thresholds,
             now_ms,

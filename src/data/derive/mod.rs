@@ -43,7 +43,7 @@ use super::action::outcome::Verdict as Outcome;
 use super::action::{Action, Mode, OPERATOR_AGENT};
 use super::mesh::clocks::NodeClock;
 use super::mesh::facts::Tables;
-use super::mesh::{Mesh, Watch};
+use super::mesh::{Mesh, Noted, Watch};
 use super::shelf::Shelf;
 use crate::text::Text;
 use crate::time::{MINUTE, Millis, SECOND};
@@ -251,6 +251,7 @@ struct Look<'a> {
     mesh: &'a Mesh,
     tables: &'a [Tables],
     clocks: &'a HashMap<Text, NodeClock>,
+    noted: &'a HashMap<(usize, u32), Noted>,
     sources: &'a [SourceView],
     thresholds: &'a Thresholds,
     now_ms: Millis,

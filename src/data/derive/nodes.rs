@@ -11,6 +11,7 @@ use super::messages::Turn;
 use super::sources::SourceView;
 use super::staleness::{Staleness, by_patience, misses, turns, window};
 use crate::data::mesh::Touched;
+use crate::data::mesh::clocks::SKEW;
 use crate::data::model::{Patience, RegistryNode};
 use crate::data::shelf::Shelf;
 use crate::text::Text;
@@ -44,6 +45,8 @@ pub struct NodeView {
     pub registry: Option<RegistryNode>,
     /// The node's own clock minus the console's, where that is worth a word.
     pub skew_ms: Option<Millis>,
+    /// How far its last heartbeat is in the future, where it was not seen to be sent: nobody knows when it was.
+    pub ahead_ms: Option<Millis>,
     /// Sources of nodes that answer, but do not know it. Only where another one knows it.
     pub missing_in: Vec<Text>,
     pub holds: Holdings,
@@ -305,16 +308,23 @@ impl Nodes {
             let judged = &look.sources[index];
             let here = rows.iter().filter(|row| row.0 == index);
             let beats_here = here.filter_map(|row| Some((row.1, look.tables[index].heartbeats.at(row.1)?)));
-            for (_place, beat) in beats_here.filter(|(_, beat)| only.is_none_or(|only| beat.repository_id == *only)) {
+            for (place, beat) in beats_here.filter(|(_, beat)| only.is_none_or(|only| beat.repository_id == *only)) {
                 beats = true;
                 systems.push(source.identity.system);
                 push_new(&mut view.agents, &beat.agent_id);
                 push_new(&mut view.repositories, &beat.repository_id);
                 view.skew_ms = skew.or(view.skew_ms);
                 let Some(last_seen) = beat.last_seen_ms else { continue };
-                // The node wrote it by its own clock, which is the console's unless shown otherwise.
-                let seen = last_seen - skew.unwrap_or(0);
+                // The node wrote it by its own clock, which is the console's unless shown otherwise; and before it was
+                // seen, whatever that clock says.
+                let said = last_seen.saturating_sub(skew.unwrap_or(0));
+                let noted = look.noted.get(&(index, place)).copied();
+                let seen = noted.map_or(said, |noted| said.min(noted.at_ms));
+                let ahead = said.saturating_sub(seen);
+                let seen = seen + source.slept_ms(seen);
                 if signal(&mut view, &places.beats[index], seen, last_seen, judged, look.now_ms) {
+                    let sure = noted.is_some_and(|noted| noted.moved);
+                    view.ahead_ms = Some(ahead).filter(|ahead| *ahead > SKEW && !sure);
                     view.agent_id = beat.agent_id.clone();
                     view.repository_id = beat.repository_id.clone();
                     view.patience = beat.patience;
@@ -331,8 +341,10 @@ impl Nodes {
             // A registry knows a name once: its sign of life may be of any of several nodes of that name.
             let Some(last_seen) = node.last_seen_ms.filter(|_| only.is_none()) else { continue };
             let from = &places.registries[index];
-            if signal(&mut view, from, source.to_console(last_seen), last_seen, judged, look.now_ms) {
-                view.patience = None;
+            let seen = source.to_console(last_seen);
+            let seen = seen + source.slept_ms(seen);
+            if signal(&mut view, from, seen, last_seen, judged, look.now_ms) {
+                (view.patience, view.ahead_ms) = (None, None);
             }
         }
         if !beats && !registered {
@@ -351,7 +363,13 @@ impl Nodes {
         if let Some(age) = view.age_ms(look.now_ms) {
             let n = misses(age, view.patience.map_or(look.thresholds.stale_ms, window));
             view.misses = Some(n);
-            view.staleness = view.patience.map_or(Staleness::of_misses(n), |patience| by_patience(age, patience));
+            // Of the future: how long it is silent is not known before it was silent for as long as it is watched.
+            let unknown = view.ahead_ms.is_some() && n == 0;
+            view.staleness = if unknown {
+                Staleness::Unknown
+            } else {
+                view.patience.map_or(Staleness::of_misses(n), |patience| by_patience(age, patience))
+            };
         }
         Some(view)
     }
@@ -408,6 +426,7 @@ fn unheard(name: &Text) -> NodeView {
         signals: Vec::new(),
         registry: None,
         skew_ms: None,
+        ahead_ms: None,
         missing_in: Vec::new(),
         holds: Holdings::default(),
     }

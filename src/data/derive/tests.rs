@@ -269,3 +269,74 @@ fn a_waiter_starves_and_a_renewer_is_noticed_by_the_configured_thresholds() {
     assert!(!rules(&judged(&lax)).contains(&"waiter-starved"));
     assert!(rules(&judged(&lax)).contains(&"lock-held-long"));
 }
+
+/// One database with one heartbeat, looked at three times.
+fn beating(said: [Millis; 2], asleep: Option<(Millis, Millis)>) -> Watch {
+    let mut watch = unheard();
+    for (at_ms, said) in [(NOW, said[0]), (NOW + 10_000, said[1])] {
+        let beat = crate::data::model::Heartbeat { last_seen_ms: Some(said), ..heartbeat("n", "1", 0) };
+        let observation = Observation {
+            changes: vec![Change::Heartbeats(vec![beat])],
+            asleep: asleep.filter(|(_, to)| *to == at_ms),
+            ..Observation::default()
+        };
+        watch = watch.after(Report::Observed { source: 0, at_ms, observation: Box::new(observation) });
+    }
+    watch
+}
+
+fn node_at(watch: &Watch, now_ms: Millis) -> (Staleness, Vec<String>) {
+    // Nothing but the heartbeat is of interest: the source is looked at right now.
+    let observation = Box::<Observation>::default();
+    let watch = watch.clone().after(Report::Observed { source: 0, at_ms: now_ms, observation });
+    let picture = derive(&watch, now_ms, &Thresholds::default(), 1_000);
+    let found = picture.findings.iter().filter(|f| f.rule == "clock-skew" && f.subject.kind() == "node");
+    (picture.nodes.iter().next().unwrap().staleness, found.map(|f| f.sentence.to_string()).collect())
+}
+
+/// F1: a heartbeat from the future, then silence.
+#[rstest::rstest]
+#[case(60 * MINUTE)]
+#[case(24 * 60 * MINUTE)]
+#[case(253_402_300_799_000 - NOW)]
+fn a_heartbeat_of_the_future_proves_no_life(#[case] ahead: Millis) {
+    let watch = beating([NOW + ahead; 2], None);
+    let (staleness, found) = node_at(&watch, NOW + 20_000);
+    assert_eq!((staleness, found.len()), (Staleness::Unknown, 1), "{found:?}");
+    assert!(found[0].contains("in the future"), "{found:?}");
+    let after = |ms: Millis| node_at(&watch, NOW + ms).0;
+    assert_eq!(after(2 * MINUTE), Staleness::Warn, "it is silent for as long as it is watched");
+    assert_eq!((after(6 * MINUTE), after(11 * MINUTE)), (Staleness::Critical, Staleness::Dead));
+    // One that was seen to move is as old as that.
+    let watch = beating([NOW + ahead - 5_000, NOW + ahead], None);
+    let (staleness, found) = node_at(&watch, NOW + 20_000);
+    assert_eq!(staleness, Staleness::Healthy);
+    assert!(found[0].contains("ahead of"), "{found:?}");
+    assert_eq!(node_at(&watch, NOW + 10_000 + 6 * MINUTE).0, Staleness::Critical);
+}
+
+/// F2: a node's clock is set by two hours, and back, while it sends heartbeats.
+#[test]
+fn a_clock_that_is_set_and_set_back_makes_nobody_dead() {
+    let mut watch = unheard();
+    for n in 0..40 {
+        let set = if (10..20).contains(&n) { 120 * MINUTE } else { 0 };
+        let at_ms = NOW + n * 5_000;
+        let beat = crate::data::model::Heartbeat { last_seen_ms: Some(at_ms - 300 + set), ..heartbeat("n", "1", 0) };
+        let observation = Observation { changes: vec![Change::Heartbeats(vec![beat])], ..Observation::default() };
+        watch = watch.after(Report::Observed { source: 0, at_ms, observation: Box::new(observation) });
+        assert_eq!(node_at(&watch, at_ms + 100).0, Staleness::Healthy, "look {n}");
+    }
+}
+
+/// F3: nobody looked for an hour, because the machine slept.
+#[test]
+fn silence_while_nobody_looked_is_no_silence() {
+    let wakes = NOW + 10_000;
+    let heard_before = wakes - 60 * MINUTE - 5_000;
+    let slept = beating([heard_before; 2], Some((wakes - 60 * MINUTE, wakes)));
+    assert_eq!(node_at(&slept, wakes + 1_000).0, Staleness::Healthy);
+    assert_eq!(node_at(&slept, wakes + 6 * MINUTE).0, Staleness::Critical, "what is silent from then on is silent");
+    let awake = beating([heard_before; 2], None);
+    assert_eq!(node_at(&awake, wakes + 1_000).0, Staleness::Dead);
+}

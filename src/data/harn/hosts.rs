@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use libsql::{Connection, Value};
 
+use super::its_clock;
 use super::process;
 use crate::data::model::{Condition, Lock, LockTable, Wait};
 use crate::data::observation::{Change, Observation, Presence, Probe};
@@ -36,7 +37,7 @@ impl Hosts {
 
     async fn poll_now(&mut self) -> Result<Observation, Fault> {
         let started = Instant::now();
-        let mut seen = Observation::default();
+        let mut seen = Observation { clock: Some(its_clock()), ..Observation::default() };
         if self.file.path().exists() {
             let read = self.read(&mut seen).await;
             if read.is_err() {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::task::JoinHandle;
 
+use super::its_clock;
 use super::lockdir::{
     ASIDE, Found, GUARD_SUFFIX, GUARD_TTL, MOST_BYTES, RECORD, Record, SUFFIX, State, TAKING, moved_aside_from,
 };
@@ -76,7 +77,7 @@ impl Locks {
             unseen.push(format!("{} directories could not be read", tree.unreadable).into());
         }
         self.tree = Some(tree);
-        let mut seen = Observation::default();
+        let mut seen = Observation { clock: Some(its_clock()), ..Observation::default() };
         seen.cost.rows = rows.len() as u64;
         seen.cost.ms = started.elapsed().as_secs_f64() * 1_000.0;
         if self.told.is_none() {

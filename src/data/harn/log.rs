@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::its_clock;
 use super::ledger::Ledger;
 use super::places::LogPlace;
 use super::store::Store;
@@ -31,7 +32,7 @@ impl EventLog {
 
     async fn poll_now(&mut self) -> Result<Observation, Fault> {
         let started = Instant::now();
-        let mut seen = Observation::default();
+        let mut seen = Observation { clock: Some(its_clock()), ..Observation::default() };
         let news = self.store.news(&mut seen.cost).await?;
         self.odd = if news.reset { news.odd } else { self.odd + news.odd };
         if self.told.is_none() {

@@ -18,6 +18,7 @@ pub mod store;
 pub mod walk;
 pub mod watch;
 
+use super::observation::ClockSample;
 use super::source::Aspect;
 
 /// What an event log tells of.
@@ -39,3 +40,8 @@ pub const LEASES_CANNOT: &str = "a host lease is released by Harn's own command"
 
 /// What people call it.
 pub const NAME: &str = "Harn";
+
+/// The clock of this machine, by which Harn writes and judges.
+fn its_clock() -> ClockSample {
+    ClockSample { offset_ms: crate::clock::set_ahead(), uncertainty_ms: 1 }
+}

@@ -19,6 +19,13 @@ pub struct SourceClock {
 impl SourceClock {
     /// Takes one exchange.
     pub fn sample(&mut self, sample: ClockSample) {
+        // One of the clocks was set: what was measured before says nothing any more.
+        let agrees = |old: &ClockSample| {
+            (old.offset_ms - sample.offset_ms).abs() <= old.uncertainty_ms + sample.uncertainty_ms + STEADY
+        };
+        if !self.samples.back().is_none_or(agrees) {
+            self.samples.clear();
+        }
         if self.samples.len() == SAMPLES {
             self.samples.pop_front();
         }
@@ -68,10 +75,15 @@ pub struct NodeClock {
 impl NodeClock {
     /// Takes a heartbeat that was not there at the last look.
     pub fn sample(&mut self, seen_ms: Millis, last_look_ms: Millis, this_look_ms: Millis) {
+        let (low, high) = (seen_ms - this_look_ms, seen_ms - last_look_ms);
+        // A clock that was set back: it cannot have been ahead all the same.
+        if self.bounds.iter().any(|(known, _)| *known > high.saturating_add(SKEW)) {
+            self.bounds.clear();
+        }
         if self.bounds.len() == SAMPLES {
             self.bounds.pop_front();
         }
-        self.bounds.push_back((seen_ms - this_look_ms, seen_ms - last_look_ms));
+        self.bounds.push_back((low, high));
     }
 
     /// The node's clock minus the console's, if it is surely more than 2 s.
@@ -102,6 +114,21 @@ mod tests {
         clock.sample(ClockSample { offset_ms: 3_500, uncertainty_ms: 400 });
         assert_eq!(clock.offset_ms(), 3_000);
         assert_eq!(clock.skew_ms(), Some(3_000));
+    }
+
+    /// F2: a clock is set by two hours, and back.
+    #[test]
+    fn a_clock_that_was_set_is_measured_anew() {
+        let mut clock = SourceClock::default();
+        for offset_ms in [0, 7_200_000, 0] {
+            clock.sample(ClockSample { offset_ms, uncertainty_ms: if offset_ms == 0 { 1 } else { 40 } });
+            assert_eq!(clock.offset_ms(), offset_ms);
+        }
+        let mut clock = NodeClock::default();
+        clock.sample(7_200_000 + 500, 0, 1_000);
+        assert_eq!(clock.skew_ms(), Some(7_199_500));
+        clock.sample(1_500, 1_000, 2_000);
+        assert_eq!(clock.skew_ms(), None, "it was set back");
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub struct SourceState {
     pub unseen: Arc<[Text]>,
     pub oddities: Arc<[Oddity]>,
     pub clock: SourceClock,
+    /// When nobody looked although somebody should have, the latest last.
+    pub asleep: Vec<(Millis, Millis)>,
     pub polls: u64,
     pub last_cost: Cost,
     pub total_cost: Cost,
@@ -92,6 +94,9 @@ pub struct Trouble {
     pub retry_at_ms: Millis,
 }
 
+/// Spans that nobody looked that are remembered.
+const NAPS: usize = 8;
+
 /// Everything observed of one mesh, kept up to date.
 #[derive(Debug, Clone)]
 pub struct Watch {
@@ -100,8 +105,18 @@ pub struct Watch {
     pub tables: Vec<Tables>,
     /// Clocks of nodes, from their heartbeats.
     pub clocks: HashMap<Text, NodeClock>,
+    /// When each heartbeat was seen as it is, by source and place.
+    pub noted: HashMap<(usize, u32), Noted>,
     /// Nodes whose clocks were learnt about since somebody looked.
     clocks_moved: Vec<Text>,
+}
+
+/// When a heartbeat was first seen as it is. It was written before, whatever its own clock says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Noted {
+    pub at_ms: Millis,
+    /// Whether it was seen to move: else it may be of any time before.
+    pub moved: bool,
 }
 
 /// What changed since somebody looked: places of rows, by source.
@@ -136,7 +151,7 @@ impl Watch {
             events: Arc::default(),
             unkept: None,
         };
-        Self { mesh, tables, clocks: HashMap::default(), clocks_moved: Vec::new() }
+        Self { mesh, tables, clocks: HashMap::default(), noted: HashMap::default(), clocks_moved: Vec::new() }
     }
 
     /// Takes one report.
@@ -192,7 +207,7 @@ impl Watch {
         let (Some(source), Some(tables)) = (self.mesh.sources.get_mut(index), self.tables.get_mut(index)) else {
             return;
         };
-        let Observation { changes, cost, clock, probe, oddities, old, unseen, notes } = observation;
+        let Observation { changes, cost, clock, probe, oddities, old, asleep, unseen, notes } = observation;
         source.health.previous_ok_ms = source.health.last_ok_ms;
         match old {
             None => {
@@ -228,8 +243,31 @@ impl Watch {
         let beats = tables.apply(&mut source.facts, changes, &mut tally, at_ms);
         let last_look = source.health.previous_ok_ms;
         self.mesh.rates.count(at_ms, &tally);
+        if let Some(slept) = asleep {
+            let surplus = (source.asleep.len() + 1).saturating_sub(NAPS);
+            source.asleep.drain(..surplus);
+            source.asleep.push(slept);
+            let names = self.tables[index].heartbeats.iter().map(|beat| beat.node_id.clone());
+            self.clocks_moved.extend(names.chain(source.facts.registry.iter().map(|node| node.node_id.clone())));
+        }
+        self.note_beats(index, &beats, at_ms);
         if let Some(last_look) = last_look {
             self.compare_clocks(&beats, last_look, at_ms);
+        }
+    }
+
+    fn note_beats(&mut self, source: usize, beats: &[Turn<Heartbeat>], at_ms: Millis) {
+        for (place, before, after) in beats {
+            let at =
+                |beat: &Option<Arc<Heartbeat>>| beat.as_ref().map(|beat| (beat.node_id.clone(), beat.last_seen_ms));
+            match (at(before), at(after)) {
+                (_, None) => drop(self.noted.remove(&(source, *place))),
+                (before, after) if before == after => {}
+                (before, Some((name, _))) => {
+                    let moved = before.is_some_and(|(known, _)| known == name);
+                    self.noted.insert((source, *place), Noted { at_ms, moved });
+                }
+            }
         }
     }
 
@@ -238,7 +276,7 @@ impl Watch {
         for (_, before, after) in beats {
             let (Some(before), Some(after)) = (before, after) else { continue };
             let (Some(earlier), Some(seen)) = (before.last_seen_ms, after.last_seen_ms) else { continue };
-            if earlier < seen {
+            if earlier != seen {
                 let clock = self.clocks.entry(after.node_id.clone()).or_default();
                 let skew = clock.skew_ms();
                 clock.sample(seen, last, now);
@@ -260,6 +298,7 @@ impl SourceState {
             unseen: Arc::default(),
             oddities: Arc::default(),
             clock: SourceClock::default(),
+            asleep: Vec::new(),
             polls: 0,
             last_cost: Cost::default(),
             total_cost: Cost::default(),
@@ -271,6 +310,12 @@ impl SourceState {
     /// An instant on this source's clock, on the console's.
     #[must_use]
     pub fn to_console(&self, ms: Millis) -> Millis {
-        ms - self.clock.offset_ms()
+        ms.saturating_sub(self.clock.offset_ms())
+    }
+
+    /// How long nobody looked since an instant.
+    #[must_use]
+    pub fn slept_ms(&self, since_ms: Millis) -> Millis {
+        self.asleep.iter().map(|(from, to)| (to - (*from).max(since_ms)).max(0)).sum()
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use self::breaker::{Breaker, State};
 use super::observation::Observation;
 use super::source::{Fault, FaultKind, Known, Source};
-use crate::time::Millis;
+use crate::time::{Millis, millis};
 
 /// What a poller tells the mesh, in order.
 #[derive(Debug)]
@@ -60,6 +60,22 @@ pub async fn attempt(source: &mut dyn Source, known: &Known, limit: Duration) ->
     }
 }
 
+/// What a wait may take longer than it should on a busy machine.
+const SLACK: Millis = 5_000;
+
+/// A wait that took far longer than it should have: the machine slept, or the process stood still.
+fn overslept(from_ms: Millis, to_ms: Millis, wait: Duration) -> Option<(Millis, Millis)> {
+    (to_ms - from_ms > millis(wait).saturating_add(SLACK)).then_some((from_ms, to_ms))
+}
+
+/// From the begin of the first to the end of the last.
+fn join(first: Option<(Millis, Millis)>, last: Option<(Millis, Millis)>) -> Option<(Millis, Millis)> {
+    match (first, last) {
+        (Some((from, _)), Some((_, to))) => Some((from, to)),
+        (first, last) => last.or(first),
+    }
+}
+
 /// What a poller is given.
 pub struct Poller {
     pub index: usize,
@@ -69,7 +85,7 @@ pub struct Poller {
     pub pace: watch::Receiver<Pace>,
     pub known: watch::Receiver<Known>,
     pub reports: mpsc::Sender<Report>,
-    /// The console's wall clock, in Unix milliseconds.
+    /// The console's steady clock, in Unix milliseconds.
     pub clock: fn() -> Millis,
 }
 
@@ -77,12 +93,17 @@ impl Poller {
     /// Polls until nobody listens any more.
     pub async fn run(mut self) {
         let mut breaker = Breaker::default();
+        let (mut asleep, mut rested) = (None, None);
         loop {
             let started = Instant::now();
+            let began_ms = (self.clock)();
+            asleep = join(asleep, rested.and_then(|(from, wait)| overslept(from, began_ms, wait)));
             let outcome = self.poll_once().await;
             let at_ms = (self.clock)();
+            asleep = join(asleep, overslept(began_ms, at_ms, self.timeout));
             let (report, wait) = match outcome {
-                Ok(observation) => {
+                Ok(mut observation) => {
+                    observation.asleep = asleep.take();
                     breaker.succeed();
                     let wait = self.pace.borrow().span().saturating_sub(started.elapsed());
                     (Report::Observed { source: self.index, at_ms, observation: Box::new(observation) }, wait)
@@ -100,6 +121,7 @@ impl Poller {
                     (report, Duration::from_millis(delay.unsigned_abs()))
                 }
             };
+            rested = Some((at_ms, wait));
             if self.reports.send(report).await.is_err() || !self.rest(wait).await {
                 return;
             }
@@ -145,5 +167,14 @@ mod tests {
         assert_eq!([span(true, true, fast), span(false, false, fast), span(true, false, fast)], [fast; 3]);
         let slower = Duration::from_secs(60);
         assert_eq!(span(false, true, slower), slower, "it never polls faster than it was asked to");
+    }
+
+    #[test]
+    fn a_wait_that_took_far_too_long_was_slept_through() {
+        let second = Duration::from_secs(1);
+        assert_eq!(overslept(0, 5_900, second), None, "a busy machine");
+        assert_eq!(overslept(0, 3_600_000, second), Some((0, 3_600_000)));
+        assert_eq!(join(Some((1, 2)), Some((5, 9))), Some((1, 9)));
+        assert_eq!((join(None, Some((5, 9))), join(Some((1, 2)), None)), (Some((5, 9)), Some((1, 2))));
     }
 }

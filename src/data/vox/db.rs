@@ -1,10 +1,8 @@
 //! A Vox database as a source: probe, poll, follow.
 
 use std::collections::HashSet;
-use std::hash::BuildHasher as _;
 use std::time::Instant;
 
-use foldhash::fast::FixedState;
 use libsql::Value;
 
 use super::backend::{Backend, News, ReadError, Rows, Spent};
@@ -13,6 +11,7 @@ use super::row::MAX_ODDITIES;
 use super::schema::Schema;
 use super::tables::{Reading, locks, log, messages, nodes};
 use super::track::{self, Ask, Mail, Track};
+use super::witness::Witnesses;
 use crate::data::model::{Heartbeat, Lock, LockTable, LogTable, Message, MessageTable, Oddity};
 use crate::data::observation::{Change, ClockSample, Cost, Delta, LogStart, Observation};
 use crate::data::source::{Fault, Known, Polling, Source};
@@ -32,8 +31,7 @@ pub struct VoxDb {
     schema: Option<Schema>,
     polls_since_probe: u32,
     cursor: Cursor,
-    /// What the row looked like that each log was read up to.
-    witnesses: [Option<u64>; 5],
+    witnesses: Witnesses,
     /// Ids that waited at the last read, by table.
     waiting: [HashSet<i64>; 2],
     /// Ids that no longer wait and whose end is not known yet, by table.
@@ -65,7 +63,7 @@ impl VoxDb {
             schema: None,
             polls_since_probe: 0,
             cursor: Cursor::default(),
-            witnesses: Default::default(),
+            witnesses: Witnesses::default(),
             waiting: Default::default(),
             vanished: Default::default(),
             tracks: Tracks::default(),
@@ -124,7 +122,7 @@ impl VoxDb {
     fn forget(&mut self) {
         self.schema = None;
         self.cursor = Cursor::default();
-        self.witnesses = Default::default();
+        self.witnesses = Witnesses::default();
         self.waiting = Default::default();
         self.vanished = Default::default();
         self.tracks = Tracks::default();
@@ -164,7 +162,7 @@ impl VoxDb {
         let received_ms = (self.clock)();
         *rows_read += answers.iter().map(|rows| rows.len() as u64).sum::<u64>();
 
-        if self.is_another(&plan, &answers) {
+        if self.witnesses.contradict(&plan, &answers) {
             self.forget();
             self.void = true;
             seen.changes.push(Change::Reset);
@@ -208,17 +206,6 @@ impl VoxDb {
         Ok(())
     }
 
-    /// Whether a log has another entry where it was read up to than it had then. Logs are only added to: it is another
-    /// log, and so another database. An entry that is gone proves nothing.
-    fn is_another(&self, plan: &[Query], answers: &[Rows]) -> bool {
-        plan.iter().zip(answers).any(|(query, rows)| match (query.part, rows.first()) {
-            (Part::Witness(history), Some(row)) => {
-                self.witnesses[history as usize].is_some_and(|before| before != witness(history, row))
-            }
-            _ => false,
-        })
-    }
-
     async fn probe(&mut self, seen: &mut Observation, spent: &mut Spent, rows_read: &mut u64) -> Result<(), ReadError> {
         let answers = self.backend.run(&[&Schema::probe_sql()], spent).await?;
         let rows = answers.into_iter().next().unwrap_or_default();
@@ -226,7 +213,7 @@ impl VoxDb {
         let schema = Schema::from_rows(&rows);
         if self.schema.as_ref().is_some_and(|before| *before != schema) {
             // Columns came or went: the same rows look different.
-            self.witnesses = Default::default();
+            self.witnesses = Witnesses::default();
         }
         if self.schema.as_ref() != Some(&schema) {
             seen.probe = Some(schema.report().into());
@@ -389,7 +376,7 @@ impl VoxDb {
         reader.seen.changes.push(change);
         if let Some((id, row)) = newest.filter(|(id, _)| Some(*id) >= self.cursor.get(history)) {
             self.cursor.set(history, Some(id));
-            self.witnesses[history as usize] = Some(witness(history, row));
+            self.witnesses.note(history, row);
         }
     }
 }
@@ -486,18 +473,6 @@ fn heads(plan: &[Query], answers: &[Rows]) -> Vec<(History, i64)> {
             _ => None,
         })
         .collect()
-}
-
-/// What tells a row of a log from any other of its number: all of it that does not change.
-fn witness(history: History, row: &[Value]) -> u64 {
-    let columns = match history {
-        History::Oplog => log::OPLOG.columns,
-        History::Convergence => log::CONVERGENCE.columns,
-        _ => &[],
-    };
-    let changes = columns.iter().position(|(name, _)| *name == "undone");
-    let lasting = row.iter().enumerate().filter(|(at, _)| Some(*at) != changes);
-    FixedState::with_seed(0).hash_one(lasting.map(|(_, value)| format!("{value:?}")).collect::<Vec<_>>())
 }
 
 fn reading_of(table: MessageTable) -> &'static Reading<Message> {

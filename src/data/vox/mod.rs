@@ -15,6 +15,7 @@ pub mod snapshot;
 pub mod tables;
 pub mod tls;
 pub mod track;
+mod witness;
 
 /// What people call it.
 pub const NAME: &str = "Vox";

@@ -80,3 +80,40 @@ fn what_ticks_in_a_column_costs_a_few_bytes_a_cell() {
     terminal(&mut out).draw(cells.iter().map(|(x, y, cell)| (*x, *y, cell))).unwrap();
     assert_eq!(out.len(), "\u{1b}[1;41H7".len() + 9 * "\u{1b}[B\u{8}7".len());
 }
+
+/// Words whose letters join: what one cell holds, a terminal may spread over several, or over fewer.
+const WORDS: [&str; 11] =
+    ["ผู้จัดการ-น้ำ", "กำลังทำ", "क्षत्रिय", "हिन्दी", "कोड़ा", "தமிழ்", "கொள்கை", "שלום", "한국어", "plain", "é\u{301}a"];
+
+proptest! {
+    /// H11: whatever stood there before, the screen is the same as one that is drawn anew.
+    #[test]
+    fn no_ghosts_of_joined_letters_stay(frames in prop::collection::vec(prop::collection::vec((0..3u16, 0..3u16, prop::sample::select(WORDS.to_vec())), 0..8), 2..5)) {
+        let draw = |frame: &[(u16, u16, &'static str)]| {
+            let mut buffer = Buffer::empty(Rect::new(0, 0, SIZE.0, SIZE.1));
+            for (x, y, word) in frame {
+                let column = format!("{:10}", "");
+                buffer.set_string(x * 10, *y, column, Style::new());
+                buffer.set_string(x * 10, *y, crate::text::fit(&crate::text::scrub(word), 9), Style::new());
+            }
+            buffer
+        };
+        let empty = Buffer::empty(Rect::new(0, 0, SIZE.0, SIZE.1));
+        let shown = |frames: &[Buffer]| {
+            let mut out = Vec::new();
+            let thrift = &mut Thrift::new(&mut out);
+            thrift.width.set(SIZE.0);
+            let mut before = &empty;
+            for now in frames {
+                thrift.draw(before.diff(now).into_iter()).unwrap();
+                before = now;
+            }
+            let mut parser = vt100::Parser::new(cells(SIZE.1), cells(SIZE.0), 0);
+            parser.process(&out);
+            let rows: Vec<String> = parser.screen().rows(0, SIZE.0).map(|row| row.trim_end().to_owned()).collect();
+            rows
+        };
+        let frames: Vec<Buffer> = frames.iter().map(|frame| draw(frame)).collect();
+        prop_assert_eq!(shown(&frames), shown(&frames[frames.len() - 1..]));
+    }
+}

@@ -16,7 +16,7 @@ pub fn shell(program: &str, arguments: &[&str]) {
         match status.stopping_signal() {
             Some(signal) => {
                 // It may have touched the terminal before it was in the foreground: that is no Ctrl-Z.
-                if signal == Signal::TSTP.as_raw() {
+                if [Signal::TSTP, Signal::STOP].map(Signal::as_raw).contains(&signal) {
                     print!("job stopped\r\n");
                 }
                 kill_process_group(job, Signal::CONT).expect("continuing");

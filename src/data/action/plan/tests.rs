@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::data::action::outcome::Verdict;
-use crate::data::action::{LockGuard, MessageGuard};
+use crate::data::action::{LockGuard, MessageGuard, NodeGuard};
 use crate::data::derive::locks::LockState;
 use crate::data::mesh::Watch;
 use crate::data::model::{Lease, Lock, LockTable, Message, MessageTable, RegistryNode};
@@ -96,6 +96,31 @@ fn release(picture: &Picture, mode: Option<Mode>) -> Intent {
 
 fn says(plan: &Plan) -> Vec<String> {
     plan.steps.iter().map(|step| step.action.says().to_string()).collect()
+}
+
+/// An attempt of this journal at the control plane.
+fn attempt(action: Action) -> Entry {
+    Entry {
+        id: "a".into(),
+        plan: "p".into(),
+        at_ms: NOW,
+        mesh: "prod".into(),
+        source: "10.0.0.5:9847".into(),
+        place: "/var/10.0.0.5:9847".into(),
+        process: crate::data::action::journal::Process::default(),
+        operator: "ada".into(),
+        reason: String::new(),
+        action,
+        verdict: None,
+        says: String::new(),
+        before: None,
+        after: None,
+        audited: false,
+        journal_only: false,
+        not_reread: false,
+        closed: false,
+        abandoned: false,
+    }
 }
 
 #[test]
@@ -275,27 +300,7 @@ fn a_sent_message_is_delivered_before_its_original_is_retired_and_taken_up_where
     assert_eq!(kinds, [Kind::Deliver, Kind::Retire]);
     assert_eq!((judged.steps[1].after, judged.confirm.clone()), (Some(0), Confirm::Key));
 
-    let entry = |verdict| Entry {
-        id: "a".into(),
-        plan: "p".into(),
-        at_ms: NOW,
-        mesh: "prod".into(),
-        source: "10.0.0.5:9847".into(),
-        place: "/var/10.0.0.5:9847".into(),
-        process: crate::data::action::journal::Process::default(),
-        operator: "ada".into(),
-        reason: String::new(),
-        action: judged.steps[0].action.clone(),
-        verdict,
-        says: String::new(),
-        before: None,
-        after: None,
-        audited: false,
-        journal_only: false,
-        not_reread: false,
-        closed: false,
-        abandoned: false,
-    };
+    let entry = |verdict| Entry { verdict, ..attempt(judged.steps[0].action.clone()) };
     base.mesh.journal = vec![entry(Some(Verdict::Done))].into();
     let after_done = made(&intent, base.clone()).unwrap();
     assert_eq!(after_done.steps.len(), 1, "what was delivered is not delivered again");
@@ -416,4 +421,36 @@ fn a_lock_that_two_repositories_have_is_named_with_its_own() {
     let plan = plan(&intent, &seen, &Policy::default()).unwrap();
     assert_eq!(plan.title, "Release k in other");
     assert_eq!(plan.steps[0].effect[0], "of repository other; another repository has a lock of this name");
+}
+
+/// G5: what nobody would look for, because nobody is left to complain.
+#[test]
+fn leases_of_nodes_that_left_and_marks_that_were_forgotten_are_findings() {
+    let sentences = |mesh: Watch| {
+        let seen = picture(mesh, NOW);
+        let of = |f: &&std::sync::Arc<crate::data::derive::findings::Finding>| {
+            matches!(f.rule, "lease-orphaned" | "mark-forgotten")
+        };
+        seen.findings.iter().filter(of).map(|f| f.sentence.to_string()).collect::<Vec<_>>()
+    };
+    let dead = mesh(Vec::new(), Vec::new(), Vec::new());
+    assert!(sentences(dead.clone()).is_empty(), "that it is dead is said of the node");
+    let left = vec![heartbeat("quick", "1", 1_000)];
+    let registry = vec![registered("quick", 1_000, &[])];
+    let mut left = dead
+        .after(observed(0, vec![Change::Heartbeats(left)], &["distributed_locks", "vcs_lock"]))
+        .after(observed(1, vec![Change::Registry(registry)], &["nodes", "exec leases", "inbox"]));
+    assert_eq!(sentences(left.clone()), ["the lease of task:42 is held by dead, which no source knows any more"]);
+
+    let node = NodeGuard { node_id: "quick".into(), quarantined: false, maintenance: false };
+    let place = left.mesh.sources[1].identity.place.raw().to_owned();
+    let entry = |on| Entry {
+        place: place.clone(),
+        verdict: Some(Verdict::Done),
+        ..attempt(Action::Quarantine { node: node.clone(), on })
+    };
+    left.mesh.journal = vec![entry(true)].into();
+    assert!(sentences(left.clone()).iter().any(|s| s.starts_with("quick was shut out and is not any more")));
+    left.mesh.journal = vec![entry(true), entry(false)].into();
+    assert!(!sentences(left).iter().any(|s| s.contains("shut out")));
 }

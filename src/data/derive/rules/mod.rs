@@ -3,6 +3,7 @@
 mod attempts;
 mod fences;
 mod leaders;
+mod leases;
 mod locks;
 mod log;
 mod nodes;
@@ -62,6 +63,16 @@ pub const RULES: &[Rule] = &[
         name: "lock-unowned",
         summary: "locks are held and nothing says by whom",
         check: Check::Lock(locks::unowned),
+    },
+    Rule {
+        name: "lease-orphaned",
+        summary: "leases in force are held by nodes that nobody knows",
+        check: Check::Mesh(leases::orphaned),
+    },
+    Rule {
+        name: "mark-forgotten",
+        summary: "a node that was shut out or drained is not any more",
+        check: Check::Mesh(leases::forgotten),
     },
     Rule {
         name: "claim-contested",

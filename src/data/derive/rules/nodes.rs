@@ -60,6 +60,16 @@ pub(super) fn source_skew(picture: &Picture, _: &Thresholds, found: &mut Vec<Fin
 }
 
 pub(super) fn skew(node: &NodeView) -> Option<Finding> {
+    let name = node.name();
+    if let Some(ahead) = node.ahead_ms {
+        let sentence = format!(
+            "the last heartbeat of {name} is {} in the future: nobody knows when it was sent",
+            time::short(ahead)
+        );
+        let evidence = node.last_seen_ms.map(|at| format!("it says {}", time::utc(at)).into());
+        let evidence = evidence.into_iter().collect();
+        return Some(finding(Severity::Warning, Subject::Node(node.key.clone()), &name, sentence, evidence));
+    }
     let ms = node.skew_ms?;
     let sentence = format!("the clock of {} is {} this console's", node.name(), word(ms));
     let evidence = vec![format!("its heartbeats appear {ms} ms off the time written in them").into()];

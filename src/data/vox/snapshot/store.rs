@@ -48,11 +48,12 @@ impl Store {
 fn sweep(base: &Path) {
     let Ok(entries) = fs::read_dir(base) else { return };
     for entry in entries.flatten() {
-        let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
-        if !ours || !entry.file_type().is_ok_and(|t| t.is_dir()) {
+        let named_so = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+        // Not following links: what it leads to is not what stands there.
+        if !named_so || !entry.metadata().is_ok_and(|it| it.is_dir() && is_ours(&it)) {
             continue;
         }
-        let Ok(mark) = File::options().write(true).open(entry.path().join(ALIVE)) else { continue };
+        let Ok(mark) = open_mark(&entry.path().join(ALIVE)) else { continue };
         match mark.try_lock() {
             Ok(()) => {
                 let _ = fs::remove_dir_all(entry.path());
@@ -60,6 +61,32 @@ fn sweep(base: &Path) {
             Err(TryLockError::WouldBlock | TryLockError::Error(_)) => {}
         }
     }
+}
+
+/// Opens a mark that is a plain file of ours; whatever else stands there is not waited for.
+fn open_mark(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        options.custom_flags(flags.bits().cast_signed());
+    }
+    let mark = options.open(path)?;
+    let it = mark.metadata()?;
+    if it.is_file() && is_ours(&it) { Ok(mark) } else { Err(io::ErrorKind::InvalidInput.into()) }
+}
+
+#[cfg(unix)]
+fn is_ours(it: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    it.uid() == rustix::process::geteuid().as_raw()
+}
+
+#[cfg(not(unix))]
+fn is_ours(_: &fs::Metadata) -> bool {
+    true
 }
 
 /// Creates or empties a file that nobody else may read.
@@ -98,9 +125,28 @@ mod tests {
         let foreign = base.path().join(format!("{PREFIX}foreign"));
         fs::create_dir(&foreign).unwrap();
 
+        // H4: a mark that would be waited for, and one that leads elsewhere.
+        #[cfg(unix)]
+        for (name, is_pipe) in [("pipe", true), ("link", false)] {
+            use std::os::unix::fs::symlink;
+            let folder = base.path().join(format!("{PREFIX}{name}"));
+            fs::create_dir(&folder).unwrap();
+            if is_pipe {
+                rustix::fs::mknodat(rustix::fs::CWD, folder.join(ALIVE), rustix::fs::FileType::Fifo, 0o600.into(), 0)
+                    .unwrap();
+            } else {
+                fs::write(base.path().join("elsewhere"), "").unwrap();
+                symlink(base.path().join("elsewhere"), folder.join(ALIVE)).unwrap();
+            }
+        }
+
         let second = Store::create(Some(base.path())).unwrap();
         assert!(!crashed.exists());
         assert!(foreign.exists(), "a folder without our mark is not ours");
+        #[cfg(unix)]
+        for name in ["pipe", "link"] {
+            assert!(base.path().join(format!("{PREFIX}{name}")).exists(), "{name}");
+        }
         assert!(living.dir.path().exists() && second.dir.path().exists());
         let path = living.dir.path().to_owned();
         drop(living);
