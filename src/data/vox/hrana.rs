@@ -44,7 +44,7 @@ pub enum Lost {
     /// The server says that the whole answer failed, with a code of its own.
     Stream { code: String, reason: Text },
     /// It is larger than this console or the server allows.
-    TooLarge { limit: Option<u64> },
+    TooLarge { limit: Option<u64>, reason: Text },
     /// The connection broke before an answer came.
     Unanswered(String),
     /// The answer broke off, or what came is not Hrana.
@@ -157,7 +157,7 @@ impl Client {
         }
         let bytes = body::whole(response, self.max_answer).await.map_err(|error| {
             HranaError::Lost(match error {
-                BodyError::TooLarge => Lost::TooLarge { limit: Some(self.max_answer) },
+                BodyError::TooLarge => Lost::TooLarge { limit: Some(self.max_answer), reason: Text::default() },
                 BodyError::Broken(why) => Lost::Broken(format!("the answer broke off: {why}")),
             })
         })?;
@@ -174,7 +174,7 @@ fn parse(bytes: &[u8], statements: usize) -> Result<Answer, Lost> {
     match body.results.into_iter().next() {
         Some(StreamResult::Ok { response: StreamResponse::Batch(batch) }) => of_batch(batch.result, statements),
         Some(StreamResult::Error { error }) if error.code == "RESPONSE_TOO_LARGE" => {
-            Err(Lost::TooLarge { limit: None })
+            Err(Lost::TooLarge { limit: None, reason: reason_of(&error.message) })
         }
         Some(StreamResult::Error { error }) => {
             Err(Lost::Stream { code: bounded(&error.code), reason: reason_of(&error.message) })
@@ -275,7 +275,7 @@ mod tests {
         let whole = r#"{"type":"error","error":{"message":"expired","code":"STREAM_EXPIRED"}}"#;
         assert!(matches!(answer(whole, 1), Err(Lost::Stream { .. })));
         let large = r#"{"type":"error","error":{"message":"Response is too large","code":"RESPONSE_TOO_LARGE"}}"#;
-        assert!(matches!(answer(large, 1), Err(Lost::TooLarge { limit: None })));
+        assert!(matches!(answer(large, 1), Err(Lost::TooLarge { limit: None, .. })));
     }
 
     #[rstest::rstest]

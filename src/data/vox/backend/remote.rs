@@ -102,12 +102,12 @@ pub(in crate::data::vox) fn lost_answer(lost: Lost) -> Fault {
         Lost::Stream { code, reason } => {
             Fault::transient(format!("the database server failed ({}){}", Text::new(&code), because(&reason)))
         }
-        Lost::TooLarge { limit: Some(limit) } => Fault::setup(
+        Lost::TooLarge { limit: Some(limit), .. } => Fault::setup(
             format!("the answer is larger than {}", crate::time::bytes(limit)),
             "raise limits.remote_answer_bytes, or lower limits.live_rows",
         ),
-        Lost::TooLarge { limit: None } => Fault::setup(
-            "the server sends no answer of this size",
+        Lost::TooLarge { limit: None, reason } => Fault::setup(
+            format!("the server sends no answer of this size{}", because(&reason)),
             "lower limits.live_rows, or raise the server's own limit (sqld: --max-response-size)",
         ),
         Lost::Unanswered(why) => Fault::transient(format!("the database did not answer: {why}")),

@@ -19,7 +19,7 @@ use crate::data::source::Fault;
 use crate::data::sqlite::{open_read_only, reason};
 use crate::data::vox::connector::Meter;
 use crate::data::vox::snapshot::fingerprint::beside;
-use crate::data::vox::snapshot::store::{private_file, restrict};
+use crate::data::vox::snapshot::store::restrict;
 use crate::data::vox::tls::Tls;
 use crate::text::Text;
 use crate::time::{Millis, millis};
@@ -177,16 +177,17 @@ impl Replica {
             let what = format!("another console keeps the replica {}", self.path.display());
             return Err(Fault::setup(what, "name another file with replica_path"));
         }
-        if !self.path.exists() {
-            drop(private_file(&self.path).map_err(fault)?);
+        // The client library begins only where there is nothing.
+        if fs::metadata(&self.path).is_ok_and(|meta| meta.len() == 0) {
+            fs::remove_file(&self.path).map_err(fault)?;
         }
         self.mark = Some(file);
         Ok(())
     }
 
-    /// Whether the file can be read as a database; an empty one will be.
+    /// Whether the file can be read as a database; where there is none, there will be.
     async fn check(&mut self) -> Result<(), SyncError> {
-        if self.database.is_some() || fs::metadata(&self.path).is_ok_and(|meta| meta.len() == 0) {
+        if self.database.is_some() || !self.path.exists() {
             return Ok(());
         }
         let damaged = |what: String| {
@@ -219,6 +220,8 @@ impl Replica {
             };
             let built = built.catch_unwind().await.map_err(|_panic| fault("the client library failed on it".into()))?;
             self.database = Some(built.map_err(|error| fault(explain(&error)))?);
+            // Before anything is in them.
+            self.keep_private();
         }
         self.database.as_ref().ok_or_else(|| SyncError::Other(Fault::transient("the replica is not open")))
     }
@@ -239,7 +242,6 @@ impl Replica {
                 _ => {}
             }
         }
-        private_file(&self.path).map(drop).map_err(|e| Fault::transient(format!("{}: {e}", self.path.display())))?;
         self.unread = true;
         Ok(())
     }

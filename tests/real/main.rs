@@ -1,0 +1,141 @@
+//! Against servers that are installed, not made for tests. Each test says so where its server is missing.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod sqld;
+
+use lockkeeper::data::observation::{Change, Observation};
+use lockkeeper::data::source::{Known, Source};
+use lockkeeper::data::vox::db::VoxDb;
+use sqld::Sqld;
+
+const MESH: &str = "
+INSERT INTO mesh_heartbeats VALUES ('forge', '1', unixepoch() * 1000, 'writing', 'r');
+INSERT INTO mesh_heartbeats VALUES ('gone', '2', unixepoch() * 1000 - 3600000, 'writing', 'r');
+INSERT INTO distributed_locks VALUES ('file:a.rs', 'gone', '2', 3, datetime('now', '-1 hour'), datetime('now', '+1 hour'), 'r');
+INSERT INTO distributed_locks VALUES ('file:b.rs', 'forge', '1', 4, datetime('now'), datetime('now', '+1 hour'), 'r');
+";
+
+async fn mesh(more: &[&str]) -> Option<Sqld> {
+    let server = Sqld::start(sqld::installed()?, more).await;
+    server.execute(&plain(lockkeeper::demo::write::SCHEMA), "").await;
+    server.execute(MESH, "").await;
+    Some(server)
+}
+
+/// Without comments, whose semicolons would be taken for ends.
+fn plain(sql: &str) -> String {
+    sql.lines().map(|line| line.split("--").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+fn locks(seen: &Observation) -> Option<Vec<String>> {
+    seen.changes.iter().rev().find_map(|change| match change {
+        Change::Locks(_, rows) if !rows.is_empty() => Some(rows.iter().map(|l| l.lock_key.to_string()).collect()),
+        _ => None,
+    })
+}
+
+async fn poll(source: &mut VoxDb) -> Observation {
+    source.poll(&Known::default()).await.unwrap()
+}
+
+/// A lock is taken from a dead node through a real server, byte for byte as its clients expect it.
+#[tokio::test]
+async fn a_lock_is_released_through_a_server() {
+    let Some(server) = mesh(&[]).await else { return };
+    let state = server.folder.path().join("state");
+    let run = |arguments: &[&str]| {
+        let output =
+            support::lockkeeper().args(arguments).args(["--db", &server.url()]).env("XDG_STATE_HOME", &state).output();
+        let output = output.unwrap();
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let (code, said) = run(&["release", "file:a.rs", "--fence", "2", "--yes"]);
+    assert_eq!(code, Some(4), "{said}");
+    let (code, said) = run(&["release", "file:a.rs", "--fence", "3", "--yes", "--reason", "it is gone"]);
+    assert_eq!(code, Some(0), "{said}");
+    let (_, json) = run(&["snapshot", "--format", "json"]);
+    let seen: serde_json::Value = serde_json::from_str(&json).unwrap_or_else(|e| panic!("{e}: {json}"));
+    let lock = seen["locks"].as_array().unwrap().iter().find(|l| l["lock_key"] == "file:a.rs").unwrap();
+    assert_eq!((lock["state"].as_str(), lock["fence_token"].as_i64()), (Some("expired"), Some(3)));
+    assert_eq!(seen["oplog"].as_array().unwrap().len(), 1, "{json}");
+}
+
+/// A server's own refusals are told as they are.
+#[tokio::test]
+async fn an_answer_that_is_too_large_for_a_server_is_said() {
+    let Some(server) = mesh(&["--max-response-size", "20KB"]).await else { return };
+    for n in 0..200 {
+        let key = format!("file:{n}-{}", "x".repeat(200));
+        let sql = format!(
+            "INSERT INTO distributed_locks VALUES ('{key}', 'forge', '1', 4, datetime('now'), datetime('now', '+1 hour'), 'r')"
+        );
+        server.execute(&sql, "").await;
+    }
+    let fault = server.remote(None).poll(&Known::default()).await.unwrap_err();
+    assert!(fault.to_string().to_lowercase().contains("too large"), "{fault}");
+}
+
+/// G2, G3, G4: a replica is as its primary was at the last sync, and says how old it is when there is none.
+#[tokio::test]
+async fn a_replica_is_exact_after_each_sync() {
+    let Some(mut server) = mesh(&[]).await else { return };
+    let path = server.folder.path().join("replica.db");
+    let mut replica = server.replica(&path, None);
+    assert_eq!(locks(&poll(&mut replica).await).unwrap(), ["file:a.rs", "file:b.rs"]);
+    for n in 0..6 {
+        let key = format!("file:{n}");
+        let sql = format!(
+            "INSERT INTO distributed_locks VALUES ('{key}', 'forge', '1', 4, datetime('now'), datetime('now', '+1 hour'), 'r')"
+        );
+        server.execute(&sql, "").await;
+        let seen = poll(&mut replica).await;
+        assert!(locks(&seen).is_some_and(|locks| locks.contains(&key)), "{key} of {:?}", seen.changes);
+    }
+    server.execute("DELETE FROM distributed_locks WHERE lock_key LIKE 'file:_'", "").await;
+    assert_eq!(locks(&poll(&mut replica).await).unwrap(), ["file:a.rs", "file:b.rs"]);
+    assert_eq!(poll(&mut replica).await.changes.len(), 0, "nothing moved");
+
+    // Another console later goes on with the same file; without its primary it is old, and all there.
+    drop(replica);
+    let mut later = server.replica(&path, None);
+    assert_eq!(locks(&poll(&mut later).await).unwrap().len(), 2);
+    drop(later);
+    server.kill();
+    let mut alone = server.replica(&path, None);
+    let seen = poll(&mut alone).await;
+    assert_eq!(locks(&seen).unwrap().len(), 2);
+    assert!(seen.old.is_some());
+    drop(alone);
+
+    // Damaged, it is made anew.
+    server.run("db").await;
+    std::fs::write(&path, "no database").unwrap();
+    let mut anew = server.replica(&path, None);
+    assert_eq!(locks(&poll(&mut anew).await).unwrap().len(), 2);
+    drop(anew);
+    std::fs::remove_file(server.folder.path().join("replica.db-client_wal_index")).unwrap();
+    let mut anew = server.replica(&path, None);
+    assert_eq!(locks(&poll(&mut anew).await).unwrap().len(), 2);
+
+    // Another database behind the same address.
+    server.kill();
+    server.run("other").await;
+    server.execute(&plain(lockkeeper::demo::write::SCHEMA), "").await;
+    let sql = "INSERT INTO distributed_locks VALUES ('file:other', 'forge', '1', 4, datetime('now'), datetime('now', '+1 hour'), 'r')";
+    server.execute(sql, "").await;
+    let mut seen = anew.poll(&Known::default()).await;
+    for _ in 0..3 {
+        if seen.as_ref().is_ok_and(|seen| seen.old.is_none() && locks(seen).is_some()) {
+            break;
+        }
+        seen = anew.poll(&Known::default()).await;
+    }
+    assert_eq!(locks(&seen.unwrap()).unwrap(), ["file:other"]);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
