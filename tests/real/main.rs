@@ -18,7 +18,7 @@ INSERT INTO distributed_locks VALUES ('file:b.rs', 'forge', '1', 4, datetime('no
 ";
 
 async fn mesh(more: &[&str]) -> Option<Sqld> {
-    let server = Sqld::start(sqld::installed()?, more).await;
+    let server = Sqld::start(sqld::installed()?, more);
     server.execute(&plain(lockkeeper::demo::write::SCHEMA), "").await;
     server.execute(MESH, "").await;
     Some(server)
@@ -110,7 +110,7 @@ async fn a_replica_is_exact_after_each_sync() {
     drop(alone);
 
     // Damaged, it is made anew.
-    server.run("db").await;
+    server.run("db");
     std::fs::write(&path, "no database").unwrap();
     let mut anew = server.replica(&path, None);
     assert_eq!(locks(&poll(&mut anew).await).unwrap().len(), 2);
@@ -121,7 +121,7 @@ async fn a_replica_is_exact_after_each_sync() {
 
     // Another database behind the same address.
     server.kill();
-    server.run("other").await;
+    server.run("other");
     server.execute(&plain(lockkeeper::demo::write::SCHEMA), "").await;
     let sql = "INSERT INTO distributed_locks VALUES ('file:other', 'forge', '1', 4, datetime('now'), datetime('now', '+1 hour'), 'r')";
     server.execute(sql, "").await;

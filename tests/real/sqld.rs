@@ -35,17 +35,17 @@ pub struct Sqld {
 
 impl Sqld {
     /// Starts one on loopback, with a mesh in it.
-    pub async fn start(program: PathBuf, more: &[&str]) -> Self {
+    pub fn start(program: PathBuf, more: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let more = more.iter().map(|word| (*word).to_owned()).collect();
         let mut server = Self { program, folder, port, more, child: None };
-        server.run("db").await;
+        server.run("db");
         server
     }
 
     /// Runs it on a database of this name.
-    pub async fn run(&mut self, database: &str) {
+    pub fn run(&mut self, database: &str) {
         let listen = format!("127.0.0.1:{}", self.port);
         let child = Command::new(&self.program)
             .arg("--db-path")
