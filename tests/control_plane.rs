@@ -92,6 +92,23 @@ async fn everything_is_read_and_nothing_is_claimed() {
     assert!(seen.clock.is_some());
 }
 
+/// C3: nothing names the agent that a message waits for.
+#[tokio::test]
+async fn what_waits_for_agents_that_nobody_names_is_said() {
+    let (base, _plane) = filled(tokens()).await;
+    let said = |seen: lockkeeper::data::observation::Observation| {
+        seen.unseen.unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    };
+    let (mut blind, _file) = source(&base, Some("m"));
+    let told = said(blind.poll(&Known::default()).await.unwrap());
+    assert!(told.contains("1 of 1 waiting messages are not seen") && told.contains("control_agents"), "{told}");
+    let told = said(blind.poll(&knows(&["2"])).await.unwrap());
+    assert_eq!(told, "");
+    let (plain, _file) = source(&base, Some("m"));
+    let mut named = plain.asking(&["2".to_owned()]);
+    assert_eq!(said(named.poll(&Known::default()).await.unwrap()), "");
+}
+
 #[tokio::test]
 async fn roles_are_explained_and_the_rest_is_shown() {
     let (base, _plane) = filled(tokens()).await;

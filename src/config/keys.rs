@@ -90,6 +90,12 @@ pub const KEYS: &[Key] = &[
         help: "addresses of control planes (scheme optional, port 9847 by default)",
     },
     Key {
+        name: "control_agents",
+        kind: Kind::List,
+        default: "",
+        help: "agents whose inboxes are asked for beside those that are seen (decimal numbers)",
+    },
+    Key {
         name: "control_token_file",
         kind: Kind::Text,
         default: "",

@@ -57,6 +57,8 @@ pub struct Settings {
     pub tls: Tls,
     pub remote_max_answer: u64,
     pub control_max_answer: u64,
+    /// Agents that nothing else may name.
+    pub control_agents: Vec<String>,
     pub limits: Limits,
     pub thresholds: Thresholds,
 }
@@ -185,6 +187,7 @@ impl Settings {
             snapshot_max_bytes: number(layers, "snapshot.max_bytes"),
             tls: Tls { ca_file: path("tls.ca_file"), cert_file: path("tls.cert_file"), key_file: path("tls.key_file") },
             remote_max_answer: number(layers, "limits.remote_answer_bytes"),
+            control_agents: layers.get("control_agents").texts.clone(),
             control_max_answer: number(layers, "limits.control_answer_bytes"),
             limits,
             thresholds: Thresholds {

@@ -55,7 +55,7 @@ pub fn assemble(settings: &Settings, access: Option<WriteAccess>) -> anyhow::Res
                 .with_tls(settings.tls.clone())
         };
         let hand = access.map(|access| Box::new(PlaneHand::new(client().for_writing(), access)) as Box<dyn Hand>);
-        let source = Box::new(ControlPlane::new(client()));
+        let source = Box::new(ControlPlane::new(client()).asking(&settings.control_agents));
         let how = How {
             system: vox::NAME,
             kind: "control plane",

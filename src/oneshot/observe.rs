@@ -85,8 +85,8 @@ async fn look(
     }
     // Inboxes are asked in turn, and new agents may turn up in them.
     let mut done = 0;
-    while done < rounds.min(picture.agents().len().div_ceil(INBOXES_A_POLL)) {
-        let known = Known { agents: picture.agents() };
+    while done < rounds.min(picture.to_ask().len().div_ceil(INBOXES_A_POLL)) {
+        let known = Known { agents: picture.to_ask() };
         poll_all(&mut watch, list, &known, settings).await;
         picture = judge(&watch);
         done += 1;

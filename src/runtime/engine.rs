@@ -337,7 +337,7 @@ impl Keeper {
         let quiet = self.moved.elapsed() >= QUIET;
         self.pace.send_if_modified(|pace| std::mem::replace(&mut pace.quiet, quiet) != quiet);
         // Only control planes have inboxes to be asked for.
-        let agents = if self.settings.controls.is_empty() { Arc::default() } else { picture.agents() };
+        let agents = if self.settings.controls.is_empty() { Arc::default() } else { picture.to_ask() };
         let known = Known { agents };
         // Who drops a picture last frees what only it holds; that is not to be the screen's business.
         self.published.retain(|picture| Arc::strong_count(picture) > 1);

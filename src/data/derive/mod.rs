@@ -164,6 +164,17 @@ impl Picture {
         agents.into_iter().cloned().collect()
     }
 
+    /// Names that may be those of agents with inboxes: every agent that is seen, who wrote to whom, and nodes, which may
+    /// be called as their agents are.
+    #[must_use]
+    pub fn to_ask(&self) -> Arc<[Text]> {
+        let senders = self.messages.iter().map(|m| &m.message.sender_agent);
+        let nodes = self.nodes.iter().map(|node| &node.node_id);
+        let agents = self.agents();
+        let all: BTreeSet<&Text> = agents.iter().chain(senders).chain(nodes).filter(|a| !a.is_empty()).collect();
+        all.into_iter().cloned().collect()
+    }
+
     /// A node by its key.
     #[must_use]
     pub fn node(&self, key: &Text) -> Option<&NodeView> {

@@ -6,6 +6,7 @@ pub mod body;
 pub mod client;
 pub mod wire;
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use self::client::{Answer, Client};
@@ -53,6 +54,8 @@ pub struct ControlPlane {
     next_inbox: usize,
     /// Waiting messages of each inbox asked so far.
     inboxes: std::collections::BTreeMap<Text, Vec<crate::data::model::Message>>,
+    /// Agents that the operator names.
+    named: Vec<Text>,
 }
 
 impl ControlPlane {
@@ -65,7 +68,14 @@ impl ControlPlane {
             reported: None,
             next_inbox: 0,
             inboxes: std::collections::BTreeMap::new(),
+            named: Vec::new(),
         }
+    }
+
+    /// The same, with agents whose inboxes are asked for whatever else names them.
+    #[must_use]
+    pub fn asking(self, agents: &[String]) -> Self {
+        Self { named: agents.iter().map(|agent| Text::new(agent.trim())).collect(), ..self }
     }
 
     async fn poll_now(&mut self, known: &Known) -> Result<Observation, Fault> {
@@ -82,10 +92,11 @@ impl ControlPlane {
             let facts: Vec<Lease> = leases.into_facts();
             seen.changes.push(Change::Leases(facts));
         }
-        if let Some(stats) = self.ask::<wire::Queue>(Call::Queue, &mut seen).await? {
-            seen.changes.push(Change::Queue(Some(stats.into_facts())));
-        }
-        self.ask_inboxes(known, &mut seen).await?;
+        let stats = self.ask::<wire::Queue>(Call::Queue, &mut seen).await?;
+        let pending = stats.as_ref().map(|stats| stats.pending_count);
+        seen.changes.extend(stats.map(|stats| Change::Queue(Some(stats.into_facts()))));
+        let waiting = self.ask_inboxes(known, &mut seen).await?;
+        let elsewhere = self.elsewhere(pending.zip(waiting), &mut seen).await?;
         let probe =
             Probe { parts: Call::ALL.iter().map(|&c| (c.name(), self.standing[c as usize].0.clone())).collect() };
         if self.reported.as_ref() != Some(&probe) {
@@ -93,7 +104,7 @@ impl ControlPlane {
             seen.probe = Some(probe.into());
         }
         let (denied, absent) = self.denials();
-        seen.unseen = Some(denied);
+        seen.unseen = Some(denied.into_iter().chain(elsewhere).collect());
         seen.notes = Some(absent.into_iter().chain(self.client.warning()).collect());
         seen.cost.ms = started.elapsed().as_secs_f64() * 1_000.0;
         Ok(seen)
@@ -140,24 +151,49 @@ impl ControlPlane {
         value
     }
 
-    async fn ask_inboxes(&mut self, known: &Known, seen: &mut Observation) -> Result<(), Fault> {
-        let agents: Vec<&Text> = known.agents.iter().filter(|a| is_decimal(a.raw())).collect();
-        if agents.is_empty() || !self.worth_asking(Call::Inbox) {
-            return Ok(());
+    /// Asks some inboxes in turn. Answers how many messages wait in all of them, once each was asked.
+    async fn ask_inboxes(&mut self, known: &Known, seen: &mut Observation) -> Result<Option<usize>, Fault> {
+        let named = known.agents.iter().chain(&self.named);
+        let agents: BTreeSet<Text> = named.filter(|a| is_decimal(a.raw())).cloned().collect();
+        let agents: Vec<&Text> = agents.iter().collect();
+        if !self.worth_asking(Call::Inbox) {
+            return Ok(None);
+        }
+        if agents.is_empty() {
+            return Ok(Some(0));
         }
         self.inboxes.retain(|agent, _| agents.contains(&agent));
         let turn = agents.len().min(INBOXES_A_POLL);
         for step in 0..turn {
             let agent = agents[(self.next_inbox + step) % agents.len()].clone();
             let answer: Answer<wire::Inbox> = self.client.inbox(agent.raw(), INBOX_ROWS, &mut seen.cost).await?;
-            let Some(inbox) = self.heard(Call::Inbox, answer, &mut seen.clock) else { return Ok(()) };
+            let Some(inbox) = self.heard(Call::Inbox, answer, &mut seen.clock) else { return Ok(None) };
             seen.cost.rows += inbox.messages.len() as u64;
             self.inboxes.insert(agent, inbox.into_facts());
         }
         self.next_inbox = (self.next_inbox + turn) % agents.len();
-        let waiting = self.inboxes.values().flatten().filter(|m| !m.acknowledged).cloned().collect();
+        let waiting: Vec<_> = self.inboxes.values().flatten().filter(|m| !m.acknowledged).cloned().collect();
+        let count = (self.inboxes.len() == agents.len()).then_some(waiting.len());
         seen.changes.push(Change::LiveMessages(MessageTable::Inbox, waiting));
-        Ok(())
+        Ok(count)
+    }
+
+    /// What waits where nobody here looks: the server lists no receivers, it only counts.
+    async fn elsewhere(
+        &mut self,
+        counted: Option<(i64, usize)>,
+        seen: &mut Observation,
+    ) -> Result<Option<Text>, Fault> {
+        let beyond = |(pending, waiting): (i64, usize)| pending.saturating_sub(i64::try_from(waiting).unwrap_or(0));
+        let Some(counted) = counted.filter(|counted| beyond(*counted) > 0) else { return Ok(None) };
+        // What came or went between the two answers is no difference.
+        let again = self.ask::<wire::Queue>(Call::Queue, seen).await?.map(|stats| stats.pending_count);
+        let pending = again.map_or(counted.0, |again| again.min(counted.0));
+        let n = beyond((pending, counted.1));
+        let say = || {
+            format!("inbox: {n} of {pending} waiting messages are not seen: name their agents in control_agents").into()
+        };
+        Ok((n > 0).then(say))
     }
 
     /// What may not be asked for, and what this server does not offer.
