@@ -38,6 +38,7 @@ use crate::data::action::outcome::Progress;
 use crate::data::action::plan::{Plan, Policy};
 use crate::data::derive::Picture;
 use crate::data::derive::findings::Severity;
+use crate::data::work::Works;
 use crate::time::Millis;
 
 pub use self::update::update;
@@ -62,6 +63,8 @@ pub enum Event {
     MeshesOpened(Vec<Watched>),
     /// What the running plan tells.
     Progress(Progress),
+    /// What this machine shows of work on resources of a mesh.
+    Work(usize, Works),
     /// Open attempts were looked into.
     Recovered {
         settled: usize,
@@ -101,6 +104,11 @@ pub enum Effect {
         mesh: usize,
         plan: Box<Plan>,
         reason: String,
+    },
+    /// Look for signs of work on resources.
+    Work {
+        mesh: usize,
+        resources: Vec<String>,
     },
     /// Look into the attempts of a mesh whose end is not known.
     Recover {
@@ -206,6 +214,8 @@ pub enum Theme {
 pub struct App {
     pub options: Options,
     pub now_ms: Millis,
+    /// The resources that signs of work were asked for last, and of which mesh.
+    asked: Option<(usize, Vec<String>)>,
     /// How far the wall clock was set since the start: for the clock on screen alone.
     pub set_ahead_ms: Millis,
     pub started_ms: Millis,
@@ -247,6 +257,7 @@ impl App {
         Self {
             options,
             now_ms,
+            asked: None,
             set_ahead_ms: 0,
             started_ms: now_ms,
             scene,

@@ -14,7 +14,7 @@ pub mod warden;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use self::engine::News;
 use self::engines::Engines;
@@ -26,10 +26,14 @@ use crate::clock::{set_ahead, steady_clock};
 use crate::config::Settings;
 use crate::data::action::hand::Purpose;
 use crate::data::derive::Picture;
+use crate::data::work;
 use crate::operate::Recovered;
 
 /// The most events that are taken between two frames, so that a flood of them cannot keep the screen from moving.
 const MOST_EVENTS: usize = 4_096;
+
+/// Answers about work that may wait to be shown.
+const WORKS: usize = 16;
 
 /// Finds other meshes by what is written for them.
 pub type OpenMesh = Box<dyn Fn(&str) -> anyhow::Result<Vec<Settings>> + Send>;
@@ -50,6 +54,8 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpo
     let mut hangup = hangup::watch();
     let mut input = Input::listen()?;
     let mut engines = Engines::start(&meshes, purpose)?;
+    let (tell_work, mut found) = mpsc::channel(WORKS);
+    let mut trees: Vec<_> = meshes.iter().map(Settings::work_trees).collect();
     let mut dirty = false;
     loop {
         let mut arrived: Vec<Event> = Vec::new();
@@ -83,6 +89,7 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpo
                 News::Progress(progress) => Event::Progress(progress),
                 News::Recovered(Recovered { settled, open }) => Event::Recovered { settled, open },
             }),
+            Some((mesh, works)) = found.recv() => arrived.push(Event::Work(mesh, works)),
             () = next_second() => arrived.push(Event::Tick(steady_clock())),
         }
         app.set_ahead_ms = set_ahead();
@@ -122,6 +129,13 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpo
                             update(&mut app, Event::Said("another plan is still running".into()));
                         }
                     }
+                    Effect::Work { mesh, resources } => {
+                        let (trees, tell) = (trees.get(mesh).cloned().unwrap_or_default(), tell_work.clone());
+                        // Not waited for: a disk may be slow, and somebody may look elsewhere meanwhile.
+                        tokio::spawn(async move {
+                            let _ = tell.send((mesh, work::look(&trees, &resources).await)).await;
+                        });
+                    }
                     Effect::Stop { mesh } => {
                         if let Some(engine) = engines.of(mesh) {
                             engine.stop_plan();
@@ -143,6 +157,7 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpo
                             Ok((opened, meshes)) => {
                                 std::mem::replace(&mut engines, opened).stop().await;
                                 engines.pace(app.options.interval);
+                                trees = meshes.iter().map(Settings::work_trees).collect();
                                 Event::MeshesOpened(watched(&meshes))
                             }
                             Err(error) => Event::Said(format!("{error:#}")),

@@ -269,10 +269,16 @@ async fn a_fence_is_any_text_that_was_seen_with_a_lock() {
     for right in ["3", " 3\n", "+3"] {
         assert!(release(right).status.success(), "{right:?}: {}", text(&release(right).stderr));
     }
-    for wrong in ["-5", "4", "none", "3a5b-coord", "99999999999999999999"] {
+    for (wrong, code, why) in [
+        ("-5", 4, "has fence 3 now"),
+        ("4", 4, "has fence 3 now"),
+        ("none", 4, "has fence 3 now"),
+        ("3a5b-coord", 2, "write the number that you saw"),
+        ("99999999999999999999", 2, "write the number that you saw"),
+    ] {
         let output = release(wrong);
-        assert_eq!(output.status.code(), Some(4), "{wrong:?}");
-        assert!(text(&output.stderr).contains("fence 3"), "{}", text(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{wrong:?}");
+        assert!(text(&output.stderr).contains(why), "{}", text(&output.stderr));
     }
 }
 

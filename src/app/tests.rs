@@ -196,7 +196,8 @@ fn enter_never_confirms_and_escape_leaves() {
         for key in ["\r", "\x1b", "q", "n"] {
             let mut app = dead_and_living();
             select(&mut app, &format!("lock:{name}"));
-            assert!(press(&mut app, "x").is_empty());
+            let looks = [Effect::Work { mesh: 0, resources: vec![name.to_owned()] }];
+            assert_eq!(press(&mut app, "x"), looks, "it looks for signs of work, and does nothing else");
             assert!(matches!(app.overlay, Some(Overlay::Preview(_))), "{name}");
             assert!(press(&mut app, key).is_empty(), "{key:?} ran something");
             assert!(app.overlay.is_none());

@@ -90,6 +90,12 @@ pub const KEYS: &[Key] = &[
         help: "addresses of control planes (scheme optional, port 9847 by default)",
     },
     Key {
+        name: "work_tree",
+        kind: Kind::Text,
+        default: "",
+        help: "folder that holds what locks are named after, for signs of work; the current one is looked into as well",
+    },
+    Key {
         name: "control_agents",
         kind: Kind::List,
         default: "",

@@ -15,6 +15,7 @@ use crate::data::derive::findings::Severity;
 use crate::data::harn::places::{Project, host_leases};
 use crate::data::vox::queries::Limits;
 use crate::data::vox::tls::{self, Tls};
+use crate::data::work::{self, Works};
 use crate::text::Text;
 use crate::time::{self, Millis};
 
@@ -57,6 +58,8 @@ pub struct Settings {
     pub tls: Tls,
     pub remote_max_answer: u64,
     pub control_max_answer: u64,
+    /// Where the work lies that locks are named after.
+    pub work_tree: Option<PathBuf>,
     /// Agents that nothing else may name.
     pub control_agents: Vec<String>,
     pub limits: Limits,
@@ -187,6 +190,7 @@ impl Settings {
             snapshot_max_bytes: number(layers, "snapshot.max_bytes"),
             tls: Tls { ca_file: path("tls.ca_file"), cert_file: path("tls.cert_file"), key_file: path("tls.key_file") },
             remote_max_answer: number(layers, "limits.remote_answer_bytes"),
+            work_tree: layers.text("work_tree").map(|path| around.path(path)),
             control_agents: layers.get("control_agents").texts.clone(),
             control_max_answer: number(layers, "limits.control_answer_bytes"),
             limits,
@@ -232,7 +236,16 @@ impl Settings {
             stale_ms: self.thresholds.stale_ms,
             operator: self.operator_name(),
             read_only: self.read_only,
+            work: Works::new(),
         }
+    }
+
+    /// Folders that may hold what locks are named after: the one that is configured, those of projects, and the current one.
+    #[must_use]
+    pub fn work_trees(&self) -> Vec<PathBuf> {
+        let projects = self.projects.iter().map(|project| project.tree.clone());
+        let here = std::env::current_dir().ok().map(|folder| work::tree_of(&folder));
+        self.work_tree.iter().cloned().chain(projects).chain(here).collect()
     }
 
     /// Who is named in the journal.

@@ -13,3 +13,4 @@ pub mod source;
 pub mod sqlite;
 pub mod systems;
 pub mod vox;
+pub mod work;

@@ -11,10 +11,11 @@ use crate::cli::{ActArgs, Format};
 use crate::config::Settings;
 use crate::data::action::hand::{Purpose, WriteAccess};
 use crate::data::action::outcome::{Outcome, Verdict};
-use crate::data::action::plan::{Confirm, Intent, Plan, Refusal, plan};
+use crate::data::action::plan::{Confirm, Intent, Plan, Policy, Refusal, plan};
 use crate::data::derive::Picture;
 use crate::data::derive::messages::MessageState;
 use crate::data::model::{Lock, LockTable};
+use crate::data::work;
 use crate::operate::{Operator, Stop};
 use crate::text::{Text, escape_json, scrub};
 
@@ -36,6 +37,14 @@ impl Seen {
             (Self::Nothing, true) => lock.fence_token.is_none(),
             (Self::Value(seen), false) => lock.lease_id.as_ref().is_some_and(|id| id.raw() == seen),
             (Self::Nothing, false) => lock.lease_id.is_none(),
+        }
+    }
+
+    /// Whether it may be a fence token, or that there is none.
+    fn is_number(&self) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Value(seen) => seen.parse::<i64>().is_ok(),
         }
     }
 
@@ -123,6 +132,7 @@ async fn plan_and_run(
         Ok(intent) => intent,
         Err(end) => return Ok(end),
     };
+    let policy = with_work(settings, policy, &intent, picture).await;
     let plan = match plan(&intent, picture, &policy) {
         Ok(plan) => plan,
         // What cannot be seen may be there all the same.
@@ -158,6 +168,13 @@ async fn plan_and_run(
     let outcomes = operator.run(&plan, &arguments.reason, &Stop::default(), |_| {}).await;
     print_plan(&plan, Some(&outcomes), picture, arguments.format, false)?;
     Ok(end_of(&outcomes))
+}
+
+/// The same policy, with what this machine shows of work on what would be released.
+async fn with_work(settings: &Settings, policy: Policy, intent: &Intent, picture: &Picture) -> Policy {
+    let Ok(draft) = plan(intent, picture, &policy) else { return policy };
+    let work = work::look(&settings.work_trees(), &draft.resources(picture)).await;
+    Policy { work, ..policy }
 }
 
 fn end_of(outcomes: &[Outcome]) -> End {
@@ -239,6 +256,10 @@ fn find_lock(picture: &Picture, key: &str, seen: &Seen, repo: Option<&str>) -> R
         [] if !picture.unseen().is_empty() => Err(End::CannotSee(unseen(picture))),
         [] => Err(End::Refused(format!("there is no lock {}: it may have been released", scrub(key)))),
         [only] if seen.is(&only.lock) => Ok(only.key()),
+        [only] if only.lock.table.is_fenced() && !seen.is_number() => Err(End::Usage(format!(
+            "{} is told by its fence token: write the number that you saw, or none",
+            only.lock.lock_key
+        ))),
         [only] => Err(End::Refused(format!(
             "{} has {} now, held by {}, agent {}: it is not the lock you saw",
             only.lock.lock_key,

@@ -8,6 +8,7 @@ use crate::data::derive::findings::Subject;
 use crate::data::derive::locks::LockView;
 use crate::data::derive::messages::MessageState;
 use crate::data::model::LockTable;
+use crate::data::work::Work;
 use crate::time::{Millis, short};
 
 /// Everything about a lock.
@@ -46,6 +47,25 @@ pub fn inspect(view: &LockView, picture: &Picture, now: Millis) -> Inspection {
         m.state != MessageState::Acknowledged && m.message.payload.head.contains(name)
     });
     page
+}
+
+/// What this machine shows of work on it.
+pub fn work(page: &mut Inspection, work: &Work, now: Millis) {
+    page.heading("Work on it");
+    match &work.changed {
+        Some((file, at)) => {
+            page.instant("newest change", Some(*at), now);
+            page.field("of", file);
+        }
+        None => page.text("no file below it", Role::Dim),
+    }
+    match &work.committed {
+        Some((commit, at)) => {
+            page.instant("last commit", Some(*at), now);
+            page.field("its name", commit);
+        }
+        None => page.text("no commit touched it, as far as git says", Role::Dim),
+    }
 }
 
 /// Who waits, in order, and who is next.

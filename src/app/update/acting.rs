@@ -8,6 +8,7 @@ use super::super::command::Command;
 use super::super::overlay::{Overlay, Picker};
 use super::super::preview::{Preview, Running, Standing, StepState, Typing};
 use super::super::role::Role;
+use super::super::views::ViewId;
 use super::super::{App, Effect};
 use crate::data::action::outcome::{Progress, Verdict};
 use crate::data::action::plan::Intent;
@@ -65,6 +66,30 @@ impl App {
                 self.say(text, role);
             }
         }
+    }
+
+    /// Asks for signs of work on what is previewed or looked into, once each time it comes on screen.
+    pub(super) fn look_for_work(&mut self) -> Option<Effect> {
+        let ask = match &self.overlay {
+            Some(Overlay::Preview(preview)) => {
+                let picture = self.latest().whole(preview.mesh)?;
+                (preview.mesh, preview.plan.resources(picture))
+            }
+            Some(Overlay::Inspector(inspector)) if inspector.view == ViewId::Locks => {
+                let picture = self.latest().whole(inspector.key.mesh)?;
+                let lock = picture.holds().find(|lock| lock.key() == inspector.key.key)?;
+                (inspector.key.mesh, vec![picture.names.canonical(lock.lock.lock_key.raw()).to_owned()])
+            }
+            _ => {
+                self.asked = None;
+                return None;
+            }
+        };
+        if ask.1.is_empty() || self.asked.as_ref() == Some(&ask) {
+            return None;
+        }
+        self.asked = Some(ask.clone());
+        Some(Effect::Work { mesh: ask.0, resources: ask.1 })
     }
 
     /// A new picture of a mesh came: whatever is previewed there is compared with it.

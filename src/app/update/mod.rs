@@ -25,6 +25,12 @@ const TOAST_MS: i64 = 4_000;
 
 /// Takes one event.
 pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
+    let mut effects = take(app, event);
+    effects.extend(app.look_for_work());
+    effects
+}
+
+fn take(app: &mut App, event: Event) -> Vec<Effect> {
     match event {
         Event::Key(key) if app.on_wall() && key.kind != KeyEventKind::Release => app.key_on_wall(key),
         Event::Mouse(_) | Event::Paste(_) if app.on_wall() => Vec::new(),
@@ -62,6 +68,13 @@ pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
         }
         Event::Recovered { settled, open } => {
             app.recovered(settled, open);
+            Vec::new()
+        }
+        Event::Work(mesh, works) => {
+            if let Some(watched) = app.options.watched.get_mut(mesh) {
+                watched.policy.work = works;
+            }
+            app.refresh_preview(mesh);
             Vec::new()
         }
         Event::Said(why) => {

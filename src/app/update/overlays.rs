@@ -5,6 +5,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::super::acts::ACTS;
 use super::super::command::{COMMANDS, Command};
 use super::super::inspect::{Inspection, Line, Row};
+use super::super::inspections;
 use super::super::overlay::{Inspector, Overlay};
 use super::super::palette::{Choice, entries};
 use super::super::role::Role;
@@ -64,6 +65,12 @@ impl App {
             Some(row) => {
                 let mut page = list.inspect(&self.scene, row, self.shown_ms());
                 page.title.insert_str(0, &self.scene.prefix(row.mesh()));
+                if let Some((mesh, resources)) = self.asked.as_ref().filter(|_| inspector.view == ViewId::Locks) {
+                    let policy = self.options.policy(*mesh);
+                    if let Some(work) = resources.first().and_then(|name| policy.work.get(name)) {
+                        inspections::lock::work(&mut page, work, self.shown_ms());
+                    }
+                }
                 page.in_zone(|at| self.offset(at))
             }
             None => {

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::clocks::SKEW;
+use crate::data::action::OPERATOR_NODE;
 use crate::data::model::{Lock, LockTable};
 use crate::text::Text;
 use crate::time::Millis;
@@ -28,6 +30,19 @@ pub struct Fences {
     pub renewed_ms: Option<Millis>,
     /// Holders in turn, oldest first.
     pub changes: Vec<Held>,
+    /// That the holder that is there now took it before the end of the one before.
+    pub early: Option<Early>,
+}
+
+/// A lock that was taken over before its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Early {
+    /// On the console's clock.
+    pub at_ms: Millis,
+    /// Who had it.
+    pub node: Text,
+    /// For how much longer it was held then.
+    pub left_ms: Millis,
 }
 
 /// A fence token that went backwards.
@@ -114,7 +129,14 @@ fn held(lock: &Lock, at_ms: Millis) -> Held {
 }
 
 fn begin(lock: &Lock, at_ms: Millis) -> Fences {
-    Fences { fence: lock.fence_token, back: None, renewals: 0, renewed_ms: None, changes: vec![held(lock, at_ms)] }
+    Fences {
+        fence: lock.fence_token,
+        back: None,
+        renewals: 0,
+        renewed_ms: None,
+        changes: vec![held(lock, at_ms)],
+        early: None,
+    }
 }
 
 fn note_one(fences: &mut Fences, lock: &Lock, old: Option<&Lock>, at_ms: Millis) {
@@ -136,13 +158,26 @@ fn note_one(fences: &mut Fences, lock: &Lock, old: Option<&Lock>, at_ms: Millis)
         if renewed {
             fences.renewals += 1;
             fences.renewed_ms = Some(at_ms);
+            // Whoever had it before renewed nothing meanwhile.
+            fences.early = None;
         }
         return;
     }
     (fences.renewals, fences.renewed_ms) = (0, None);
+    fences.early = old.and_then(|old| taken_early(old, lock, at_ms));
     fences.changes.push(held(lock, at_ms));
     let beyond = fences.changes.len().saturating_sub(CHANGES);
     fences.changes.drain(..beyond);
+}
+
+/// A row whose fence token rose was taken over, not released and taken anew: that begins the count again. Both instants
+/// are of one clock.
+fn taken_early(old: &Lock, new: &Lock, at_ms: Millis) -> Option<Early> {
+    let left_ms = old.expires_at_ms?.saturating_sub(new.acquired_at_ms?);
+    let rose = old.fence_token? < new.fence_token?;
+    let by_operator = [old, new].iter().any(|lock| lock.holder_node == *OPERATOR_NODE);
+    let taken = rose && !by_operator && !old.shared && !new.shared && left_ms > SKEW;
+    taken.then(|| Early { at_ms, node: old.holder_node.clone(), left_ms })
 }
 
 #[cfg(test)]
@@ -176,6 +211,23 @@ mod tests {
         assert_eq!(fences.back, Some(Back { from: 41, to: 1, at_ms: 2, node: "a".into() }));
         assert_eq!(seen(&[("a", 3), ("", 0), ("b", 1), ("b", 2), ("b", 4)]).back, None, "it caught up");
         assert_eq!(seen(&[("a", 41), ("", 0), ("b", 42)]).back, None);
+    }
+
+    #[test]
+    fn a_lock_that_is_taken_before_its_end_is_noticed() {
+        let taken = |left: i64, node: &str, fence: i64| {
+            let mut book = FenceBook::default();
+            let old = lock("k", "a", "1", left);
+            let mut new = lock("k", node, "2", 600_000);
+            (new.fence_token, new.acquired_at_ms) = (Some(fence), Some(crate::testing::NOW));
+            book.note(0, 0, None, Some(&old), 1);
+            book.note(0, 0, Some(&old), Some(&new), 2);
+            book.of(0, 0).and_then(|fences| fences.early.clone())
+        };
+        assert_eq!(taken(60_000, "b", 8), Some(Early { at_ms: 2, node: "a".into(), left_ms: 60_000 }));
+        assert_eq!(taken(-1_000, "b", 8), None, "it had run out");
+        assert_eq!(taken(60_000, "b", 1), None, "it was released, and taken anew");
+        assert_eq!(taken(60_000, OPERATOR_NODE, 8), None, "an operator says so elsewhere");
     }
 
     #[test]

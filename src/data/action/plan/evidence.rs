@@ -1,6 +1,7 @@
 //! Signs of life: who would lose something, and whether any signal says that they are alive.
 
 use super::Planner;
+use crate::data::action::LockGuard;
 use crate::data::derive::nodes::NodeView;
 use crate::data::derive::staleness::{Staleness, misses};
 use crate::text::Text;
@@ -29,11 +30,28 @@ impl Sign {
 impl Planner<'_> {
     /// Every signal of the holder of a lock; `renewed` is when it was last seen renewed. Its namesakes in other
     /// repositories count: nothing proves that they are other processes.
-    pub(super) fn signs_of_holder(&self, node_id: &str, agent: &str, renewed: Option<Millis>) -> Vec<Sign> {
-        let mut signs = self.signs(node_id, agent);
+    pub(super) fn signs_of_holder(&self, lock: &LockGuard, renewed: Option<Millis>) -> Vec<Sign> {
+        let node_id = &lock.holder_node;
+        let mut signs = self.signs(node_id, &lock.holder_agent);
+        signs.extend(self.signs_of_work(&lock.lock_key));
         let what = "renewal seen by this console".into();
         signs.push(Sign { of: Text::new(node_id), what, at_ms: renewed, alive: self.is_recent(renewed) });
         signs
+    }
+
+    /// What this machine shows of work on a resource. Work that is old says nothing.
+    fn signs_of_work(&self, lock_key: &str) -> Vec<Sign> {
+        let name = self.picture.names.canonical(lock_key);
+        let Some(work) = self.policy.work.get(name) else { return Vec::new() };
+        let sign = |what: String, at: Millis| Sign {
+            of: Text::new(name),
+            what: what.into(),
+            at_ms: Some(at),
+            alive: self.is_recent(Some(at)),
+        };
+        let changed = work.changed.as_ref().map(|(file, at)| sign(format!("newest change, {file}"), *at));
+        let committed = work.committed.as_ref().map(|(commit, at)| sign(format!("last commit, {commit}"), *at));
+        changed.into_iter().chain(committed).collect()
     }
 
     fn is_recent(&self, at: Option<Millis>) -> bool {

@@ -119,7 +119,7 @@ impl Planner<'_> {
         self.able(&view.source, Kind::Release)?;
         let lock = guard(view);
         let renewed = view.fences.as_ref().and_then(|fences| fences.renewed_ms);
-        let signs = self.signs_of_holder(&lock.holder_node, &lock.holder_agent, renewed);
+        let signs = self.signs_of_holder(&lock, renewed);
         let may_live = may_be_alive(&signs);
         if is_directory(view) {
             return self.break_directory(plan, view, lock, signs, mode);

@@ -12,6 +12,7 @@ use super::{Action, Kind, Mode};
 use crate::data::derive::Picture;
 use crate::data::derive::locks::LockView;
 use crate::data::derive::messages::MessageView;
+use crate::data::work::Works;
 use crate::text::Text;
 use crate::time::{Millis, SECOND};
 
@@ -69,13 +70,24 @@ pub struct Policy {
     /// Who acts.
     pub operator: String,
     pub read_only: bool,
+    /// What this machine shows of work on resources, by their names.
+    pub work: Works,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { hold_ms: 5 * SECOND, stale_ms: 60 * SECOND, operator: "operator".into(), read_only: false }
+        Self {
+            hold_ms: 5 * SECOND,
+            stale_ms: 60 * SECOND,
+            operator: "operator".into(),
+            read_only: false,
+            work: Works::new(),
+        }
     }
 }
+
+/// Resources of one plan that signs of work are looked for.
+const MOST_WORK: usize = 20;
 
 /// What would run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,6 +185,16 @@ impl Plan {
         if !self.unknowns.contains(&what) {
             self.unknowns.push(what);
         }
+    }
+
+    /// What it would release, by the names of the resources; a few of many.
+    #[must_use]
+    pub fn resources(&self, picture: &Picture) -> Vec<String> {
+        let released = self.steps.iter().filter_map(|step| match &step.action {
+            Action::Release { lock, .. } => Some(picture.names.canonical(&lock.lock_key).to_owned()),
+            _ => None,
+        });
+        released.take(MOST_WORK).collect()
     }
 
     /// Whether both would do the same to the same.

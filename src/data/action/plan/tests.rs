@@ -454,3 +454,53 @@ fn leases_of_nodes_that_left_and_marks_that_were_forgotten_are_findings() {
     left.mesh.journal = vec![entry(true), entry(false)].into();
     assert!(!sentences(left).iter().any(|s| s.contains("shut out")));
 }
+
+/// Claims that contradict each other are findings, and an ordinary mesh has none.
+#[test]
+fn claims_that_lie_are_findings() {
+    let lies = |mesh: Watch| {
+        let seen = picture(mesh, NOW);
+        let rules = ["heartbeat-idle", "lock-early", "lease-twice", "holder-unheard"];
+        let of = |f: &&std::sync::Arc<crate::data::derive::findings::Finding>| rules.contains(&f.rule);
+        seen.findings.iter().filter(of).map(|f| f.sentence.to_string()).collect::<Vec<_>>()
+    };
+    let held =
+        |key: &str, node: &str, left, since| Lock { acquired_at_ms: Some(NOW - since), ..lock(key, node, "1", left) };
+    let ordinary = vec![held("k", "quick", MINUTE, MINUTE), held("just", "busy", -5_000, 2 * MINUTE)];
+    assert_eq!(lies(mesh(ordinary, Vec::new(), Vec::new())), [] as [&str; 0]);
+    let idle = mesh(vec![held("k", "quick", -5 * MINUTE, 10 * MINUTE)], Vec::new(), Vec::new());
+    assert_eq!(lies(idle), ["quick sends heartbeats and let k run out: it renews nothing"]);
+    let unheard = mesh(vec![held("k", "ghost", MINUTE, 10 * MINUTE)], Vec::new(), Vec::new());
+    assert_eq!(lies(unheard), ["ghost holds k and never sent a heartbeat: nobody can tell whether it lives"]);
+    let lease = |id: &str, holder: &str, state: &str| Lease {
+        lease_id: id.into(),
+        task_id: None,
+        scope_key: "task:9".into(),
+        holder_node_id: holder.into(),
+        granted_at_ms: None,
+        expires_at_ms: Some(NOW + MINUTE),
+        state: state.into(),
+        authoritative: true,
+    };
+    let leased =
+        |leases| mesh(Vec::new(), Vec::new(), Vec::new()).after(observed(1, vec![Change::Leases(leases)], &[]));
+    let twice = leased(vec![lease("1", "quick", "granted"), lease("2", "busy", "renewed")]);
+    assert_eq!(lies(twice), ["task:9 is leased to busy and quick at once"]);
+    assert_eq!(lies(leased(vec![lease("1", "quick", "granted"), lease("1", "quick", "renewed")])), [] as [&str; 0]);
+}
+
+/// Work that goes on under a lock is a sign of life, whatever the coordination layer says.
+#[test]
+fn a_fresh_change_under_a_lock_asks_for_its_name() {
+    let seen = picture(mesh(vec![lock("file:src/a.rs", "dead", "3", MINUTE)], Vec::new(), Vec::new()), NOW);
+    let with = |age: Millis| {
+        let work = crate::data::work::Work { changed: Some(("src/a.rs".into(), NOW - age)), committed: None };
+        let work = [("src/a.rs".to_owned(), work)].into();
+        plan(&release(&seen, None), &seen, &Policy { work, ..Policy::default() }).unwrap()
+    };
+    let fresh = with(10_000);
+    assert_eq!((fresh.confirm.clone(), fresh.mode), (Confirm::Typed("file:src/a.rs".into()), Some(Mode::FenceOff)));
+    assert!(fresh.evidence.iter().any(|sign| sign.alive && sign.what == "newest change, src/a.rs"), "{fresh:#?}");
+    let old = with(20 * MINUTE);
+    assert_eq!((old.confirm, old.mode), (Confirm::Key, Some(Mode::Expire)));
+}

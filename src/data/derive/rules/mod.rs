@@ -4,6 +4,7 @@ mod attempts;
 mod fences;
 mod leaders;
 mod leases;
+mod lies;
 mod locks;
 mod log;
 mod nodes;
@@ -68,6 +69,22 @@ pub const RULES: &[Rule] = &[
         name: "lease-orphaned",
         summary: "leases in force are held by nodes that nobody knows",
         check: Check::Mesh(leases::orphaned),
+    },
+    Rule {
+        name: "heartbeat-idle",
+        summary: "a node sends heartbeats and renews nothing",
+        check: Check::Mesh(lies::renews_nothing),
+    },
+    Rule { name: "lock-early", summary: "a lock changed hands before its end", check: Check::Lock(lies::taken_early) },
+    Rule {
+        name: "lease-twice",
+        summary: "one scope is leased to several at once",
+        check: Check::Mesh(lies::leased_twice),
+    },
+    Rule {
+        name: "holder-unheard",
+        summary: "nodes hold locks and never sent a heartbeat",
+        check: Check::Mesh(lies::never_beat),
     },
     Rule {
         name: "mark-forgotten",
