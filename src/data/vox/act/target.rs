@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use super::error::{SqlCode, WriteError};
 use super::file::{OpenError, OpenFile};
 use crate::config::token::Token;
+use crate::data::action::hand::Working;
 use crate::data::sqlite::{self, collect};
 use crate::data::vox::backend::Rows;
 use crate::data::vox::hrana::{Client, HranaError};
@@ -28,12 +29,28 @@ pub enum WriteTarget {
         token: Option<Token>,
         timeout: Duration,
     },
+    /// A database behind something else: each exchange is one call.
+    Through(Box<dyn Exchange>),
+}
+
+/// Carries exchanges to a database. What it answers is believed as it is.
+pub trait Exchange: Send {
+    /// Runs statements that only read.
+    fn read<'a>(&'a mut self, statements: &'a [&'a str]) -> Working<'a, Result<Vec<Rows>, WriteError>>;
+
+    /// Runs statements in one transaction, and reads some more after its commit.
+    fn commit<'a>(
+        &'a mut self,
+        statements: &'a [&'a str],
+        reread: &'a [&'a str],
+    ) -> Working<'a, Result<Committed, WriteError>>;
 }
 
 /// A database, opened for one action.
 pub enum Session<'a> {
     File(Box<OpenFile>),
     Remote { client: &'a mut Client, token: Option<SecretString>, timeout: Duration },
+    Through(&'a mut dyn Exchange),
 }
 
 /// What a committed transaction answered.
@@ -59,6 +76,7 @@ impl WriteTarget {
                 };
                 Ok(Session::Remote { client, token, timeout: *timeout })
             }
+            Self::Through(exchange) => Ok(Session::Through(exchange.as_mut())),
         }
     }
 }
@@ -76,6 +94,7 @@ impl Session<'_> {
                 let answer = answer.and_then(|answer| answer.complete());
                 answer.map(|answer| answer.results).map_err(of_hrana)
             }
+            Self::Through(exchange) => exchange.read(statements).await,
         }
     }
 
@@ -104,6 +123,7 @@ impl Session<'_> {
                 };
                 Ok(Committed { results, reread })
             }
+            Self::Through(exchange) => exchange.commit(statements, reread).await,
         }
     }
 
@@ -112,7 +132,7 @@ impl Session<'_> {
     pub async fn close(self, reread: &[&str]) -> Option<Result<Vec<Rows>, String>> {
         match self {
             Self::File(file) => file.close(reread).await,
-            Self::Remote { .. } => None,
+            Self::Remote { .. } | Self::Through(_) => None,
         }
     }
 }
@@ -121,7 +141,8 @@ fn closed() -> WriteError {
     WriteError::Rejected { read_only: false, what: "the file is closed".into() }
 }
 
-async fn run_local(connection: &Connection, statements: &[&str]) -> Result<Vec<Rows>, (usize, libsql::Error)> {
+/// Runs statements on an open connection. An error says which of them failed.
+pub async fn run_local(connection: &Connection, statements: &[&str]) -> Result<Vec<Rows>, (usize, libsql::Error)> {
     let mut results = Vec::with_capacity(statements.len());
     for (step, sql) in statements.iter().enumerate() {
         let rows = connection.query(sql, ()).await.map_err(|error| (step, error))?;
@@ -130,7 +151,12 @@ async fn run_local(connection: &Connection, statements: &[&str]) -> Result<Vec<R
     Ok(results)
 }
 
-async fn commit_local(connection: &Connection, statements: &[&str], reread: &[&str]) -> Result<Committed, WriteError> {
+/// Runs statements in one transaction on an open connection, and reads some more after its commit.
+pub async fn commit_local(
+    connection: &Connection,
+    statements: &[&str],
+    reread: &[&str],
+) -> Result<Committed, WriteError> {
     let begun = run_local(connection, &["BEGIN IMMEDIATE"]).await;
     begun.map_err(|(_, error)| of_sqlite(0, &error))?;
     let results = match run_local(connection, statements).await {
