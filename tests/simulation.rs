@@ -57,6 +57,8 @@ enum Fate {
     Busy,
     /// Lost on its way: nothing ran, and nobody knows.
     LostBefore,
+    /// The answer was lost, and it is carried out later, when nobody waits any more.
+    Late,
     /// Carried out, and the answer was lost.
     LostAfter,
     /// Carried out, and what was read after it was lost.
@@ -73,6 +75,8 @@ struct Shared {
     connection: Connection,
     /// Changes that consoles made: the world before and after.
     changes: Vec<(World, World)>,
+    /// A transaction that is still on its way.
+    late: Option<Vec<String>>,
     killed: Arc<Notify>,
 }
 
@@ -87,6 +91,7 @@ impl Shared {
             Fate::Before,
             Fate::Busy,
             Fate::LostBefore,
+            Fate::Late,
             Fate::LostAfter,
             Fate::RereadLost,
             Fate::KilledBefore,
@@ -134,7 +139,7 @@ impl Exchange for Line {
             }
             match fate {
                 Fate::KilledBefore | Fate::KilledAfter => die(&killed).await,
-                Fate::LostAfter | Fate::RereadLost => Err(WriteError::Unknown("lost".into())),
+                Fate::Late | Fate::LostAfter | Fate::RereadLost => Err(WriteError::Unknown("lost".into())),
                 _ => run_local(&connection, statements)
                     .await
                     .map_err(|(_, error)| WriteError::Unknown(error.to_string())),
@@ -156,12 +161,12 @@ impl Exchange for Line {
             if fate == Fate::KilledBefore {
                 die(&killed).await;
             }
-            let before = world(&connection).await;
-            let committed = commit_local(&connection, statements, reread).await;
-            let after = world(&connection).await;
-            if before != after {
-                self.0.lock().unwrap().changes.push((before, after));
+            if fate == Fate::Late {
+                let late = statements.iter().map(|sql| (*sql).to_owned()).collect();
+                self.0.lock().unwrap().late = Some(late);
+                return Err(WriteError::Unknown("no answer".into()));
             }
+            let committed = carry_out(&self.0, statements, reread).await;
             match fate {
                 Fate::KilledAfter => die(&killed).await,
                 Fate::LostAfter => Err(WriteError::Unknown("lost".into())),
@@ -169,6 +174,28 @@ impl Exchange for Line {
                 _ => committed,
             }
         })
+    }
+}
+
+/// Carries a transaction out, and notes what changed.
+async fn carry_out(shared: &Arc<Mutex<Shared>>, statements: &[&str], reread: &[&str]) -> Result<Committed, WriteError> {
+    let connection = shared.lock().unwrap().connection.clone();
+    let before = world(&connection).await;
+    let committed = commit_local(&connection, statements, reread).await;
+    let after = world(&connection).await;
+    if before != after {
+        shared.lock().unwrap().changes.push((before, after));
+    }
+    committed
+}
+
+/// What was still on its way arrives.
+async fn arrive(shared: &Arc<Mutex<Shared>>) {
+    let late = shared.lock().unwrap().late.take();
+    if let Some(statements) = late {
+        let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+        // Nobody waits for what it answers.
+        let _ = carry_out(shared, &statements, &[]).await;
     }
 }
 
@@ -328,6 +355,7 @@ async fn schedule(seed: u64, connection: &Connection, journal: &std::path::Path)
         trouble,
         connection: connection.clone(),
         changes: Vec::new(),
+        late: None,
         killed: killed.clone(),
     }));
     let mut console = operator(&shared, journal.to_owned());
@@ -343,6 +371,7 @@ async fn schedule(seed: u64, connection: &Connection, journal: &std::path::Path)
             outcomes = console.run(&plan, "", &stop, |_| {}) => Some(outcomes[0].verdict),
             () = killed.notified() => None,
         };
+        arrive(&shared).await;
         let made: Vec<(World, World)> = shared.lock().unwrap().changes[changed..].to_vec();
         if made.len() > 1 || made.iter().any(|(before, after)| !explains(&action, before, after)) {
             return Err(format!("{action:?} led to {made:?}"));
