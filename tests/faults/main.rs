@@ -73,6 +73,8 @@ fn page(rows: &[Row]) -> String {
             row.seen.replace('`', "'")
         ));
     }
+    out.push_str("\n");
+    out.push_str(include_str!("also.md"));
     out.push_str(
         "\nElsewhere: fsync and SIGKILL at every step of an action (`tests/evacuating.rs`), torn copies under a storm of commits and\n\
          checkpoints (`tests/files.rs`), control planes that fail in every way (`tests/control_plane.rs`), schemas of other versions\n\
