@@ -62,6 +62,56 @@ async fn a_lock_is_released_through_a_server() {
     assert_eq!(seen["oplog"].as_array().unwrap().len(), 1, "{json}");
 }
 
+/// A key made for this test alone, and what it signed: it may read, it may write, and it might have written once.
+const KEY: &str = "uTmnh73-zYapXUn1udW24D-O4HBGSLvdldVN8yCmbfU";
+const HEAD: &str = "eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCJ9.";
+const READS: &str =
+    "eyJhIjoicm8ifQ.yCjMi0Q2_nYwPkStwcVqmXfFvdefZv9la8Jh_LbJeog9VgFVW6K0yMBDvFhqTPVhiaqAGr4aiEeyRjexsSGJBw";
+const WRITES: &str =
+    "eyJhIjoicncifQ.JoJpgtKygLAzXuwckBuAGzCorSENUyWQ0YUHXxF2cW3-P0btwZIWUO8eSkQDhQJ-1GU8_MBHwjmpIY-rsoqiAA";
+const EXPIRED: &str = "eyJhIjoicnciLCJleHAiOjE3OTU2NjE3ODd9.YC9QAeHS1TIYsd3BjHFToNJJXHKtyC5p3DbXWSusV6kR3SdtrkMpDD_Mhvr6vlQBpbrhr91vH7_h_lDjdc-3AA";
+
+/// H6: what a token may not do is told by the server, and nothing is done.
+#[tokio::test]
+async fn tokens_that_may_read_write_or_nothing_any_more() {
+    let Some(program) = sqld::installed() else { return };
+    let keys = tempfile::tempdir().unwrap();
+    let key = keys.path().join("key");
+    std::fs::write(&key, KEY).unwrap();
+    let server = Sqld::start(program, &["--auth-jwt-key-file", key.to_str().unwrap()]);
+    let writes = format!("{HEAD}{WRITES}");
+    server.execute(&plain(lockkeeper::demo::write::SCHEMA), &writes).await;
+    server.execute(MESH, &writes).await;
+    let run = |token: &str, arguments: &[&str]| {
+        let file = keys.path().join("token");
+        std::fs::write(&file, format!("{HEAD}{token}\n")).unwrap();
+        let output = support::lockkeeper()
+            .args(arguments)
+            .args(["--db", &server.url(), "--token-file", file.to_str().unwrap()])
+            .env("XDG_STATE_HOME", keys.path().join("state"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(!said.contains(token) && !said.contains(HEAD), "the token is shown: {said}");
+        (output.status.code(), said)
+    };
+    let release = ["release", "file:a.rs", "--fence", "3", "--yes"];
+    let (code, said) = run(READS, &["check"]);
+    assert_eq!(code, Some(2), "it reads as ever: {said}");
+    let (code, said) = run(READS, &release);
+    assert_eq!(code, Some(5), "{said}");
+    // G3: a replica reads on with it.
+    let token = Some(lockkeeper::config::token::Token::File(keys.path().join("token")));
+    let mut replica = server.replica(&keys.path().join("replica.db"), token);
+    assert_eq!(locks(&poll(&mut replica).await).unwrap().len(), 2);
+    let (code, said) = run(EXPIRED, &["check"]);
+    assert!(code == Some(3) && said.to_lowercase().contains("expired"), "{code:?}: {said}");
+    let (code, said) = run("not-a-token", &["check"]);
+    assert!(code == Some(3) && said.contains("401"), "{code:?}: {said}");
+    let (code, said) = run(WRITES, &release);
+    assert_eq!(code, Some(0), "{said}");
+}
+
 /// A server's own refusals are told as they are.
 #[tokio::test]
 async fn an_answer_that_is_too_large_for_a_server_is_said() {
