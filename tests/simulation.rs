@@ -154,7 +154,7 @@ impl Exchange for Line {
     ) -> Working<'a, Result<Committed, WriteError>> {
         Box::pin(async move {
             agents(&self.0).await;
-            let (fate, connection, killed) = self.next();
+            let (fate, _, killed) = self.next();
             if let Some(error) = refused(fate) {
                 return Err(error);
             }
