@@ -73,7 +73,7 @@ fn page(rows: &[Row]) -> String {
             row.seen.replace('`', "'")
         ));
     }
-    out.push_str("\n");
+    out.push('\n');
     out.push_str(include_str!("also.md"));
     out.push_str(
         "\nElsewhere: fsync and SIGKILL at every step of an action (`tests/evacuating.rs`), torn copies under a storm of commits and\n\
