@@ -14,6 +14,7 @@ use super::locks::{LockState, LockView, state};
 use super::messages::Turn;
 use super::nodes::Nodes;
 use super::queues::{Queues, Waiter};
+use super::staleness::Staleness;
 use crate::data::mesh::Touched;
 use crate::data::shelf::Shelf;
 use crate::text::Text;
@@ -35,6 +36,8 @@ pub(super) struct Locks {
     pub(super) queues: BTreeSet<(Reverse<usize>, Option<Millis>, u32)>,
     /// Locks whose fence went back.
     pub(super) back: BTreeSet<u32>,
+    /// Locks that are past their end, or whose holder is nobody that is known.
+    pub(super) doubtful: BTreeSet<u32>,
     /// The queue of all locks that nobody waits for.
     nobody: Arc<[Waiter]>,
     /// Agents by number, and the line of each lock with a queue.
@@ -250,6 +253,10 @@ impl Locks {
             }
             None => self.lines_moved |= self.lines.remove(&home).is_some(),
         }
+        let doubtful = |view: &LockView| {
+            (view.state == LockState::Expired || view.holder_staleness == Staleness::Unknown).then_some(home)
+        };
+        move_in(&mut self.doubtful, before.and_then(doubtful), now.and_then(doubtful));
         if now.and_then(|view| view.fences.as_ref()).is_some_and(|fences| fences.back.is_some()) {
             self.back.insert(home);
         } else {

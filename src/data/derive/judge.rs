@@ -232,6 +232,7 @@ impl Judge {
             stuck: stuck.collect(),
             worst: worst.cloned().collect(),
             back: self.locks.at(self.locks.back.iter().copied()),
+            doubtful: self.locks.at(self.locks.doubtful.iter().copied()),
             of_one_name: self.locks.of_one_name(),
         }
     }

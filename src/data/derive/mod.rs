@@ -139,6 +139,8 @@ pub struct Marked {
     pub worst: Vec<Arc<NodeView>>,
     /// Locks whose fence went back.
     pub back: Vec<Arc<LockView>>,
+    /// Locks that are past their end, or whose holder is nobody that is known.
+    pub doubtful: Vec<Arc<LockView>>,
     /// Resources that have several locks, and these.
     pub of_one_name: Vec<(Arc<str>, Vec<Arc<LockView>>)>,
 }

@@ -117,6 +117,8 @@ impl Picture {
             stuck: stuck.into_iter().take(SCREENFUL).map(|(_, stuck)| stuck).collect(),
             worst: first(self.nodes.shared(), NODES, |node| (Reverse(node.staleness.rank()), node.key.clone())),
             back: self.marked.back.iter().filter(there).cloned().collect(),
+            // Its findings are made of the whole mesh, as those of one name are.
+            doubtful: Vec::new(),
             // What several repositories have is judged of the whole mesh.
             of_one_name: Vec::new(),
         }

@@ -25,8 +25,7 @@ fn is_of_a_node(view: &LockView) -> bool {
 /// A node that sends heartbeats long after its locks ran out: something in it lives that does none of its work.
 pub(super) fn renews_nothing(picture: &Picture, thresholds: &Thresholds, found: &mut Vec<Finding>) {
     let mut by_node: BTreeMap<Text, Vec<&LockView>> = BTreeMap::new();
-    // Few locks are past their end, and fewer are held by nobody known: of the others nothing is asked.
-    for view in picture.locks.iter().filter(|view| view.state == LockState::Expired && is_of_a_node(view)) {
+    for view in picture.marked.doubtful.iter().filter(|view| view.state == LockState::Expired && is_of_a_node(view)) {
         let Some(ended) = view.expires_ms else { continue };
         let Some(node) = picture.node_in(&view.lock.holder_node, &view.lock.repository_id) else { continue };
         let beat_since = node.seen_ms.is_some_and(|seen| seen.saturating_sub(ended) > thresholds.stale_ms);
@@ -99,9 +98,7 @@ pub(super) fn never_beat(picture: &Picture, thresholds: &Thresholds, found: &mut
         return;
     }
     let mut by_node: BTreeMap<&Text, Vec<&LockView>> = BTreeMap::new();
-    let held_by_whom =
-        |view: &&LockView| view.holder_staleness == Staleness::Unknown && view.state != LockState::Expired;
-    for view in picture.locks.iter().filter(held_by_whom).filter(|view| is_of_a_node(view)) {
+    for view in picture.marked.doubtful.iter().filter(|view| view.state != LockState::Expired && is_of_a_node(view)) {
         let old = view.acquired_ms.is_some_and(|at| picture.at_ms.saturating_sub(at) > thresholds.stale_ms);
         if old && picture.nodes_named(&view.lock.holder_node).next().is_none() {
             by_node.entry(&view.lock.holder_node).or_default().push(view);
