@@ -267,6 +267,7 @@ async fn a_read_only_console_has_no_hands_at_all() {
 }
 
 /// What ends while an action is at it must neither fold the log into the file nor keep a lock on it.
+/// A9: what was written counts once it is there after the file was closed.
 #[tokio::test]
 async fn an_engine_that_comes_during_the_action_keeps_its_log() {
     use lockkeeper::data::vox::act::file::OpenFile;
@@ -305,6 +306,7 @@ fn run_remote(place: &Place, url: &str, arguments: &[&str]) -> Output {
     command.stdin(std::process::Stdio::null()).output().unwrap()
 }
 
+/// A2, B3: it is looked for again, and told for what it is.
 #[tokio::test]
 async fn a_lost_answer_is_neither_done_nor_failed_until_it_is_read_back() {
     // Polls take two requests, an action three: what is there, what is logged, the transaction itself.

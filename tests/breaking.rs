@@ -219,6 +219,7 @@ fn of_two_processes_one_wins() {
 }
 
 /// A breaker ends at each of its steps; whoever comes after it cleans up.
+/// D2: ended at any step, it bars nobody for ever.
 #[test]
 fn a_breaker_that_is_ended_leaves_nothing_that_stays() {
     for step in Step::iter() {
@@ -254,6 +255,7 @@ fn a_breaker_that_is_ended_leaves_nothing_that_stays() {
 }
 
 /// A breaker ends at each of its steps; the next start of a console puts right what it left.
+/// D3: what was left is put right.
 #[test]
 fn what_an_ended_breaker_left_is_put_right_at_the_next_start() {
     for step in Step::iter() {

@@ -227,6 +227,7 @@ async fn both_backends_say_the_same() {
     assert_eq!(two.poll().await.remove(0).unwrap().cost.bytes, 0, "what was read is not read again");
 }
 
+/// D7: as those who serve it say.
 #[tokio::test]
 async fn leases_have_their_queue_in_the_order_in_which_it_is_served() {
     let folder = tempfile::tempdir().unwrap();
@@ -362,6 +363,7 @@ async fn a_project_alone_is_checked_printed_and_hung_on_a_wall() {
 }
 
 /// From the command line: the lock that was seen, by its token; a lock in force is refused; a claim is explained.
+/// D8: tokens are text.
 #[test]
 fn a_stale_lock_directory_is_broken_from_the_command_line() {
     let folder = tempfile::tempdir().unwrap();

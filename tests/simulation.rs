@@ -436,6 +436,7 @@ fn simulate(from: u64, to: u64) {
     });
 }
 
+/// A1, A2, B2, B3: no word that is not so, and no entry without proof.
 #[test]
 fn whatever_fails_what_is_said_is_so() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());

@@ -177,6 +177,7 @@ mod tests {
         assert_eq!(journal.entries().map(|(entries, odd)| (entries.len(), odd)).unwrap(), (100, 0));
     }
 
+    /// B5: open attempts are carried on.
     #[test]
     fn nothing_open_is_forgotten_however_long_the_file_gets() {
         let folder = tempfile::tempdir().unwrap();

@@ -278,6 +278,7 @@ mod tests {
         assert!(matches!(answer(large, 1), Err(Lost::TooLarge { limit: None, .. })));
     }
 
+    /// A2: what is not recognised is a lost answer.
     #[rstest::rstest]
     #[case("")]
     #[case(r#"{"type":"none"}"#)]

@@ -504,3 +504,52 @@ fn a_fresh_change_under_a_lock_asks_for_its_name() {
     let old = with(20 * MINUTE);
     assert_eq!((old.confirm, old.mode), (Confirm::Key, Some(Mode::Expire)));
 }
+
+/// C2: a copy that an earlier try delivered is named before another agent gets one.
+#[test]
+fn a_copy_that_was_taken_is_not_given_to_another() {
+    let mut sent = envelope(8, "3", 43);
+    sent.table = MessageTable::Inbox;
+    let mut base = mesh(Vec::new(), Vec::new(), vec![sent]);
+    let seen = picture(base.clone(), NOW);
+    let reroute =
+        |to: &str| Intent::Reroute { messages: vec![seen.messages.get(0).unwrap().key()], to: Some(to.into()) };
+    let first = plan(&reroute("1"), &seen, &Policy::default()).unwrap();
+    base.mesh.journal = vec![Entry { verdict: Some(Verdict::Done), ..attempt(first.steps[0].action.clone()) }].into();
+    let why = made(&reroute("2"), base.clone()).unwrap_err().why;
+    assert!(why.as_str().contains("agent 1 took it"), "{why}");
+    // Where it is not known whether it arrived, a person decides.
+    base.mesh.journal =
+        vec![Entry { verdict: Some(Verdict::Unknown), ..attempt(first.steps[0].action.clone()) }].into();
+    let unclear = made(&reroute("2"), base).unwrap();
+    assert!(unclear.may_repeat && matches!(unclear.confirm, Confirm::Typed(_)), "{unclear:#?}");
+}
+
+/// C5, C9: what a drain costs, and that its deadline can be moved.
+#[test]
+fn a_drain_says_what_it_costs_and_moves_its_deadline() {
+    let seen = mesh(Vec::new(), Vec::new(), Vec::new());
+    let drain = |for_ms| Intent::Drain { nodes: vec!["dead".into()], on: true, for_ms };
+    let effect = |plan: &Plan| plan.steps[0].effect[0].to_string();
+    let first = made(&drain(None), seen.clone()).unwrap();
+    assert!(effect(&first).contains("refuses to renew its 1 lease"), "{}", effect(&first));
+    let drained = RegistryNode { maintenance: true, ..registered("dead", 20 * MINUTE, &[]) };
+    let seen = seen.after(observed(1, vec![Change::Registry(vec![drained])], &["nodes", "exec leases", "inbox"]));
+    assert!(made(&drain(None), seen.clone()).is_err(), "it is drained already");
+    let moved = made(&drain(Some(5 * MINUTE)), seen).unwrap();
+    assert!(effect(&moved).contains("deadline is moved"), "{}", effect(&moved));
+}
+
+/// C6, C7: what an evacuation cannot move is said, and that a task may be run twice.
+#[test]
+fn an_evacuation_leaves_nothing_behind_in_silence() {
+    let mut claimed = envelope(9, "4", 77);
+    (claimed.table, claimed.claim_owner, claimed.claim_until_ms) =
+        (MessageTable::Inbox, Some("dead:1".into()), Some(NOW + MINUTE));
+    let seen = mesh(Vec::new(), Vec::new(), vec![claimed]);
+    let plan = made(&Intent::Evacuate { node: "dead".into() }, seen).unwrap();
+    assert!(plan.left_out.iter().any(|(name, _)| name.as_str().starts_with("message 9")), "{:?}", plan.left_out);
+    assert!(plan.unknowns.iter().any(|what| what.as_str().contains("runs the task itself")), "{:?}", plan.unknowns);
+    let revoke = plan.steps.iter().find(|step| matches!(step.action, Action::Revoke { .. })).unwrap();
+    assert_eq!(revoke.after, Some(0), "a lease that its holder renews is in force again");
+}

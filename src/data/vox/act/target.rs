@@ -222,6 +222,7 @@ fn of_hrana(error: HranaError) -> WriteError {
 mod tests {
     use super::*;
 
+    /// A1: what fails after the commit takes nothing back.
     #[rstest::rstest]
     #[case(0, SqlCode::Busy, true)]
     #[case(2, SqlCode::Other, true)]
