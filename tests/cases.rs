@@ -237,6 +237,36 @@ fn d1_an_odd_record_is_no_reason_to_break_a_lock() {
     }
 }
 
+/// D10: a place that is named twice is watched once, and events that are not read are told of.
+#[tokio::test]
+async fn d10_a_place_is_watched_once_and_what_is_not_read_is_said() {
+    let tree = tempfile::tempdir().unwrap();
+    let state = tree.path().join(".harn");
+    std::fs::create_dir_all(state.join("events/topics")).unwrap();
+    let sources = |arguments: &[&str]| {
+        let output = support::run(&[&["snapshot", "--format", "json"][..], arguments].concat());
+        let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let names: Vec<String> =
+            seen["sources"].as_array().unwrap().iter().map(|s| s["kind"].as_str().unwrap().to_owned()).collect();
+        (names, seen.to_string())
+    };
+    let (project, state_path) = (tree.path().to_str().unwrap(), state.to_str().unwrap());
+    let (names, _) = sources(&["--harn", project, "--harn", state_path]);
+    assert_eq!(names.iter().filter(|kind| *kind == "event log").count(), 1, "{names:?}");
+    let place = Place::new("").await;
+    let link = tree.path().join("link.db");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(&place.database, &link).unwrap();
+    #[cfg(unix)]
+    assert_eq!(sources(&["--db", &place.database, "--db", link.to_str().unwrap()]).0, ["database"]);
+
+    std::fs::write(state.join("events.sqlite"), "an older log").unwrap();
+    let newer = std::fs::File::create(state.join("events/topics/a.jsonl")).unwrap();
+    newer.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(5)).unwrap();
+    let (_, said) = sources(&["--harn", project]);
+    assert!(said.contains("holds events as well, and is not read"), "{said}");
+}
+
 /// E7: a link to a database is that database, with its log beside it.
 #[cfg(unix)]
 #[tokio::test]

@@ -133,10 +133,11 @@ impl Settings {
             let what = format!("\"{text}\" is no time of night");
             return Err(ConfigError::new(&layers.get("wall.night").origin, what, "write one such as 22:00-06:00"));
         }
-        settings.databases = databases(layers, around)?;
-        settings.controls = controls(layers, around)?;
+        settings.databases = once(databases(layers, around)?, Database::identity);
+        settings.controls = once(controls(layers, around)?, |control| control.base.as_str().to_owned());
         settings.registry = layers.text("registry").map(|path| around.path(path));
-        settings.projects = layers.get("harn.dir").texts.iter().map(|dir| project(&around.path(dir), around)).collect();
+        let projects = layers.get("harn.dir").texts.iter().map(|dir| project(&around.path(dir), around));
+        settings.projects = once(projects, Project::identity);
         if !settings.has_places() {
             settings.find_places(layers, around);
         }
@@ -266,13 +267,41 @@ impl Settings {
 }
 
 /// The project at a folder. What the environment says of a state root is for folders that have none of their own.
+/// Each thing once, however often it was named.
+fn once<T, K: PartialEq>(all: impl IntoIterator<Item = T>, identity: impl Fn(&T) -> K) -> Vec<T> {
+    let (mut kept, mut known) = (Vec::new(), Vec::new());
+    for one in all {
+        let name = identity(&one);
+        if !known.contains(&name) {
+            known.push(name);
+            kept.push(one);
+        }
+    }
+    kept
+}
+
+impl Database {
+    /// What tells it from other databases: where it is.
+    fn identity(&self) -> String {
+        match self {
+            Self::File { path, .. } => {
+                let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+                real.display().to_string()
+            }
+            Self::Remote { url, .. } | Self::Replica { url, .. } => url.as_str().to_owned(),
+        }
+    }
+}
+
 fn project(dir: &Path, around: &Surroundings) -> Project {
-    let own = Project::at(dir, None, None);
+    let var = |name: &str| around.env.get(name).filter(|value| !value.is_empty());
+    let backend = var("HARN_EVENT_LOG_BACKEND").map(String::as_str);
+    let own = Project::at(dir, None, None).by_backend(backend);
     if own.is_there() {
         return own;
     }
-    let var = |name: &str| around.env.get(name).filter(|path| !path.is_empty()).map(Path::new);
-    Project::at(dir, var("HARN_STATE_DIR"), var("HARN_EVENT_LOG_SQLITE_PATH"))
+    let path = |name: &str| var(name).map(Path::new);
+    Project::at(dir, path("HARN_STATE_DIR"), path("HARN_EVENT_LOG_SQLITE_PATH")).by_backend(backend)
 }
 
 fn databases(layers: &Layers, around: &Surroundings) -> Result<Vec<Database>, ConfigError> {

@@ -165,7 +165,8 @@ impl Builder<'_> {
         for project in &self.settings.projects {
             let name = project.name();
             let log = project.log.path();
-            let source = EventLog::new(project.log.clone(), self.settings.limits.window, wall_clock);
+            let source = EventLog::new(project.log.clone(), self.settings.limits.window, wall_clock)
+                .beside(project.other.clone());
             let place = absolute(log);
             let how = How {
                 system: harn::NAME,

@@ -1,5 +1,6 @@
 //! The event log as a source.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::its_clock;
@@ -18,6 +19,8 @@ pub struct EventLog {
     store: Store,
     ledger: Ledger,
     odd: u64,
+    /// Where events lie as well.
+    other: Option<PathBuf>,
     told: Option<u64>,
     clock: fn() -> Millis,
 }
@@ -27,7 +30,13 @@ impl EventLog {
     /// clock, by which Harn judges as well.
     #[must_use]
     pub fn new(place: LogPlace, window: usize, clock: fn() -> Millis) -> Self {
-        Self { store: Store::new(place, window), ledger: Ledger::new(window), odd: 0, told: None, clock }
+        Self { store: Store::new(place, window), ledger: Ledger::new(window), odd: 0, other: None, told: None, clock }
+    }
+
+    /// The same, beside events in another place that are not read.
+    #[must_use]
+    pub fn beside(self, other: Option<PathBuf>) -> Self {
+        Self { other, ..self }
     }
 
     async fn poll_now(&mut self) -> Result<Observation, Fault> {
@@ -41,7 +50,13 @@ impl EventLog {
         }
         if self.told != Some(self.odd) {
             let note = format!("{} rows are no events, or larger than an event may be", self.odd);
-            seen.notes = Some(if self.odd > 0 { vec![note.into()] } else { Vec::new() });
+            let odd = (self.odd > 0).then(|| note.into());
+            let other = self.other.as_ref().map(|other| {
+                let other = other.display();
+                format!("{other} holds events as well, and is not read: HARN_EVENT_LOG_BACKEND, then the newer decides")
+                    .into()
+            });
+            seen.notes = Some(odd.into_iter().chain(other).collect());
             self.told = Some(self.odd);
         }
         seen.changes = self.ledger.take(news, (self.clock)());

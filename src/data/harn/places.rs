@@ -1,6 +1,7 @@
 //! Where a Harn project keeps its state. Pure but for looking which files are there.
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// A folder that the operator named, or that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,6 +9,8 @@ pub struct Project {
     /// The work tree, in which lock directories stand beside what they protect.
     pub tree: PathBuf,
     pub log: LogPlace,
+    /// Where events lie as well and are not read.
+    pub other: Option<PathBuf>,
 }
 
 /// Where the event log is.
@@ -34,7 +37,8 @@ impl Project {
     pub fn at(dir: &Path, state: Option<&Path>, sqlite: Option<&Path>) -> Self {
         let is_state = |path: &Path| path.join("events.sqlite").is_file() || path.join("events/topics").is_dir();
         let state = match state {
-            Some(state) => state.to_owned(),
+            // A relative one is relative to the project.
+            Some(state) => dir.join(state),
             None if dir.file_name().is_some_and(|name| name == ".harn") || is_state(dir) => dir.to_owned(),
             None => dir.join(".harn"),
         };
@@ -42,12 +46,35 @@ impl Project {
         let tree = if named_state { dir.parent().unwrap_or(dir) } else { dir };
         let file = sqlite.map_or_else(|| state.join("events.sqlite"), Path::to_owned);
         let folder = state.join("events");
-        let log = if !file.is_file() && folder.join("topics").is_dir() {
-            LogPlace::Files(folder)
-        } else {
-            LogPlace::Sqlite(file)
+        let topics = folder.join("topics");
+        let (log, other) = match (file.is_file(), topics.is_dir()) {
+            (false, true) => (LogPlace::Files(folder), None),
+            (true, true) if last_written(&topics) > written(&file) => (LogPlace::Files(folder), Some(file)),
+            (true, true) => (LogPlace::Sqlite(file), Some(folder)),
+            _ => (LogPlace::Sqlite(file), None),
         };
-        Self { tree: tree.to_owned(), log }
+        Self { tree: tree.to_owned(), log, other }
+    }
+
+    /// The same with the backend that the environment names.
+    #[must_use]
+    pub fn by_backend(self, backend: Option<&str>) -> Self {
+        match (backend, self.log, self.other) {
+            (Some("file"), LogPlace::Sqlite(file), Some(folder)) => {
+                Self { tree: self.tree, log: LogPlace::Files(folder), other: Some(file) }
+            }
+            (Some("sqlite"), LogPlace::Files(folder), Some(file)) => {
+                Self { tree: self.tree, log: LogPlace::Sqlite(file), other: Some(folder) }
+            }
+            (_, log, other) => Self { tree: self.tree, log, other },
+        }
+    }
+
+    /// What tells it from other projects, however it was named.
+    #[must_use]
+    pub fn identity(&self) -> (PathBuf, PathBuf) {
+        let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        (real(&self.tree), real(self.log.path()))
     }
 
     /// Whether there is anything of Harn at all.
@@ -65,6 +92,20 @@ impl Project {
         let whole = std::path::absolute(&self.tree).unwrap_or_else(|_| self.tree.clone());
         whole.file_name().map_or_else(|| "harn".to_owned(), |name| name.to_string_lossy().into_owned())
     }
+}
+
+/// When a database was written last, its log included.
+fn written(file: &Path) -> Option<SystemTime> {
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    let at = |path: &Path| path.metadata().ok()?.modified().ok();
+    at(file).max(at(Path::new(&log)))
+}
+
+/// When a file of a folder was written last.
+fn last_written(folder: &Path) -> Option<SystemTime> {
+    let files = std::fs::read_dir(folder).ok()?.flatten();
+    files.filter_map(|file| file.metadata().ok()?.modified().ok()).max()
 }
 
 /// The file of host leases, by the environment.
@@ -90,7 +131,7 @@ mod tests {
         let state = tree.join(".harn");
         fs::create_dir_all(state.join("events/topics")).unwrap();
         let of = |dir: &Path| Project::at(dir, None, None);
-        assert_eq!(of(&tree), Project { tree: tree.clone(), log: LogPlace::Files(state.join("events")) });
+        assert_eq!(of(&tree), Project { tree: tree.clone(), log: LogPlace::Files(state.join("events")), other: None });
         assert_eq!(of(&state), of(&tree), "its state root names it as well");
         fs::write(state.join("events.sqlite"), "").unwrap();
         assert_eq!(of(&tree).log, LogPlace::Sqlite(state.join("events.sqlite")));
