@@ -72,6 +72,14 @@ pub enum Event {
     },
 }
 
+/// Resources of a mesh that signs of work were asked for, for a plan or for the lock that is inspected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Asked {
+    mesh: usize,
+    inspected: Option<scene::Key>,
+    resources: Vec<String>,
+}
+
 /// What the app wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -214,8 +222,8 @@ pub enum Theme {
 pub struct App {
     pub options: Options,
     pub now_ms: Millis,
-    /// The resources that signs of work were asked for last, and of which mesh.
-    asked: Option<(usize, Vec<String>)>,
+    /// What signs of work were asked for last.
+    asked: Option<Asked>,
     /// How far the wall clock was set since the start: for the clock on screen alone.
     pub set_ahead_ms: Millis,
     pub started_ms: Millis,

@@ -15,6 +15,7 @@ use crate::config::settings::{Control, Database};
 use crate::config::{ConfigError, Settings};
 use crate::configured::{Configured, named};
 use crate::data::action::hand::Purpose;
+use crate::data::derive::only::Only;
 use crate::data::harn::places::Project;
 use crate::demo::Demo;
 use crate::oneshot::act::{Ask, End};
@@ -277,8 +278,8 @@ fn snapshot(global: &Global, arguments: &SnapshotArgs) -> anyhow::Result<u8> {
     print(&text)?;
     let mut all = exit::DONE;
     for picture in &pictures {
-        if let Some(only) = picture.only.as_ref().filter(|only| !only.known) {
-            eprintln!("lockkeeper: nothing here names repository {}", only.repository);
+        if let Some(unknown) = picture.only.as_ref().and_then(Only::unknown) {
+            eprintln!("lockkeeper: {unknown}");
         }
         if picture.mesh.sources.iter().any(|s| s.health.last_ok_ms.is_some()) {
             continue;

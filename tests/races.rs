@@ -12,7 +12,6 @@ use lockkeeper::config::address::Address;
 use lockkeeper::config::token::Token;
 use lockkeeper::data::action::hand::{Purpose, WriteAccess};
 use lockkeeper::data::action::outcome::{Outcome, Verdict};
-use lockkeeper::data::action::plan::{Confirm, Plan, Step};
 use lockkeeper::data::action::{Action, LockGuard, MessageGuard, Mode};
 use lockkeeper::data::model::{LockTable, MessageTable};
 use lockkeeper::data::source::Identity;
@@ -100,18 +99,7 @@ impl Arena {
     }
 
     async fn run(&mut self, action: Action) -> Outcome {
-        let step = Step { action, source: "db".into(), effect: Vec::new(), after: None };
-        let plan = Plan {
-            title: "t".into(),
-            about: Vec::new(),
-            steps: vec![step],
-            evidence: Vec::new(),
-            unknowns: Vec::new(),
-            left_out: Vec::new(),
-            confirm: Confirm::Key,
-            may_repeat: false,
-            mode: None,
-        };
+        let plan = support::one_step(action);
         self.operator.run(&plan, "", &Stop::default(), |_| {}).await.remove(0)
     }
 

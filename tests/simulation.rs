@@ -2,6 +2,8 @@
 //! exchange: before it, after it was carried out, with the answer lost, or with the console killed. Each schedule follows
 //! from a number; a failure names it, and `SIMULATE=<number>` repeats that one alone. `SIMULATE_RUNS` says how many run.
 
+mod support;
+
 use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -9,7 +11,6 @@ use std::sync::{Arc, Mutex};
 use libsql::{Connection, Value};
 use lockkeeper::data::action::hand::{Hand, Purpose, Working, WriteAccess};
 use lockkeeper::data::action::outcome::Verdict;
-use lockkeeper::data::action::plan::{Confirm, Plan, Step};
 use lockkeeper::data::action::{Action, LockGuard, MessageGuard, Mode};
 use lockkeeper::data::model::{LockTable, MessageTable};
 use lockkeeper::data::source::Identity;
@@ -302,20 +303,6 @@ fn operator(shared: &Arc<Mutex<Shared>>, journal: PathBuf) -> Operator {
     Operator::new(hands, &[identity], JournalFile::new(journal), access, "ada".into(), "m".into(), clock)
 }
 
-fn plan(action: Action) -> Plan {
-    Plan {
-        title: "t".into(),
-        about: Vec::new(),
-        steps: vec![Step { action, source: "db".into(), effect: Vec::new(), after: None }],
-        evidence: Vec::new(),
-        unknowns: Vec::new(),
-        left_out: Vec::new(),
-        confirm: Confirm::Key,
-        may_repeat: false,
-        mode: None,
-    }
-}
-
 /// Whether an action may be what led from one world to the next.
 fn explains(action: &Action, before: &World, after: &World) -> bool {
     match action {
@@ -365,7 +352,7 @@ async fn schedule(seed: u64, connection: &Connection, journal: &std::path::Path)
         agents(&shared).await;
         let Some(action) = decide(&seen, &mut random) else { continue };
         let changed = shared.lock().unwrap().changes.len();
-        let plan = plan(action.clone());
+        let plan = support::one_step(action.clone());
         let stop = Stop::default();
         let ended = tokio::select! {
             outcomes = console.run(&plan, "", &stop, |_| {}) => Some(outcomes[0].verdict),

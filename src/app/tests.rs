@@ -191,6 +191,16 @@ fn select(app: &mut App, name: &str) {
 }
 
 #[test]
+fn signs_of_work_are_looked_for_anew_on_the_way_from_a_lock_to_its_plan() {
+    let mut app = dead_and_living();
+    select(&mut app, "lock:a");
+    let looks = [Effect::Work { mesh: 0, resources: vec!["a".to_owned()] }];
+    assert_eq!(press(&mut app, "\r"), looks);
+    assert!(update(&mut app, Event::Tick(NOW + 1_000)).is_empty(), "once for each");
+    assert_eq!(press(&mut app, "x"), looks);
+}
+
+#[test]
 fn enter_never_confirms_and_escape_leaves() {
     for name in ["a", "b"] {
         for key in ["\r", "\x1b", "q", "n"] {

@@ -7,6 +7,7 @@ use super::role::{Role, State};
 use super::scene::Scene;
 use crate::data::derive::Picture;
 use crate::data::derive::findings::{Finding, Severity};
+use crate::data::derive::only::Only;
 use crate::data::derive::sources::SourceHealth;
 use crate::time::{Millis, short};
 
@@ -100,8 +101,7 @@ pub fn of_picture(picture: &Picture) -> Verdict {
     if !heard {
         return starting();
     }
-    if let Some(only) = picture.only.as_ref().filter(|only| !only.known) {
-        let says = format!("nothing here names repository {}", only.repository);
+    if let Some(says) = picture.only.as_ref().and_then(Only::unknown) {
         return Verdict::new('▲', says, Role::Warn, Urgency::Warning);
     }
     let worries = picture.counts.critical + picture.counts.warnings;

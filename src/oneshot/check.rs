@@ -4,6 +4,7 @@ use crate::data::derive::Picture;
 use crate::data::derive::findings::Severity;
 use crate::data::derive::locks::LockState;
 use crate::data::derive::messages::MessageState;
+use crate::data::derive::only::Only;
 use crate::data::derive::sources::SourceHealth;
 use crate::data::derive::staleness::Staleness;
 use crate::data::derive::tasks::TaskState;
@@ -63,7 +64,7 @@ fn judge(picture: &Picture) -> Judged {
     let unheard = picture.sources.iter().filter(|s| s.health != SourceHealth::Live).count();
     let unseen = picture.unseen();
     let worst = picture.findings.first().map(|f| f.severity);
-    let nameless = picture.only.as_ref().filter(|only| !only.known);
+    let nameless = picture.only.as_ref().and_then(Only::unknown);
     let (word, code) = match worst {
         _ if unheard == picture.sources.len() => ("UNKNOWN", 3),
         _ if nameless.is_some() => ("UNKNOWN", 3),
@@ -74,9 +75,7 @@ fn judge(picture: &Picture) -> Judged {
     };
     let worries = picture.findings.iter().filter(|f| f.severity >= Severity::Warning).count();
     let says = match (code, picture.findings.first()) {
-        (3, _) if nameless.is_some() && unheard < picture.sources.len() => {
-            format!("nothing here names repository {}", nameless.map_or("", |only| only.repository.as_str()))
-        }
+        (3, _) if nameless.is_some() && unheard < picture.sources.len() => nameless.unwrap_or_default(),
         (0, _) | (_, None) => format!("{} nodes, {} locks, nothing stuck", picture.nodes.len(), picture.locks.len()),
         (3, _) if !unseen.is_empty() => {
             let all: Vec<String> = unseen.iter().map(ToString::to_string).collect();

@@ -7,6 +7,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use lockkeeper::data::action::Action;
+use lockkeeper::data::action::plan::{Confirm, Plan, Step};
+
 pub mod screen;
 
 /// How long anything may take before a test gives up; never how long it waits.
@@ -124,5 +127,20 @@ pub fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
         }
         assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A plan of one step at the source `db`.
+pub fn one_step(action: Action) -> Plan {
+    Plan {
+        title: "t".into(),
+        about: Vec::new(),
+        steps: vec![Step { action, source: "db".into(), effect: Vec::new(), after: None }],
+        evidence: Vec::new(),
+        unknowns: Vec::new(),
+        left_out: Vec::new(),
+        confirm: Confirm::Key,
+        may_repeat: false,
+        mode: None,
     }
 }

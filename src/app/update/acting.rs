@@ -9,7 +9,7 @@ use super::super::overlay::{Overlay, Picker};
 use super::super::preview::{Preview, Running, Standing, StepState, Typing};
 use super::super::role::Role;
 use super::super::views::ViewId;
-use super::super::{App, Effect};
+use super::super::{App, Asked, Effect};
 use crate::data::action::outcome::{Progress, Verdict};
 use crate::data::action::plan::Intent;
 
@@ -70,26 +70,33 @@ impl App {
 
     /// Asks for signs of work on what is previewed or looked into, once each time it comes on screen.
     pub(super) fn look_for_work(&mut self) -> Option<Effect> {
-        let ask = match &self.overlay {
+        let asked = match &self.overlay {
             Some(Overlay::Preview(preview)) => {
                 let picture = self.latest().whole(preview.mesh)?;
-                (preview.mesh, preview.plan.resources(picture))
+                Asked { mesh: preview.mesh, inspected: None, resources: preview.plan.resources(picture) }
             }
             Some(Overlay::Inspector(inspector)) if inspector.view == ViewId::Locks => {
+                // A lock is searched for among all: once, not at each event.
+                let inspected = Some(inspector.key.clone());
+                if self.asked.as_ref().is_some_and(|asked| asked.inspected == inspected) {
+                    return None;
+                }
                 let picture = self.latest().whole(inspector.key.mesh)?;
-                let lock = picture.holds().find(|lock| lock.key() == inspector.key.key)?;
-                (inspector.key.mesh, vec![picture.names.canonical(lock.lock.lock_key.raw()).to_owned()])
+                let lock = picture.holds().find(|lock| lock.key() == inspector.key.key);
+                let name = lock.map(|lock| picture.names.canonical(lock.lock.lock_key.raw()).to_owned());
+                Asked { mesh: inspector.key.mesh, inspected, resources: name.into_iter().collect() }
             }
             _ => {
                 self.asked = None;
                 return None;
             }
         };
-        if ask.1.is_empty() || self.asked.as_ref() == Some(&ask) {
+        if self.asked.as_ref() == Some(&asked) {
             return None;
         }
-        self.asked = Some(ask.clone());
-        Some(Effect::Work { mesh: ask.0, resources: ask.1 })
+        let (mesh, resources) = (asked.mesh, asked.resources.clone());
+        self.asked = Some(asked);
+        (!resources.is_empty()).then_some(Effect::Work { mesh, resources })
     }
 
     /// A new picture of a mesh came: whatever is previewed there is compared with it.

@@ -65,9 +65,12 @@ impl App {
             Some(row) => {
                 let mut page = list.inspect(&self.scene, row, self.shown_ms());
                 page.title.insert_str(0, &self.scene.prefix(row.mesh()));
-                if let Some((mesh, resources)) = self.asked.as_ref().filter(|_| inspector.view == ViewId::Locks) {
-                    let policy = self.options.policy(*mesh);
-                    if let Some(work) = resources.first().and_then(|name| policy.work.get(name)) {
+                if let Some(asked) =
+                    self.asked.as_ref().filter(|asked| asked.inspected.as_ref() == Some(&inspector.key))
+                {
+                    let watched = self.options.watched.get(asked.mesh);
+                    let name = asked.resources.first();
+                    if let Some(work) = watched.zip(name).and_then(|(watched, name)| watched.policy.work.get(name)) {
                         inspections::lock::work(&mut page, work, self.shown_ms());
                     }
                 }

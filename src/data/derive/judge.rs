@@ -9,7 +9,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::chain::{self, LogView};
-use super::findings::{Book, Severity};
+use super::findings::Book;
 use super::graph::WaitGraph;
 use super::holds::{Locks, Reasons};
 use super::leases::{self, LeaderView, LeaseView};
@@ -210,10 +210,7 @@ impl Judge {
     }
 
     fn counts(&self, picture: &Picture) -> Counts {
-        // Worst first: the counts are where the next severity begins.
-        let critical = picture.findings.partition_point(|f| f.severity == Severity::Critical);
-        let beyond = picture.findings.partition_point(|f| f.severity != Severity::Info);
-        Counts { critical, warnings: beyond - critical, open_tasks: self.open_tasks, nodes: self.levels }
+        Counts::new(&picture.findings, self.open_tasks, self.levels)
     }
 
     fn mark(&self) -> Marked {

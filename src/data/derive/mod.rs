@@ -27,7 +27,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use self::chain::LogView;
-use self::findings::Finding;
+use self::findings::{Finding, Severity};
 use self::graph::WaitGraph;
 use self::leases::{LeaderView, LeaseView};
 use self::locks::LockView;
@@ -152,6 +152,15 @@ pub enum Stuck {
     Task(Arc<TaskView>),
 }
 
+impl Counts {
+    /// Of findings, worst first: the counts are where the next severity begins.
+    fn new(findings: &[Arc<Finding>], open_tasks: usize, nodes: [usize; 6]) -> Self {
+        let critical = findings.partition_point(|f| f.severity == Severity::Critical);
+        let beyond = findings.partition_point(|f| f.severity != Severity::Info);
+        Self { critical, warnings: beyond - critical, open_tasks, nodes }
+    }
+}
+
 impl Picture {
     /// The locks, and the execution leases in force beside them: everything that somebody holds.
     pub fn holds(&self) -> impl Iterator<Item = &LockView> {
@@ -170,10 +179,10 @@ impl Picture {
     /// be called as their agents are.
     #[must_use]
     pub fn to_ask(&self) -> Arc<[Text]> {
-        let senders = self.messages.iter().map(|m| &m.message.sender_agent);
+        let wrote = self.messages.iter().flat_map(|m| [&m.message.receiver_agent, &m.message.sender_agent]);
         let nodes = self.nodes.iter().map(|node| &node.node_id);
-        let agents = self.agents();
-        let all: BTreeSet<&Text> = agents.iter().chain(senders).chain(nodes).filter(|a| !a.is_empty()).collect();
+        let all: BTreeSet<&Text> =
+            self.agent_places.keys().chain(wrote).chain(nodes).filter(|a| !a.is_empty()).collect();
         all.into_iter().cloned().collect()
     }
 

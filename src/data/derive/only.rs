@@ -7,7 +7,6 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::findings::Severity;
 use super::judge::{NODES, SCREENFUL};
 use super::locks::{LockState, LockView};
 use super::messages::{MessageState, MessageView};
@@ -24,6 +23,14 @@ pub struct Only {
     pub repository: Text,
     /// Whether anything names it. What nothing names is not well: it is not there.
     pub known: bool,
+}
+
+impl Only {
+    /// That nothing names it, where that is so.
+    #[must_use]
+    pub fn unknown(&self) -> Option<String> {
+        (!self.known).then(|| format!("nothing here names repository {}", self.repository))
+    }
 }
 
 /// Whether something may be of a repository.
@@ -88,14 +95,12 @@ impl Picture {
     }
 
     fn count(&self) -> Counts {
-        let critical = self.findings.partition_point(|f| f.severity == Severity::Critical);
-        let beyond = self.findings.partition_point(|f| f.severity != Severity::Info);
         let mut nodes = [0; 6];
         for node in self.nodes.iter() {
             nodes[node.staleness as usize] += 1;
         }
         let open_tasks = self.tasks.iter().filter(|task| !task.state.is_over()).count();
-        Counts { critical, warnings: beyond - critical, open_tasks, nodes }
+        Counts::new(&self.findings, open_tasks, nodes)
     }
 
     /// What stands out, of what is left.
@@ -110,16 +115,14 @@ impl Picture {
         let tasks = tasks.map(|task| (task.since_ms.unwrap_or(Millis::MAX), Stuck::Task(task.clone())));
         let mut stuck: Vec<(Millis, Stuck)> = messages.chain(tasks).collect();
         stuck.sort_by_key(|(since, _)| *since);
-        let there = |view: &&Arc<LockView>| self.locks.shared().any(|other| Arc::ptr_eq(view, other));
         Marked {
             contended: first(waited_for, SCREENFUL, longest),
             ending: first(to_end, SCREENFUL, |view| view.expires_ms),
             stuck: stuck.into_iter().take(SCREENFUL).map(|(_, stuck)| stuck).collect(),
             worst: first(self.nodes.shared(), NODES, |node| (Reverse(node.staleness.rank()), node.key.clone())),
-            back: self.marked.back.iter().filter(there).cloned().collect(),
-            // Its findings are made of the whole mesh, as those of one name are.
+            // Only rules look at these, and they looked at the whole mesh.
+            back: Vec::new(),
             doubtful: Vec::new(),
-            // What several repositories have is judged of the whole mesh.
             of_one_name: Vec::new(),
         }
     }
