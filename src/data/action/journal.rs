@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::Action;
 use super::outcome::Verdict;
+use super::{Action, copies};
 use crate::time::{MINUTE, Millis};
 
 /// The name and version of the form.
@@ -149,7 +149,7 @@ pub fn to_keep(entries: &[Entry]) -> Vec<&Entry> {
     let retired = entries.iter().filter(|entry| entry.verdict == Some(Verdict::Done));
     let retired: HashSet<&str> = retired
         .filter_map(|entry| match &entry.action {
-            Action::Retire { key, .. } => Some(key.as_str()),
+            Action::Retire { message, key, .. } if key.starts_with(&copies::stem(message)) => Some(key.as_str()),
             _ => None,
         })
         .collect();

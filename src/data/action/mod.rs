@@ -1,6 +1,7 @@
 //! Actions: guarded writes. An action carries what the decision was made on; if the world is another by then,
 //! it is refused, and the answer says what is true now.
 
+pub mod copies;
 pub mod hand;
 pub mod journal;
 pub mod outcome;
@@ -30,8 +31,15 @@ pub enum Action {
     /// Gives a message to another agent, where messages are rows.
     Reroute { message: MessageGuard, to: String },
     /// Delivers a message once more, to another agent, where messages are sent.
-    Deliver { message: MessageGuard, to: String, key: String },
-    /// Acknowledges the original of a message that was delivered to another agent.
+    Deliver {
+        message: MessageGuard,
+        to: String,
+        key: String,
+        /// Copies that others have of it, which are to go then.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        beside: Vec<MessageGuard>,
+    },
+    /// Acknowledges a message that another agent has a copy of: the original, or a copy that is to go.
     Retire { message: MessageGuard, to: String, key: String },
     /// Puts a claimed message back.
     Unclaim { message: MessageGuard },

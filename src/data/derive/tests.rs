@@ -95,6 +95,35 @@ fn one_message_seen_in_a_database_and_an_inbox_is_one() {
 }
 
 #[test]
+fn a_message_that_operators_gave_to_several_is_a_finding_after_a_moment() {
+    let of = |id: i64, to: &str, key: Option<String>, age: Millis| {
+        let mut sent = message(id, to, "plan_handoff", "{}", age);
+        (sent.table, sent.idempotency_key) = (MessageTable::Inbox, key.map(|key| key.as_str().into()));
+        sent
+    };
+    let key = |to: &str| Some(format!("lockkeeper-8-{}-{to}", NOW - MINUTE));
+    let told = |waits: Vec<crate::data::model::Message>| {
+        let seen = derive(
+            &unheard().after(observed(1, vec![Change::LiveMessages(MessageTable::Inbox, waits)], 0)),
+            NOW,
+            &Thresholds::default(),
+            1_000,
+        );
+        let found = seen.findings.iter().find(|finding| finding.rule == "message-twice");
+        found.map(|finding| finding.sentence.to_string())
+    };
+    let (original, copy) = (of(8, "3", None, MINUTE), of(9, "4", key("4"), 30_000));
+    assert_eq!(told(vec![original.clone(), copy.clone()]).unwrap(), "message 8 waits for 2 agents at once: 3, 4");
+    assert_eq!(
+        told(vec![copy.clone(), of(11, "5", key("5"), 20_000)]).unwrap(),
+        "message 8 waits for 2 agents at once: 4, 5"
+    );
+    // One is as it should be, and what was delivered just now is not over.
+    assert_eq!(told(vec![copy]), None);
+    assert_eq!(told(vec![original, of(9, "4", key("4"), 2_000)]), None);
+}
+
+#[test]
 fn a_grant_answers_the_requests_before_it_and_none_after() {
     let wanted = r#"{"resource_id":"file:a.rs"}"#;
     let held = || Change::Locks(LockTable::Distributed, vec![lock("a.rs", "n", "9", 60_000)]);

@@ -8,7 +8,7 @@ use super::receivers::{Receiver, fit, rank};
 use super::{Confirm, Plan, Planner, Refusal, count};
 use crate::data::action::journal::Entry;
 use crate::data::action::outcome::Verdict;
-use crate::data::action::{Action, Kind, MessageGuard};
+use crate::data::action::{Action, Kind, MessageGuard, copies};
 use crate::data::derive::messages::{MessageState, MessageView};
 use crate::data::model::MessageTable;
 use crate::text::Text;
@@ -36,16 +36,6 @@ struct Copy<'a> {
     waits: Option<&'a MessageView>,
     /// How its delivery ended, as far as this journal knows.
     verdict: Option<Verdict>,
-}
-
-/// What every copy of one original is known by.
-fn delivery_stem(original: &MessageGuard) -> String {
-    format!("lockkeeper-{}-{}-", original.id, original.created_at_ms.unwrap_or(0))
-}
-
-/// The key of a copy for one agent.
-fn delivery_key(original: &MessageGuard, to: &str) -> String {
-    delivery_stem(original) + to
 }
 
 /// What a submitter does that loses the lease of its task.
@@ -237,7 +227,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Two steps, so that each can be looked at and taken up again. Answers whether an earlier try ended unclear.
+    /// One step after the other, so that each can be looked at and taken up again: first the copy, then what it replaces, so
+    /// that there is one at any time, whoever else is at it. Answers whether an earlier try ended unclear.
     fn deliver(
         &self,
         plan: &mut Plan,
@@ -246,76 +237,79 @@ impl Planner<'_> {
         to: &Text,
         after: Option<usize>,
     ) -> Result<bool, String> {
-        let key = delivery_key(&message, to.raw());
+        let key = copies::key(&message, to.raw());
         let mut after = after;
         let mut typed = false;
-        // A copy that another agent has of the same original would be run there as well: it is dealt with first.
+        // A copy that another agent has of the same original would be run there as well.
+        let mut beside: Vec<MessageGuard> = Vec::new();
         for copy in self.copies(source, &message).into_iter().filter(|copy| copy.to != to.raw()) {
             let other = Text::new(&copy.to);
-            let Some(view) = copy.waits else {
-                if copy.verdict == Some(Verdict::Done) {
-                    return Err(format!(
-                        "a copy of it was delivered to agent {other}, which does not wait there any more: agent {other} \
-                         took it. Acknowledge the original, or agents {other} and {to} both run it"
-                    ));
-                }
+            typed = true;
+            if let Some(view) = copy.waits {
+                beside.push(MessageGuard { table: MessageTable::Inbox, ..guard(view) });
+                plan.unknown(format!("whether agent {other} has begun with its copy, message {}", view.message.id));
+            } else if copy.verdict == Some(Verdict::Done) {
+                return Err(format!(
+                    "a copy of it was delivered to agent {other}, which does not wait there any more: agent {other} \
+                     took it. Acknowledge the original, or agents {other} and {to} both run it"
+                ));
+            } else {
                 plan.may_repeat = true;
-                typed = true;
                 plan.unknown(format!(
                     "whether agent {other} took a copy of it: an earlier delivery there ended unclear, and its inbox does \
                      not show one"
                 ));
-                continue;
-            };
-            typed = true;
-            let action = Action::Acknowledge { message: MessageGuard { table: MessageTable::Inbox, ..guard(view) } };
-            let effect =
-                format!("the copy that agent {other} has of message {} goes: only agent {to} is to run it", message.id);
-            let step = plan.step(source, action, effect);
-            plan.steps[step].after = after;
-            after = Some(step);
-            plan.unknown(format!("whether agent {other} has begun with its copy, message {}", view.message.id));
-        }
-        let earlier = self.earlier_delivery(source, &key);
-        let (delivered, unclear) = match earlier {
-            Some(entry) => {
-                (entry.verdict.is_some_and(Verdict::is_so), matches!(entry.verdict, None | Some(Verdict::Unknown)))
             }
-            None => (false, false),
-        };
-        let mut before_retire = after;
-        if !delivered {
-            let action = Action::Deliver { message: message.clone(), to: to.raw().to_owned(), key: key.clone() };
-            let step = plan.step(source, action, format!("a copy waits in the inbox of agent {to}"));
-            plan.steps[step].after = after;
-            before_retire = Some(step);
         }
-        let action = Action::Retire { message, to: to.raw().to_owned(), key };
-        let step = plan.step(source, action, "the original is acknowledged");
-        plan.steps[step].after = before_retire;
+        let tried = self.deliveries(source, &key);
+        let delivered = tried.iter().any(|entry| entry.verdict.is_some_and(Verdict::is_so));
+        let unclear = tried.iter().rfind(|entry| matches!(entry.verdict, None | Some(Verdict::Unknown)));
+        let unclear = unclear.filter(|_| !delivered);
+        let mut chain = |plan: &mut Plan, action: Action, effect: String| {
+            let step = plan.step(source, action, effect);
+            plan.steps[step].after = after.replace(step);
+        };
+        if !delivered {
+            let (message, to, key) = (message.clone(), to.raw().to_owned(), key.clone());
+            let effect = format!("a copy waits in the inbox of agent {to}");
+            chain(plan, Action::Deliver { message, to, key, beside: beside.clone() }, effect);
+        }
+        for copy in beside {
+            let effect = format!(
+                "the copy that agent {} has of message {} goes: only agent {to} is to run it",
+                Text::new(&copy.receiver),
+                message.id
+            );
+            chain(plan, Action::Retire { message: copy, to: to.raw().to_owned(), key: key.clone() }, effect);
+        }
+        let original = Action::Retire { message, to: to.raw().to_owned(), key };
+        chain(plan, original, "the original is acknowledged".into());
         plan.unknown("between the two steps both agents have it: if the old one takes it in that moment, both run it");
-        plan.may_repeat |= unclear;
-        if unclear && let Some(entry) = earlier {
+        if let Some(entry) = unclear {
+            plan.may_repeat = true;
             plan.unknown(format!(
                 "an earlier delivery at {} ended unclear: if agent {to} took and acknowledged it meanwhile, \
                  delivering again runs it twice",
                 utc(entry.at_ms)
             ));
         }
-        Ok(unclear || typed)
+        Ok(unclear.is_some() || typed)
     }
 
-    /// The last attempt of this journal to deliver under a key.
-    fn earlier_delivery(&self, source: &Text, key: &str) -> Option<&Entry> {
-        self.picture.mesh.journal.iter().rev().find(|entry| {
-            self.is_from(entry, source) && matches!(&entry.action, Action::Deliver { key: other, .. } if other == key)
-        })
+    /// The attempts of this journal to deliver under a key, oldest first, but for those whose copy was taken back.
+    fn deliveries(&self, source: &Text, key: &str) -> Vec<&Entry> {
+        let of_key = |entry: &&Entry| {
+            self.is_from(entry, source)
+                && matches!(&entry.action, Action::Deliver { key: other, .. } if other == key)
+                && !self.is_retired_copy(entry)
+        };
+        self.picture.mesh.journal.iter().filter(of_key).collect()
     }
 
     /// Copies of one original, whoever has them: those that inboxes show, whoever delivered them, and those that this
     /// journal knows of.
     fn copies(&self, source: &Text, original: &MessageGuard) -> Vec<Copy<'_>> {
-        let stem = delivery_stem(original);
+        let stem = copies::stem(original);
         let mut copies: Vec<Copy<'_>> = Vec::new();
         for view in self.picture.messages.iter().filter(|view| view.state != MessageState::Acknowledged) {
             let key = view.message.idempotency_key.as_ref().map(Text::raw).unwrap_or_default();
@@ -347,7 +341,7 @@ impl Planner<'_> {
         self.picture.mesh.journal.iter().any(|entry| {
             entry.verdict == Some(Verdict::Done)
                 && entry.at_ms >= delivery.at_ms
-                && matches!(&entry.action, Action::Acknowledge { message }
+                && matches!(&entry.action, Action::Acknowledge { message } | Action::Retire { message, .. }
                     if Some(message.id) == id && message.receiver == *to)
         })
     }

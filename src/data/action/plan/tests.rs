@@ -525,6 +525,54 @@ fn a_copy_that_was_taken_is_not_given_to_another() {
     assert!(unclear.may_repeat && matches!(unclear.confirm, Confirm::Typed(_)), "{unclear:#?}");
 }
 
+/// C2: a copy that any console delivered goes once another agent has one, and before the original does.
+#[test]
+fn a_copy_that_waits_goes_after_the_next_one_is_there() {
+    let mut sent = envelope(8, "3", 43);
+    sent.table = MessageTable::Inbox;
+    let mut copy = envelope(9, "1", 43);
+    copy.table = MessageTable::Inbox;
+    copy.idempotency_key =
+        Some(format!("9\u{1f}1\u{1f}lockkeeper-8-{}-1", sent.created_at_ms.unwrap()).as_str().into());
+    let base = mesh(Vec::new(), Vec::new(), vec![sent, copy]);
+    let seen = picture(base.clone(), NOW);
+    let original = seen.messages.iter().find(|view| view.message.id == 8).unwrap().key();
+    let plan = made(&Intent::Reroute { messages: vec![original], to: Some("2".into()) }, base).unwrap();
+    let steps: Vec<(Kind, Option<usize>)> = plan.steps.iter().map(|step| (step.action.kind(), step.after)).collect();
+    assert_eq!(steps, [(Kind::Deliver, None), (Kind::Retire, Some(0)), (Kind::Retire, Some(1))]);
+    assert!(matches!(&plan.steps[0].action, Action::Deliver { beside, .. } if beside[0].id == 9), "{plan:#?}");
+    assert!(matches!(&plan.steps[1].action, Action::Retire { message, .. } if message.id == 9), "{plan:#?}");
+    assert!(matches!(plan.confirm, Confirm::Typed(_)));
+}
+
+/// C2: a copy that the operator took back is not there; what failed later does not make an unclear delivery clear.
+#[test]
+fn what_became_of_each_delivery_counts() {
+    let mut sent = envelope(8, "3", 43);
+    sent.table = MessageTable::Inbox;
+    let mut base = mesh(Vec::new(), Vec::new(), vec![sent]);
+    let seen = picture(base.clone(), NOW);
+    let intent = Intent::Reroute { messages: vec![seen.messages.get(0).unwrap().key()], to: Some("1".into()) };
+    let deliver = plan(&intent, &seen, &Policy::default()).unwrap().steps[0].action.clone();
+    let Action::Deliver { message, key, .. } = deliver.clone() else { panic!("{deliver:?}") };
+    let tried = |verdict| Entry { verdict: Some(verdict), ..attempt(deliver.clone()) };
+    let kinds = |base: &Watch| {
+        let plan = made(&intent, base.clone()).unwrap();
+        (plan.steps.iter().map(|step| step.action.kind()).collect::<Vec<_>>(), plan.may_repeat)
+    };
+    let after = Some(serde_json::json!({ "message_id": 21 }));
+    let delivered = Entry { after, ..tried(Verdict::Done) };
+    base.mesh.journal = vec![delivered.clone()].into();
+    assert_eq!(kinds(&base), (vec![Kind::Retire], false));
+    let copy = MessageGuard { id: 21, receiver: "1".into(), ..message };
+    let taken_back = Action::Retire { message: copy, to: "2".into(), key };
+    let taken_back = Entry { verdict: Some(Verdict::Done), ..attempt(taken_back) };
+    base.mesh.journal = vec![delivered, taken_back].into();
+    assert_eq!(kinds(&base), (vec![Kind::Deliver, Kind::Retire], false));
+    base.mesh.journal = vec![tried(Verdict::Unknown), tried(Verdict::Failed)].into();
+    assert_eq!(kinds(&base), (vec![Kind::Deliver, Kind::Retire], true));
+}
+
 /// C5, C9: what a drain costs, and that its deadline can be moved.
 #[test]
 fn a_drain_says_what_it_costs_and_moves_its_deadline() {

@@ -1,6 +1,7 @@
 //! The rules of findings, one small family a file, and their registry.
 
 mod attempts;
+mod copies;
 mod fences;
 mod leaders;
 mod leases;
@@ -109,6 +110,11 @@ pub const RULES: &[Rule] = &[
         name: "message-poison",
         summary: "messages are delivered again and again",
         check: Check::Message(work::poison),
+    },
+    Rule {
+        name: "message-twice",
+        summary: "one message waits for several agents",
+        check: Check::Mesh(copies::several),
     },
     Rule { name: "message-stuck", summary: "messages wait for an acknowledgement", check: Check::Message(work::stuck) },
     Rule { name: "task-orphaned", summary: "tasks sit with workers that are gone", check: Check::Task(work::orphaned) },

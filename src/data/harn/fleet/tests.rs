@@ -76,6 +76,31 @@ fn a_lane_that_left_no_work_open_is_gone_after_an_hour() {
     assert_eq!(names(&fleet, hour + 1), ["p", "x"]);
 }
 
+/// D6: as Harn's own projection has it.
+#[test]
+fn d6_a_claim_lives_by_its_heartbeats_alone_on_its_key_and_ends_by_its_own_work() {
+    let claim = |key: &str, lease: Millis, ack: bool| json!({"schema": "harn.fleet.claim.v1", "work_key": key, "lease_ms": lease, "requires_ack": ack});
+    let states = |fleet: &Fleet, now| -> Vec<(String, ClaimState)> {
+        fleet.states(now).iter().map(|(claim, state)| (claim.id.clone(), *state)).collect()
+    };
+    let mut fleet = Fleet::default();
+    fleet.take(&said(0, "listed", "a", claim("k", 10_000, false)));
+    fleet.take(&said(0, "asked", "b", claim("k", 10_000, true)));
+    let at = |fleet: &Fleet, now, id: &str| states(fleet, now).into_iter().find(|(of, _)| of == id).unwrap().1;
+    assert_eq!(at(&fleet, 11_000, "listed"), ClaimState::Stale);
+    // A heartbeat that lists it extends it; a proposal beside it is no conflict, and never goes stale.
+    let mut beat = beat(60_000, 0);
+    beat["current_claim_ids"] = json!(["listed"]);
+    fleet.take(&said(9_000, "beat", "a", beat));
+    assert_eq!(at(&fleet, 60_000, "listed"), ClaimState::Active);
+    assert_eq!(at(&fleet, 60_000, "asked"), ClaimState::Proposed);
+    let done = |key: &str| json!({"schema": "harn.fleet.done.v1", "claim_id": "listed", "work_key": key, "outcome": "completed"});
+    fleet.take(&said(20_000, "other", "a", done("another")));
+    assert_eq!(at(&fleet, 60_000, "listed"), ClaimState::Active);
+    fleet.take(&said(21_000, "own", "a", done("k")));
+    assert_eq!(at(&fleet, 60_000, "listed"), ClaimState::Completed);
+}
+
 /// What may be said of claims.
 #[derive(Debug, Clone)]
 enum Step {

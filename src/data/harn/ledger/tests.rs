@@ -53,6 +53,15 @@ fn nothing_new_changes_nothing() {
     assert_eq!(live(&back), [1]);
 }
 
+/// D5: who never read has not read.
+#[test]
+fn d5_a_reader_without_a_cursor_has_everything_unread() {
+    let mut ledger = Ledger::new(1_000);
+    let events = (1..=500).map(|n| event(n, "status", "a", json!({"to": "b"}))).collect();
+    let changes = ledger.take(news(events, Vec::new()), 0);
+    assert_eq!(live(&changes).len(), 500);
+}
+
 #[test]
 fn a_room_in_memory_is_seen_by_its_receipts_and_no_other_is_counted_twice() {
     let receipt = |n: i64, scope: &str, inserted: bool| {

@@ -9,6 +9,7 @@ use crate::data::action::hand::{Hand, Order, Recalled, Working, WriteAccess};
 use crate::data::action::outcome::Outcome;
 use crate::data::action::{Action, LeaseGuard, Letter, MessageGuard, NodeGuard, OPERATOR_AGENT};
 use crate::data::vox::http::client::{CallError, Client, Said};
+use crate::data::vox::http::wire::key_of;
 use crate::text::Text;
 use crate::time::utc;
 
@@ -22,19 +23,31 @@ const DELIVER: &str = "/v1/populi/a2a/deliver";
 const NODES: &str = "/v1/populi/nodes";
 const LEASES: &str = "/v1/populi/exec/leases";
 
+/// Carries calls to a control plane. What it answers is believed as it is.
+pub trait Caller: Send {
+    /// One call; with a body it may change something.
+    fn call<'a>(&'a mut self, path: &'a str, body: Option<Value>) -> Working<'a, Result<Said, CallError>>;
+}
+
+impl Caller for Client {
+    fn call<'a>(&'a mut self, path: &'a str, body: Option<Value>) -> Working<'a, Result<Said, CallError>> {
+        Box::pin(Self::call(self, path, body))
+    }
+}
+
 /// Acts through one control plane.
 pub struct PlaneHand {
-    client: Client,
+    caller: Box<dyn Caller>,
 }
 
 /// How a piece of work ended early.
 type Ended<T> = Result<T, Box<Outcome>>;
 
 impl PlaneHand {
-    /// A hand on the control plane that `client` talks to.
+    /// A hand on the control plane that `caller` talks to.
     #[must_use]
-    pub fn new(client: Client, _: WriteAccess) -> Self {
-        Self { client }
+    pub fn new(caller: impl Caller + 'static, _: WriteAccess) -> Self {
+        Self { caller: Box::new(caller) }
     }
 
     async fn execute_now(&mut self, order: &Order) -> Outcome {
@@ -51,8 +64,8 @@ impl PlaneHand {
                 }
                 self.flag(node, "maintenance", *on, "/v1/populi/admin/maintenance", body).await
             }
-            Action::Deliver { message, to, key } => self.deliver(message, to, key).await,
-            Action::Retire { message, .. } => self.retire(message).await,
+            Action::Deliver { message, to, key, beside } => self.deliver(message, to, key, beside).await,
+            Action::Retire { message, to, key } => self.retire(message, to, key).await,
             Action::Acknowledge { message } => self.acknowledge(message).await,
             Action::Tell { letter } => self.tell(letter, &order.id).await,
             other => Ok(Outcome::refused(format!("a control plane does not do this: {}", other.kind()))),
@@ -114,7 +127,7 @@ impl PlaneHand {
 
     /// Asks for something; nothing is changed by it.
     async fn look(&mut self, path: &str, body: Option<Value>) -> Ended<Value> {
-        match self.client.call(path, body).await {
+        match self.caller.call(path, body).await {
             Ok(Said { status: 200, json: Some(value), .. }) => Ok(value),
             Ok(said) => Err(Box::new(not_done(&said))),
             Err(error) => Err(Box::new(Outcome::failed(error.to_string()))),
@@ -123,7 +136,7 @@ impl PlaneHand {
 
     /// Asks for a change: what it answered, nothing where the thing was not found, or why its end is unclear.
     async fn change(&mut self, path: &str, body: Value) -> Ended<Result<Option<Value>, String>> {
-        match self.client.call(path, Some(body)).await {
+        match self.caller.call(path, Some(body)).await {
             Ok(Said { status: 200 | 204, json, .. }) => Ok(Ok(Some(json.unwrap_or(Value::Null)))),
             Ok(Said { status: 404, .. }) => Ok(Ok(None)),
             Ok(said) if said.status >= 500 && said.status != 503 => Ok(Err(said.explain())),
@@ -213,7 +226,7 @@ impl PlaneHand {
             }
             let inbox = self.look(INBOX, Some(body)).await?;
             let rows: Vec<&Value> = inbox["messages"].as_array().into_iter().flatten().collect();
-            if let Some(found) = rows.iter().find(|m| has_key(m, key)) {
+            if let Some(found) = rows.iter().find(|m| key_of(m) == Some(key)) {
                 return Ok(found["id"].as_i64());
             }
             let oldest = rows.iter().filter_map(|m| m["id"].as_i64()).min();
@@ -227,7 +240,7 @@ impl PlaneHand {
         Err(Box::new(Outcome::failed(format!("{what}; nothing was changed"))))
     }
 
-    async fn deliver(&mut self, guard: &MessageGuard, to: &str, key: &str) -> Ended<Outcome> {
+    async fn deliver(&mut self, guard: &MessageGuard, to: &str, key: &str, beside: &[MessageGuard]) -> Ended<Outcome> {
         let Some(original) = self.waiting(&guard.receiver, guard.id).await? else {
             let why = format!("it does not wait for agent {} any more: it was acknowledged", guard.receiver);
             return Ok(Outcome::refused(why));
@@ -240,6 +253,15 @@ impl PlaneHand {
         if let Some(id) = self.copy(to, key).await? {
             let says = format!("message {id} waits for agent {to} already");
             return Ok(Outcome::already(says).with(None, Some(json!({ "message_id": id }))));
+        }
+        for copy in beside {
+            let Some(now) = self.waiting(&copy.receiver, copy.id).await? else {
+                let agent = Text::new(&copy.receiver);
+                let why =
+                    format!("the copy of agent {agent} does not wait any more: agent {agent} may be at work on it");
+                return Ok(Outcome::refused(why));
+            };
+            same_message(copy, &now, true)?;
         }
         let mut body = json!({
             "sender_agent_id": original["sender_agent_id"], "receiver_agent_id": to,
@@ -270,7 +292,8 @@ impl PlaneHand {
         Ok(outcome)
     }
 
-    async fn retire(&mut self, guard: &MessageGuard) -> Ended<Outcome> {
+    /// Acknowledges what a copy replaces, while that copy is there to be seen.
+    async fn retire(&mut self, guard: &MessageGuard, to: &str, key: &str) -> Ended<Outcome> {
         let Some(before) = self.waiting(&guard.receiver, guard.id).await? else {
             return Ok(Outcome::already(format!(
                 "it is acknowledged already: by an earlier try, or by agent {}, which may then have run it too",
@@ -278,7 +301,23 @@ impl PlaneHand {
             )));
         };
         same_message(guard, &before, false)?;
-        self.acknowledge_one(guard, before).await
+        let to_agent = Text::new(to);
+        let gone = format!("agent {to_agent} has no copy of it any more: it took it, or somebody took it back");
+        let Some(copy) = self.copy(to, key).await? else {
+            let todo = "acknowledge the message if its work is done";
+            return Ok(Outcome::refused(format!("{gone}; {todo}")).with(Some(facts(&before)), None));
+        };
+        let mut outcome = self.acknowledge_one(guard, before).await?;
+        // Another console may have been at it.
+        match self.waiting(to, copy).await {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                outcome.says = format!("{}; {gone}", outcome.says).into();
+                outcome.after = Some(json!({ "copy": null }));
+            }
+            Err(_) => outcome = outcome.not_reread(),
+        }
+        Ok(outcome)
     }
 
     async fn acknowledge(&mut self, guard: &MessageGuard) -> Ended<Outcome> {
@@ -388,13 +427,6 @@ fn flag_now(name: &str, flags: Option<&Value>) -> String {
     let until = flags["maintenance_until_unix_ms"].as_i64().filter(|_| on && name == "maintenance");
     let until = until.map_or_else(String::new, |ms| format!(" until {}", utc(ms)));
     format!("{name} is {}{until}", if on { "set" } else { "cleared" })
-}
-
-/// Whether a message was delivered under a key. The server may keep it behind sender and receiver.
-fn has_key(message: &Value, key: &str) -> bool {
-    ["idempotency_key", "idempotency_dedupe_key"]
-        .iter()
-        .any(|name| message[*name].as_str().is_some_and(|k| k.rsplit('\u{1f}').next() == Some(key)))
 }
 
 fn letter_key(order: &str) -> String {

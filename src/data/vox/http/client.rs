@@ -36,6 +36,14 @@ pub struct Said {
 }
 
 impl Said {
+    /// What a body says that came with a status.
+    #[must_use]
+    pub fn new(status: u16, body: &[u8]) -> Self {
+        let json = serde_json::from_slice(body).ok();
+        let said = if json.is_some() { String::new() } else { String::from_utf8_lossy(body).into_owned() };
+        Self { status, json, text: Text::new(truncate_bytes(said.trim(), 200)) }
+    }
+
     /// A refusal, for people.
     #[must_use]
     pub fn explain(&self) -> String {
@@ -199,12 +207,11 @@ impl Client {
             .read(response, self.max_answer, &mut Cost::default())
             .await
             .map_err(|fault| CallError::Unclear(fault.to_string()))?;
-        let json = serde_json::from_slice(&bytes).ok();
-        if json.is_none() && status == 200 {
+        let said = Said::new(status, &bytes);
+        if said.json.is_none() && status == 200 {
             return Err(CallError::Unclear(format!("{path} answered something that is not JSON")));
         }
-        let said = if json.is_some() { String::new() } else { String::from_utf8_lossy(&bytes).into_owned() };
-        Ok(Said { status, json, text: Text::new(truncate_bytes(said.trim(), 200)) })
+        Ok(said)
     }
 
     async fn ask<T: DeserializeOwned>(

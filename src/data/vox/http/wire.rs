@@ -120,7 +120,7 @@ fn message(m: &Value) -> Option<Message> {
         },
         priority: m["priority"].as_i64(),
         thread_id: None,
-        idempotency_key: opt(&m["idempotency_key"]),
+        idempotency_key: key_of(m).map(Text::new),
         acknowledged,
         created_at_ms: millis(&m["created_unix_ms"]),
         repository_id: Text::default(),
@@ -130,6 +130,13 @@ fn message(m: &Value) -> Option<Message> {
         last_claim_error: None,
         processed_at_ms: None,
     })
+}
+
+/// The key that a message was delivered under. A server may keep it behind its sender and receiver.
+#[must_use]
+pub fn key_of(message: &Value) -> Option<&str> {
+    let key = message["idempotency_key"].as_str().or_else(|| message["idempotency_dedupe_key"].as_str())?;
+    key.rsplit('\u{1f}').next()
 }
 
 fn text(value: &Value) -> Text {
