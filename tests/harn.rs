@@ -161,6 +161,39 @@ async fn tampering_breaks_the_chain_where_it_was_done() {
     }
 }
 
+/// D9: a log at rest is read where nothing may be written, and nothing is left beside it.
+#[tokio::test]
+async fn d9_an_idle_log_is_read_without_a_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.sqlite");
+    drop(some_log(&path, 5).await);
+    let names = || -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    // What its writers leave: one file, as after their checkpoint and close.
+    execute(&path, "PRAGMA wal_checkpoint(TRUNCATE)").await;
+    for end in ["-wal", "-shm"] {
+        let _ = fs::remove_file(format!("{}{end}", path.display()));
+    }
+    assert_eq!(names(), ["events.sqlite"]);
+    let write = |yes: bool| {
+        for (path, mode) in [(path.as_path(), 0o400), (folder.path(), 0o500)] {
+            let mode = if yes { mode | 0o200 } else { mode };
+            fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        }
+    };
+    write(false);
+    let mut console = Console::of_log(LogPlace::Sqlite(path.clone()));
+    let read = console.poll().await.remove(0);
+    write(true);
+    assert_eq!(read.map(|observation| observation.cost.rows > 0), Ok(true));
+    assert_eq!(console.picture().log.len(), 5);
+    assert_eq!(names(), ["events.sqlite"]);
+}
+
 /// Rows that are no events are counted and left out; the others are read.
 #[tokio::test]
 async fn malformed_rows_cost_no_other() {

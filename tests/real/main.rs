@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod acting;
 mod sqld;
 
 use lockkeeper::data::observation::{Change, Observation};
@@ -14,6 +15,8 @@ const MESH: &str = "
 INSERT INTO mesh_heartbeats VALUES ('forge', '1', unixepoch() * 1000, 'writing', 'r');
 INSERT INTO mesh_heartbeats VALUES ('gone', '2', unixepoch() * 1000 - 3600000, 'writing', 'r');
 INSERT INTO distributed_locks VALUES ('file:a.rs', 'gone', '2', 3, datetime('now', '-1 hour'), datetime('now', '+1 hour'), 'r');
+INSERT INTO a2a_messages (message_uuid, sender_agent, receiver_agent, msg_type, payload, repository_id)
+    VALUES ('u', '9', '1', 'plan_handoff', '{}', 'r');
 INSERT INTO distributed_locks VALUES ('file:b.rs', 'forge', '1', 4, datetime('now'), datetime('now', '+1 hour'), 'r');
 ";
 

@@ -72,8 +72,26 @@ impl Sqld {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// Sends its process a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let id = self.child.as_ref().map(|child| child.id().cast_signed()).and_then(rustix::process::Pid::from_raw);
+        rustix::process::kill_process(id.expect("a server that runs"), signal).expect("a signal");
+    }
+
     /// Runs statements as its other clients do.
     pub async fn execute(&self, sql: &str, token: &str) {
+        let (status, text) = self.post(sql, token).await;
+        assert!(status.is_success() && !text.contains("\"type\":\"error\""), "{status}: {text}");
+    }
+
+    /// The rows of one statement, as they travel.
+    pub async fn ask(&self, sql: &str) -> Vec<Vec<serde_json::Value>> {
+        let (status, text) = self.post(sql, "").await;
+        let answer: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{status}: {e}: {text}"));
+        serde_json::from_value(answer["results"][0]["response"]["result"]["rows"].clone()).expect("rows")
+    }
+
+    async fn post(&self, sql: &str, token: &str) -> (reqwest::StatusCode, String) {
         let steps: Vec<_> = sql
             .split(';')
             .filter(|statement| !statement.trim().is_empty())
@@ -88,8 +106,7 @@ impl Sqld {
             .await
             .unwrap();
         let status = answer.status();
-        let text = answer.text().await.unwrap();
-        assert!(status.is_success() && !text.contains("\"type\":\"error\""), "{status}: {text}");
+        (status, answer.text().await.unwrap())
     }
 
     pub fn remote(&self, token: Option<Token>) -> VoxDb {
@@ -102,7 +119,7 @@ impl Sqld {
         VoxDb::new(Backend::Replica(Box::new(replica)), Limits::default(), wall_clock)
     }
 
-    fn address(&self) -> Address {
+    pub fn address(&self) -> Address {
         Address::of_database(&self.url()).unwrap()
     }
 }
