@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use lockkeeper::data::derive::graph::{self, Line, Numbers};
-use lockkeeper::data::derive::locks::{LockState, LockView};
-use lockkeeper::data::derive::queues::Waiter;
-use lockkeeper::data::derive::staleness::Staleness;
-use lockkeeper::data::model::{Lock, LockTable};
+use lockkeeper::mesh::derive::graph;
+use lockkeeper::mesh::derive::graph::{Line, Numbers};
+use lockkeeper::mesh::derive::locks::{LockState, LockView};
+use lockkeeper::mesh::derive::queues::Waiter;
+use lockkeeper::mesh::derive::staleness::Staleness;
+use lockkeeper::model::{Lock, LockTable};
 
 const AGENTS: usize = 10_000;
 const EDGES: usize = 100_000;

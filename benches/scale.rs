@@ -14,13 +14,14 @@ use lockkeeper::app::{App, Event, Options, Theme, Watched, update};
 use lockkeeper::clock::wall_clock;
 use lockkeeper::config::settings::Database;
 use lockkeeper::config::{Layers, Settings, locate::Surroundings};
-use lockkeeper::data::derive::{Judge, Picture, Thresholds};
-use lockkeeper::data::mesh::Watch;
-use lockkeeper::data::poller::{Report, attempt};
+use lockkeeper::data::poller::attempt;
 use lockkeeper::data::source::{Known, Source};
 use lockkeeper::data::systems::assemble;
 use lockkeeper::demo::workload::{Size, Workload};
-use lockkeeper::text::Text;
+use lockkeeper::mesh::Watch;
+use lockkeeper::mesh::derive::{Judge, Picture, Thresholds};
+use lockkeeper::model::report::Report;
+use lockkeeper::model::text::Text;
 use lockkeeper::ui::theme::Depth;
 use lockkeeper::ui::{self, Look};
 use mimalloc::MiMalloc;
@@ -107,7 +108,7 @@ impl Console {
             interval: Duration::from_secs(1),
             mouse: true,
             repo: None,
-            watched: vec![Watched { name: "bench".into(), policy: lockkeeper::data::action::plan::Policy::default() }],
+            watched: vec![Watched { name: "bench".into(), policy: lockkeeper::action::plan::Policy::default() }],
             meshes: Vec::new(),
             calls: lockkeeper::app::Calls::default(),
             wall: None,

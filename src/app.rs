@@ -34,12 +34,12 @@ use self::scene::Scene;
 use self::table::Table;
 use self::views::{VIEWS, ViewId};
 use self::wall::{Turn, Wall};
-use crate::data::action::outcome::Progress;
-use crate::data::action::plan::{Plan, Policy};
-use crate::data::derive::Picture;
-use crate::data::derive::findings::Severity;
-use crate::data::work::Works;
-use crate::time::Millis;
+use crate::action::plan::{Plan, Policy};
+use crate::mesh::derive::Picture;
+use crate::model::outcome::Progress;
+use crate::model::severity::Severity;
+use crate::model::time::Millis;
+use crate::model::work::Works;
 
 pub use self::update::update;
 

@@ -6,7 +6,7 @@
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
-use crate::time::{Millis, millis};
+use crate::model::time::{Millis, millis};
 
 /// How far local time is ahead of UTC at an instant, in milliseconds.
 #[must_use]

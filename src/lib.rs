@@ -4,20 +4,17 @@
 
 #![warn(clippy::unwrap_used)]
 
+pub mod action;
 pub mod app;
-pub mod cli;
 pub mod clock;
+pub mod commands;
 pub mod config;
-pub mod configured;
 pub mod data;
 pub mod demo;
-pub mod oneshot;
-pub mod operate;
+pub mod mesh;
+pub mod model;
 pub mod quiet;
-pub mod run;
 pub mod runtime;
 #[cfg(test)]
 mod testing;
-pub mod text;
-pub mod time;
 pub mod ui;

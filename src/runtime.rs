@@ -21,13 +21,13 @@ use self::engines::Engines;
 use self::input::Input;
 use self::screen::Screen;
 use self::signals::{Signal, Signals};
+use crate::action::hand::Purpose;
+use crate::action::run::Recovered;
 use crate::app::{App, Effect, Event, Watched, update};
 use crate::clock::{set_ahead, steady_clock};
 use crate::config::Settings;
-use crate::data::action::hand::Purpose;
-use crate::data::derive::Picture;
 use crate::data::work;
-use crate::operate::Recovered;
+use crate::mesh::derive::Picture;
 
 /// The most events that are taken between two frames, so that a flood of them cannot keep the screen from moving.
 const MOST_EVENTS: usize = 4_096;

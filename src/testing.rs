@@ -3,28 +3,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::action::plan::Policy;
 use crate::app::keymap::Keymap;
 use crate::app::{Calls, Options, Theme, Watched};
-use crate::data::action::hand::Abilities;
-use crate::data::action::journal::{Entry, Process};
-use crate::data::action::outcome::Verdict;
-use crate::data::action::plan::Policy;
-use crate::data::action::{Action, Kind as ActionKind, LeaseGuard};
-use crate::data::alarm::{Event, Kind, SCHEMA};
-use crate::data::derive::chain::link;
-use crate::data::derive::findings::Severity;
-use crate::data::derive::{Picture, Thresholds, derive};
-use crate::data::mesh::Watch;
-use crate::data::model::{
+use crate::data::vox::schema::PROVIDES;
+use crate::mesh::Watch;
+use crate::mesh::derive::{Picture, Thresholds, derive};
+use crate::model::action::Abilities;
+use crate::model::action::{Action, Kind as ActionKind, LeaseGuard};
+use crate::model::chain::link;
+use crate::model::event::{Event, Kind, SCHEMA};
+use crate::model::journal::{Entry, Process};
+use crate::model::observation::{Change, ClockSample, Cost, LogStart, Observation, Presence, Probe};
+use crate::model::outcome::Verdict;
+use crate::model::report::{Report, State};
+use crate::model::severity::Severity;
+use crate::model::source::{Fault, Identity};
+use crate::model::text::Text;
+use crate::model::time::{MINUTE, Millis, SECOND};
+use crate::model::{
     Heartbeat, Leader, Lease, Lock, LockTable, LogEntry, LogTable, Message, MessageTable, Payload, QueueStats,
     RegistryNode,
 };
-use crate::data::observation::{Change, ClockSample, Cost, LogStart, Observation, Presence, Probe};
-use crate::data::poller::{Report, breaker::State};
-use crate::data::source::{Fault, Identity};
-use crate::data::vox::schema::PROVIDES;
-use crate::text::Text;
-use crate::time::{MINUTE, Millis, SECOND};
 
 /// The instant of every picture here.
 pub const NOW: Millis = 1_795_237_725_000;
@@ -174,7 +174,7 @@ pub fn unheard() -> Watch {
     Watch::new(
         "prod".into(),
         vec![identity("vox.db", "database", "snapshot copy"), identity("10.0.0.5:9847", "control plane", "HTTP")],
-        crate::data::mesh::facts::WINDOW,
+        crate::mesh::facts::WINDOW,
     )
 }
 

@@ -246,8 +246,8 @@ fn a_file_that_is_locked_as_upstream_does_is_left_alone() {
 
 #[tokio::test]
 async fn a_read_only_console_has_no_hands_at_all() {
+    use lockkeeper::action::hand::{Purpose, WriteAccess};
     use lockkeeper::config::{Layers, Origin, Settings, locate::Surroundings};
-    use lockkeeper::data::action::hand::{Purpose, WriteAccess};
     let place = Place::new(&rows()).await;
     // Whoever only watches has none either, and still knows what could be done.
     for (read_only, purpose, hands, abilities) in

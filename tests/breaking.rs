@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use lockkeeper::action::hand::Recalled;
 use lockkeeper::clock::wall_clock;
-use lockkeeper::data::action::LockGuard;
-use lockkeeper::data::action::hand::Recalled;
-use lockkeeper::data::action::outcome::{Outcome, Verdict};
 use lockkeeper::data::harn::act::{Step, break_lock, finish};
 use lockkeeper::data::harn::lockdir::{Found, State};
 use lockkeeper::data::harn::locks::{guard_of, read};
-use lockkeeper::data::model::LockTable;
+use lockkeeper::model::LockTable;
+use lockkeeper::model::action::LockGuard;
+use lockkeeper::model::outcome::{Outcome, Verdict};
 use strum::IntoEnumIterator;
 use support::Peer;
 

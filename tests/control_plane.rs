@@ -13,11 +13,12 @@ use axum::response::{IntoResponse, Response};
 use lockkeeper::clock::wall_clock;
 use lockkeeper::config::address::Address;
 use lockkeeper::config::token::Token;
-use lockkeeper::data::observation::{Change, Presence};
-use lockkeeper::data::source::{Fault, FaultKind, Known, Source};
+use lockkeeper::data::source::{Known, Source};
 use lockkeeper::data::vox::http::ControlPlane;
 use lockkeeper::data::vox::http::client::Client;
 use lockkeeper::demo::control::{self, Plane, Tokens};
+use lockkeeper::model::observation::{Change, Presence};
+use lockkeeper::model::source::{Fault, FaultKind};
 use serde_json::{Value, json};
 
 async fn serve(router: axum::Router) -> String {
@@ -96,7 +97,7 @@ async fn everything_is_read_and_nothing_is_claimed() {
 #[tokio::test]
 async fn what_waits_for_agents_that_nobody_names_is_said() {
     let (base, _plane) = filled(tokens()).await;
-    let said = |seen: lockkeeper::data::observation::Observation| {
+    let said = |seen: lockkeeper::model::observation::Observation| {
         seen.unseen.unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     };
     let (mut blind, _file) = source(&base, Some("m"));

@@ -7,18 +7,19 @@ use std::path::Path;
 use fastrand::Rng;
 use libsql::Connection;
 use lockkeeper::clock::wall_clock;
-use lockkeeper::data::mesh::Watch;
-use lockkeeper::data::poller::Report;
-use lockkeeper::data::source::{Identity, Known, Source};
+use lockkeeper::data::source::{Known, Source};
 use lockkeeper::data::vox::backend::Backend;
 use lockkeeper::data::vox::backend::local::{CopyOf, Owned};
 use lockkeeper::data::vox::db::VoxDb;
 use lockkeeper::data::vox::queries::Limits;
 use lockkeeper::data::vox::snapshot::copy::Copier;
 use lockkeeper::demo::write::Writer;
+use lockkeeper::mesh::Watch;
+use lockkeeper::model::report::Report;
+use lockkeeper::model::source::Identity;
 
 fn identity() -> Identity {
-    let can = lockkeeper::data::action::hand::Abilities { kinds: &[], records: false };
+    let can = lockkeeper::model::action::Abilities { kinds: &[], records: false };
     Identity {
         system: "Vox",
         name: "db".into(),

@@ -8,17 +8,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lockkeeper::clock::wall_clock;
-use lockkeeper::data::derive::locks::LockState;
-use lockkeeper::data::derive::{Judge, Picture, Thresholds};
 use lockkeeper::data::harn::hosts::Hosts;
 use lockkeeper::data::harn::locks::Locks;
 use lockkeeper::data::harn::log::EventLog;
 use lockkeeper::data::harn::places::LogPlace;
-use lockkeeper::data::mesh::Watch;
-use lockkeeper::data::observation::{Change, Observation};
-use lockkeeper::data::poller::{Report, attempt};
-use lockkeeper::data::source::{Identity, Known, Source};
+use lockkeeper::data::poller::attempt;
+use lockkeeper::data::source::{Known, Source};
 use lockkeeper::demo::project::{LEASES, Log, Project, ROOM, take_lock};
+use lockkeeper::mesh::Watch;
+use lockkeeper::mesh::derive::locks::LockState;
+use lockkeeper::mesh::derive::{Judge, Picture, Thresholds};
+use lockkeeper::model::observation::{Change, Observation};
+use lockkeeper::model::report::Report;
+use lockkeeper::model::source::Identity;
 use serde_json::json;
 use support::screen::Screen;
 
@@ -40,7 +42,7 @@ impl Console {
             how: "",
             provides: &[],
             why_empty: &[],
-            can: lockkeeper::data::action::hand::Abilities::default(),
+            can: lockkeeper::model::action::Abilities::default(),
             cannot: None,
         };
         let identities = sources.iter().map(|(name, _)| identity(name)).collect();

@@ -7,21 +7,21 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use libsql::{Connection, params};
+use lockkeeper::action::hand::{Purpose, WriteAccess};
+use lockkeeper::action::run::journal::JournalFile;
+use lockkeeper::action::run::{Operator, Stop};
 use lockkeeper::clock::wall_clock;
 use lockkeeper::config::address::Address;
 use lockkeeper::config::token::Token;
-use lockkeeper::data::action::hand::{Purpose, WriteAccess};
-use lockkeeper::data::action::outcome::{Outcome, Verdict};
-use lockkeeper::data::action::{Action, LockGuard, MessageGuard, Mode};
-use lockkeeper::data::model::{LockTable, MessageTable};
-use lockkeeper::data::source::Identity;
 use lockkeeper::data::vox::act;
 use lockkeeper::data::vox::act::database::DatabaseHand;
 use lockkeeper::data::vox::act::target::WriteTarget;
 use lockkeeper::data::vox::hrana::Client;
 use lockkeeper::data::vox::tls::Tls;
-use lockkeeper::operate::journal::JournalFile;
-use lockkeeper::operate::{Operator, Stop};
+use lockkeeper::model::action::{Action, LockGuard, MessageGuard, Mode};
+use lockkeeper::model::outcome::{Outcome, Verdict};
+use lockkeeper::model::source::Identity;
+use lockkeeper::model::{LockTable, MessageTable};
 use support::Peer;
 
 /// Every change of a lock or a message, and every op-log entry, in the order in which they were committed.
@@ -219,7 +219,7 @@ async fn locks_race(remote: bool, rounds: usize) {
 
 /// Every entry verifies by the contract's rule: the hash of the one before it, in lowercase hexadecimal.
 async fn chain_states(arena: &Arena) -> Vec<String> {
-    use lockkeeper::data::derive::chain::{link, operation_number};
+    use lockkeeper::model::chain::{link, operation_number};
     let rows = arena
         .rows("SELECT operation_id, timestamp_ms, predecessor_hash, agent_id, kind FROM agent_oplog ORDER BY id")
         .await;

@@ -6,15 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lockkeeper::data::action::hand::{Hand, Order, Purpose, Recalled, Working, WriteAccess};
-use lockkeeper::data::action::journal::{Entry, Open};
-use lockkeeper::data::action::outcome::{Outcome, Verdict};
-use lockkeeper::data::action::{Action, LeaseGuard};
-use lockkeeper::data::source::Identity;
-use lockkeeper::operate::journal::JournalFile;
-use lockkeeper::operate::{Operator, Recovered, Stop};
-use lockkeeper::text::Text;
-use lockkeeper::time::{MINUTE, Millis};
+use lockkeeper::action::hand::{Hand, Order, Purpose, Recalled, Working, WriteAccess};
+use lockkeeper::action::run::journal::JournalFile;
+use lockkeeper::action::run::{Operator, Recovered, Stop};
+use lockkeeper::model::action::{Action, LeaseGuard};
+use lockkeeper::model::journal::{Entry, Open};
+use lockkeeper::model::outcome::{Outcome, Verdict};
+use lockkeeper::model::source::Identity;
+use lockkeeper::model::text::Text;
+use lockkeeper::model::time::{MINUTE, Millis};
 use support::one_step;
 
 const NOW: Millis = 1_795_237_725_000;
@@ -78,7 +78,7 @@ fn console(journal: &Path, does: Does, clock: fn() -> Millis) -> (Operator, Arc<
         how: "",
         provides: &[],
         why_empty: &[],
-        can: lockkeeper::data::action::hand::Abilities::default(),
+        can: lockkeeper::model::action::Abilities::default(),
         cannot: None,
     };
     let asked = Arc::new(AtomicUsize::new(0));

@@ -7,12 +7,13 @@ use std::time::Duration;
 use lockkeeper::clock::wall_clock;
 use lockkeeper::config::address::Address;
 use lockkeeper::config::token::Token;
-use lockkeeper::data::observation::Change;
-use lockkeeper::data::source::{FaultKind, Known, Source};
+use lockkeeper::data::source::{Known, Source};
 use lockkeeper::data::vox::backend::{Backend, remote::Remote};
 use lockkeeper::data::vox::db::VoxDb;
 use lockkeeper::data::vox::queries::Limits;
 use lockkeeper::data::vox::tls::Tls;
+use lockkeeper::model::observation::Change;
+use lockkeeper::model::source::FaultKind;
 use support::Peer;
 use support::screen::Screen;
 
@@ -104,7 +105,7 @@ async fn a_table_made_anew_is_read_anew() {
     source.poll(&known).await.unwrap();
     server.execute("DELETE FROM agent_oplog; INSERT INTO agent_oplog (id, agent_id, operation_id, kind, description, timestamp_ms) VALUES (3, '1', 'OP-000003', '\"Rebalance\"', 'd', 1);").await;
     let seen = source.poll(&known).await.unwrap();
-    let fresh = seen.changes.iter().any(|c| matches!(c, Change::Log(_, rows, start) if rows.len() == 1 && *start == lockkeeper::data::observation::LogStart::Beginning));
+    let fresh = seen.changes.iter().any(|c| matches!(c, Change::Log(_, rows, start) if rows.len() == 1 && *start == lockkeeper::model::observation::LogStart::Beginning));
     assert!(fresh, "{:?}", seen.changes);
 }
 

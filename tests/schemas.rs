@@ -128,12 +128,12 @@ async fn json_is_safe_to_print_and_loses_nothing() {
     let path = support::database(folder.path(), &sql).await;
     let output = run(&["snapshot", "--format", "json", "--db", path.to_str().unwrap()]);
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.chars().all(|c| c == '\n' || !c.is_control() && !lockkeeper::text::is_hidden(c)));
+    assert!(text.chars().all(|c| c == '\n' || !c.is_control() && !lockkeeper::model::text::is_hidden(c)));
     let seen: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(seen["locks"][0]["lock_key"], hostile);
     let table = run(&["snapshot", "--db", path.to_str().unwrap()]).stdout;
     let table = String::from_utf8(table).unwrap();
-    assert!(table.chars().all(|c| c == '\n' || !c.is_control() && !lockkeeper::text::is_hidden(c)));
+    assert!(table.chars().all(|c| c == '\n' || !c.is_control() && !lockkeeper::model::text::is_hidden(c)));
 }
 
 /// Every statement of a poll, at the first look and later, finds its rows by an index: a history is never scanned.

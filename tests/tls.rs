@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use lockkeeper::clock::wall_clock;
 use lockkeeper::config::address::Address;
-use lockkeeper::data::observation::Cost;
-use lockkeeper::data::source::{Fault, FaultKind};
 use lockkeeper::data::vox::http::client::Client;
 use lockkeeper::data::vox::tls::Tls;
+use lockkeeper::model::observation::Cost;
+use lockkeeper::model::source::{Fault, FaultKind};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::RootCertStore;
 use rustls::pki_types::PrivateKeyDer;

@@ -9,12 +9,12 @@ use super::list::tasks::TASKS;
 use super::overlay::Overlay;
 use super::scene::{Key, Row, Scene};
 use super::views::ViewId;
-use crate::data::action::plan::Intent;
-use crate::data::derive::Picture;
-use crate::data::derive::findings::Subject;
-use crate::data::derive::locks::LockView;
-use crate::data::model::LockTable;
-use crate::text::Text;
+use crate::action::plan::Intent;
+use crate::mesh::derive::Picture;
+use crate::mesh::derive::findings::Subject;
+use crate::mesh::derive::locks::LockView;
+use crate::model::LockTable;
+use crate::model::text::Text;
 
 /// Action commands.
 pub const ACTS: &[Command] = &[
@@ -104,7 +104,7 @@ impl App {
                 Thing::Node(name) => nodes.push(name),
             }
         }
-        let flag = |of: fn(&crate::data::model::RegistryNode) -> bool| {
+        let flag = |of: fn(&crate::model::RegistryNode) -> bool| {
             let named = picture.nodes.iter().filter(|node| nodes.contains(&node.key));
             named.filter_map(|node| node.registry.as_ref()).any(of)
         };

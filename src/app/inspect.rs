@@ -2,8 +2,8 @@
 
 use super::role::Role;
 use super::views::ViewId;
-use crate::text::{scrub, truncate_bytes};
-use crate::time::{Millis, dated, short, utc};
+use crate::model::text::{scrub, truncate_bytes};
+use crate::model::time::{Millis, dated, short, utc};
 
 /// The most lines of one JSON document.
 const MAX_JSON_LINES: usize = 400;

@@ -44,7 +44,7 @@ impl Keymap {
         let mut changed: HashMap<Command, &Binding> = HashMap::new();
         for binding in bindings {
             let Some(info) = COMMANDS.iter().find(|info| info.name == binding.command) else {
-                let what = format!("there is no command \"{}\"", crate::text::scrub(&binding.command));
+                let what = format!("there is no command \"{}\"", crate::model::text::scrub(&binding.command));
                 let todo = "`lockkeeper keys` lists every command; one of two words is written \"in quotes\"".into();
                 return Err(Conflict { place: binding.place.clone(), what, todo });
             };
@@ -67,7 +67,7 @@ impl Keymap {
                     mine.unwrap_or_else(|| format!("the key of {}", info.name))
                 };
                 let Some(combination) = parse(key) else {
-                    let what = format!("\"{}\" is no key", crate::text::scrub(key));
+                    let what = format!("\"{}\" is no key", crate::model::text::scrub(key));
                     let todo = "write keys as `lockkeeper keys` does, e.g. x, G, ctrl-d, pagedown, f5".into();
                     return Err(Conflict { place: place(), what, todo });
                 };

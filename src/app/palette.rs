@@ -54,13 +54,13 @@ pub fn entries(app: &App, typed: &str) -> Vec<Entry> {
         add(format!("theme {theme}"), "colours of the screen", Choice::Theme(theme));
     }
     for mesh in &app.options.meshes {
-        add(format!("mesh {}", crate::text::scrub(mesh)), "open this mesh", Choice::Mesh(mesh.clone()));
+        add(format!("mesh {}", crate::model::text::scrub(mesh)), "open this mesh", Choice::Mesh(mesh.clone()));
     }
     if app.options.meshes.len() > 1 {
         add(format!("mesh {ALL}"), "open every mesh side by side", Choice::Mesh(ALL.into()));
     }
     for repo in app.repositories() {
-        let name = format!("repo {}", crate::text::scrub(&repo));
+        let name = format!("repo {}", crate::model::text::scrub(&repo));
         add(name, "show this repository only", Choice::Repo(Some(repo)));
     }
     add("repo all".into(), "show every repository", Choice::Repo(None));

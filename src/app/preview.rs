@@ -2,11 +2,11 @@
 
 use tui_input::Input;
 
-use crate::data::action::Mode;
-use crate::data::action::outcome::{Outcome, Verdict};
-use crate::data::action::plan::{Confirm, Intent, Plan, Policy, Refusal, plan};
-use crate::data::derive::Picture;
-use crate::time::Millis;
+use crate::action::plan::{Confirm, Intent, Plan, Policy, Refusal, plan};
+use crate::mesh::derive::Picture;
+use crate::model::action::Mode;
+use crate::model::outcome::{Outcome, Verdict};
+use crate::model::time::Millis;
 
 /// After the plan changed under the operator's eyes, a key that was meant for the old one is not taken, in ms.
 const GRACE: Millis = 600;

@@ -1,14 +1,14 @@
 //! What a piece of text means. The screen decides how a meaning looks; nothing here knows a colour.
 
-use crate::data::action::outcome::Verdict;
-use crate::data::alarm::Kind;
-use crate::data::derive::chain::ChainState;
-use crate::data::derive::findings::Severity;
-use crate::data::derive::locks::LockState;
-use crate::data::derive::messages::MessageState;
-use crate::data::derive::sources::SourceHealth;
-use crate::data::derive::staleness::Staleness;
-use crate::data::derive::tasks::TaskState;
+use crate::mesh::derive::chain::ChainState;
+use crate::mesh::derive::locks::LockState;
+use crate::mesh::derive::messages::MessageState;
+use crate::mesh::derive::sources::SourceHealth;
+use crate::mesh::derive::staleness::Staleness;
+use crate::mesh::derive::tasks::TaskState;
+use crate::model::event::Kind;
+use crate::model::outcome::Verdict;
+use crate::model::severity::Severity;
 
 /// Meanings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumIter)]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::data::derive::Picture;
-use crate::text::Text;
+use crate::mesh::derive::Picture;
+use crate::model::text::Text;
 
 /// A row of a list: of which mesh, and which one there. It stays while the thing does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::filter::{Filter, matcher};
 use super::list::{BESIDE, Head, List};
 use super::scene::{Key, Row, Scene};
-use crate::time::Millis;
+use crate::model::time::Millis;
 
 /// One table.
 #[derive(Debug, Clone, Default)]
@@ -259,10 +259,10 @@ mod tests {
 
     use super::*;
     use crate::app::list::locks::LOCKS;
-    use crate::data::derive::{Judge, Thresholds};
-    use crate::data::model::{Lease, LockTable};
-    use crate::data::observation::{Change, Delta, Observation};
-    use crate::data::poller::Report;
+    use crate::mesh::derive::{Judge, Thresholds};
+    use crate::model::observation::{Change, Delta, Observation};
+    use crate::model::report::Report;
+    use crate::model::{Lease, LockTable};
     use crate::testing::{NOW, lock, unheard};
     use proptest::prelude::*;
 

@@ -6,11 +6,12 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use proptest::prelude::*;
 
 use super::*;
-use crate::data::derive::findings::{Finding, Life, Severity};
-use crate::data::mesh::Watch;
-use crate::data::model::LockTable;
-use crate::data::observation::{Change, Observation};
-use crate::data::poller::Report;
+use crate::mesh::Watch;
+use crate::mesh::derive::findings::{Finding, Life};
+use crate::model::LockTable;
+use crate::model::observation::{Change, Observation};
+use crate::model::report::Report;
+use crate::model::severity::Severity;
 use crate::testing::{NOW, heartbeat, lock, mesh, options, picture, unheard};
 
 pub fn app_on(picture: Option<Arc<Picture>>) -> App {
@@ -43,7 +44,7 @@ fn press(app: &mut App, keys: &str) -> Vec<Effect> {
     effects
 }
 
-fn mesh_of_locks(locks: Vec<crate::data::model::Lock>) -> Watch {
+fn mesh_of_locks(locks: Vec<crate::model::Lock>) -> Watch {
     let observation = Observation {
         changes: vec![Change::Heartbeats(vec![heartbeat("n", "1", 0)]), Change::Locks(LockTable::Distributed, locks)],
         ..Observation::default()
@@ -176,7 +177,7 @@ proptest! {
 }
 
 fn dead_and_living() -> App {
-    let beats = vec![heartbeat("dead", "3", 20 * crate::time::MINUTE), heartbeat("here", "1", 0)];
+    let beats = vec![heartbeat("dead", "3", 20 * crate::model::time::MINUTE), heartbeat("here", "1", 0)];
     let locks = vec![lock("a", "dead", "3", 60_000), lock("b", "here", "1", 60_000)];
     let changes = vec![Change::Heartbeats(beats), Change::Locks(LockTable::Distributed, locks)];
     let observation = Observation { changes, ..Observation::default() };
@@ -239,7 +240,7 @@ fn a_key_meant_for_another_plan_is_not_taken() {
     // The holder renews: a new fence, a sign of life.
     let mut renewed = lock("a", "dead", "3", 90_000);
     renewed.fence_token = Some(8);
-    let beats = vec![heartbeat("dead", "3", 20 * crate::time::MINUTE), heartbeat("here", "1", 0)];
+    let beats = vec![heartbeat("dead", "3", 20 * crate::model::time::MINUTE), heartbeat("here", "1", 0)];
     let changes = vec![Change::Heartbeats(beats), Change::Locks(LockTable::Distributed, vec![renewed])];
     let observation = Observation { changes, ..Observation::default() };
     let mesh = unheard().after(Report::Observed { source: 0, at_ms: NOW, observation: Box::new(observation) });
@@ -261,7 +262,7 @@ fn a_read_only_console_opens_no_preview_by_any_way() {
         assert!(app.run(*command).is_empty());
         assert!(app.overlay.is_none(), "{command:?}");
     }
-    app.open_preview(0, crate::data::action::plan::Intent::Evacuate { node: "dead".into() });
+    app.open_preview(0, crate::action::plan::Intent::Evacuate { node: "dead".into() });
     assert!(app.overlay.is_none());
     assert!(palette::entries(&app, "release").iter().all(|entry| !entry.help.contains("force-release")));
 }
@@ -281,7 +282,7 @@ fn actions_are_hinted_only_where_they_fit() {
 
 #[test]
 fn a_running_plan_goes_on_without_being_looked_at_and_is_stopped_by_escape() {
-    use crate::data::action::outcome::{Outcome, Progress};
+    use crate::model::outcome::{Outcome, Progress};
     let mut app = dead_and_living();
     select(&mut app, "lock:a");
     press(&mut app, "xy");

@@ -5,11 +5,12 @@ use std::cmp::Reverse;
 use super::App;
 use super::role::{Role, State};
 use super::scene::Scene;
-use crate::data::derive::Picture;
-use crate::data::derive::findings::{Finding, Severity};
-use crate::data::derive::only::Only;
-use crate::data::derive::sources::SourceHealth;
-use crate::time::{Millis, short};
+use crate::mesh::derive::Picture;
+use crate::mesh::derive::findings::Finding;
+use crate::mesh::derive::only::Only;
+use crate::mesh::derive::sources::SourceHealth;
+use crate::model::severity::Severity;
+use crate::model::time::{Millis, short};
 
 /// A verdict: what is said, and what it means.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The registry of views, in the order of their tabs.
 
 use super::list::{List, events, findings, journal, locks, messages, nodes, oplog, tasks, waits};
-use crate::data::derive::findings::Subject;
+use crate::mesh::derive::findings::Subject;
 
 /// A view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumIter)]

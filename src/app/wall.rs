@@ -9,8 +9,8 @@ use super::scene::Key;
 use super::verdict::first_of_all;
 use super::views::{VIEWS, ViewId};
 use super::{App, Effect};
-use crate::data::derive::sources::SourceHealth;
-use crate::time::{MINUTE, Millis, millis, short};
+use crate::mesh::derive::sources::SourceHealth;
+use crate::model::time::{MINUTE, Millis, millis, short};
 
 /// Ctrl-C leaves the wall when it is pressed twice within this time: a bump does not.
 const TWICE: Millis = 3_000;
@@ -176,7 +176,7 @@ pub fn views(names: &[String]) -> Result<Vec<ViewId>, String> {
         let found = VIEWS.iter().find(|view| view.title.eq_ignore_ascii_case(name.trim()));
         found.map(|view| view.id).ok_or_else(|| {
             let all: Vec<String> = VIEWS.iter().map(|view| view.title.to_lowercase()).collect();
-            format!("there is no view \"{}\"; write some of {}", crate::text::scrub(name), all.join(", "))
+            format!("there is no view \"{}\"; write some of {}", crate::model::text::scrub(name), all.join(", "))
         })
     };
     names.iter().map(named).collect()

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use reqwest::Url;
 
-use crate::text::is_hidden;
+use crate::model::text::is_hidden;
 
 /// The port of a control plane where none is written.
 const CONTROL_PORT: u16 = 9847;

@@ -67,7 +67,7 @@ impl Layers {
     pub fn set(&mut self, name: &str, texts: Vec<String>, origin: Origin) -> Result<(), ConfigError> {
         if let Some(command) = name.strip_prefix("keys.") {
             if let Some(odd) = texts.iter().find(|text| text.is_empty() || text.chars().any(char::is_control)) {
-                let what = format!("\"{}\" is no key", crate::text::scrub(odd));
+                let what = format!("\"{}\" is no key", crate::model::text::scrub(odd));
                 return Err(ConfigError::new(origin, what, "write keys as `lockkeeper keys` does"));
             }
             self.keys.insert(command.to_owned(), Value { texts, origin });
@@ -119,7 +119,7 @@ impl Layers {
 
 fn check(key: &Key, texts: &[String], origin: &Origin) -> Result<(), ConfigError> {
     let wrong = |text: &str| {
-        let what = format!("\"{}\" is no value for {}", crate::text::scrub(text), key.name);
+        let what = format!("\"{}\" is no value for {}", crate::model::text::scrub(text), key.name);
         Err(ConfigError::new(origin, what, format!("write {}", key.kind.expects())))
     };
     if key.kind != Kind::List && texts.len() != 1 {

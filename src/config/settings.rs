@@ -7,17 +7,19 @@ use super::address::{self, Address};
 use super::locate::Surroundings;
 use super::token::Token;
 use super::{ConfigError, Layers};
+use crate::action::plan::Policy;
 use crate::app::wall::{Wall, night};
-use crate::data::action::plan::Policy;
-use crate::data::alarm::Rules;
-use crate::data::derive::Thresholds;
-use crate::data::derive::findings::Severity;
 use crate::data::harn::places::{Project, host_leases};
 use crate::data::vox::queries::Limits;
 use crate::data::vox::tls::{self, Tls};
-use crate::data::work::{self, Works};
-use crate::text::Text;
-use crate::time::{self, Millis};
+use crate::data::work;
+use crate::mesh::alarm::Rules;
+use crate::mesh::derive::Thresholds;
+use crate::model::severity::Severity;
+use crate::model::text::Text;
+use crate::model::time;
+use crate::model::time::Millis;
+use crate::model::work::Works;
 
 /// Everything that the program goes by.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 
-use crate::data::source::Fault;
+use crate::model::source::Fault;
 
 /// How long a token command may take.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use libsql::{Builder, Connection, OpenFlags, Value, ValueType};
 
-use super::source::Fault;
+use crate::model::source::Fault;
+use crate::model::text::Text;
 use crate::quiet::quietly;
-use crate::text::Text;
 
 /// Rows of one statement.
 pub type Rows = Vec<Vec<Value>>;

@@ -3,13 +3,11 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::action::hand::{Abilities, Hand, WriteAccess};
 use super::harn;
 use super::harn::act::LocksHand;
 use super::harn::hosts::Hosts;
 use super::harn::locks::Locks;
 use super::harn::log::EventLog;
-use super::source::{Aspect, Identity, Source};
 use super::vox;
 use super::vox::act::database::DatabaseHand;
 use super::vox::act::plane::PlaneHand;
@@ -24,10 +22,14 @@ use super::vox::registry::RegistryFile;
 use super::vox::schema;
 use super::vox::snapshot::copy::Copier;
 use super::vox::snapshot::store::Store;
+use crate::action::hand::{Hand, WriteAccess};
 use crate::clock::{steady_clock, wall_clock};
 use crate::config::Settings;
 use crate::config::settings::Database;
-use crate::text::Text;
+use crate::data::source::Source;
+use crate::model::action::Abilities;
+use crate::model::source::{Aspect, Identity};
+use crate::model::text::Text;
 
 /// The sources of one mesh, and the folder their private copies live in.
 pub struct Sources {

@@ -1,31 +1,19 @@
 //! Signs of work where this machine has it: the newest change under the path that a lock names, and the last commit that
 //! touched it. Read only, bounded, and asked for where somebody looks.
 
-use std::collections::BTreeMap;
+use crate::model::work::{Work, Works};
 use std::path::{Component, Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
 use crate::clock::set_ahead;
-use crate::text::Text;
-use crate::time::{Millis, millis};
+use crate::model::text::Text;
+use crate::model::time::{Millis, millis};
 
 /// Files that are looked at below one path.
 const MOST_FILES: usize = 5_000;
 /// How long git may take for one path.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// What was found of one resource. Instants are on the console's clock.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Work {
-    /// The file that changed last, and when.
-    pub changed: Option<(Text, Millis)>,
-    /// The last commit that touched it, by its short name, and when it was made.
-    pub committed: Option<(Text, Millis)>,
-}
-
-/// By the name of the resource.
-pub type Works = BTreeMap<String, Work>;
 
 /// Looks for resources in work trees. What lies in none of them is left out.
 pub async fn look(trees: &[PathBuf], resources: &[String]) -> Works {

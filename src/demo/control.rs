@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::world::World;
 use crate::clock::wall_clock;
-use crate::time::Millis;
+use crate::model::time::Millis;
 
 const FEATURES: &str = "mesh-auth-v1,a2a-observe-v1,quarantine-v1,maintenance-v1,maintenance-deadline-v1,lease-renew-v1,\
 exec-lease-v1,exec-lease-admin-revoke-v1,exec-lease-persist-v1,a2a-inbox-limit-v1,jwt-bearer-v1,result-attest-v1,detached-results-v1";

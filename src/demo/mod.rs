@@ -21,9 +21,9 @@ use self::control::{Plane, Tokens};
 use self::project::Project;
 use self::world::{Shape, World};
 use self::write::Writer;
-use crate::cli::{DemoArgs, With};
 use crate::clock::wall_clock;
-use crate::time::MINUTE;
+use crate::commands::cli::{DemoArgs, With};
+use crate::model::time::MINUTE;
 
 /// How often the simulated mesh takes a step.
 pub const STEP: Duration = Duration::from_millis(250);

@@ -16,7 +16,7 @@ use super::world::scaled;
 use crate::data::harn::event::{Event, PROVENANCE};
 use crate::data::harn::lockdir::{RECORD, SCHEMA as LOCK_SCHEMA};
 use crate::data::harn::message::SCHEMA as MESSAGE_SCHEMA;
-use crate::time::{MINUTE, Millis, SECOND};
+use crate::model::time::{MINUTE, Millis, SECOND};
 
 /// The tables of an event log, as Harn makes them.
 pub const SCHEMA: &str = "

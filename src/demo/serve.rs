@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::Demo;
-use crate::cli::DemoArgs;
+use crate::commands::cli::DemoArgs;
 
 /// Runs the mesh in a folder until the process is told to stop.
 pub async fn serve(folder: &Path, arguments: &DemoArgs) -> anyhow::Result<()> {

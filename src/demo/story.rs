@@ -1,7 +1,7 @@
 //! What happens, and when: a story that a newcomer can watch in two minutes. Times are the mesh's own;
 //! at the usual speed of 8 they pass eight times as fast.
 
-use crate::time::{Millis, SECOND};
+use crate::model::time::{Millis, SECOND};
 
 /// One turn of the story.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

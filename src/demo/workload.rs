@@ -6,8 +6,8 @@ use std::path::Path;
 use libsql::{Connection, Transaction, params};
 
 use super::write::Writer;
-use crate::data::derive::chain::link;
-use crate::time::{MINUTE, Millis, SECOND};
+use crate::model::chain::link;
+use crate::model::time::{MINUTE, Millis, SECOND};
 
 /// How many of each there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

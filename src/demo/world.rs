@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, VecDeque};
 use fastrand::Rng;
 
 use super::write::Write;
-use crate::data::derive::chain::link;
-use crate::time::{MINUTE, Millis, SECOND};
+use crate::model::chain::link;
+use crate::model::time::{MINUTE, Millis, SECOND};
 
 /// The repository that everybody works on.
 pub const REPO: &str = "9f2c41d07ab8e635";

@@ -7,7 +7,7 @@ use libsql::{Builder, Connection, TransactionBehavior, params};
 
 use super::world::notice::{LockRow, Seen, bare};
 use super::world::{Lease, REPO};
-use crate::time::Millis;
+use crate::model::time::Millis;
 
 /// The tables, to the contract.
 pub const SCHEMA: &str = include_str!("schema.sql");

@@ -9,22 +9,23 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::Pictures;
 use super::warden::{Known as Acknowledged, Told, Warden};
+use crate::action::hand::WriteAccess;
+use crate::action::plan::Plan;
+use crate::action::run::journal::{JournalFile, Stamp, made_at};
+use crate::action::run::{Operator, Recovered, Stop};
 use crate::clock::{steady_clock, wall_clock};
 use crate::config::Settings;
-use crate::data::action::hand::WriteAccess;
-use crate::data::action::outcome::Progress;
-use crate::data::action::plan::Plan;
-use crate::data::alarm::Whose;
-use crate::data::derive::{Judge, Picture};
-use crate::data::mesh::Watch;
-use crate::data::poller::{Pace, Poller, Report};
+use crate::data::poller::{Pace, Poller};
 use crate::data::source::Known;
 use crate::data::systems::assemble;
 use crate::data::vox::snapshot::store::Store;
-use crate::operate::journal::{JournalFile, Stamp, made_at};
-use crate::operate::{Operator, Recovered, Stop};
-use crate::text::Text;
-use crate::time::{Millis, millis};
+use crate::mesh::Watch;
+use crate::mesh::derive::{Judge, Picture};
+use crate::model::outcome::Progress;
+use crate::model::report::Report;
+use crate::model::text::Text;
+use crate::model::time::{Millis, millis};
+use crate::model::whose::Whose;
 
 /// Reports that may wait to be applied; a source that is faster waits.
 const REPORTS: usize = 16;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use futures::future::{join_all, select_all};
 
 use super::engine::{Engine, News};
+use crate::action::hand::{Purpose, WriteAccess};
 use crate::config::Settings;
-use crate::data::action::hand::{Purpose, WriteAccess};
 
 /// The engines of the meshes that are open, in their order.
 pub struct Engines {

@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::config::settings::Alarms as Wanted;
-use crate::data::alarm::Event;
-use crate::data::derive::findings::Severity;
+use crate::model::event::Event;
+use crate::model::severity::Severity;
 
 /// Events that may wait for the program; beyond, they are left out, and the log says so.
 const WAITING: usize = 256;
@@ -101,7 +101,7 @@ async fn run(program: &str, arguments: &[String], event: &Event, limit: Duration
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::alarm::{Kind, SCHEMA};
+    use crate::model::event::{Kind, SCHEMA};
 
     fn event() -> Event {
         Event {

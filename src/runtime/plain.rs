@@ -6,17 +6,17 @@ use std::io::{self, Write};
 use super::engine::News;
 use super::engines::Engines;
 use super::signals::{Signal, Signals};
+use crate::action::hand::Purpose;
 use crate::app::Options;
 use crate::app::role::Role;
 use crate::app::verdict::of_picture;
 use crate::clock::steady_clock;
 use crate::config::Settings;
-use crate::data::action::hand::Purpose;
-use crate::data::alarm::Event as Happened;
-use crate::data::derive::Picture;
-use crate::data::derive::sources::SourceHealth;
-use crate::text::Text;
-use crate::time::{Millis, clock};
+use crate::mesh::derive::Picture;
+use crate::mesh::derive::sources::SourceHealth;
+use crate::model::event::Event as Happened;
+use crate::model::text::Text;
+use crate::model::time::{Millis, clock};
 
 /// Prints until it is ended.
 pub async fn run(options: Options, meshes: Vec<Settings>) -> anyhow::Result<()> {

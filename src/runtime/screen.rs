@@ -79,7 +79,7 @@ impl Screen {
 
     /// Hands a text to the terminal's clipboard by OSC 52. Base64, so nothing in it can be obeyed.
     pub fn copy(&mut self, text: &str) -> io::Result<()> {
-        let text = crate::text::truncate_bytes(text, MAX_COPY);
+        let text = crate::model::text::truncate_bytes(text, MAX_COPY);
         let encoded = base64::engine::general_purpose::STANDARD.encode(text);
         self.say(&format!("\x1b]52;c;{encoded}\x07"))
     }
@@ -103,7 +103,7 @@ impl Screen {
 
     /// A text that ends no sequence it stands in: visible, short, and without what divides the fields of one.
     fn spoken(&self, text: &str) -> String {
-        let text = crate::text::fit(&crate::text::scrub(text), MOST_SAID).replace(';', ",");
+        let text = crate::model::text::fit(&crate::model::text::scrub(text), MOST_SAID).replace(';', ",");
         if self.look.unicode { text } else { glyphs::in_ascii(&text) }
     }
 

@@ -8,16 +8,18 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::hook::Hook;
+use crate::action::run::history::{Brought, History};
+use crate::action::run::lines::{Lines, Stamp};
 use crate::config::Settings;
-use crate::data::alarm::{Alarms, Event, Whose};
-use crate::data::derive::Picture;
-use crate::data::derive::findings::Finding;
-use crate::data::derive::sources::SourceHealth;
-use crate::data::mesh::Mesh;
-use crate::operate::history::{Brought, History};
-use crate::operate::lines::{Lines, Stamp};
-use crate::text::Text;
-use crate::time::Millis;
+use crate::mesh::Mesh;
+use crate::mesh::alarm::Alarms;
+use crate::mesh::derive::Picture;
+use crate::mesh::derive::findings::Finding;
+use crate::mesh::derive::sources::SourceHealth;
+use crate::model::event::Event;
+use crate::model::text::Text;
+use crate::model::time::Millis;
+use crate::model::whose::Whose;
 
 /// Events that are shown.
 const SHOWN: usize = 2_000;

@@ -11,8 +11,8 @@ use crate::app::mouse::Hit;
 use crate::app::overlay::Overlay;
 use crate::app::role::Role;
 use crate::app::views::VIEWS;
-use crate::text::fit;
-use crate::time::{clock, short};
+use crate::model::text::fit;
+use crate::model::time::{clock, short};
 
 /// The top line: name, mesh, verdict, clock.
 pub fn header(canvas: &mut Canvas<'_, '_>, area: Rect) {
@@ -23,7 +23,7 @@ pub fn header(canvas: &mut Canvas<'_, '_>, area: Rect) {
         right.push_str(&format!("PAUSED {}  ", short(app.now_ms - frozen.since_ms)));
     }
     if let Some(repo) = &app.options.repo {
-        right.push_str(&format!("repo {}  ", fit(&crate::text::scrub(repo), 16)));
+        right.push_str(&format!("repo {}  ", fit(&crate::model::text::scrub(repo), 16)));
     }
     right.push_str(&clock(app.wall_ms(), app.offset(app.wall_ms())));
     let banner = app.options.banner.as_deref().map(|b| format!(" {b}")).unwrap_or_default();
@@ -75,7 +75,7 @@ pub fn footer(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let width = usize::from(area.width);
     if let Some(input) = &app.filtering {
         let hint = "   field:value  !not  Enter keeps  Esc clears";
-        let typed = crate::text::scrub(input.value()).into_owned();
+        let typed = crate::model::text::scrub(input.value()).into_owned();
         let cursor = area.x + 2 + u16::try_from(input.visual_cursor()).unwrap_or(0);
         let line = Line::from(vec![
             canvas.span(" /", Role::Accent),
@@ -87,9 +87,11 @@ pub fn footer(canvas: &mut Canvas<'_, '_>, area: Rect) {
         return;
     }
     if let Some(toast) = &app.toast {
-        let line = Line::from(
-            canvas.span(format!(" {}", fit(&crate::text::scrub(&toast.text), width.saturating_sub(1))), toast.role),
-        );
+        let line =
+            Line::from(canvas.span(
+                format!(" {}", fit(&crate::model::text::scrub(&toast.text), width.saturating_sub(1))),
+                toast.role,
+            ));
         canvas.text(area, vec![line]);
         return;
     }

@@ -12,7 +12,7 @@ use crate::testing::{NOW, mesh, options, picture, silent_mesh, unheard, watched}
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 50)];
 
-fn app_on(picture: Option<std::sync::Arc<crate::data::derive::Picture>>) -> App {
+fn app_on(picture: Option<std::sync::Arc<crate::mesh::derive::Picture>>) -> App {
     let mut app = App::new(options(), NOW);
     if let Some(picture) = picture {
         update(&mut app, Event::Picture(0, picture));
@@ -207,7 +207,7 @@ fn hostile_text_never_reaches_the_screen_raw() {
                 press(&mut app, &(view.id.index() + 1).to_string());
                 press(&mut app, keys);
                 for cell in &render(&mut app, size, PLAIN).content {
-                    let safe = cell.symbol().chars().all(|c| !c.is_control() && !crate::text::is_hidden(c));
+                    let safe = cell.symbol().chars().all(|c| !c.is_control() && !crate::model::text::is_hidden(c));
                     assert!(safe, "{:?} in {}", cell.symbol(), view.title);
                 }
             }
@@ -231,7 +231,8 @@ fn hostile_text_never_reaches_a_plan_raw() {
                     for key in ["", "\r", "y"] {
                         press(&mut app, key);
                         for cell in &render(&mut app, size, PLAIN).content {
-                            let safe = cell.symbol().chars().all(|c| !c.is_control() && !crate::text::is_hidden(c));
+                            let safe =
+                                cell.symbol().chars().all(|c| !c.is_control() && !crate::model::text::is_hidden(c));
                             assert!(safe, "{:?} in {}", cell.symbol(), view.title);
                         }
                     }
@@ -273,10 +274,11 @@ fn walls() {
         night: Some((0, 6 * 60)),
     };
     let well =
-        unheard().after(crate::data::poller::Report::Observed { source: 0, at_ms: NOW, observation: Box::default() });
-    let well = well.after(crate::data::poller::Report::Observed { source: 1, at_ms: NOW, observation: Box::default() });
+        unheard().after(crate::model::report::Report::Observed { source: 0, at_ms: NOW, observation: Box::default() });
+    let well =
+        well.after(crate::model::report::Report::Observed { source: 1, at_ms: NOW, observation: Box::default() });
     let (silent, later) = silent_mesh();
-    let minute = crate::time::MINUTE;
+    let minute = crate::model::time::MINUTE;
     let cases = [
         ("wall_well", picture(well.clone(), NOW), NOW),
         ("wall_wrong", picture(mesh(), NOW), NOW),

@@ -12,8 +12,8 @@ use crate::app::role::Role;
 use crate::app::verdict::{nothing_since, open, verdict};
 use crate::app::views::{VIEWS, ViewId};
 use crate::app::wall::Silence;
-use crate::text::fit;
-use crate::time::{MINUTE, clock_face, short, zone_name};
+use crate::model::text::fit;
+use crate::model::time::{MINUTE, clock_face, short, zone_name};
 
 /// The least rows that there is room for all of it on; below, it is drawn as any other screen.
 pub const LEAST: u16 = 16;

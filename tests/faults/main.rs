@@ -78,8 +78,8 @@ fn page(rows: &[Row]) -> String {
     out.push_str(
         "\nElsewhere: fsync and SIGKILL at every step of an action (`tests/evacuating.rs`), torn copies under a storm of commits and\n\
          checkpoints (`tests/files.rs`), control planes that fail in every way (`tests/control_plane.rs`), schemas of other versions\n\
-         (`tests/schemas.rs`), clocks that leap back and forth (`src/data/derive/judge/tests.rs`), torn and cut journals and histories\n\
-         (`src/operate/`), and text that would steer the terminal (`tests/untrusted/`).\n\n\
+         (`tests/schemas.rs`), clocks that leap back and forth (`src/mesh/derive/judge/tests.rs`), torn and cut journals and histories\n\
+         (`src/action/run/`), and text that would steer the terminal (`tests/untrusted/`).\n\n\
          Tried by hand, since a test has no disk of its own to fill:\n\n\
          | what | seen |\n|---|---|\n\
          | no room for a copy (a disk of 256 kB) | `no room for a copy of a.db (282 kB): 262 kB free; free some space, or set snapshot.dir to another disk` |\n\

@@ -4,25 +4,26 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use lockkeeper::action::hand::{Hand, Purpose, WriteAccess};
+use lockkeeper::action::plan::{Intent, Policy, plan};
+use lockkeeper::action::run::journal::JournalFile;
+use lockkeeper::action::run::{Operator, Stop};
 use lockkeeper::clock::wall_clock;
-use lockkeeper::data::action::hand::{Hand, Purpose, WriteAccess};
-use lockkeeper::data::action::outcome::Verdict;
-use lockkeeper::data::action::plan::{Intent, Policy, plan};
-use lockkeeper::data::action::{Action, Mode};
-use lockkeeper::data::derive::{Picture, Thresholds, derive};
-use lockkeeper::data::mesh::{Watch, facts};
-use lockkeeper::data::poller::Report;
-use lockkeeper::data::source::{Identity, Known, Source};
+use lockkeeper::data::source::{Known, Source};
 use lockkeeper::data::vox::act;
 use lockkeeper::data::vox::act::database::DatabaseHand;
 use lockkeeper::data::vox::act::target::WriteTarget;
 use lockkeeper::data::vox::db::VoxDb;
 use lockkeeper::data::vox::hrana::Client;
 use lockkeeper::data::vox::tls::Tls;
-use lockkeeper::operate::journal::JournalFile;
-use lockkeeper::operate::{Operator, Stop};
-use lockkeeper::text::Text;
-use lockkeeper::time::{MINUTE, Millis};
+use lockkeeper::mesh::derive::{Picture, Thresholds, derive};
+use lockkeeper::mesh::{Watch, facts};
+use lockkeeper::model::action::{Action, Mode};
+use lockkeeper::model::outcome::Verdict;
+use lockkeeper::model::report::Report;
+use lockkeeper::model::source::Identity;
+use lockkeeper::model::text::Text;
+use lockkeeper::model::time::{MINUTE, Millis};
 
 use crate::sqld::Sqld;
 

@@ -6,9 +6,9 @@ mod support;
 mod acting;
 mod sqld;
 
-use lockkeeper::data::observation::{Change, Observation};
 use lockkeeper::data::source::{Known, Source};
 use lockkeeper::data::vox::db::VoxDb;
+use lockkeeper::model::observation::{Change, Observation};
 use sqld::Sqld;
 
 const MESH: &str = "

@@ -4,26 +4,26 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use libsql::{Connection, Value};
-use lockkeeper::data::action::hand::{Hand, Purpose, Working, WriteAccess};
-use lockkeeper::data::action::journal::Entry;
-use lockkeeper::data::action::outcome::{Outcome, Verdict};
-use lockkeeper::data::action::plan::{Intent, Plan, Policy, plan};
-use lockkeeper::data::action::{Action, Mode};
-use lockkeeper::data::derive::locks::LockState;
-use lockkeeper::data::derive::{Picture, Thresholds, derive};
-use lockkeeper::data::mesh::{Watch, facts};
-use lockkeeper::data::model::{Lock, LockTable, Message, MessageTable, Payload};
-use lockkeeper::data::observation::{Change, Observation};
-use lockkeeper::data::poller::Report;
-use lockkeeper::data::source::Identity;
+use lockkeeper::action::hand::{Hand, Purpose, Working, WriteAccess};
+use lockkeeper::action::plan::{Intent, Plan, Policy, plan};
+use lockkeeper::action::run::journal::JournalFile;
+use lockkeeper::action::run::{Operator, Stop};
 use lockkeeper::data::vox::act;
 use lockkeeper::data::vox::act::database::DatabaseHand;
 use lockkeeper::data::vox::act::error::{SqlCode, WriteError};
 use lockkeeper::data::vox::act::target::{Committed, Exchange, WriteTarget, commit_local, run_local};
 use lockkeeper::data::vox::backend::Rows;
-use lockkeeper::operate::journal::JournalFile;
-use lockkeeper::operate::{Operator, Stop};
-use lockkeeper::text::Text;
+use lockkeeper::mesh::derive::locks::LockState;
+use lockkeeper::mesh::derive::{Picture, Thresholds, derive};
+use lockkeeper::mesh::{Watch, facts};
+use lockkeeper::model::action::{Action, Mode};
+use lockkeeper::model::journal::Entry;
+use lockkeeper::model::observation::{Change, Observation};
+use lockkeeper::model::outcome::{Outcome, Verdict};
+use lockkeeper::model::report::Report;
+use lockkeeper::model::source::Identity;
+use lockkeeper::model::text::Text;
+use lockkeeper::model::{Lock, LockTable, Message, MessageTable, Payload};
 
 use crate::course::{Course, Fate};
 use crate::{clock, pass};
@@ -214,7 +214,7 @@ fn picture(world: &World, journal: &[Entry]) -> Picture {
         holder_agent: text(&row[1]).as_str().into(),
         fence_token: number(&row[2]),
         acquired_at_ms: None,
-        expires_at_ms: lockkeeper::time::parse_sqlite(&text(&row[3])),
+        expires_at_ms: lockkeeper::model::time::parse_sqlite(&text(&row[3])),
         expires_at: None,
         shared: false,
         lease_id: None,

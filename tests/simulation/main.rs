@@ -11,7 +11,7 @@ mod sight;
 use std::cell::Cell;
 use std::path::PathBuf;
 
-use lockkeeper::time::Millis;
+use lockkeeper::model::time::Millis;
 
 /// Schedules of one run of the tests.
 const RUNS: u64 = 100_000;

@@ -2,13 +2,13 @@
 
 use fastrand::Rng;
 use lockkeeper::app::verdict::of_picture;
-use lockkeeper::data::action::hand::Abilities;
-use lockkeeper::data::derive::{Thresholds, derive};
-use lockkeeper::data::mesh::{Watch, facts};
-use lockkeeper::data::observation::Observation;
-use lockkeeper::data::poller::{Report, breaker::State};
-use lockkeeper::data::source::{Fault, Identity};
-use lockkeeper::time::Millis;
+use lockkeeper::mesh::derive::{Thresholds, derive};
+use lockkeeper::mesh::{Watch, facts};
+use lockkeeper::model::action::Abilities;
+use lockkeeper::model::observation::Observation;
+use lockkeeper::model::report::{Report, State};
+use lockkeeper::model::source::{Fault, Identity};
+use lockkeeper::model::time::Millis;
 
 use crate::BEGIN;
 

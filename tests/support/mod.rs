@@ -7,8 +7,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use lockkeeper::data::action::Action;
-use lockkeeper::data::action::plan::{Confirm, Plan, Step};
+use lockkeeper::action::plan::{Confirm, Plan, Step};
+use lockkeeper::model::action::Action;
 
 pub mod screen;
 

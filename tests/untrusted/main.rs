@@ -13,6 +13,7 @@ use axum::body::Body;
 use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use lockkeeper::action::plan::Policy;
 use lockkeeper::app::keymap::{Binding, Keymap};
 use lockkeeper::app::{App, Calls, Event, Options, Theme, Watched, update};
 use lockkeeper::clock::wall_clock;
@@ -20,17 +21,17 @@ use lockkeeper::config::address::Address;
 use lockkeeper::config::file::File;
 use lockkeeper::config::settings::{Control, Database};
 use lockkeeper::config::{Layers, Settings, locate::Surroundings};
-use lockkeeper::data::action::plan::Policy;
-use lockkeeper::data::derive::{Judge, Picture, Thresholds};
-use lockkeeper::data::mesh::Watch;
-use lockkeeper::data::poller::{Report, attempt};
+use lockkeeper::data::poller::attempt;
 use lockkeeper::data::source::Known;
 use lockkeeper::data::systems::assemble;
 use lockkeeper::demo::control::{self, Plane, Tokens};
 use lockkeeper::demo::hrana;
 use lockkeeper::demo::world::{Shape, World};
 use lockkeeper::demo::write::Writer;
-use lockkeeper::text::{Text, is_hidden};
+use lockkeeper::mesh::Watch;
+use lockkeeper::mesh::derive::{Judge, Picture, Thresholds};
+use lockkeeper::model::report::Report;
+use lockkeeper::model::text::{Text, is_hidden};
 use lockkeeper::ui::theme::Depth;
 use lockkeeper::ui::{self, Look};
 use proptest::prelude::*;
@@ -248,12 +249,12 @@ proptest! {
         let mut settings = settings();
         settings.databases = vec![Database::File { path: database, direct: true }];
         let picture = runtime.block_on(look(&settings));
-        let json = lockkeeper::oneshot::json::snapshot(&picture, None);
+        let json = lockkeeper::commands::json::snapshot(&picture, None);
         let parsed = serde_json::from_str::<serde_json::Value>(&json);
         let odd = json.chars().find(|c| c.is_control() && *c != '\n' || is_hidden(*c));
         prop_assert!(parsed.is_ok() && odd.is_none(), "{odd:?} in {json}");
         prop_assert!(picture.mesh.sources[0].health.last_ok_ms.is_some(), "the source was read");
-        let line = lockkeeper::oneshot::check::check(&picture).line;
+        let line = lockkeeper::commands::check::check(&picture).line;
         prop_assert!(!line.chars().any(char::is_control));
         walk_through(&mut shown(picture), keys);
     }
@@ -305,8 +306,8 @@ proptest! {
         let _ = File::parse(&toml, Path::new("c.toml"));
         let _ = Keymap::with(&[Binding { command: "release".into(), keys: words, place: text.clone() }]);
         let lines: Vec<String> = lines.iter().map(ToString::to_string).chain([text]).collect();
-        let _ = lockkeeper::data::action::journal::read(lines.iter().map(String::as_str));
-        let _ = lockkeeper::data::alarm::read(lines.iter().map(String::as_str));
+        let _ = lockkeeper::model::journal::read(lines.iter().map(String::as_str));
+        let _ = lockkeeper::model::event::read(lines.iter().map(String::as_str));
     }
 }
 

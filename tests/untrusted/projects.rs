@@ -251,7 +251,7 @@ proptest! {
             let key = format!("f{i}");
             prop_assert!(picture.locks.iter().any(|lock| lock.lock.lock_key == *key), "{key} is held, by whomever");
         }
-        let json = lockkeeper::oneshot::json::snapshot(&picture, None);
+        let json = lockkeeper::commands::json::snapshot(&picture, None);
         prop_assert!(serde_json::from_str::<Value>(&json).is_ok());
         walk_through(&mut shown(picture), keys);
     }

@@ -2,10 +2,10 @@
 
 use crate::app::inspect::Inspection;
 use crate::app::role::Role;
-use crate::data::action::journal::Entry;
-use crate::data::derive::Picture;
-use crate::text::Text;
-use crate::time::Millis;
+use crate::mesh::derive::Picture;
+use crate::model::journal::Entry;
+use crate::model::text::Text;
+use crate::model::time::Millis;
 
 /// Everything about an attempt.
 pub fn inspect(entry: &Entry, _: &Picture, now: Millis) -> Inspection {

@@ -3,10 +3,11 @@
 use crate::app::inspect::Inspection;
 use crate::app::role::{Role, State};
 use crate::app::views::ViewId;
-use crate::data::alarm::{Event, identity};
-use crate::data::derive::Picture;
-use crate::text::Text;
-use crate::time::Millis;
+use crate::mesh::alarm::identity;
+use crate::mesh::derive::Picture;
+use crate::model::event::Event;
+use crate::model::text::Text;
+use crate::model::time::Millis;
 
 /// Everything about an event.
 pub fn inspect(event: &Event, picture: &Picture, now: Millis) -> Inspection {

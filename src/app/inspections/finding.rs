@@ -3,10 +3,10 @@
 use crate::app::inspect::Inspection;
 use crate::app::role::Role;
 use crate::app::views::ViewId;
-use crate::data::derive::Picture;
-use crate::data::derive::findings::Finding;
-use crate::data::derive::rules::RULES;
-use crate::time::{Millis, short};
+use crate::mesh::derive::Picture;
+use crate::mesh::derive::findings::Finding;
+use crate::mesh::derive::rules::RULES;
+use crate::model::time::{Millis, short};
 
 /// Everything about a finding.
 pub fn inspect(finding: &Finding, _: &Picture, now: Millis) -> Inspection {

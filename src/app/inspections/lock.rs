@@ -3,13 +3,13 @@
 use super::{as_of, findings, log_entries, messages, named_node};
 use crate::app::inspect::Inspection;
 use crate::app::role::Role;
-use crate::data::derive::Picture;
-use crate::data::derive::findings::Subject;
-use crate::data::derive::locks::LockView;
-use crate::data::derive::messages::MessageState;
-use crate::data::model::LockTable;
-use crate::data::work::Work;
-use crate::time::{Millis, short};
+use crate::mesh::derive::Picture;
+use crate::mesh::derive::findings::Subject;
+use crate::mesh::derive::locks::LockView;
+use crate::mesh::derive::messages::MessageState;
+use crate::model::LockTable;
+use crate::model::time::{Millis, short};
+use crate::model::work::Work;
 
 /// Everything about a lock.
 pub fn inspect(view: &LockView, picture: &Picture, now: Millis) -> Inspection {

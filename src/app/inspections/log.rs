@@ -3,10 +3,10 @@
 use super::{findings, node_link};
 use crate::app::inspect::Inspection;
 use crate::app::role::Role;
-use crate::data::derive::Picture;
-use crate::data::derive::chain::LogView;
-use crate::data::derive::findings::Subject;
-use crate::time::Millis;
+use crate::mesh::derive::Picture;
+use crate::mesh::derive::chain::LogView;
+use crate::mesh::derive::findings::Subject;
+use crate::model::time::Millis;
 
 /// Everything about an entry.
 pub fn inspect(view: &LogView, picture: &Picture, now: Millis) -> Inspection {

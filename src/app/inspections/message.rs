@@ -4,11 +4,11 @@ use super::{as_of, findings, messages, node_link};
 use crate::app::inspect::Inspection;
 use crate::app::role::Role;
 use crate::app::views::ViewId;
-use crate::data::derive::Picture;
-use crate::data::derive::findings::Subject;
-use crate::data::derive::messages::MessageView;
-use crate::data::model::Payload;
-use crate::time::Millis;
+use crate::mesh::derive::Picture;
+use crate::mesh::derive::findings::Subject;
+use crate::mesh::derive::messages::MessageView;
+use crate::model::Payload;
+use crate::model::time::Millis;
 
 /// Everything about a message.
 pub fn inspect(view: &MessageView, picture: &Picture, now: Millis) -> Inspection {

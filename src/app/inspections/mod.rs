@@ -14,10 +14,10 @@ pub mod wait;
 use super::inspect::Inspection;
 use super::role::{Role, State};
 use super::views::ViewId;
-use crate::data::derive::Picture;
-use crate::data::derive::nodes::NodeView;
-use crate::text::Text;
-use crate::time::{Millis, short};
+use crate::mesh::derive::Picture;
+use crate::mesh::derive::nodes::NodeView;
+use crate::model::text::Text;
+use crate::model::time::{Millis, short};
 
 /// How many links of a kind are shown.
 const MOST: usize = 50;
@@ -56,7 +56,7 @@ fn messages(
     picture: &Picture,
     heading: &str,
     now: Millis,
-    fits: impl Fn(&crate::data::derive::messages::MessageView) -> bool,
+    fits: impl Fn(&crate::mesh::derive::messages::MessageView) -> bool,
 ) {
     let mut found: Vec<_> = picture.messages.iter().filter(|m| fits(m)).collect();
     found.sort_by_key(|m| (m.message.id, m.message.table));
@@ -86,7 +86,7 @@ fn log_entries(
     picture: &Picture,
     heading: &str,
     now: Millis,
-    fits: impl Fn(&crate::data::derive::chain::LogView) -> bool,
+    fits: impl Fn(&crate::mesh::derive::chain::LogView) -> bool,
 ) {
     let found: Vec<_> = picture.log.iter().filter(|l| fits(l)).collect();
     if found.is_empty() {
@@ -102,7 +102,7 @@ fn log_entries(
 }
 
 /// Links to findings about a thing.
-fn findings(page: &mut Inspection, picture: &Picture, fits: impl Fn(&crate::data::derive::findings::Subject) -> bool) {
+fn findings(page: &mut Inspection, picture: &Picture, fits: impl Fn(&crate::mesh::derive::findings::Subject) -> bool) {
     let found: Vec<_> = picture.findings.iter().filter(|f| fits(&f.subject)).collect();
     if found.is_empty() {
         return;

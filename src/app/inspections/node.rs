@@ -4,12 +4,12 @@ use super::{MOST, as_of, findings, log_entries, messages, more};
 use crate::app::inspect::Inspection;
 use crate::app::role::{Role, State};
 use crate::app::views::ViewId;
-use crate::data::derive::Picture;
-use crate::data::derive::findings::Subject;
-use crate::data::derive::messages::MessageState;
-use crate::data::derive::nodes::NodeView;
-use crate::data::model::{Lock, RemarkKind};
-use crate::time::{Millis, short};
+use crate::mesh::derive::Picture;
+use crate::mesh::derive::findings::Subject;
+use crate::mesh::derive::messages::MessageState;
+use crate::mesh::derive::nodes::NodeView;
+use crate::model::time::{Millis, short};
+use crate::model::{Lock, RemarkKind};
 
 /// Everything about a node.
 pub fn inspect(node: &NodeView, picture: &Picture, now: Millis) -> Inspection {
@@ -86,6 +86,6 @@ fn holds(node: &NodeView, lock: &Lock) -> bool {
     lock.holder_node == node.node_id && (node.is_alone() || lock.repository_id == node.repository_id)
 }
 
-fn join(texts: &[crate::text::Text]) -> String {
+fn join(texts: &[crate::model::text::Text]) -> String {
     if texts.is_empty() { "-".into() } else { texts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ") }
 }

@@ -1,9 +1,9 @@
 //! A plan as lines of text: what would run, on what evidence, and what nobody can know.
 
+use crate::action::plan::{Intent, Plan};
 use crate::app::preview::{Preview, Running, Standing, StepState};
 use crate::app::role::{Role, State};
-use crate::data::action::plan::{Intent, Plan};
-use crate::time::Millis;
+use crate::model::time::Millis;
 
 /// One line: text and meaning. It may be longer than the screen is wide.
 pub type PlanLine = (String, Role);
@@ -28,7 +28,7 @@ pub fn choices(preview: &Preview) -> PlanLine {
         parts.push(format!("h tell holder: {}", word(tell_holder)));
         parts.push(format!("w tell next: {}", word(tell_next)));
     }
-    let reason = if preview.reason.is_empty() { "none".into() } else { crate::text::scrub(&preview.reason) };
+    let reason = if preview.reason.is_empty() { "none".into() } else { crate::model::text::scrub(&preview.reason) };
     parts.push(format!("e reason: {reason}"));
     (format!(" {}", parts.join("   ")), Role::Accent)
 }
@@ -105,7 +105,7 @@ fn steps(plan: &Plan, states: Option<&[StepState]>, lines: &mut Vec<PlanLine>) {
         match states.and_then(|states| states.get(i)) {
             Some(StepState::Ended(outcome)) => {
                 let log = if outcome.audited { "" } else { " (not in the op-log)" };
-                let log = if outcome.verdict == crate::data::action::outcome::Verdict::Done { log } else { "" };
+                let log = if outcome.verdict == crate::model::outcome::Verdict::Done { log } else { "" };
                 lines.push((format!("       {}: {}{log}", outcome.verdict, outcome.says), role));
             }
             Some(_) => {}

@@ -4,10 +4,10 @@ use super::{findings, log_entries, named_node};
 use crate::app::inspect::Inspection;
 use crate::app::role::Role;
 use crate::app::views::ViewId;
-use crate::data::derive::Picture;
-use crate::data::derive::findings::Subject;
-use crate::data::derive::tasks::TaskView;
-use crate::time::Millis;
+use crate::mesh::derive::Picture;
+use crate::mesh::derive::findings::Subject;
+use crate::mesh::derive::tasks::TaskView;
+use crate::model::time::Millis;
 
 /// Everything about a task.
 pub fn inspect(task: &TaskView, picture: &Picture, now: Millis) -> Inspection {

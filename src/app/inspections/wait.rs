@@ -4,16 +4,16 @@ use super::log_entries;
 use crate::app::inspect::Inspection;
 use crate::app::role::{Role, State};
 use crate::app::views::ViewId;
-use crate::data::derive::Picture;
-use crate::data::derive::graph::WaitRow;
-use crate::time::Millis;
+use crate::mesh::derive::Picture;
+use crate::mesh::derive::graph::WaitRow;
+use crate::model::time::Millis;
 
 /// Everything about a wait: what it is for, what the agent holds itself, and how to break a deadlock.
 pub fn inspect(row: &WaitRow, picture: &Picture, now: Millis) -> Inspection {
     let mut page = Inspection::titled(format!("agent {}", row.agent()));
     page.field("blocks directly", row.direct);
     page.field("blocks in all", row.total);
-    let lock = |page: &mut Inspection, view: &crate::data::derive::locks::LockView| {
+    let lock = |page: &mut Inspection, view: &crate::mesh::derive::locks::LockView| {
         let value = format!(
             "{} {}, held by agent {}, {} wait",
             view.state.glyph(),

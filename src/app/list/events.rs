@@ -3,9 +3,9 @@
 use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::State;
-use crate::data::alarm::Event;
-use crate::text::Text;
-use crate::time::short;
+use crate::model::event::Event;
+use crate::model::text::Text;
+use crate::model::time::short;
 
 /// The history of this mesh, as far as it is kept.
 pub static EVENTS: Rows<Event> = Rows {

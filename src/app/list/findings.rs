@@ -3,8 +3,8 @@
 use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::Role;
-use crate::data::derive::findings::Finding;
-use crate::time::{Millis, short};
+use crate::mesh::derive::findings::Finding;
+use crate::model::time::{Millis, short};
 
 /// Everything that is wrong.
 pub static FINDINGS: Rows<Finding> = Rows {

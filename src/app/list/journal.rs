@@ -3,9 +3,9 @@
 use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::Role;
-use crate::data::action::journal::Entry;
-use crate::text::Text;
-use crate::time::short;
+use crate::model::journal::Entry;
+use crate::model::text::Text;
+use crate::model::time::short;
 
 /// Every attempt of this mesh.
 pub static JOURNAL: Rows<Entry> = Rows {

@@ -3,9 +3,9 @@
 use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::{Role, State};
-use crate::data::derive::locks::LockView;
-use crate::data::source::Aspect;
-use crate::time::{Millis, short};
+use crate::mesh::derive::locks::LockView;
+use crate::model::source::Aspect;
+use crate::model::time::{Millis, short};
 
 /// Every lock and every lease in force, of every source.
 pub static LOCKS: Rows<LockView> = Rows {

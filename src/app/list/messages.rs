@@ -3,10 +3,10 @@
 use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::Role;
-use crate::data::derive::messages::MessageView;
-use crate::data::model::MessageTable;
-use crate::data::source::Aspect;
-use crate::time::Millis;
+use crate::mesh::derive::messages::MessageView;
+use crate::model::MessageTable;
+use crate::model::source::Aspect;
+use crate::model::time::Millis;
 
 /// Every message known.
 pub static MESSAGES: Rows<MessageView> = Rows {
@@ -130,7 +130,9 @@ pub static MESSAGES: Rows<MessageView> = Rows {
             right: false,
             rank: 6,
             descending: false,
-            cell: |m, _| Cell::dim(crate::text::scrub(crate::text::truncate_bytes(&m.message.payload.head, 200))),
+            cell: |m, _| {
+                Cell::dim(crate::model::text::scrub(crate::model::text::truncate_bytes(&m.message.payload.head, 200)))
+            },
             sort: |m| Sort::Text(&m.message.payload.head),
         },
     ],

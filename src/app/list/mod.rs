@@ -16,8 +16,8 @@ use std::cmp::Ordering;
 use super::inspect::Inspection;
 use super::role::{Role, State};
 use super::scene::{Key, Row, Scene};
-use crate::text::Text;
-use crate::time::{Millis, clock, short};
+use crate::model::text::Text;
+use crate::model::time::{Millis, clock, short};
 
 pub use self::rows::{BESIDE, Items, MESH, Rows};
 

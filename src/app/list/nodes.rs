@@ -3,8 +3,8 @@
 use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::Role;
-use crate::data::derive::nodes::NodeView;
-use crate::data::source::Aspect;
+use crate::mesh::derive::nodes::NodeView;
+use crate::model::source::Aspect;
 
 /// Every node of every source.
 pub static NODES: Rows<NodeView> = Rows {
@@ -134,7 +134,7 @@ pub static NODES: Rows<NodeView> = Rows {
     ],
 };
 
-fn list(texts: &[crate::text::Text]) -> String {
+fn list(texts: &[crate::model::text::Text]) -> String {
     texts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 

@@ -3,9 +3,9 @@
 use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::{Role, State};
-use crate::data::derive::chain::LogView;
-use crate::data::source::Aspect;
-use crate::time::short;
+use crate::mesh::derive::chain::LogView;
+use crate::model::source::Aspect;
+use crate::model::time::short;
 
 /// Every entry in the window.
 pub static OPLOG: Rows<LogView> = Rows {
@@ -127,5 +127,5 @@ fn detail(l: &LogView) -> String {
         other => format!("{} {other}", name.trim_end_matches("_id")),
     };
     let joined = fields.into_iter().map(word).collect::<Vec<_>>().join("  ");
-    crate::text::scrub(crate::text::truncate_bytes(&joined, 300)).into_owned()
+    crate::model::text::scrub(crate::model::text::truncate_bytes(&joined, 300)).into_owned()
 }

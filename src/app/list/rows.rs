@@ -6,13 +6,13 @@ use std::sync::Arc;
 use super::{Cell, Column, ColumnInfo, Head, List, Sort};
 use crate::app::inspect::Inspection;
 use crate::app::scene::{Key, Row, Scene};
-use crate::data::derive::Picture;
-use crate::data::derive::only::may_be_of;
-use crate::data::observation::Presence;
-use crate::data::shelf::Shelf;
-use crate::data::source::Aspect;
-use crate::text::Text;
-use crate::time::Millis;
+use crate::mesh::derive::Picture;
+use crate::mesh::derive::only::may_be_of;
+use crate::mesh::shelf::Shelf;
+use crate::model::observation::Presence;
+use crate::model::source::Aspect;
+use crate::model::text::Text;
+use crate::model::time::Millis;
 
 /// Where the rows of a list are.
 #[derive(Debug)]

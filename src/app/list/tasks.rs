@@ -3,8 +3,8 @@
 use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::State;
-use crate::data::derive::tasks::TaskView;
-use crate::data::source::Aspect;
+use crate::mesh::derive::tasks::TaskView;
+use crate::model::source::Aspect;
 
 /// Every task that could be assembled.
 pub static TASKS: Rows<TaskView> = Rows {
@@ -122,7 +122,7 @@ pub static TASKS: Rows<TaskView> = Rows {
 
 /// What needs a person comes first, what is over last.
 fn urgency(t: &TaskView) -> i64 {
-    use crate::data::derive::tasks::TaskState as S;
+    use crate::mesh::derive::tasks::TaskState as S;
     match t.state {
         S::Orphaned => 0,
         S::Failed => 1,

@@ -3,9 +3,9 @@
 use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::Role;
-use crate::data::derive::graph::WaitRow;
-use crate::data::source::Aspect;
-use crate::time::short;
+use crate::mesh::derive::graph::WaitRow;
+use crate::model::source::Aspect;
+use crate::model::time::short;
 
 /// Every blocker and every wait that is known.
 pub static WAITS: Rows<WaitRow> = Rows {

@@ -8,7 +8,7 @@ use crate::app::command::Command;
 use crate::app::overlay::Overlay;
 use crate::app::views::ViewId;
 use crate::app::{App, Calls, Effect, Event, update};
-use crate::data::derive::findings::Severity;
+use crate::model::severity::Severity;
 use crate::testing::{NOW, mesh, options, picture, silent_mesh, unheard, watched};
 
 /// Two meshes in which everything has the same names.

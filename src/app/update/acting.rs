@@ -10,8 +10,8 @@ use super::super::preview::{Preview, Running, Standing, StepState, Typing};
 use super::super::role::Role;
 use super::super::views::ViewId;
 use super::super::{App, Asked, Effect};
-use crate::data::action::outcome::{Progress, Verdict};
-use crate::data::action::plan::Intent;
+use crate::action::plan::Intent;
+use crate::model::outcome::{Progress, Verdict};
 
 /// How long a hold may take to be seen before giving it back is given up, in ms.
 const SEEN_WITHIN: i64 = 3_000;
@@ -248,7 +248,7 @@ impl App {
 
     /// The locks that the last plan fenced off, while the holds last.
     fn give_back(&mut self) -> Vec<Effect> {
-        use crate::data::action::{Action, Mode};
+        use crate::model::action::{Action, Mode};
         let Some(running) = &self.running else { return Vec::new() };
         let mesh = running.mesh;
         let Some(picture) = self.latest().whole(mesh).cloned() else { return Vec::new() };
@@ -263,7 +263,7 @@ impl App {
             .collect();
         let held =
             picture.locks.iter().filter(|l| fenced.contains(&l.lock.lock_key.raw()) && picture.fenced_off(l).is_some());
-        let locks: Vec<String> = held.map(crate::data::derive::locks::LockView::key).collect();
+        let locks: Vec<String> = held.map(crate::mesh::derive::locks::LockView::key).collect();
         let preview = Preview::of(mesh, Intent::Restore { locks }, &picture, &self.options.policy(mesh), self.now_ms);
         match (preview, self.giving_back) {
             (Ok(preview), _) => {
@@ -336,15 +336,15 @@ impl App {
 
     /// Who could take over what the picker is about, best first.
     #[must_use]
-    pub fn receivers(&self) -> Vec<crate::data::action::plan::Receiver> {
+    pub fn receivers(&self) -> Vec<crate::action::plan::Receiver> {
         let Some(Overlay::Picker(picker)) = &self.overlay else { return Vec::new() };
         let Some(picture) = self.latest().whole(picker.mesh) else { return Vec::new() };
         let about: Vec<_> = picture.messages.iter().filter(|m| picker.messages.contains(&m.key())).collect();
-        let labels: Vec<String> = about.first().map(|view| crate::data::action::plan::labels(view)).unwrap_or_default();
+        let labels: Vec<String> = about.first().map(|view| crate::action::plan::labels(view)).unwrap_or_default();
         let without: Vec<_> = match about.as_slice() {
             [only] => vec![only.message.receiver_agent.clone()],
             _ => Vec::new(),
         };
-        crate::data::action::plan::rank_receivers(picture, &labels, &without)
+        crate::action::plan::rank_receivers(picture, &labels, &without)
     }
 }

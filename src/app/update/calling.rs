@@ -8,10 +8,11 @@ use super::super::scene::Key;
 use super::super::verdict;
 use super::super::views::ViewId;
 use super::super::{App, Effect};
-use crate::data::alarm::{Event, identity};
-use crate::data::derive::Picture;
-use crate::data::derive::findings::Finding;
-use crate::text::scrub;
+use crate::mesh::alarm::identity;
+use crate::mesh::derive::Picture;
+use crate::mesh::derive::findings::Finding;
+use crate::model::event::Event;
+use crate::model::text::scrub;
 
 /// Events that are looked at for one call, the newest: of a flood the newest are as good as all.
 const LOOKED_AT: usize = 512;

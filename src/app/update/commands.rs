@@ -90,7 +90,7 @@ impl App {
             }
             Command::Zone => {
                 self.options.local_clock = !self.options.local_clock;
-                self.say(format!("clocks show {}", crate::time::zone_name(self.offset(self.now_ms))), Role::Dim);
+                self.say(format!("clocks show {}", crate::model::time::zone_name(self.offset(self.now_ms))), Role::Dim);
             }
             Command::Mouse => {
                 self.options.mouse = !self.options.mouse;
@@ -192,8 +192,9 @@ impl App {
 
     /// Shows one repository, or all.
     pub(super) fn set_repo(&mut self, repo: Option<String>) {
-        let shown =
-            repo.as_deref().map_or("all repositories".into(), |r| format!("repository {}", crate::text::scrub(r)));
+        let shown = repo
+            .as_deref()
+            .map_or("all repositories".into(), |r| format!("repository {}", crate::model::text::scrub(r)));
         self.say(shown, Role::Dim);
         self.scene.show_repository(repo.as_deref());
         if let Some(frozen) = &mut self.frozen {

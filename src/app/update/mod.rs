@@ -16,7 +16,7 @@ use super::preview::Typing;
 use super::role::Role;
 use super::views::{VIEWS, ViewId};
 use super::{App, Effect, Event, Toast};
-use crate::data::derive::Picture;
+use crate::mesh::derive::Picture;
 
 /// The most characters of anything that is typed.
 const MAX_INPUT: usize = 256;

@@ -229,7 +229,7 @@ impl App {
         self.overlay = None;
         match choice {
             None => {
-                self.say(format!("there is no command \"{}\"", crate::text::scrub(typed)), Role::Alert);
+                self.say(format!("there is no command \"{}\"", crate::model::text::scrub(typed)), Role::Alert);
                 Vec::new()
             }
             Some(Choice::Command(command)) => self.run(command),

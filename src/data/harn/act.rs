@@ -16,10 +16,11 @@ use serde_json::{Value, json};
 use self::guard::{Guard, take_stale_guard_away};
 use super::lockdir::{ASIDE, Found, GUARD_TTL, SPENT, STAGED, State, TAKING, moved_aside_from};
 use super::locks::{directory_since, guard_end, guard_of, is_guard, path_of, read};
-use crate::data::action::hand::{Abilities, Hand, Order, Recalled, Working, WriteAccess};
-use crate::data::action::outcome::Outcome;
-use crate::data::action::{Action, Kind, LockGuard, Mode};
-use crate::time::{Millis, plausible, utc};
+use crate::action::hand::{Hand, Order, Recalled, Working, WriteAccess};
+use crate::model::action::Abilities;
+use crate::model::action::{Action, Kind, LockGuard, Mode};
+use crate::model::outcome::Outcome;
+use crate::model::time::{Millis, plausible, utc};
 
 /// What can be done to lock directories.
 pub const LOCKS: Abilities = Abilities { kinds: &[Kind::Release], records: false };

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::data::model::Seal;
-use crate::text::Text;
-use crate::time::Millis;
+use crate::model::Seal;
+use crate::model::text::Text;
+use crate::model::time::Millis;
 
 /// The rule by which hashes are made; an event of another rule cannot be checked.
 pub const PROVENANCE: &str = "harn-eventlog-provenance-v1";

@@ -6,8 +6,8 @@ use serde_json::Value;
 use strum::{Display, EnumString};
 
 use super::message::{Actor, FleetKind, Said};
-use crate::text::Text;
-use crate::time::{LONGEST, MINUTE, Millis};
+use crate::model::text::Text;
+use crate::model::time::{LONGEST, MINUTE, Millis};
 
 /// A lane that missed its deadline is late for so long, then it does not answer.
 pub const GRACE: Millis = MINUTE;

@@ -8,12 +8,13 @@ use libsql::{Connection, Value};
 
 use super::its_clock;
 use super::process;
-use crate::data::model::{Condition, Lock, LockTable, Wait};
-use crate::data::observation::{Change, Observation, Presence, Probe};
-use crate::data::source::{Fault, Known, Polling, Source};
+use crate::data::source::{Known, Polling, Source};
 use crate::data::sqlite::{self, SharedFile, collect};
-use crate::text::Text;
-use crate::time::{Millis, plausible};
+use crate::model::observation::{Change, Observation, Presence, Probe};
+use crate::model::source::Fault;
+use crate::model::text::Text;
+use crate::model::time::{Millis, plausible};
+use crate::model::{Condition, Lock, LockTable, Wait};
 
 /// Rows of each kind that are read at most.
 const MOST_ROWS: usize = 10_000;

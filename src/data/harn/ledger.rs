@@ -8,13 +8,13 @@ use super::event::Event;
 use super::fleet::{Claim, ClaimState, Decision, Fleet, GRACE, Outcome};
 use super::message::Said;
 use super::store::{Consumer, News};
-use crate::data::model::{
+use crate::model::observation::{Change, LogStart};
+use crate::model::text::Text;
+use crate::model::time::{Millis, plausible};
+use crate::model::{
     Condition, Heartbeat, LineageEvent, Lock, LockTable, LogEntry, LogTable, Message, MessageTable, Patience, Payload,
     Reader, Remark, RemarkKind, Wait,
 };
-use crate::data::observation::{Change, LogStart};
-use crate::text::Text;
-use crate::time::{Millis, plausible};
 
 /// The topic of receipts: all that is seen of rooms that live in memory.
 const RECEIPTS: &str = "lifecycle.channel.audit";
@@ -341,7 +341,7 @@ fn held(claim: &Claim, state: ClaimState, until_ms: Millis) -> Lock {
 fn message(id: i64, label: &Text, said: &Said, acknowledged: bool) -> Message {
     let payload = json!({"subject": said.subject, "body": said.body, "refs": said.refs, "data": said.data, "room": said.room.raw()});
     let payload = payload.to_string();
-    let head = crate::text::truncate_bytes(&payload, Payload::MAX);
+    let head = crate::model::text::truncate_bytes(&payload, Payload::MAX);
     Message {
         table: MessageTable::Room,
         id,
@@ -375,7 +375,7 @@ fn entry(event: &Event, said: Option<&Said>, receipt: bool) -> LogEntry {
         agent_id: said.map_or_else(|| Text::new(emitter), |said| said.from.agent.clone()),
         operation_id: event.label(),
         kind: Text::bounded(said.map_or(&event.kind, |said| &said.kind), 64),
-        kind_json: crate::text::truncate_bytes(&payload, Payload::MAX).into(),
+        kind_json: crate::model::text::truncate_bytes(&payload, Payload::MAX).into(),
         description: said.map_or_else(|| Text::new(&event.kind), |said| Text::new(&said.subject)),
         predecessor_hash: seal.as_ref().and_then(|seal| seal.before.clone()),
         model_id: None,

@@ -3,8 +3,8 @@
 use serde_json::Value;
 use strum::Display;
 
-use crate::text::Text;
-use crate::time::{MINUTE, Millis};
+use crate::model::text::Text;
+use crate::model::time::{MINUTE, Millis};
 
 /// The name of the record inside the directory.
 pub const RECORD: &str = "owner.json";

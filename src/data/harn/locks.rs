@@ -12,11 +12,12 @@ use super::lockdir::{
     ASIDE, Found, GUARD_SUFFIX, GUARD_TTL, MOST_BYTES, RECORD, Record, SUFFIX, State, TAKING, moved_aside_from,
 };
 use super::walk::Tree;
-use crate::data::model::{Condition, Lock, LockTable};
-use crate::data::observation::{Change, Observation, Presence, Probe};
-use crate::data::source::{Fault, Known, Polling, Source};
-use crate::text::Text;
-use crate::time::{LONGEST, Millis, plausible};
+use crate::data::source::{Known, Polling, Source};
+use crate::model::observation::{Change, Observation, Presence, Probe};
+use crate::model::source::Fault;
+use crate::model::text::Text;
+use crate::model::time::{LONGEST, Millis, plausible};
+use crate::model::{Condition, Lock, LockTable};
 
 /// The whole tree is walked again this often: rules of what is ignored may have changed.
 const WALK_AGAIN: Duration = Duration::from_secs(300);
@@ -297,7 +298,7 @@ pub fn path_of(root: &Path, key: &str) -> PathBuf {
 pub(super) fn directory_since(path: &Path) -> Option<Millis> {
     let file = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_dir)?;
     let since = file.modified().ok()?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Some(crate::time::millis(since))
+    Some(crate::model::time::millis(since))
 }
 
 #[cfg(test)]

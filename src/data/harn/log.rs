@@ -7,9 +7,10 @@ use super::its_clock;
 use super::ledger::Ledger;
 use super::places::LogPlace;
 use super::store::Store;
-use crate::data::observation::{Observation, Presence, Probe};
-use crate::data::source::{Fault, Known, Polling, Source};
-use crate::time::Millis;
+use crate::data::source::{Known, Polling, Source};
+use crate::model::observation::{Observation, Presence, Probe};
+use crate::model::source::Fault;
+use crate::model::time::Millis;
 
 /// Parts that the log has.
 const PARTS: &[&str] = &["events", "topic_heads", "consumers"];

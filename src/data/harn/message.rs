@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::event::Event;
-use crate::text::Text;
-use crate::time::{Millis, plausible};
+use crate::model::text::Text;
+use crate::model::time::{Millis, plausible};
 
 /// The one schema that is read.
 pub const SCHEMA: &str = "harn.coordination.message.v1";
@@ -78,7 +78,7 @@ impl Said {
             to: addressees(&message["to"]),
             to_list: message["to"].is_array(),
             subject: word("subject").unwrap_or_default().to_owned(),
-            body: crate::text::truncate_bytes(word("body").unwrap_or_default(), MOST_BODY).to_owned(),
+            body: crate::model::text::truncate_bytes(word("body").unwrap_or_default(), MOST_BODY).to_owned(),
             data: message.get("data").cloned().unwrap_or(Value::Null),
             refs: names(&message["refs"]),
             reply_to: word("reply_to").map(str::to_owned),

@@ -18,8 +18,8 @@ pub mod store;
 pub mod walk;
 pub mod watch;
 
-use super::observation::ClockSample;
-use super::source::Aspect;
+use crate::model::observation::ClockSample;
+use crate::model::source::Aspect;
 
 /// What an event log tells of.
 pub const OF_LOG: &[Aspect] =

@@ -4,7 +4,8 @@
 //! client: 500 ms, 1 s, 2 s ... capped at 30 s, +-250 ms; five failures in a row open the breaker,
 //! one probe after 30 s.
 
-use crate::time::Millis;
+use crate::model::report::State;
+use crate::model::time::Millis;
 
 /// Failures in a row that open the breaker.
 pub const OPENS_AFTER: u32 = 5;
@@ -13,17 +14,6 @@ pub const OPEN_FOR: Millis = 30_000;
 const FIRST_DELAY: Millis = 500;
 const LONGEST_DELAY: Millis = 30_000;
 const JITTER: Millis = 250;
-
-/// How a source is being tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// The last try succeeded, or none was made yet.
-    Closed,
-    /// Failing, and tried again with growing delays.
-    BackingOff { failures: u32 },
-    /// Failing for so long that it is left alone but for one probe every 30 s.
-    Open { failures: u32 },
-}
 
 /// Counts failures in a row.
 #[derive(Debug, Clone, Copy, Default)]

@@ -2,23 +2,18 @@
 
 pub mod breaker;
 
+use crate::model::report::Report;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use tokio::sync::{mpsc, watch};
 
-use self::breaker::{Breaker, State};
-use super::observation::Observation;
-use super::source::{Fault, FaultKind, Known, Source};
-use crate::time::{Millis, millis};
-
-/// What a poller tells the mesh, in order.
-#[derive(Debug)]
-pub enum Report {
-    Observed { source: usize, at_ms: Millis, observation: Box<Observation> },
-    Failed { source: usize, at_ms: Millis, fault: Fault, state: State, retry_at_ms: Millis },
-}
+use crate::data::poller::breaker::Breaker;
+use crate::data::source::{Known, Source};
+use crate::model::observation::Observation;
+use crate::model::source::{Fault, FaultKind};
+use crate::model::time::{Millis, millis};
 
 /// How often to poll, changed while running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,11 +12,12 @@ use super::schema::Schema;
 use super::tables::{Reading, locks, log, messages, nodes};
 use super::track::{self, Ask, Mail, Track};
 use super::witness::Witnesses;
-use crate::data::model::{Heartbeat, Lock, LockTable, LogTable, Message, MessageTable, Oddity};
-use crate::data::observation::{Change, ClockSample, Cost, Delta, LogStart, Observation};
-use crate::data::source::{Fault, Known, Polling, Source};
-use crate::text::{Interner, Text};
-use crate::time::Millis;
+use crate::data::source::{Known, Polling, Source};
+use crate::model::observation::{Change, ClockSample, Cost, Delta, LogStart, Observation};
+use crate::model::source::Fault;
+use crate::model::text::{Interner, Text};
+use crate::model::time::Millis;
+use crate::model::{Heartbeat, Lock, LockTable, LogTable, Message, MessageTable, Oddity};
 
 /// A remote database's schema is looked at again after this many polls.
 const REPROBE_EVERY: u32 = 300;

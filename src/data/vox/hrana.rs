@@ -14,9 +14,9 @@ use secrecy::{ExposeSecret, SecretString};
 use super::http::body::{self, BodyError};
 use super::tls::Tls;
 use crate::config::address::Address;
-use crate::data::source::Fault;
 use crate::data::sqlite::Rows;
-use crate::text::{Text, truncate_bytes};
+use crate::model::source::Fault;
+use crate::model::text::{Text, truncate_bytes};
 
 /// The most bytes of a server's own reason that are kept.
 const REASON: usize = 300;

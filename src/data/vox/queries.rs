@@ -8,7 +8,7 @@ use strum::IntoEnumIterator;
 use super::schema::Schema;
 use super::tables::Reading;
 use super::track::Ask;
-use crate::data::model::MessageTable;
+use crate::model::MessageTable;
 
 /// Bounds of a poll, in rows.
 #[derive(Debug, Clone, Copy)]
@@ -246,6 +246,6 @@ fn live(select: &str, table: MessageTable, all: usize) -> String {
 
 /// Looks up messages that are no longer waiting: acknowledged, or deleted.
 #[must_use]
-pub fn lookup(reading: &Reading<crate::data::model::Message>, schema: &Schema, ids: &[i64]) -> String {
+pub fn lookup(reading: &Reading<crate::model::Message>, schema: &Schema, ids: &[i64]) -> String {
     format!("{} WHERE id IN ({})", reading.select(schema), list(ids))
 }

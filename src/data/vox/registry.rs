@@ -5,8 +5,9 @@ use std::time::{Instant, SystemTime};
 
 use super::http::wire;
 use super::snapshot::fingerprint::Stat;
-use crate::data::observation::{Change, Cost, Observation};
-use crate::data::source::{Fault, Known, Polling, Source};
+use crate::data::source::{Known, Polling, Source};
+use crate::model::observation::{Change, Cost, Observation};
+use crate::model::source::Fault;
 
 /// The largest registry that is read, in bytes.
 const MAX_FILE: u64 = 16 << 20;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use libsql::Value;
 
-use crate::data::model::{Oddity, Payload, Stored};
-use crate::text::{Text, truncate_bytes};
-use crate::time::{Millis, parse_sqlite, plausible};
+use crate::model::text::{Text, truncate_bytes};
+use crate::model::time::{Millis, parse_sqlite, plausible};
+use crate::model::{Oddity, Payload, Stored};
 
 /// How many oddities of one read are kept; more say nothing new.
 pub const MAX_ODDITIES: usize = 100;

@@ -4,8 +4,8 @@
 
 use libsql::Value;
 
-use crate::data::observation::{Presence, Probe};
-use crate::data::source::Aspect;
+use crate::model::observation::{Presence, Probe};
+use crate::model::source::Aspect;
 
 /// A table as the console knows how to read it.
 #[derive(Debug)]

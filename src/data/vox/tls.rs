@@ -10,8 +10,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls_platform_verifier::Verifier;
 
 use crate::config::address::Address;
-use crate::data::source::Fault;
-use crate::text::Text;
+use crate::model::source::Fault;
+use crate::model::text::Text;
 
 /// What is added to the platform's roots, as files of PEM. They are read when a connection is made, so that renewed
 /// ones are picked up.

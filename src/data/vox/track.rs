@@ -7,8 +7,8 @@ use libsql::Value;
 
 use super::pages::follow::{Followed, Rows};
 use super::pages::{Generation, Pages};
-use crate::data::observation::Delta;
-use crate::text::Text;
+use crate::model::observation::Delta;
+use crate::model::text::Text;
 
 /// Tables with fewer rows are read whole: that costs as little as finding out what changed.
 const SMALL: usize = 256;

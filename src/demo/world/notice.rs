@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::World;
-use crate::data::action::OPERATOR_NODE;
 use crate::demo::write::Write;
-use crate::time::{Millis, SECOND};
+use crate::model::action::OPERATOR_NODE;
+use crate::model::time::{Millis, SECOND};
 
 /// The database as the simulated nodes find it at a step. Empty where the mesh is too large to look at.
 #[derive(Debug, Clone, Default)]

@@ -4,7 +4,7 @@ use super::World;
 use crate::demo::story::{self, Act};
 use crate::demo::world::REPO;
 use crate::demo::write::Write;
-use crate::time::{MINUTE, Millis};
+use crate::model::time::{MINUTE, Millis};
 
 impl World {
     pub(super) fn play(&mut self, now: Millis) {

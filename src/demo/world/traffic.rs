@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::{Lease, MODULES, World};
 use crate::demo::write::Write;
-use crate::time::{MINUTE, Millis, SECOND};
+use crate::model::time::{MINUTE, Millis, SECOND};
 
 impl World {
     /// Messages are sent, claimed and acknowledged.

@@ -94,7 +94,7 @@ proptest! {
             for (x, y, word) in frame {
                 let column = format!("{:10}", "");
                 buffer.set_string(x * 10, *y, column, Style::new());
-                buffer.set_string(x * 10, *y, crate::text::fit(&crate::text::scrub(word), 9), Style::new());
+                buffer.set_string(x * 10, *y, crate::model::text::fit(&crate::model::text::scrub(word), 9), Style::new());
             }
             buffer
         };

@@ -9,7 +9,7 @@ use crate::app::inspect::{Line as Entry, Row};
 use crate::app::mouse::Hit;
 use crate::app::overlay::Overlay;
 use crate::app::role::Role;
-use crate::text::fit;
+use crate::model::text::fit;
 use crate::ui::Canvas;
 use crate::ui::widgets::scrollbar;
 
@@ -62,7 +62,7 @@ fn line(canvas: &Canvas<'_, '_>, row: Row<'_>, width: usize, base: Style) -> Lin
             styled(fit(value, width.saturating_sub(LABEL + 3)).into_owned(), *role),
         ],
         Row::Line(Entry::Link { label, value, role, .. }) => {
-            let label = crate::text::fit_middle(label, width / 2).into_owned();
+            let label = crate::model::text::fit_middle(label, width / 2).into_owned();
             let room = width.saturating_sub(unicode_width::UnicodeWidthStr::width(label.as_str()) + 5);
             vec![
                 styled(" → ".into(), Role::Accent),

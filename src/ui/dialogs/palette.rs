@@ -8,7 +8,7 @@ use crate::app::mouse::Hit;
 use crate::app::overlay::Overlay;
 use crate::app::palette::entries;
 use crate::app::role::Role;
-use crate::text::{fit, scrub};
+use crate::model::text::{fit, scrub};
 use crate::ui::Canvas;
 
 /// Draws what was typed, and what fits it.

@@ -8,7 +8,7 @@ use crate::app::inspections::plan::{self, PlanLine};
 use crate::app::overlay::{Overlay, Picker};
 use crate::app::preview::{Preview, Typing};
 use crate::app::role::{Role, State};
-use crate::text::{fit, scrub};
+use crate::model::text::{fit, scrub};
 use crate::ui::Canvas;
 use crate::ui::widgets::scrollbar;
 

@@ -5,10 +5,10 @@ use ratatui::text::Line;
 
 use crate::app::role::{Role, State};
 use crate::app::scene::Scene;
-use crate::data::derive::Picture;
-use crate::data::derive::sources::{SourceHealth, SourceView};
-use crate::text::fit;
-use crate::time::{bytes, count, latency, short};
+use crate::mesh::derive::Picture;
+use crate::mesh::derive::sources::{SourceHealth, SourceView};
+use crate::model::text::fit;
+use crate::model::time::{bytes, count, latency, short};
 use crate::ui::Canvas;
 
 /// Every source, under the mesh it is of; without headings, behind its name.

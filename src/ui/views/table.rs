@@ -8,8 +8,8 @@ use unicode_width::UnicodeWidthStr;
 use crate::app::list::{ColumnInfo, List, MESH};
 use crate::app::mouse::Hit;
 use crate::app::role::Role;
-use crate::text::{fit, fit_middle};
-use crate::time::clock_face;
+use crate::model::text::{fit, fit_middle};
+use crate::model::time::clock_face;
 use crate::ui::Canvas;
 use crate::ui::widgets::scrollbar;
 
@@ -60,7 +60,7 @@ fn caption(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List) {
     text.push_str(if all == 1 { " row" } else { " rows" });
     let mut spans = vec![canvas.span(text, Role::Dim)];
     if !table.filter.is_empty() {
-        spans.push(canvas.span(format!("  filter: {}", crate::text::scrub(&table.filter)), Role::Accent));
+        spans.push(canvas.span(format!("  filter: {}", crate::model::text::scrub(&table.filter)), Role::Accent));
     }
     if list.follows() {
         let (word, role) =
@@ -71,7 +71,7 @@ fn caption(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List) {
         spans.push(canvas.span("  ~ marks ages as of the last answer of a source that is old", Role::Old));
     }
     if let Some(caveat) = list.caveat(&app.scene) {
-        spans.push(canvas.span(format!("  {}", crate::text::scrub(&caveat)), Role::Warn));
+        spans.push(canvas.span(format!("  {}", crate::model::text::scrub(&caveat)), Role::Warn));
     }
     canvas.text(area, vec![Line::from(spans)]);
 }
@@ -151,7 +151,7 @@ fn empty(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List) {
         true => {
             lines.push(Line::from(canvas.span("  nothing here", Role::Normal)));
             for why in list.why_empty(&app.scene) {
-                lines.push(Line::from(canvas.span(format!("  {}", crate::text::scrub(&why)), Role::Dim)));
+                lines.push(Line::from(canvas.span(format!("  {}", crate::model::text::scrub(&why)), Role::Dim)));
             }
         }
     }

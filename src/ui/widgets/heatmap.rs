@@ -11,10 +11,10 @@ use crate::app::mouse::Hit;
 use crate::app::role::{Role, State};
 use crate::app::scene::Key;
 use crate::app::views::ViewId;
-use crate::data::derive::nodes::NodeView;
-use crate::data::derive::staleness::Staleness;
-use crate::text::fit;
-use crate::time::short;
+use crate::mesh::derive::nodes::NodeView;
+use crate::mesh::derive::staleness::Staleness;
+use crate::model::text::fit;
+use crate::model::time::short;
 use crate::ui::Canvas;
 
 /// Columns of a named node, the roomier first.

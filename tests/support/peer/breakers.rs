@@ -4,9 +4,9 @@ use std::io::BufRead;
 use std::path::Path;
 
 use lockkeeper::clock::wall_clock;
-use lockkeeper::data::action::LockGuard;
 use lockkeeper::data::harn::act::{Step, break_lock};
-use lockkeeper::data::model::LockTable;
+use lockkeeper::model::LockTable;
+use lockkeeper::model::action::LockGuard;
 
 fn guard(token: &str, instant: &str) -> LockGuard {
     LockGuard {

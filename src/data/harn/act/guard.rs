@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::{Step, beside, put_back};
-use crate::data::action::outcome::Outcome;
 use crate::data::harn::lockdir::{GUARD_TOKEN, GUARD_TTL, RECORD, SCHEMA, SPENT, STAGED, State};
 use crate::data::harn::locks::{guard_end, read};
-use crate::time::Millis;
+use crate::model::outcome::Outcome;
+use crate::model::time::Millis;
 
 /// A guard that was taken.
 pub(super) struct Guard {

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Consumer, Event, MOST_BYTES, MOST_EVENTS, News, is_mirror};
-use crate::data::observation::Cost;
-use crate::data::source::Fault;
-use crate::time::Millis;
+use crate::model::observation::Cost;
+use crate::model::source::Fault;
+use crate::model::time::Millis;
 
 /// Bytes of a topic that are read at first for each event of the window.
 const BYTES_AN_EVENT: u64 = 2_048;

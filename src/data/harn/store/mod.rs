@@ -5,9 +5,9 @@ pub mod sqlite;
 
 use super::event::Event;
 use super::places::LogPlace;
-use crate::data::observation::Cost;
-use crate::data::source::Fault;
-use crate::time::Millis;
+use crate::model::observation::Cost;
+use crate::model::source::Fault;
+use crate::model::time::Millis;
 
 /// What came since the last look.
 #[derive(Debug, Default)]

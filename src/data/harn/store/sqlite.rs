@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use libsql::{Connection, Value};
 
 use super::{Consumer, Event, MOST_BYTES, MOST_EVENTS, News, is_mirror};
-use crate::data::observation::Cost;
-use crate::data::source::Fault;
 use crate::data::sqlite::{self, Rows, SharedFile, collect, int, text};
+use crate::model::observation::Cost;
+use crate::model::source::Fault;
 
 /// One file.
 pub struct Sqlite {

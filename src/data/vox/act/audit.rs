@@ -7,12 +7,12 @@
 use libsql::Value;
 
 use super::script::quote;
-use crate::data::action::OPERATOR_AGENT;
-use crate::data::action::hand::Order;
-use crate::data::derive::chain::{link, operation_number};
+use crate::action::hand::Order;
 use crate::data::vox::schema::Schema;
-use crate::text::{scrub, truncate_bytes};
-use crate::time::Millis;
+use crate::model::action::OPERATOR_AGENT;
+use crate::model::chain::{link, operation_number};
+use crate::model::text::{scrub, truncate_bytes};
+use crate::model::time::Millis;
 
 const LOG: &str = "agent_oplog";
 /// The most bytes of what an operator writes that an entry takes.

@@ -8,13 +8,13 @@ use super::error::{SqlCode, WriteError};
 use super::file::OpenError;
 use super::script::{Script, script};
 use super::target::{Committed, Session, WriteTarget};
-use crate::data::action::hand::{Hand, Order, Recalled, Working, WriteAccess};
-use crate::data::action::outcome::Outcome;
-use crate::data::action::{Action, LockGuard, Mode, OPERATOR_NODE, fence};
+use crate::action::hand::{Hand, Order, Recalled, Working, WriteAccess};
 use crate::data::vox::backend::Rows;
 use crate::data::vox::schema::Schema;
-use crate::text::Text;
-use crate::time::{Millis, utc};
+use crate::model::action::{Action, LockGuard, Mode, OPERATOR_NODE, fence};
+use crate::model::outcome::Outcome;
+use crate::model::text::Text;
+use crate::model::time::{Millis, utc};
 
 /// How often a number that another console took is replaced by the next.
 const NUMBERS: u64 = 5;

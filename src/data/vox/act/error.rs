@@ -1,8 +1,8 @@
 //! Why a database has no committed result. The three families are different values: what was rejected before anything
 //! ran, what SQL answered with a code, and everything else, of which nobody knows whether it was committed.
 
-use crate::data::action::outcome::Outcome;
 use crate::data::sqlite;
+use crate::model::outcome::Outcome;
 
 /// Why there is no committed result.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -138,7 +138,7 @@ pub fn nobody_has_open(path: &Path) -> Result<(), String> {
 
 fn process(pid: i32) -> String {
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    let name = crate::text::scrub(name.trim()).into_owned();
+    let name = crate::model::text::scrub(name.trim()).into_owned();
     if name.is_empty() { format!("process {pid}") } else { format!("process {pid} ({name})") }
 }
 

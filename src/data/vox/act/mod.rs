@@ -9,8 +9,8 @@ pub mod plane;
 pub mod script;
 pub mod target;
 
-use crate::data::action::Kind;
-use crate::data::action::hand::Abilities;
+use crate::model::action::Abilities;
+use crate::model::action::Kind;
 
 /// What can be done to a database.
 pub const DATABASE: Abilities = Abilities {

@@ -5,13 +5,13 @@
 
 use serde_json::{Value, json};
 
-use crate::data::action::hand::{Hand, Order, Recalled, Working, WriteAccess};
-use crate::data::action::outcome::Outcome;
-use crate::data::action::{Action, LeaseGuard, Letter, MessageGuard, NodeGuard, OPERATOR_AGENT};
+use crate::action::hand::{Hand, Order, Recalled, Working, WriteAccess};
 use crate::data::vox::http::client::{CallError, Client, Said};
 use crate::data::vox::http::wire::key_of;
-use crate::text::Text;
-use crate::time::utc;
+use crate::model::action::{Action, LeaseGuard, Letter, MessageGuard, NodeGuard, OPERATOR_AGENT};
+use crate::model::outcome::Outcome;
+use crate::model::text::Text;
+use crate::model::time::utc;
 
 /// Pages of an inbox that are searched, 256 messages each.
 const PAGES: usize = 40;

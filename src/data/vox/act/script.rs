@@ -4,12 +4,12 @@
 //! A guard compares what is stored, byte for byte: whatever a column's collation or an unusual way to write an instant
 //! would call equal is not the row that was seen.
 
-use crate::data::action::{Action, Letter, LockGuard, MessageGuard, Mode, OPERATOR_AGENT};
-use crate::data::model::{LockTable, Stored};
 use crate::data::vox::queries::CLOCK_SQL;
 use crate::data::vox::schema::Schema;
 use crate::data::vox::tables::MAX_CELL;
-use crate::time::sqlite;
+use crate::model::action::{Action, Letter, LockGuard, MessageGuard, Mode, OPERATOR_AGENT};
+use crate::model::time::sqlite;
+use crate::model::{LockTable, Stored};
 
 /// The statements of one action.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use secrecy::SecretString;
 
 use super::error::{SqlCode, WriteError};
 use super::file::{OpenError, OpenFile};
+use crate::action::hand::Working;
 use crate::config::token::Token;
-use crate::data::action::hand::Working;
 use crate::data::sqlite::{self, collect};
 use crate::data::vox::backend::Rows;
 use crate::data::vox::hrana::{Client, HranaError};

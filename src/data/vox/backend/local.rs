@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use libsql::Connection;
 
 use super::{News, Spent};
-use crate::data::source::Fault;
 use crate::data::sqlite::{data_version, open_read_only};
 use crate::data::vox::pages::{Generation, Pages};
 use crate::data::vox::snapshot::copy::{Copier, Fresh};
 use crate::data::vox::track::Sight;
+use crate::model::source::Fault;
 
 /// A database file that others own, read through a private copy.
 pub struct CopyOf {

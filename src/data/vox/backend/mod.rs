@@ -11,13 +11,13 @@ use secrecy::ExposeSecret;
 
 use super::connector::{Connector, Meter};
 use crate::config::token::Token;
-use crate::data::source::Fault;
 pub use crate::data::sqlite::Rows;
 use crate::data::sqlite::{self, collect};
 use crate::data::vox::tls::Tls;
 use crate::data::vox::track::Sight;
-use crate::text::Text;
-use crate::time::Millis;
+use crate::model::source::Fault;
+use crate::model::text::Text;
+use crate::model::time::Millis;
 
 /// Whether there is anything new to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use super::{ReadError, Rows, Spent};
 use crate::config::address::Address;
 use crate::config::token::Token;
-use crate::data::source::Fault;
 use crate::data::vox::hrana::{Client, HranaError, Lost};
 use crate::data::vox::tls::{self, Tls};
-use crate::text::Text;
+use crate::model::source::Fault;
+use crate::model::text::Text;
 
 /// A remote database, read.
 pub struct Remote {
@@ -103,7 +103,7 @@ pub(in crate::data::vox) fn lost_answer(lost: Lost) -> Fault {
             Fault::transient(format!("the database server failed ({}){}", Text::new(&code), because(&reason)))
         }
         Lost::TooLarge { limit: Some(limit), .. } => Fault::setup(
-            format!("the answer is larger than {}", crate::time::bytes(limit)),
+            format!("the answer is larger than {}", crate::model::time::bytes(limit)),
             "raise limits.remote_answer_bytes, or lower limits.live_rows",
         ),
         Lost::TooLarge { limit: None, reason } => Fault::setup(

@@ -15,14 +15,14 @@ use libsql::{Builder, Connection, Database};
 use super::{News, Spent};
 use crate::config::address::Address;
 use crate::config::token::Token;
-use crate::data::source::Fault;
 use crate::data::sqlite::{open_read_only, reason};
 use crate::data::vox::connector::Meter;
 use crate::data::vox::snapshot::fingerprint::beside;
 use crate::data::vox::snapshot::store::restrict;
 use crate::data::vox::tls::Tls;
-use crate::text::Text;
-use crate::time::{Millis, millis};
+use crate::model::source::Fault;
+use crate::model::text::Text;
+use crate::model::time::{Millis, millis};
 
 /// Files that libSQL keeps beside a replica.
 const COMPANIONS: [&str; 5] = ["", "-wal", "-shm", "-client_wal_index", "-info"];

@@ -10,11 +10,12 @@ use serde::de::DeserializeOwned;
 use super::body::{self, BodyError};
 use crate::config::address::Address;
 use crate::config::token::Token;
-use crate::data::observation::{ClockSample, Cost};
-use crate::data::source::Fault;
 use crate::data::vox::tls::{self, Tls};
-use crate::text::{Text, truncate_bytes};
-use crate::time::{self, Millis};
+use crate::model::observation::{ClockSample, Cost};
+use crate::model::source::Fault;
+use crate::model::text::{Text, truncate_bytes};
+use crate::model::time;
+use crate::model::time::Millis;
 
 /// How a call that reached the server was answered.
 #[derive(Debug)]

@@ -10,11 +10,12 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use self::client::{Answer, Client};
-use super::super::model::Lease;
-use crate::data::model::MessageTable;
-use crate::data::observation::{Change, ClockSample, Observation, Presence, Probe};
-use crate::data::source::{Aspect, Fault, Known, Polling, Source};
-use crate::text::Text;
+use crate::data::source::{Known, Polling, Source};
+use crate::model::Lease;
+use crate::model::MessageTable;
+use crate::model::observation::{Change, ClockSample, Observation, Presence, Probe};
+use crate::model::source::{Aspect, Fault};
+use crate::model::text::Text;
 
 /// Polls after which a call that was absent or denied is tried again: a server may have been upgraded.
 const ASK_AGAIN_AFTER: u32 = 300;
@@ -53,7 +54,7 @@ pub struct ControlPlane {
     reported: Option<Probe>,
     next_inbox: usize,
     /// Waiting messages of each inbox asked so far.
-    inboxes: std::collections::BTreeMap<Text, Vec<crate::data::model::Message>>,
+    inboxes: std::collections::BTreeMap<Text, Vec<crate::model::Message>>,
     /// Agents that the operator names.
     named: Vec<Text>,
 }

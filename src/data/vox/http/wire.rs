@@ -5,9 +5,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::data::model::{Lease, Message, MessageTable, Payload, QueueStats, RegistryNode};
-use crate::text::{Text, truncate_bytes};
-use crate::time::{Millis, plausible};
+use crate::model::text::{Text, truncate_bytes};
+use crate::model::time::{Millis, plausible};
+use crate::model::{Lease, Message, MessageTable, Payload, QueueStats, RegistryNode};
 
 /// `GET /v1/populi/nodes`.
 #[derive(Deserialize)]

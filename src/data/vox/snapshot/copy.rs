@@ -16,9 +16,9 @@ use super::fingerprint::{Fingerprint, Stat, beside};
 use super::gate::{self, Reading};
 use super::patch::Patch;
 use super::store::{private_file, restrict};
-use crate::data::source::Fault;
 use crate::data::vox::pages::wal::copy_used;
-use crate::time;
+use crate::model::source::Fault;
+use crate::model::time;
 
 /// How often a copy is tried before the poll is given up.
 const TRIES: u32 = 10;

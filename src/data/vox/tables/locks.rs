@@ -3,8 +3,8 @@
 use libsql::Value;
 
 use super::Reading;
-use crate::data::model::{Lease, Lock, LockTable};
-use crate::time::{is_sqlite, plausible};
+use crate::model::time::{is_sqlite, plausible};
+use crate::model::{Lease, Lock, LockTable};
 
 /// `distributed_locks`.
 pub const DISTRIBUTED: Reading<Lock> = Reading {

@@ -1,8 +1,8 @@
 //! The two op-logs and lineage events.
 
 use super::Reading;
-use crate::data::model::{LineageEvent, LogEntry, LogTable};
-use crate::text::Text;
+use crate::model::text::Text;
+use crate::model::{LineageEvent, LogEntry, LogTable};
 
 /// How much of a kind's JSON is kept, in bytes.
 const MAX_KIND: usize = 4_096;

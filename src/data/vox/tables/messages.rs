@@ -1,7 +1,7 @@
 //! The two message tables.
 
 use super::Reading;
-use crate::data::model::{Message, MessageTable};
+use crate::model::{Message, MessageTable};
 
 /// `a2a_messages`.
 pub const A2A: Reading<Message> = Reading {
@@ -80,7 +80,7 @@ pub const MESH: Reading<Message> = Reading {
             idempotency_key: r.opt_text("idempotency_key"),
             acknowledged: r.flag("acknowledged"),
             created_at_ms: r.millis("created_at"),
-            repository_id: crate::text::Text::default(),
+            repository_id: crate::model::text::Text::default(),
             claim_owner: r.opt_text("lease_holder_node_id"),
             claim_until_ms: r.millis("lease_expires_unix_ms"),
             delivery_attempts: None,

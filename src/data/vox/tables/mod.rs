@@ -9,7 +9,7 @@ use libsql::Value;
 
 use super::row::RowReader;
 use super::schema::Schema;
-use crate::data::model::Oddity;
+use crate::model::Oddity;
 
 /// The most characters that are read of one value. A database holds values of any length, and a row of them may be an
 /// agent's making.

@@ -1,7 +1,7 @@
 //! Heartbeats and lock leaders.
 
 use super::Reading;
-use crate::data::model::{Heartbeat, Leader};
+use crate::model::{Heartbeat, Leader};
 
 /// `mesh_heartbeats`.
 pub const HEARTBEATS: Reading<Heartbeat> = Reading {

@@ -1,0 +1,181 @@
+//! The history of findings: one line an event, shared by the consoles of a user, bounded.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::lines::{Lines, Stamp};
+use crate::model::event::{Event, Kind, read};
+use crate::model::text::escape_json;
+use crate::model::whose::Whose;
+
+/// The most bytes that the file grows to, and how many stay when it is cut.
+const MOST: u64 = 4 << 20;
+const KEPT: u64 = 2 << 20;
+/// Events that are remembered beyond what is shown of them.
+const FEW: usize = 64;
+
+/// The history, as far as this console knows it.
+#[derive(Debug)]
+pub struct History {
+    lines: Lines,
+    stamp: Stamp,
+    /// The newest events that are known, for finding where the news begins.
+    known: Vec<Event>,
+}
+
+/// What a look into the history brought.
+#[derive(Debug, Default, PartialEq)]
+pub struct Brought {
+    /// Events that others wrote, oldest first.
+    pub others: Vec<Event>,
+    /// Those of ours that were news, and were written.
+    pub written: Vec<Event>,
+}
+
+impl History {
+    /// The history at `path`.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self { lines: Lines::new(path), stamp: Stamp::default(), known: Vec::new() }
+    }
+
+    /// What others wrote since the last look.
+    pub fn look(&mut self) -> io::Result<Vec<Event>> {
+        let stamp = self.lines.stamp();
+        if stamp == self.stamp {
+            return Ok(Vec::new());
+        }
+        let news = self.read()?;
+        self.stamp = stamp;
+        Ok(news)
+    }
+
+    fn read(&mut self) -> io::Result<Vec<Event>> {
+        let (events, odd) = read(self.lines.tail(MOST)?.lines());
+        if odd > 0 {
+            tracing::warn!(odd, "lines of the history that are none");
+        }
+        // The file only grows, or loses its beginning: what is known ends somewhere in it.
+        let last = self.known.last();
+        let from = last.and_then(|last| events.iter().rposition(|event| event == last)).map_or(0, |at| at + 1);
+        let mut news = events[from..].to_vec();
+        if from == 0 {
+            news.retain(|event| !self.known.contains(event));
+        }
+        self.known = events;
+        self.keep_few();
+        Ok(news)
+    }
+
+    fn keep_few(&mut self) {
+        let surplus = self.known.len().saturating_sub(FEW);
+        self.known.drain(..surplus);
+        self.known.shrink_to(FEW);
+    }
+
+    /// Writes what happened, but for what another console has written already: of one thing, one line.
+    pub fn write(&mut self, events: Vec<Event>) -> io::Result<Brought> {
+        let lines = self.lines.clone();
+        let mut held = lines.hold()?;
+        let others = self.read()?;
+        let written: Vec<Event> = events.into_iter().filter(|event| is_news(event, &others)).collect();
+        if !written.is_empty() {
+            let text = |event: &Event| serde_json::to_string(event).map(|text| escape_json(&text));
+            held.append(&written.iter().map(text).collect::<Result<Vec<_>, _>>()?)?;
+            self.known.extend(written.iter().cloned().map(|event| Event { seq: 0, ..event }));
+            self.keep_few();
+        }
+        held.shorten(MOST, KEPT)?;
+        self.stamp = lines.stamp();
+        Ok(Brought { others, written })
+    }
+}
+
+/// Whether nobody said so before, as far as the last word on the thing goes.
+fn is_news(event: &Event, others: &[Event]) -> bool {
+    let whose = Whose { mesh: event.mesh.clone(), place: event.place.clone() };
+    let last = others.iter().rev().find(|other| other.key == event.key && whose.is(other));
+    let stands = |kind: Kind| matches!(kind, Kind::Raised | Kind::Again | Kind::Worse);
+    last.is_none_or(|last| {
+        let same =
+            last.kind == event.kind || stands(last.kind) && stands(event.kind) && last.severity >= event.severity;
+        !same
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::severity::Severity;
+
+    fn event(kind: Kind, name: &str, at_ms: i64) -> Event {
+        Event {
+            schema: crate::model::event::SCHEMA.into(),
+            at_ms,
+            mesh: "m".into(),
+            place: "/m.db".into(),
+            kind,
+            key: format!("node-dead\u{1}node\u{1}{name}"),
+            rule: "node-dead".into(),
+            severity: Severity::Critical,
+            subject: "node".into(),
+            name: name.into(),
+            sentence: format!("{name} is \u{1b}[31msilent"),
+            times: 1,
+            by: None,
+            until_ms: None,
+            seq: 0,
+        }
+    }
+
+    #[test]
+    fn of_two_consoles_one_writes_and_both_know() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state/events.jsonl");
+        let (mut one, mut two) = (History::new(path.clone()), History::new(path.clone()));
+        assert_eq!(one.look().unwrap(), []);
+        let raised = |at| event(Kind::Raised, "a", at);
+        assert_eq!(one.write(vec![raised(1)]).unwrap(), Brought { others: vec![], written: vec![raised(1)] });
+        assert_eq!(two.write(vec![raised(2)]).unwrap(), Brought { others: vec![raised(1)], written: vec![] });
+        let cleared = event(Kind::Cleared, "a", 3);
+        assert_eq!(two.write(vec![cleared.clone()]).unwrap().written, std::slice::from_ref(&cleared));
+        assert_eq!(one.look().unwrap(), [cleared]);
+        assert_eq!(one.look().unwrap(), []);
+        assert_eq!(one.write(vec![raised(4)]).unwrap().written.len(), 1, "it is back");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 3);
+        assert!(!text.contains('\u{1b}') && text.is_ascii());
+        // A later console finds all of it.
+        assert_eq!(History::new(path).look().unwrap().len(), 3);
+    }
+
+    /// E1: two consoles with two databases, both called `mesh`.
+    #[test]
+    fn of_two_meshes_with_one_name_each_has_its_own_events() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let of = |place: &str| Event { place: place.into(), ..event(Kind::Raised, "a", 1) };
+        let (mut one, mut two) = (History::new(path.clone()), History::new(path));
+        assert_eq!(one.write(vec![of("/one.db")]).unwrap().written.len(), 1);
+        assert_eq!(two.write(vec![of("/two.db")]).unwrap().written.len(), 1, "the other's own is news");
+        let whose = Whose { mesh: "m".into(), place: "/one.db".into() };
+        assert!(whose.is(&of("/one.db")) && whose.is(&of("")) && !whose.is(&of("/two.db")));
+    }
+
+    #[test]
+    fn it_is_bounded_and_a_torn_line_costs_no_other() {
+        use std::io::Write as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let (mut one, mut two) = (History::new(path.clone()), History::new(path.clone()));
+        let long = |n: i64| Event { sentence: "x".repeat(100_000), ..event(Kind::Raised, &n.to_string(), n) };
+        for n in 0..60 {
+            one.write(vec![long(n)]).unwrap();
+            assert!(std::fs::metadata(&path).unwrap().len() <= MOST + 200_000);
+        }
+        std::fs::File::options().append(true).open(&path).unwrap().write_all(b"{\"torn").unwrap();
+        let brought = two.write(vec![long(99)]).unwrap();
+        assert_eq!(brought.others.last().unwrap().at_ms, 59);
+        assert_eq!(one.look().unwrap().iter().map(|event| event.at_ms).collect::<Vec<_>>(), [99]);
+    }
+}

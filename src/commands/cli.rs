@@ -1,0 +1,309 @@
+//! The command line: one definition for parsing, help, completions and the man page.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::action::hand::Purpose;
+use crate::commands::act::Seen;
+use crate::config::{ConfigError, Layers, Origin};
+use crate::model::action::Mode;
+
+/// The operator's terminal for a mesh of coding agents.
+///
+/// Without a command it opens the dashboard on the configured mesh.
+#[derive(Debug, Parser)]
+#[command(name = "lockkeeper", version, about, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(flatten)]
+    pub screen: ScreenArgs,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Clone, Args, Default)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Database file or URL (libsql://, https://, http://); may be given several times
+    #[arg(long, global = true, value_name = "PATH_OR_URL")]
+    pub db: Vec<String>,
+    /// File whose first line is the token; a token never goes on the command line
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "token_env")]
+    pub token_file: Option<String>,
+    /// Environment variable that holds the token
+    #[arg(long, global = true, value_name = "NAME")]
+    pub token_env: Option<String>,
+    /// Control plane address; may be given several times
+    #[arg(long, global = true, value_name = "URL")]
+    pub control: Vec<String>,
+    /// Harn project or state root; may be given several times
+    #[arg(long, global = true, value_name = "DIR")]
+    pub harn: Vec<String>,
+    /// Mesh of the configuration file to open; several with commas between, or all
+    #[arg(long, global = true, value_name = "NAME")]
+    pub mesh: Option<String>,
+    /// Show this repository only
+    #[arg(long, global = true, value_name = "ID")]
+    pub repo: Option<String>,
+    /// From the start of one poll to the start of the next, e.g. 1s or 500ms
+    #[arg(long, global = true, value_name = "SPAN")]
+    pub interval: Option<String>,
+    /// Offer and run no write action
+    #[arg(long, global = true)]
+    pub read_only: bool,
+    /// Configuration file in place of the usual one
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Colours: auto, dark, light, contrast or mono
+    #[arg(long, global = true, value_name = "NAME")]
+    pub theme: Option<String>,
+    /// Write the program's own log to this file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub log_file: Option<String>,
+    /// Who is named in the journal
+    #[arg(long, global = true, value_name = "NAME")]
+    pub operator: Option<String>,
+    /// No colours (NO_COLOR does the same)
+    #[arg(long, global = true)]
+    pub no_color: bool,
+}
+
+impl Global {
+    /// Lays the flags over what is there.
+    pub fn apply(&self, layers: &mut Layers) -> Result<(), ConfigError> {
+        let mut set = |key: &str, flag: &'static str, texts: Vec<String>| {
+            if texts.is_empty() { Ok(()) } else { layers.set(key, texts, Origin::Flag(flag)) }
+        };
+        let one = |text: &Option<String>| text.iter().cloned().collect::<Vec<_>>();
+        set("db", "--db", self.db.clone())?;
+        set("control", "--control", self.control.clone())?;
+        set("harn.dir", "--harn", self.harn.clone())?;
+        // With a control plane alone the token is meant for it.
+        let keys: &[(&str, &str)] = if self.db.iter().any(|db| db.contains("://")) || self.control.is_empty() {
+            &[("token_file", "token_env")]
+        } else {
+            &[("token_file", "token_env"), ("control_token_file", "control_token_env")]
+        };
+        for (file, env) in keys {
+            set(file, "--token-file", one(&self.token_file))?;
+            set(env, "--token-env", one(&self.token_env))?;
+        }
+        set("repo", "--repo", one(&self.repo))?;
+        set("interval", "--interval", one(&self.interval))?;
+        set("theme", "--theme", one(&self.theme))?;
+        set("log_file", "--log-file", one(&self.log_file))?;
+        set("operator", "--operator", one(&self.operator))?;
+        set("read_only", "--read-only", self.read_only.then(|| "true".to_owned()).into_iter().collect())?;
+        set("color", "--no-color", self.no_color.then(|| "false".to_owned()).into_iter().collect())
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Open the dashboard on an embedded, simulated mesh: nothing to install, nothing to configure
+    Demo(DemoArgs),
+    /// Poll once and print what is there
+    Snapshot(SnapshotArgs),
+    /// Poll once and answer as a monitoring plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+    Check,
+    /// Force-release a lock, if its fence token is still the one you saw
+    Release {
+        /// The lock's key, e.g. file:src/lib.rs
+        key: String,
+        /// The fence token you saw, or the token of a lock directory (`none` where the lock has neither)
+        #[arg(long, value_name = "N", value_parser = fence, allow_hyphen_values = true)]
+        fence: Seen,
+        /// How: fence-off, expire or delete; by what is known of the holder and the clients if not given
+        #[arg(long, value_name = "MODE")]
+        mode: Option<Mode>,
+        /// Write a cancel_request to the holder's agent
+        #[arg(long)]
+        tell_holder: bool,
+        /// Write to the agent that is next in line
+        #[arg(long)]
+        tell_next: bool,
+        #[command(flatten)]
+        act: ActArgs,
+    },
+    /// Give a message, or the task it carries, to another agent
+    Reroute {
+        /// The message's id, or SOURCE/ID where several sources have it
+        message: String,
+        /// The agent that gets it
+        #[arg(long, value_name = "AGENT")]
+        to: String,
+        #[command(flatten)]
+        act: ActArgs,
+    },
+    /// Run one plan for everything that a dead node holds
+    Evacuate {
+        node: String,
+        #[command(flatten)]
+        act: ActArgs,
+    },
+    /// Let a node take no new work
+    Drain {
+        node: String,
+        /// End it by itself after this time, e.g. 30m
+        #[arg(long = "for", value_name = "SPAN", value_parser = humantime::parse_duration)]
+        span: Option<std::time::Duration>,
+        #[command(flatten)]
+        act: ActArgs,
+    },
+    /// Let a drained node take work again
+    Undrain {
+        node: String,
+        #[command(flatten)]
+        act: ActArgs,
+    },
+    /// Shut a node out
+    Quarantine {
+        node: String,
+        #[command(flatten)]
+        act: ActArgs,
+    },
+    /// Let a quarantined node in again
+    Unquarantine {
+        node: String,
+        #[command(flatten)]
+        act: ActArgs,
+    },
+    /// Print every key and the command it stands for
+    Keys,
+    /// Print the effective configuration and where each value comes from
+    Config,
+    /// Print completions for a shell
+    Completions {
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page
+    Man,
+}
+
+/// Options of every action.
+#[derive(Debug, Clone, Args)]
+pub struct ActArgs {
+    /// Why, for the journal and the op-log
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub reason: String,
+    /// Print the plan and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Run it without asking
+    #[arg(long)]
+    pub yes: bool,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+/// Any text that is told with a lock: its number, its token, or that it has neither. Pasted, it may stand in blanks.
+fn fence(text: &str) -> Result<Seen, String> {
+    match text.trim() {
+        "" => Err("it is empty: write the number, the token, or none".into()),
+        "none" => Ok(Seen::Nothing),
+        value => Ok(Seen::Value(value.to_owned())),
+    }
+}
+
+/// What kind of screen it is.
+#[derive(Debug, Clone, Copy, Args, Default)]
+pub struct ScreenArgs {
+    /// For a screen that nobody sits at: read-only, big, from view to view, held where something is wrong
+    #[arg(long)]
+    pub wall: bool,
+    /// Lines in place of a screen, one for each thing that happens: for screen readers, pipes and logs
+    #[arg(long, conflicts_with = "wall")]
+    pub plain: bool,
+}
+
+impl ScreenArgs {
+    /// Nobody sits at a wall or behind lines: nothing is done from there.
+    #[must_use]
+    pub fn purpose(self) -> Purpose {
+        if self.wall || self.plain { Purpose::Watch } else { Purpose::Act }
+    }
+}
+
+/// Options of the demo.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    #[command(flatten)]
+    pub screen: ScreenArgs,
+    /// The same seed tells the same story
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+    /// How much faster than life the simulated mesh's time runs
+    #[arg(long, default_value_t = 8.0, value_parser = speed)]
+    pub speed: f64,
+    /// Simulated nodes
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(4..=20_000))]
+    pub nodes: u32,
+    /// Locks held in steady state
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(4..=200_000))]
+    pub locks: u32,
+    /// Messages waiting at the start
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=2_000_000))]
+    pub messages: u32,
+    /// Run the mesh in DIR without a screen, and print how to connect to it
+    #[arg(long, value_name = "DIR")]
+    pub serve: Option<PathBuf>,
+    /// Watch the embedded mesh through its Hrana server instead of its file
+    #[arg(long, conflicts_with = "serve")]
+    pub remote: bool,
+    /// Another system beside the mesh
+    #[arg(long, value_enum, value_name = "SYSTEM")]
+    pub with: Vec<With>,
+}
+
+/// Systems that the demo can simulate beside its mesh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum With {
+    /// A project of Harn: an event log, lock directories, host leases
+    Harn,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(x) if (0.1..=1_000.0).contains(&x) => Ok(x),
+        _ => Err("a number from 0.1 to 1000".into()),
+    }
+}
+
+/// Options of `snapshot`.
+#[derive(Debug, Clone, Args)]
+pub struct SnapshotArgs {
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// Print this part only
+    #[arg(long, value_enum)]
+    pub view: Option<SnapshotView>,
+}
+
+/// How a snapshot is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Table,
+    Json,
+}
+
+/// Parts of a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SnapshotView {
+    Nodes,
+    Locks,
+    Queues,
+    Messages,
+    Tasks,
+    Oplog,
+    Findings,
+    Leases,
+    Leaders,
+    Sources,
+}

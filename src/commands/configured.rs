@@ -1,0 +1,138 @@
+//! The configuration in force: what file, environment and flags make of the meshes that are asked for.
+
+use std::path::PathBuf;
+
+use crate::app::keymap::Keymap;
+use crate::app::palette::ALL;
+use crate::commands::cli::Global;
+use crate::config::file::File;
+use crate::config::locate::Surroundings;
+use crate::config::{ConfigError, Layers, Settings, environment};
+
+/// The configuration in force.
+pub struct Configured {
+    /// What the first of the open meshes is made from.
+    pub layers: Layers,
+    /// The meshes that are open, at least one.
+    pub open: Vec<Settings>,
+    /// Names of meshes in the file.
+    pub meshes: Vec<String>,
+    pub keymap: Keymap,
+}
+
+impl Configured {
+    /// Lays defaults, file, environment and flags over one another.
+    pub fn load(global: &Global) -> Result<Self, ConfigError> {
+        let around = Surroundings::of_process();
+        Self::load_from(global, global.mesh.as_deref(), &around)
+    }
+
+    /// The same, with the meshes named.
+    pub fn load_from(global: &Global, asked: Option<&str>, around: &Surroundings) -> Result<Self, ConfigError> {
+        let path: Option<PathBuf> =
+            global.config.clone().or_else(|| around.env.get("LOCKKEEPER_CONFIG").map(PathBuf::from));
+        let file = match (path, around.config_file()) {
+            (Some(path), _) => File::read(&path)?,
+            (None, Some(path)) if path.is_file() => File::read(&path)?,
+            _ => File::default(),
+        };
+        let mut common = Layers::default();
+        file.apply(&mut common, None)?;
+        let usual =
+            || around.env.get("LOCKKEEPER_MESH").cloned().or_else(|| common.text("use_mesh").map(str::to_owned));
+        let names = match asked.map(str::to_owned).or_else(usual) {
+            Some(written) => named(&written, &file.meshes)?.into_iter().map(Some).collect(),
+            None => vec![None],
+        };
+        let flags = [("--db", &global.db), ("--control", &global.control), ("--harn", &global.harn)];
+        if let Some((flag, _)) = flags.iter().find(|(_, places)| names.len() > 1 && !places.is_empty()) {
+            return Err(ConfigError::new(
+                flag,
+                "names a place of one mesh, but several meshes are asked for",
+                "leave it out, or name one mesh",
+            ));
+        }
+        // A mesh asked for by name is meant: the environment must not lead to another one.
+        let meant = asked.is_some() || names.len() > 1;
+        let mut open = Vec::new();
+        let mut first = None;
+        for name in names {
+            let mut layers = common.clone();
+            if !meant {
+                file.apply(&mut layers, name.as_deref().or(Some("")))?;
+            }
+            environment::apply(&mut layers, &around.env)?;
+            if meant {
+                file.apply(&mut layers, name.as_deref())?;
+            }
+            global.apply(&mut layers)?;
+            open.push(Settings::resolve(&layers, name.as_deref(), around)?);
+            first.get_or_insert(layers);
+        }
+        let layers = first.unwrap_or_default();
+        let keymap = Keymap::with(&layers.bindings())?;
+        Ok(Self { layers, open, meshes: file.meshes, keymap })
+    }
+
+    /// The same, where there must be something to watch.
+    pub fn load_places(global: &Global) -> Result<Self, ConfigError> {
+        let configured = Self::load(global)?;
+        let Some(empty) = configured.open.iter().find(|mesh| !mesh.has_places()) else { return Ok(configured) };
+        let places: Vec<_> = empty.looked_at.iter().map(|p| format!("\n  {}", p.display())).collect();
+        let of = if configured.open.len() > 1 { format!(" of mesh {}", empty.mesh) } else { String::new() };
+        Err(ConfigError {
+            place: "nothing to watch".into(),
+            what: format!(
+                "no database, control plane or project{of} is configured, and none of these exists:{}\n",
+                places.concat()
+            ),
+            todo: "name one with --db, --control or --harn (or VOX_DB_PATH, VOX_DB_URL, VOX_MESH_CONTROL_ADDR), \
+                   or see the product on a simulated mesh: lockkeeper demo"
+                .into(),
+        })
+    }
+
+    /// What is said once for the whole screen is said by the first mesh.
+    #[must_use]
+    pub fn first(&self) -> &Settings {
+        &self.open[0]
+    }
+
+    /// The one mesh that is open, for what is done to one.
+    pub fn only(&self) -> Result<&Settings, ConfigError> {
+        match self.open.as_slice() {
+            [only] => Ok(only),
+            several => Err(ConfigError::new(
+                "--mesh",
+                format!("names {} meshes, and this is done to one", several.len()),
+                "name one of them",
+            )),
+        }
+    }
+}
+
+/// Meshes by what is written for them: a name, several with commas between, or `all`.
+pub fn named(written: &str, known: &[String]) -> Result<Vec<String>, ConfigError> {
+    let is_known = |name: &str| known.iter().any(|mesh| mesh == name);
+    let names: Vec<String> = match written {
+        // Whatever a mesh is called, its name is its name.
+        name if is_known(name) => vec![name.to_owned()],
+        ALL if !known.is_empty() => known.to_vec(),
+        several => several.split(',').map(|name| name.trim().to_owned()).collect(),
+    };
+    if let Some(name) = names.iter().find(|name| !is_known(name)) {
+        let all = if known.is_empty() { "no mesh".to_owned() } else { known.join(", ") };
+        return Err(ConfigError {
+            place: "--mesh".into(),
+            what: format!("there is no mesh \"{name}\" in the configuration"),
+            todo: format!("it has {all}; add [mesh.{name}], or name another"),
+        });
+    }
+    let mut once = Vec::new();
+    for name in names {
+        if !once.contains(&name) {
+            once.push(name);
+        }
+    }
+    Ok(once)
+}

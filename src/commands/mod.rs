@@ -1,0 +1,10 @@
+//! Commands that poll once and print.
+
+pub mod act;
+pub mod check;
+pub mod cli;
+pub mod configured;
+pub mod json;
+pub mod observe;
+pub mod run;
+pub mod table;

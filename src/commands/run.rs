@@ -1,0 +1,347 @@
+//! Chooses a mode and runs it. Answers the process's exit code.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::action::hand::Purpose;
+use crate::app::{App, Calls, Options, Theme};
+use crate::clock::{local_offset, steady_clock};
+use crate::commands::act::{Ask, End};
+use crate::commands::cli::{ActArgs, Cli, Command, DemoArgs, Format, Global, ScreenArgs, SnapshotArgs};
+use crate::commands::configured::{Configured, named};
+use crate::commands::{act, check, json, observe, table};
+use crate::config::address::Address;
+use crate::config::locate::Surroundings;
+use crate::config::settings::{Control, Database};
+use crate::config::{ConfigError, Settings};
+use crate::data::harn::places::Project;
+use crate::demo::Demo;
+use crate::mesh::derive::only::Only;
+use crate::model::time::millis;
+use crate::runtime::OpenMesh;
+
+/// Exit codes of everything but `check`.
+pub mod exit {
+    pub const DONE: u8 = 0;
+    pub const FAILED: u8 = 1;
+    pub const USAGE: u8 = 2;
+    /// Of `check` alone.
+    pub const UNKNOWN: u8 = 3;
+}
+
+/// Parses the command line and does what it says.
+pub fn main() -> u8 {
+    crate::quiet::install();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            if error.use_stderr() && is_check() {
+                return unknown(error.to_string().lines().next().unwrap_or_default());
+            }
+            let _ = error.print();
+            return if error.use_stderr() { exit::USAGE } else { exit::DONE };
+        }
+    };
+    match dispatch(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            // Each line by itself: the lines are ours, what stands in them may not be.
+            let said = format!("{error:#}");
+            let said: Vec<_> = said.lines().map(crate::model::text::scrub).collect();
+            eprintln!("lockkeeper: {}", said.join("\n"));
+            if error.is::<ConfigError>() { exit::USAGE } else { exit::FAILED }
+        }
+    }
+}
+
+/// Whether a command line that cannot be understood means `check`.
+fn is_check() -> bool {
+    let command = Cli::command();
+    let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+    let mut words = std::env::args().skip(1);
+    words.find(|word| names.contains(&word.as_str())).is_some_and(|word| word == "check")
+}
+
+/// A plugin's failure, said where a monitor reads.
+fn unknown(why: &str) -> u8 {
+    let why = why.replace(['\n', '|'], " ");
+    let _ = print(&format!("LOCKKEEPER UNKNOWN - {}\n", crate::model::text::scrub(why.trim_start_matches("error: "))));
+    exit::UNKNOWN
+}
+
+/// Says what travels unencrypted, and opens the log: before anything is sent.
+fn begin(configured: &Configured) -> anyhow::Result<()> {
+    for warning in configured.open.iter().flat_map(Settings::warnings) {
+        eprintln!("lockkeeper: {warning}");
+    }
+    start_log(configured.first())
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<u8> {
+    match cli.command {
+        Some(Command::Completions { shell }) => {
+            let mut out = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "lockkeeper", &mut out);
+            print(&String::from_utf8_lossy(&out))
+        }
+        Some(Command::Man) => {
+            let mut out = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut out)?;
+            print(&String::from_utf8_lossy(&out))
+        }
+        Some(Command::Config) => {
+            let configured = Configured::load(&cli.global)?;
+            print(&crate::config::show::show(&configured.layers, configured.only()?))
+        }
+        Some(Command::Snapshot(arguments)) => snapshot(&cli.global, &arguments),
+        Some(Command::Release { key, fence, mode, tell_holder, tell_next, act }) => {
+            perform(&cli.global, &Ask::Release { key, fence, mode, tell_holder, tell_next }, &act)
+        }
+        Some(Command::Reroute { message, to, act }) => perform(&cli.global, &Ask::Reroute { message, to }, &act),
+        Some(Command::Evacuate { node, act }) => perform(&cli.global, &Ask::Evacuate { node }, &act),
+        Some(Command::Drain { node, span, act }) => {
+            perform(&cli.global, &Ask::Drain { node, on: true, for_ms: span.map(millis) }, &act)
+        }
+        Some(Command::Undrain { node, act }) => {
+            perform(&cli.global, &Ask::Drain { node, on: false, for_ms: None }, &act)
+        }
+        Some(Command::Quarantine { node, act }) => perform(&cli.global, &Ask::Quarantine { node, on: true }, &act),
+        Some(Command::Unquarantine { node, act }) => perform(&cli.global, &Ask::Quarantine { node, on: false }, &act),
+        Some(Command::Check) => Ok(run_check(&cli.global)),
+        Some(Command::Keys) => print(&crate::app::command::listing(&Configured::load(&cli.global)?.keymap)),
+        Some(Command::Demo(arguments)) => demo(&cli.global, &arguments),
+        None => dashboard(&cli.global, cli.screen),
+    }
+}
+
+/// The dashboard on the configured mesh.
+fn dashboard(global: &Global, kind: ScreenArgs) -> anyhow::Result<u8> {
+    let configured = Configured::load_places(global)?;
+    need_terminal(kind)?;
+    let options = options(&configured, kind);
+    let again = global.clone();
+    let open_mesh = Box::new(move |name: &str| {
+        let configured = Configured::load_from(&again, Some(name), &Surroundings::of_process())?;
+        Ok(configured.open)
+    });
+    begin(&configured)?;
+    wait_for(present(kind, options, configured.open, open_mesh))?;
+    Ok(exit::DONE)
+}
+
+/// The dashboard, or only the mesh, of the demo.
+fn demo(global: &Global, arguments: &DemoArgs) -> anyhow::Result<u8> {
+    if let Some(folder) = &arguments.serve {
+        wait_for(crate::demo::serve::serve(folder, arguments))?;
+        return Ok(exit::DONE);
+    }
+    need_terminal(arguments.screen)?;
+    let mut configured = Configured::load(global)?;
+    start_log(configured.first())?;
+    wait_for(async {
+        let folder = tempfile::Builder::new().prefix("lockkeeper-demo-").tempdir()?;
+        let demo = Demo::start(folder.path(), arguments).await?;
+        let mut settings = configured.first().clone();
+        settings.mesh = "demo".into();
+        (settings.databases, settings.controls) = (Vec::new(), Vec::new());
+        (settings.registry, settings.projects, settings.host_leases) = (None, Vec::new(), None);
+        settings.journal = folder.path().join("journal.jsonl");
+        settings.events = folder.path().join("events.jsonl");
+        let stale_ms = millis(demo.stale);
+        settings.thresholds.stale_ms = stale_ms;
+        settings.thresholds.stuck_ms = stale_ms;
+        settings.thresholds.expiring_ms =
+            crate::demo::world::scaled(settings.thresholds.expiring_ms, arguments.speed).max(1_000);
+        let mut project = settings.clone();
+        settings.databases = vec![if arguments.remote {
+            Database::Remote { url: Address::of_database(&demo.hrana)?, token: None }
+        } else {
+            Database::File { path: demo.database.clone(), direct: true }
+        }];
+        settings.controls = vec![Control { base: Address::of_control(&demo.control)?, token: None }];
+        configured.open = vec![settings];
+        if let Some((tree, leases)) = &demo.project {
+            project.mesh = "project".into();
+            project.projects = vec![Project::at(tree, None, None)];
+            project.host_leases = Some(leases.clone());
+            configured.open.push(project);
+        }
+        let all = configured.open.clone();
+        configured.meshes = all.iter().map(|settings| settings.mesh.clone()).collect();
+        let mut options = options(&configured, arguments.screen);
+        options.banner = Some(format!("(simulated, {}x)", arguments.speed));
+        let open_mesh = Box::new(move |written: &str| {
+            let names: Vec<String> = all.iter().map(|settings| settings.mesh.clone()).collect();
+            let named = named(written, &names)?;
+            Ok(all.iter().filter(|settings| named.contains(&settings.mesh)).cloned().collect())
+        });
+        let outcome = present(arguments.screen, options, configured.open, open_mesh).await;
+        demo.stop().await;
+        outcome
+    })?;
+    Ok(exit::DONE)
+}
+
+/// Shows meshes until they are left, as a screen or in lines.
+async fn present(kind: ScreenArgs, options: Options, meshes: Vec<Settings>, open_mesh: OpenMesh) -> anyhow::Result<()> {
+    if kind.plain {
+        crate::runtime::plain::run(options, meshes).await
+    } else {
+        crate::runtime::run(App::new(options, steady_clock()), meshes, open_mesh, kind.purpose()).await
+    }
+}
+
+/// Lines go anywhere; a screen needs one.
+fn need_terminal(kind: ScreenArgs) -> anyhow::Result<()> {
+    use std::io::IsTerminal as _;
+    anyhow::ensure!(
+        kind.plain || std::io::stdout().is_terminal() && std::io::stdin().is_terminal(),
+        "the dashboard needs a terminal; without one use `lockkeeper snapshot` or `lockkeeper check`"
+    );
+    Ok(())
+}
+
+fn options(configured: &Configured, kind: ScreenArgs) -> Options {
+    let settings = configured.first();
+    let mut watched = crate::runtime::watched(&configured.open);
+    // Nobody sits there: nothing is done from there.
+    for mesh in &mut watched {
+        mesh.policy.read_only |= kind.purpose() == Purpose::Watch;
+    }
+    Options {
+        theme: settings.theme.parse().unwrap_or_else(|_| guess_theme()),
+        interval: settings.interval,
+        mouse: settings.mouse && !kind.wall,
+        repo: settings.repo.clone(),
+        watched,
+        meshes: configured.meshes.clone(),
+        calls: Calls {
+            bell: settings.alarms.bell,
+            notify: settings.alarms.notify.filter(|_| has_windows()),
+            title: settings.alarms.title && has_windows(),
+            known_for: settings.alarms.known_for,
+        },
+        wall: kind.wall.then(|| settings.wall.clone()),
+        local_clock: settings.local_clock,
+        local: local_offset,
+        keymap: configured.keymap.clone(),
+        banner: None,
+    }
+}
+
+/// Whether the terminal may have a window with a title: others would show the sequence as text.
+fn has_windows() -> bool {
+    !matches!(std::env::var("TERM").as_deref(), Ok("dumb" | "linux" | "vt100" | "vt220") | Err(_))
+}
+
+/// Some terminals name their colours as `foreground;background`. Without a word dark is the safer guess.
+fn guess_theme() -> Theme {
+    let background = std::env::var("COLORFGBG").ok().and_then(|colors| colors.rsplit(';').next()?.parse::<u8>().ok());
+    if matches!(background, Some(7 | 15)) { Theme::Light } else { Theme::Dark }
+}
+
+/// The program's own log goes to a file, or nowhere: the screen is taken.
+fn start_log(settings: &Settings) -> anyhow::Result<()> {
+    let Some(path) = &settings.log_file else { return Ok(()) };
+    let mut options = std::fs::File::options();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let file = options.open(path).with_context(|| format!("cannot write the log {}", path.display()))?;
+    // Only what this program says: libraries may name what they send.
+    let only_ours = tracing_subscriber::EnvFilter::new("off,lockkeeper=debug");
+    tracing_subscriber::fmt()
+        .with_env_filter(only_ours)
+        .with_ansi(false)
+        .with_writer(std::sync::Mutex::new(file))
+        .init();
+    Ok(())
+}
+
+fn snapshot(global: &Global, arguments: &SnapshotArgs) -> anyhow::Result<u8> {
+    let configured = Configured::load_places(global)?;
+    begin(&configured)?;
+    let pictures = wait_for(observe::observe_all(&configured.open))?;
+    let text = match arguments.format {
+        Format::Json => json::snapshots(&pictures, arguments.view) + "\n",
+        Format::Table => {
+            let each: Vec<String> = pictures.iter().map(|picture| table::snapshot(picture, arguments.view)).collect();
+            each.join("\n")
+        }
+    };
+    print(&text)?;
+    let mut all = exit::DONE;
+    for picture in &pictures {
+        if let Some(unknown) = picture.only.as_ref().and_then(Only::unknown) {
+            eprintln!("lockkeeper: {unknown}");
+        }
+        if picture.mesh.sources.iter().any(|s| s.health.last_ok_ms.is_some()) {
+            continue;
+        }
+        all = exit::FAILED;
+        for source in &picture.mesh.sources {
+            if let Some(trouble) = &source.health.trouble {
+                let mesh = if pictures.len() > 1 { format!("{}: ", picture.mesh.name) } else { String::new() };
+                eprintln!("lockkeeper: {mesh}{}: {}", source.identity.name, trouble.fault);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// An action from the command line.
+fn perform(global: &Global, ask: &Ask, arguments: &ActArgs) -> anyhow::Result<u8> {
+    let configured = Configured::load_places(global)?;
+    let settings = configured.only()?;
+    begin(&configured)?;
+    let end = wait_for(act::act(settings, ask, arguments))?;
+    if let End::Usage(why) | End::Refused(why) | End::ReadOnly(why) | End::CannotSee(why) = &end {
+        eprintln!("lockkeeper: {}", crate::model::text::scrub(why));
+    }
+    Ok(end.code())
+}
+
+/// A plugin's every failure is UNKNOWN, said on standard output.
+fn run_check(global: &Global) -> u8 {
+    let answer = Configured::load_places(global)
+        .map_err(anyhow::Error::from)
+        .and_then(|configured| {
+            begin(&configured)?;
+            wait_for(observe::observe_all(&configured.open))
+        })
+        .map(|pictures| check::check_all(&pictures));
+    match answer {
+        Ok(answer) => {
+            let _ = print(&format!("{}\n", answer.line));
+            answer.code
+        }
+        Err(error) => unknown(&format!("{error:#}")),
+    }
+}
+
+fn print(text: &str) -> anyhow::Result<u8> {
+    // A reader that went away (`| head`) is no failure.
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e).context("cannot write to standard output"),
+        _ => Ok(exit::DONE),
+    }
+}
+
+/// Runs something to its end. What still copies a file then is not waited for: the next start cleans up.
+fn wait_for<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("lockkeeper")
+        .enable_all()
+        .build()
+        .context("cannot start")?;
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    outcome
+}

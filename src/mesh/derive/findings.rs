@@ -1,0 +1,285 @@
+//! What is wrong: one rule a kind of trouble, one sentence a case, and the evidence it rests on.
+
+use crate::model::severity::Severity;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use super::locks::LockView;
+use super::messages::{MessageView, Turn};
+use super::nodes::NodeView;
+use super::rules::RULES;
+use super::tasks::TaskView;
+use super::{Picture, Thresholds};
+use crate::model::text::Text;
+use crate::model::time::Millis;
+
+/// What a finding is about, so that the screen can lead there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    Mesh,
+    Source(Text),
+    Node(Text),
+    /// The keys of the views.
+    Lock(String),
+    Message(String),
+    Task(String),
+    Log(String),
+}
+
+impl Subject {
+    /// The kind of thing, for people and JSON.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Mesh => "mesh",
+            Self::Source(_) => "source",
+            Self::Node(_) => "node",
+            Self::Lock(_) => "lock",
+            Self::Message(_) => "message",
+            Self::Task(_) => "task",
+            Self::Log(_) => "oplog",
+        }
+    }
+
+    /// The thing's key.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Mesh => "",
+            Self::Source(name) | Self::Node(name) => name.raw(),
+            Self::Lock(key) | Self::Message(key) | Self::Task(key) | Self::Log(key) => key,
+        }
+    }
+}
+
+/// Who said that a finding is known, and until when that holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledged {
+    pub by: Text,
+    /// Until it is cleared, where nothing is said.
+    pub until_ms: Option<Millis>,
+}
+
+/// Where a finding is in its life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Life {
+    pub raised_ms: Millis,
+    /// How often it was raised, as far as is remembered.
+    pub times: u32,
+    pub acknowledged: Option<Acknowledged>,
+}
+
+/// One case of trouble.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    pub rule: &'static str,
+    pub severity: Severity,
+    pub subject: Subject,
+    /// The subject's name, for people.
+    pub name: Text,
+    /// What is wrong with it, in one sentence. Ages are left to the screen, so that it does not flicker.
+    pub sentence: Text,
+    /// What the judgement rests on.
+    pub evidence: Vec<Text>,
+    /// Since when it is an alarm, and who knows of it; nothing where findings are not followed.
+    pub life: Option<Arc<Life>>,
+}
+
+impl Finding {
+    /// Whether somebody said that it is known.
+    #[must_use]
+    pub fn acknowledged(&self) -> Option<&Acknowledged> {
+        self.life.as_ref()?.acknowledged.as_ref()
+    }
+
+    /// A name that stays while the trouble does.
+    #[must_use]
+    pub fn key(&self) -> String {
+        // The rule's rank comes first, so that equals stand in the order of the registry.
+        format!("{:02}\u{1}{}\u{1}{}\u{1}{}", order(self.rule), self.rule, self.subject.kind(), self.subject.key())
+    }
+}
+
+/// A kind of trouble.
+pub struct Rule {
+    /// Its name, e.g. `node-dead`.
+    pub name: &'static str,
+    /// What it means in general.
+    pub summary: &'static str,
+    /// Finds its cases.
+    pub check: Check,
+}
+
+/// What a rule looks at. Rules that look at one thing are asked again only when that thing is judged otherwise.
+pub enum Check {
+    /// The picture as a whole.
+    Mesh(fn(&Picture, &Thresholds, &mut Vec<Finding>)),
+    Node(fn(&NodeView) -> Option<Finding>),
+    Lock(fn(&LockView, &Thresholds, Millis) -> Option<Finding>),
+    Message(fn(&MessageView) -> Option<Finding>),
+    Task(fn(&TaskView) -> Option<Finding>),
+}
+
+/// A finding in its order: worst first, then by rule and name, so that nothing jumps.
+#[derive(Debug, Clone)]
+struct Ranked(Arc<Finding>, usize, u32);
+
+impl Ranked {
+    /// `place` tells apart two things of one name.
+    fn new(finding: Arc<Finding>, place: u32) -> Self {
+        let order = order(finding.rule);
+        Self(finding, order, place)
+    }
+
+    /// All of what it says comes before the place, which depends on what came and went before.
+    fn rank(&self) -> (Reverse<Severity>, usize, &str, &str, &str, &[Text], u32) {
+        let f = &self.0;
+        (Reverse(f.severity), self.1, f.name.as_str(), f.subject.key(), f.sentence.raw(), &f.evidence, self.2)
+    }
+}
+impl PartialEq for Ranked {
+    fn eq(&self, other: &Self) -> bool {
+        self.rank() == other.rank()
+    }
+}
+impl Eq for Ranked {}
+impl PartialOrd for Ranked {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Ranked {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}
+
+/// The findings about single things, kept as those change.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    ranked: BTreeSet<Ranked>,
+    of_nodes: HashMap<u32, Vec<Arc<Finding>>, RandomState>,
+    of_locks: HashMap<u32, Vec<Arc<Finding>>, RandomState>,
+    of_messages: HashMap<u32, Vec<Arc<Finding>>, RandomState>,
+    of_tasks: HashMap<u32, Vec<Arc<Finding>>, RandomState>,
+    of_mesh: Vec<Arc<Finding>>,
+    changed: bool,
+    shown: Arc<[Arc<Finding>]>,
+}
+
+impl Book {
+    pub(super) fn nodes(&mut self, turns: &[Turn<NodeView>]) {
+        let checks = RULES.iter().filter_map(|rule| match rule.check {
+            Check::Node(check) => Some((rule.name, check)),
+            _ => None,
+        });
+        let checks: Vec<_> = checks.collect();
+        take(&mut self.ranked, &mut self.of_nodes, &mut self.changed, turns, &checks, |check, view| check(view));
+    }
+
+    pub(super) fn locks(&mut self, turns: &[Turn<LockView>], thresholds: &Thresholds, now_ms: Millis) {
+        let checks = RULES.iter().filter_map(|rule| match rule.check {
+            Check::Lock(check) => Some((rule.name, check)),
+            _ => None,
+        });
+        let checks: Vec<_> = checks.collect();
+        let ask = |check: &fn(&LockView, &Thresholds, Millis) -> Option<Finding>, view: &LockView| {
+            check(view, thresholds, now_ms)
+        };
+        take(&mut self.ranked, &mut self.of_locks, &mut self.changed, turns, &checks, ask);
+    }
+
+    pub(super) fn messages(&mut self, turns: &[Turn<MessageView>]) {
+        let checks = RULES.iter().filter_map(|rule| match rule.check {
+            Check::Message(check) => Some((rule.name, check)),
+            _ => None,
+        });
+        let checks: Vec<_> = checks.collect();
+        take(&mut self.ranked, &mut self.of_messages, &mut self.changed, turns, &checks, |check, view| check(view));
+    }
+
+    pub(super) fn tasks(&mut self, turns: &[Turn<TaskView>]) {
+        let checks = RULES.iter().filter_map(|rule| match rule.check {
+            Check::Task(check) => Some((rule.name, check)),
+            _ => None,
+        });
+        let checks: Vec<_> = checks.collect();
+        take(&mut self.ranked, &mut self.of_tasks, &mut self.changed, turns, &checks, |check, view| check(view));
+    }
+
+    /// Asks the rules that look at the whole, and answers everything that was found. What is the same stays shared.
+    pub(super) fn all(&mut self, picture: &Picture, thresholds: &Thresholds) -> Arc<[Arc<Finding>]> {
+        let mut found = Vec::new();
+        for rule in RULES {
+            let from = found.len();
+            if let Check::Mesh(check) = rule.check {
+                check(picture, thresholds, &mut found);
+            }
+            for finding in &mut found[from..] {
+                finding.rule = rule.name;
+            }
+        }
+        let same = found.len() == self.of_mesh.len() && found.iter().zip(&self.of_mesh).all(|(a, b)| *a == **b);
+        if same && !self.changed {
+            return self.shown.clone();
+        }
+        self.changed = false;
+        if !same {
+            self.of_mesh = found.into_iter().map(Arc::new).collect();
+        }
+        let mut of_mesh: Vec<Ranked> = self.of_mesh.iter().cloned().map(|f| Ranked::new(f, 0)).collect();
+        of_mesh.sort();
+        let mut all = Vec::with_capacity(self.ranked.len() + of_mesh.len());
+        let mut of_mesh = of_mesh.into_iter().peekable();
+        for finding in &self.ranked {
+            while let Some(first) = of_mesh.next_if(|first| first < finding) {
+                all.push(first.0);
+            }
+            all.push(finding.0.clone());
+        }
+        all.extend(of_mesh.map(|finding| finding.0));
+        self.shown = all.into();
+        self.shown.clone()
+    }
+}
+
+/// Asks the rules again about the things that changed.
+fn take<V, C>(
+    ranked: &mut BTreeSet<Ranked>,
+    known: &mut HashMap<u32, Vec<Arc<Finding>>, RandomState>,
+    changed: &mut bool,
+    turns: &[Turn<V>],
+    checks: &[(&'static str, C)],
+    ask: impl Fn(&C, &V) -> Option<Finding>,
+) {
+    for (place, _, now) in turns {
+        let named = |(rule, check): &(&'static str, C)| {
+            let finding = ask(check, now.as_ref()?)?;
+            Some(Finding { rule, ..finding })
+        };
+        let found: Vec<Finding> = checks.iter().filter_map(named).collect();
+        let before = known.remove(place).unwrap_or_default();
+        if before.len() == found.len() && before.iter().zip(&found).all(|(a, b)| **a == *b) {
+            if !before.is_empty() {
+                known.insert(*place, before);
+            }
+            continue;
+        }
+        *changed = true;
+        for finding in before {
+            ranked.remove(&Ranked::new(finding, *place));
+        }
+        let found: Vec<Arc<Finding>> = found.into_iter().map(Arc::new).collect();
+        ranked.extend(found.iter().cloned().map(|f| Ranked::new(f, *place)));
+        if !found.is_empty() {
+            known.insert(*place, found);
+        }
+    }
+}
+
+fn order(rule: &str) -> usize {
+    RULES.iter().position(|r| r.name == rule).unwrap_or(usize::MAX)
+}

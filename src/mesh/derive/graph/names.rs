@@ -1,0 +1,73 @@
+//! Agents as numbers, kept from graph to graph: strings are looked at when a lock is judged, not when a graph is made.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use crate::mesh::derive::locks::LockView;
+use crate::model::text::Text;
+
+/// The numbers given so far.
+#[derive(Debug, Default)]
+pub struct Numbers {
+    of: HashMap<Text, u32, RandomState>,
+    names: Arc<Vec<Text>>,
+    /// The place of each name among all names, where that is known.
+    ranks: Vec<u32>,
+}
+
+/// Who holds a lock and who waits for it, by number.
+#[derive(Debug, Clone)]
+pub struct Line {
+    pub(super) holder: u32,
+    pub(super) waiters: Box<[u32]>,
+}
+
+impl Numbers {
+    /// How many names have a number.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether none has.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    fn number(&mut self, name: &Text) -> u32 {
+        if let Some(number) = self.of.get(name) {
+            return *number;
+        }
+        let number = super::small(self.names.len());
+        Arc::make_mut(&mut self.names).push(name.clone());
+        self.of.insert(name.clone(), number);
+        number
+    }
+
+    /// The line of a lock.
+    #[must_use]
+    pub fn line(&mut self, view: &LockView) -> Line {
+        let holder = self.number(&view.lock.holder_agent);
+        Line { holder, waiters: view.waiters.iter().map(|waiter| self.number(&waiter.agent)).collect() }
+    }
+
+    pub(super) fn names(&self) -> &Arc<Vec<Text>> {
+        &self.names
+    }
+
+    /// The place of each name among all names.
+    pub(super) fn ranks(&mut self) -> &[u32] {
+        if self.ranks.len() != self.names.len() {
+            let mut order: Vec<u32> = (0..super::small(self.names.len())).collect();
+            order.sort_unstable_by(|a, b| self.names[*a as usize].cmp(&self.names[*b as usize]));
+            self.ranks = vec![0; order.len()];
+            for (rank, number) in (0..).zip(order) {
+                self.ranks[number as usize] = rank;
+            }
+        }
+        &self.ranks
+    }
+}

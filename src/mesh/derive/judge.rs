@@ -1,0 +1,363 @@
+//! Judgements kept up to date: what a report or the clock changed is judged again, and nothing else.
+//!
+//! A fresh judge comes to the same picture from the same facts; the tests hold it to that.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use super::chain::{self, LogView};
+use super::findings::Book;
+use super::graph::WaitGraph;
+use super::holds::{Locks, Reasons};
+use super::leases::{self, LeaderView, LeaseView};
+use super::locks::LockView;
+use super::messages::{MessageState, MessageView, Messages, Turn};
+use super::nodes::{Holdings, NodeView, Nodes, Places, key_in};
+use super::notes::{Changes, Tasks};
+use super::queues::Queues;
+use super::resource::Names;
+use super::sources;
+use super::tasks::{TaskState, TaskView};
+use super::{Counts, Look, Marked, Picture, Stuck, Thresholds};
+use crate::mesh::{Mesh, Touched, Watch};
+use crate::model::text::Text;
+use crate::model::time::Millis;
+
+/// Rows that stand out are kept to this many: more than any screen shows at once.
+pub(super) const SCREENFUL: usize = 64;
+/// Names of agents that are kept; beyond, everything is judged anew, without those that are gone.
+const NAMES: usize = 500_000;
+/// Nodes on one screen: a glyph each.
+pub(super) const NODES: usize = 4_096;
+
+/// Everything judged so far.
+#[derive(Debug, Default)]
+pub struct Judge {
+    basis: Option<Basis>,
+    before_ms: Option<Millis>,
+    messages: Messages,
+    nodes: Nodes,
+    queues: Queues,
+    locks: Locks,
+    tasks: Tasks,
+    book: Book,
+    log: Arc<[LogView]>,
+    logged: Option<Arc<Mesh>>,
+    waits: Arc<WaitGraph>,
+    repositories: HashMap<Text, usize, RandomState>,
+    inboxes: HashMap<Text, usize, RandomState>,
+    locks_of: HashMap<Text, usize, RandomState>,
+    /// The same by node and repository.
+    locks_in: HashMap<Text, usize, RandomState>,
+    tasks_of: HashMap<Text, usize, RandomState>,
+    leases_of: HashMap<Text, usize, RandomState>,
+    stuck: BTreeSet<(Millis, bool, u32)>,
+    alive: BTreeSet<(Reverse<u8>, Text, u32)>,
+    open_tasks: usize,
+    levels: [usize; 6],
+}
+
+/// What all judgements rest on. Where it changes, which is rare, everything is judged anew.
+#[derive(Debug, Clone, PartialEq)]
+struct Basis {
+    thresholds: Thresholds,
+    /// By source: until when what it said is true, and its clock.
+    sources: Vec<(Option<Millis>, Millis)>,
+    places: Places,
+    names: Names,
+}
+
+impl Judge {
+    /// Judges a mesh at an instant. `touched` is what changed since it was judged last.
+    pub fn judge(
+        &mut self,
+        watch: &Watch,
+        touched: &Touched,
+        now_ms: Millis,
+        thresholds: &Thresholds,
+        interval_ms: Millis,
+    ) -> Picture {
+        let sources = sources::judge(&watch.mesh, now_ms, thresholds, interval_ms);
+        let look = Look {
+            mesh: &watch.mesh,
+            tables: &watch.tables,
+            clocks: &watch.clocks,
+            noted: &watch.noted,
+            sources: &sources,
+            thresholds,
+            now_ms,
+            before_ms: self.before_ms,
+        };
+        let mut basis = Basis {
+            thresholds: thresholds.clone(),
+            sources: sources.iter().zip(&watch.mesh.sources).map(|(s, m)| (s.as_of_ms, m.clock.offset_ms())).collect(),
+            places: Places::of(&look),
+            names: self.queues.names().clone(),
+        };
+        let all;
+        let mut touched = touched;
+        // What is due is kept by the clock; one that was set back makes all of it void.
+        let back = self.before_ms.is_some_and(|before| now_ms < before);
+        if self.basis.as_ref() != Some(&basis) || back || self.locks.numbered() > NAMES {
+            all = watch.everything();
+            touched = &all;
+            *self = Self { queues: Queues::new(basis.names.clone()), ..Self::default() };
+        }
+        let messages = self.messages.step(&look, touched);
+        self.count_messages(&messages);
+        let names = Names::of(self.repositories.keys());
+        if names != basis.names {
+            // Resources are called otherwise from here on.
+            basis.names = names;
+            *self = Self { queues: Queues::new(basis.names.clone()), basis: Some(basis), ..Self::default() };
+            return self.judge(watch, &watch.everything(), now_ms, thresholds, interval_ms);
+        }
+        self.basis = Some(basis);
+        self.before_ms = Some(now_ms);
+        self.go_on(look, touched, &messages)
+    }
+
+    fn go_on(&mut self, look: Look<'_>, touched: &Touched, messages: &[Turn<MessageView>]) -> Picture {
+        let log_changed = self.logged.as_ref().is_none_or(|before| !chain::same_logs(before, look.mesh));
+        let mesh = Arc::new(look.mesh.clone());
+        if log_changed {
+            self.log = chain::judge(look.mesh).into();
+            self.logged = Some(mesh.clone());
+        }
+        let places = self.basis.as_ref().map(|basis| basis.places.clone()).unwrap_or_default();
+        let nodes = self.nodes.step(&look, touched, &places);
+
+        let mut resources = self.queues.take_messages(messages);
+        if log_changed {
+            resources.extend(self.queues.take_log(&self.log));
+        }
+        let moved = |(_, before, now): &&Turn<NodeView>| {
+            before.as_ref().map(|node| node.staleness) != now.as_ref().map(|node| node.staleness)
+        };
+        let name = |turn: &Turn<NodeView>| turn.1.as_ref().or(turn.2.as_ref()).map(|node| node.node_id.clone());
+        let holders: Vec<Text> = nodes.iter().filter(moved).filter_map(name).collect();
+        resources.extend(self.queues.take_waits(look.mesh));
+        let why = Reasons { touched, holders: &holders, resources: &resources };
+        let locks = self.locks.step(&look, &self.nodes, &self.queues, &why);
+        if let Some(waits) = self.locks.graph() {
+            self.waits = Arc::new(waits);
+        }
+        let rest = self.finish(&look, messages, &nodes, &locks, log_changed);
+        self.picture(look, mesh, rest)
+    }
+
+    /// What is left to judge once nodes, messages and locks are: leases, tasks, what nodes hold, and findings.
+    fn finish(
+        &mut self,
+        look: &Look<'_>,
+        messages: &[Turn<MessageView>],
+        nodes: &[Turn<NodeView>],
+        locks: &[Turn<LockView>],
+        log_changed: bool,
+    ) -> (Vec<LeaseView>, Vec<LeaderView>) {
+        let leases = leases::judge(look.mesh, look.sources, look.now_ms, &self.nodes);
+        let leaders = leases::leaders(look.mesh, look.sources, look.now_ms, &self.nodes);
+        let log = log_changed.then(|| self.log.clone());
+        let changes = Changes { messages, nodes, log: log.as_deref(), leases: &leases };
+        let tasks = self.tasks.step(look, &self.nodes, &changes);
+        self.count_tasks(&tasks);
+        let held = self.hold(nodes, messages, locks, &tasks, &leases);
+        self.count_nodes(nodes);
+
+        self.book.messages(messages);
+        self.book.locks(locks, look.thresholds, look.now_ms);
+        self.book.tasks(&tasks);
+        self.book.nodes(nodes);
+        self.book.nodes(&held);
+        (leases, leaders)
+    }
+
+    fn picture(
+        &mut self,
+        look: Look<'_>,
+        mesh: Arc<Mesh>,
+        (leases, leaders): (Vec<LeaseView>, Vec<LeaderView>),
+    ) -> Picture {
+        let beside = leases::as_locks(&leases, look.now_ms, look.thresholds.expiring_ms);
+        let mut picture = Picture {
+            mesh,
+            at_ms: look.now_ms,
+            names: self.queues.names().clone(),
+            sources: look.sources.to_vec().into(),
+            nodes: self.nodes.shelf.clone(),
+            locks: self.locks.shelf.clone(),
+            beside: beside.into_iter().map(Arc::new).collect(),
+            messages: self.messages.shelf.clone(),
+            tasks: self.tasks.shelf.clone(),
+            log: self.log.clone(),
+            leases: leases.into(),
+            leaders: leaders.into(),
+            waits: self.waits.clone(),
+            findings: Arc::default(),
+            counts: Counts::default(),
+            marked: self.mark(),
+            only: None,
+            node_places: self.nodes.by_key.clone(),
+            node_keys: self.nodes.keys_of.clone(),
+            agent_places: self.nodes.by_agent.clone(),
+        };
+        picture.findings = self.book.all(&picture, look.thresholds);
+        picture.counts = self.counts(&picture);
+        picture
+    }
+
+    fn counts(&self, picture: &Picture) -> Counts {
+        Counts::new(&picture.findings, self.open_tasks, self.levels)
+    }
+
+    fn mark(&self) -> Marked {
+        let stuck = self.stuck.iter().take(SCREENFUL).filter_map(|(_, task, place)| {
+            let place = *place as usize;
+            if *task {
+                self.tasks.shelf.get(place).cloned().map(Stuck::Task)
+            } else {
+                self.messages.shelf.get(place).cloned().map(Stuck::Message)
+            }
+        });
+        let worst = self.alive.iter().take(NODES).filter_map(|(.., place)| self.nodes.shelf.get(*place as usize));
+        Marked {
+            contended: self.locks.at(self.locks.queues.iter().take(SCREENFUL).map(|(.., place)| *place)),
+            ending: self.locks.at(self.locks.ends.iter().take(SCREENFUL).map(|(_, place)| *place)),
+            stuck: stuck.collect(),
+            worst: worst.cloned().collect(),
+            back: self.locks.at(self.locks.back.iter().copied()),
+            doubtful: self.locks.at(self.locks.doubtful.iter().copied()),
+            of_one_name: self.locks.of_one_name(),
+        }
+    }
+
+    fn count_messages(&mut self, turns: &[Turn<MessageView>]) {
+        for (place, before, now) in turns {
+            for (view, by) in [(before, -1), (now, 1)] {
+                let Some(view) = view else { continue };
+                let message = &view.message;
+                add(&mut self.repositories, &message.repository_id, by);
+                if view.state != MessageState::Acknowledged {
+                    add(&mut self.inboxes, &message.receiver_agent, by);
+                }
+                if matches!(view.state, MessageState::Stuck | MessageState::Poison) {
+                    mark(&mut self.stuck, (view.created_ms.unwrap_or(Millis::MAX), false, *place), by);
+                }
+            }
+        }
+    }
+
+    fn count_tasks(&mut self, turns: &[Turn<TaskView>]) {
+        for (place, before, now) in turns {
+            for (view, by) in [(before, -1), (now, 1)] {
+                let Some(view) = view else { continue };
+                if !view.state.is_over() {
+                    self.open_tasks = self.open_tasks.saturating_add_signed(by);
+                    if let Some(node) = &view.owner_node {
+                        add(&mut self.tasks_of, node, by);
+                    }
+                }
+                if view.state == TaskState::Orphaned {
+                    mark(&mut self.stuck, (view.since_ms.unwrap_or(Millis::MAX), true, *place), by);
+                }
+            }
+        }
+    }
+
+    fn count_nodes(&mut self, turns: &[Turn<NodeView>]) {
+        for (place, before, now) in turns {
+            for (view, by) in [(before, -1), (now, 1)] {
+                let Some(view) = view else { continue };
+                let level = &mut self.levels[view.staleness as usize];
+                *level = level.saturating_add_signed(by);
+                mark(&mut self.alive, (Reverse(view.staleness.rank()), view.key.clone(), *place), by);
+            }
+        }
+    }
+
+    /// Brings what nodes have in hand up to date. Answers the nodes for which that changed.
+    fn hold(
+        &mut self,
+        nodes: &[Turn<NodeView>],
+        messages: &[Turn<MessageView>],
+        locks: &[Turn<LockView>],
+        tasks: &[Turn<TaskView>],
+        leases: &[LeaseView],
+    ) -> Vec<Turn<NodeView>> {
+        let mut changed: BTreeSet<u32> = nodes.iter().map(|(place, ..)| *place).collect();
+        let at = |name: &Text, changed: &mut BTreeSet<u32>| changed.extend(self.nodes.places_of(name));
+        for view in messages.iter().flat_map(|(_, before, now)| [before, now]).flatten() {
+            changed.extend(self.nodes.by_agent.get(&view.message.receiver_agent).into_iter().flatten());
+        }
+        for (_, before, now) in locks {
+            let holder = |view: &Option<Arc<LockView>>| {
+                view.as_ref().map(|view| (view.lock.holder_node.clone(), view.lock.repository_id.clone()))
+            };
+            let (was, is) = (holder(before), holder(now));
+            if was == is {
+                continue;
+            }
+            for (holder, by) in [(was, -1), (is, 1)] {
+                let Some((name, repository)) = holder else { continue };
+                add(&mut self.locks_of, &name, by);
+                add(&mut self.locks_in, &key_in(&name, &repository), by);
+                at(&name, &mut changed);
+            }
+        }
+        for view in tasks.iter().flat_map(|(_, before, now)| [before, now]).flatten() {
+            if let Some(name) = &view.owner_node {
+                at(name, &mut changed);
+            }
+        }
+        let mut leases_of: HashMap<Text, usize, RandomState> = HashMap::default();
+        for lease in leases.iter().filter(|lease| lease.in_force) {
+            *leases_of.entry(lease.lease.holder_node_id.clone()).or_default() += 1;
+        }
+        if leases_of != self.leases_of {
+            for name in leases_of.keys().chain(self.leases_of.keys()) {
+                at(name, &mut changed);
+            }
+            self.leases_of = leases_of;
+        }
+        let of = |counts: &HashMap<Text, usize, RandomState>, name: &Text| counts.get(name).copied().unwrap_or(0);
+        let turn = |place: u32| {
+            let node = self.nodes.shelf.get(place as usize)?.clone();
+            let holds = Holdings {
+                // What bears no repository is of every node of the name.
+                locks: if node.is_alone() { of(&self.locks_of, &node.node_id) } else { of(&self.locks_in, &node.key) },
+                leases: of(&self.leases_of, &node.node_id),
+                inbox: node.agents.iter().map(|agent| of(&self.inboxes, agent)).sum(),
+                tasks: of(&self.tasks_of, &node.node_id),
+            };
+            self.nodes.hold(place, holds)
+        };
+        changed.into_iter().filter_map(turn).collect()
+    }
+}
+
+fn add(counts: &mut HashMap<Text, usize, RandomState>, name: &Text, by: isize) {
+    match counts.get_mut(name) {
+        Some(n) => {
+            *n = n.saturating_add_signed(by);
+            if *n == 0 {
+                counts.remove(name);
+            }
+        }
+        None if by > 0 => drop(counts.insert(name.clone(), by.unsigned_abs())),
+        None => {}
+    }
+}
+
+fn mark<K: Ord>(set: &mut BTreeSet<K>, key: K, by: isize) {
+    if by > 0 {
+        set.insert(key);
+    } else {
+        set.remove(&key);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! Locks whose holders are gone, and agents that wait for them.
+
+use super::super::locks::{LockState, LockView};
+use super::super::{Picture, Thresholds};
+use super::finding;
+use crate::mesh::derive::findings::{Finding, Subject};
+use crate::model::Condition;
+use crate::model::severity::Severity;
+use crate::model::text::Text;
+use crate::model::time;
+use crate::model::time::Millis;
+
+pub(super) fn orphaned(view: &LockView, _: &Thresholds, _: Millis) -> Option<Finding> {
+    if view.state != LockState::Orphaned {
+        return None;
+    }
+    let lock = &view.lock;
+    let waiting = match view.waiters.len() {
+        0 => String::new(),
+        1 => ", 1 waits".into(),
+        n => format!(", {n} wait"),
+    };
+    let why = match lock.condition {
+        Some(Condition::OwnerDead) => "whose process is dead".to_owned(),
+        _ => format!("which is {}", view.holder_staleness),
+    };
+    let sentence = format!("{} is held by {}, {why}{waiting}", view.name(), lock.holder_node);
+    let mut evidence = vec![format!("{} in {}", lock.table, view.source).into()];
+    evidence.extend(view.expires_ms.map(|at| format!("runs out {}", time::utc(at)).into()));
+    Some(finding(Severity::Critical, Subject::Lock(view.key()), &view.name(), sentence, evidence))
+}
+
+pub(super) fn deadlocked(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
+    for deadlock in &picture.waits.deadlocks {
+        let agents: Vec<_> = deadlock.agents.iter().map(ToString::to_string).collect();
+        let breaks: Vec<_> = deadlock.breaks.iter().map(|(_, name)| name.to_string()).collect();
+        let sentence =
+            format!("agents {} wait for each other; releasing {} breaks it", agents.join(", "), breaks.join(" and "));
+        let Some((key, name)) = deadlock.breaks.first() else { continue };
+        let members = |row: &&super::super::graph::WaitRow| row.waits() && deadlock.agents.contains(row.agent());
+        let evidence = picture.waits.rows.iter().filter(members).map(|row| -> Text {
+            let why: Vec<_> = row.evidence().iter().map(ToString::to_string).collect();
+            format!("agent {} waits for {} ({}, inferred)", row.agent(), row.lock().name(), why.join("; ")).into()
+        });
+        // In an order of their own: that of the rows depends on which came first.
+        let mut evidence: Vec<Text> = evidence.collect();
+        evidence.sort();
+        found.push(finding(Severity::Critical, Subject::Lock(key.clone()), name, sentence, evidence));
+    }
+}
+
+pub(super) fn expired(view: &LockView, _: &Thresholds, _: Millis) -> Option<Finding> {
+    if view.state != LockState::Expired {
+        return None;
+    }
+    let sentence = format!("{} of {} is past its end and still there", view.name(), view.lock.holder_node);
+    let evidence = view.expires_ms.map(|at| format!("ran out {}", time::utc(at)).into()).into_iter().collect();
+    let severity = if view.waiters.is_empty() { Severity::Info } else { Severity::Warning };
+    Some(finding(severity, Subject::Lock(view.key()), &view.name(), sentence, evidence))
+}
+
+/// Its system never mends it by itself: an operator does.
+pub(super) fn locked_out(view: &LockView, _: &Thresholds, _: Millis) -> Option<Finding> {
+    if view.state != LockState::LockedOut {
+        return None;
+    }
+    let name = &view.name();
+    let what = view.lock.remark.as_ref().map_or("keeps everybody out", Text::as_str);
+    let evidence = vec![format!("{} in {}", view.lock.table, view.source).into()];
+    Some(finding(Severity::Critical, Subject::Lock(view.key()), name, format!("{name}: {what}"), evidence))
+}
+
+/// A lock that is being taken is without a record for a moment: its source says when it is more than that.
+pub(super) fn unowned(view: &LockView, _: &Thresholds, _: Millis) -> Option<Finding> {
+    let what = match view.state {
+        LockState::Unrecorded if view.lock.remark.is_none() => return None,
+        LockState::Unrecorded => "is taken and nothing says by whom",
+        LockState::Malformed => "is taken by somebody whose record cannot be used",
+        _ => return None,
+    };
+    let name = &view.name();
+    let mut evidence = vec![format!("{} in {}", view.lock.table, view.source).into()];
+    evidence.extend(view.lock.remark.clone());
+    Some(finding(Severity::Warning, Subject::Lock(view.key()), name, format!("{name} {what}"), evidence))
+}
+
+pub(super) fn contested(view: &LockView, _: &Thresholds, _: Millis) -> Option<Finding> {
+    let stands = matches!(view.state, LockState::Held | LockState::Expiring | LockState::Orphaned);
+    if view.lock.condition != Some(Condition::Contested) || !stands {
+        return None;
+    }
+    let name = &view.name();
+    let others: Vec<String> = view.waiters.iter().map(|waiter| waiter.agent.to_string()).collect();
+    let others = if others.is_empty() { "somebody else".to_owned() } else { others.join(", ") };
+    let sentence = format!("{name} is claimed by {} and by {others} as well", view.lock.holder_agent);
+    let evidence = view.waiters.iter().flat_map(|waiter| waiter.evidence.iter().cloned()).collect();
+    Some(finding(Severity::Warning, Subject::Lock(view.key()), name, sentence, evidence))
+}
+
+pub(super) fn starved(view: &LockView, thresholds: &Thresholds, now_ms: Millis) -> Option<Finding> {
+    let starving: Vec<_> = view.starving(thresholds.starved_ms, now_ms).collect();
+    let first = starving.first()?;
+    let who = match starving.len() {
+        1 => format!("agent {} waits", first.agent),
+        n => format!("agent {} and {} more wait", first.agent, n - 1),
+    };
+    let (key, holder) = (&view.name(), &view.lock.holder_node);
+    let sentence = format!("{who} for {key} of {holder} for more than {}", time::short(thresholds.starved_ms));
+    let evidence = starving.iter().map(|w| {
+        let since = w.since_ms.map_or_else(|| "unknown".into(), time::utc);
+        let why: Vec<_> = w.evidence.iter().map(ToString::to_string).collect();
+        format!("agent {} since {since} ({}, inferred)", w.agent, why.join("; ")).into()
+    });
+    Some(finding(Severity::Warning, Subject::Lock(view.key()), &view.name(), sentence, evidence.collect()))
+}

@@ -1,0 +1,307 @@
+//! What one source is known to hold. Small tables are shared between pictures; large ones are kept once, and tell
+//! which rows changed.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use super::fences::FenceBook;
+use super::rates::Tally;
+use super::table::{Table, Turn};
+use crate::model::chain::Links;
+use crate::model::observation::{Change, Delta, LogStart};
+use crate::model::text::Text;
+use crate::model::time::Millis;
+use crate::model::{
+    Heartbeat, Leader, Lease, LineageEvent, Lock, LockTable, LogEntry, LogTable, Message, MessageTable, QueueStats,
+    Reader, RegistryNode, Remark, Wait,
+};
+
+/// How much history is kept of one source if nothing else is configured, in rows of each kind.
+pub const WINDOW: usize = 2_000;
+
+/// One source's small tables.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    pub registry: Arc<[RegistryNode]>,
+    pub leases: Arc<[Lease]>,
+    pub leaders: Arc<[Leader]>,
+    /// What waits in the inboxes of a control plane.
+    pub inbox: Arc<[Message]>,
+    /// By [`LogTable`], oldest first.
+    pub logs: [Log; 3],
+    pub lineage: Arc<VecDeque<LineageEvent>>,
+    pub waits: Arc<[Wait]>,
+    pub readers: Arc<[Reader]>,
+    pub remarks: Arc<[Remark]>,
+    pub queue: Option<Arc<QueueStats>>,
+    /// Counts the changes: two equal numbers of one source are the same facts.
+    pub revision: u64,
+}
+
+/// A window on an op-log.
+#[derive(Debug, Clone, Default)]
+pub struct Log {
+    pub entries: Arc<VecDeque<Arc<LogEntry>>>,
+    /// Of each entry: its own link and the one it names.
+    pub links: Arc<VecDeque<Links>>,
+    /// Whether the window begins where the log does.
+    pub complete: bool,
+}
+
+/// A key of two texts; equal ones are told apart by how many came before.
+pub type Name = (Text, Text, u32);
+
+/// One source's large tables.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    /// By node and repository.
+    pub heartbeats: Table<Name, Heartbeat>,
+    /// By [`crate::model::LockTable`]; by key and repository.
+    pub locks: [Table<Name, Lock>; LockTable::TABLES],
+    pub fences: FenceBook,
+    /// Messages that wait, and a window of those that were seen settled.
+    pub messages: Table<(MessageTable, i64), Message>,
+    /// Ids of those that wait, by table.
+    waiting: [HashSet<i64>; 4],
+    /// Those seen settled, oldest first.
+    settled: VecDeque<(MessageTable, i64)>,
+    /// How much history is kept, in rows of each kind.
+    window: usize,
+    /// Highest message id seen, by table.
+    highest: [i64; 4],
+    /// Whether a first picture was complete: only changes after it are events.
+    begun: bool,
+}
+
+impl Tables {
+    /// Tables of which nothing is known. History is kept in a window of so many rows of each kind.
+    #[must_use]
+    pub fn new(window: usize) -> Self {
+        Self {
+            heartbeats: Table::default(),
+            locks: Default::default(),
+            fences: FenceBook::default(),
+            messages: Table::default(),
+            waiting: Default::default(),
+            settled: VecDeque::new(),
+            window,
+            highest: [0; 4],
+            begun: false,
+        }
+    }
+
+    /// Takes one poll's changes, and counts what happened. Answers heartbeats that moved: what they were and are.
+    pub fn apply(
+        &mut self,
+        facts: &mut Facts,
+        changes: Vec<Change>,
+        tally: &mut Tally,
+        at_ms: Millis,
+    ) -> Vec<Turn<Heartbeat>> {
+        let counting = self.begun;
+        self.begun |= !changes.is_empty();
+        let (mut counted, mut beats) = (Tally::default(), Vec::new());
+        for change in changes {
+            self.take(facts, change, &mut counted, at_ms, &mut beats);
+        }
+        if counting {
+            tally.add(&counted);
+        }
+        beats
+    }
+
+    fn take(
+        &mut self,
+        facts: &mut Facts,
+        change: Change,
+        tally: &mut Tally,
+        at_ms: Millis,
+        beats: &mut Vec<Turn<Heartbeat>>,
+    ) {
+        let beat_name = |h: &Heartbeat, nth| (h.node_id.clone(), h.repository_id.clone(), nth);
+        match change {
+            Change::Reset => self.reset(facts),
+            Change::Registry(rows) => facts.revision += replace(&mut facts.registry, rows),
+            Change::Leaders(rows) => facts.revision += replace(&mut facts.leaders, rows),
+            Change::Leases(rows) => facts.revision += replace(&mut facts.leases, rows),
+            Change::Waits(rows) => facts.revision += replace(&mut facts.waits, rows),
+            Change::Readers(rows) => facts.revision += replace(&mut facts.readers, rows),
+            Change::Remarks(rows) => facts.revision += replace(&mut facts.remarks, rows),
+            Change::Queue(stats) => {
+                if facts.queue.as_deref() != stats.as_ref() {
+                    facts.queue = stats.map(Arc::new);
+                    facts.revision += 1;
+                }
+            }
+            Change::Heartbeats(rows) => {
+                let turns = self.heartbeats.replace(rows, beat_name);
+                facts.revision += u64::from(!turns.is_empty());
+                beats.extend(turns);
+            }
+            Change::SomeHeartbeats(delta) => {
+                let turns = some(&mut self.heartbeats, delta, |h| beat_name(h, 0), |(a, b)| (a, b, 0));
+                facts.revision += u64::from(!turns.is_empty());
+                beats.extend(turns);
+            }
+            Change::Locks(table, rows) => {
+                let turns =
+                    self.locks[table as usize].replace(rows, |l, n| (l.lock_key.clone(), l.repository_id.clone(), n));
+                self.note_locks(facts, table, &turns, tally, at_ms);
+            }
+            Change::SomeLocks(table, delta) => {
+                let name = |l: &Lock| (l.lock_key.clone(), l.repository_id.clone(), 0);
+                let turns = some(&mut self.locks[table as usize], delta, name, |(a, b)| (a, b, 0));
+                self.note_locks(facts, table, &turns, tally, at_ms);
+            }
+            Change::LiveMessages(table, rows) => {
+                if table == MessageTable::Inbox && *facts.inbox != *rows {
+                    facts.inbox = rows.clone().into();
+                }
+                let now: HashSet<i64> = rows.iter().map(|m| m.id).collect();
+                let gone = self.waiting[table as usize].difference(&now).copied().collect();
+                self.some_messages(facts, table, Delta { changed: rows, gone }, tally);
+            }
+            Change::SomeMessages(table, delta) => self.some_messages(facts, table, delta, tally),
+            Change::SettledMessages(rows) => self.settle(facts, rows, tally),
+            Change::Log(table, entries, start) => {
+                facts.revision += 1;
+                facts.logs[table as usize].take(entries, start, self.window);
+            }
+            Change::Lineage(rows) => {
+                if !rows.is_empty() {
+                    facts.revision += 1;
+                    let events = Arc::make_mut(&mut facts.lineage);
+                    events.extend(rows);
+                    trim(events, self.window);
+                }
+            }
+        }
+    }
+
+    /// Another database: what was known goes, row by row, so that whoever follows the changes hears of it.
+    fn reset(&mut self, facts: &mut Facts) {
+        *facts = Facts { revision: facts.revision + 1, ..Facts::default() };
+        self.heartbeats.replace(Vec::new(), |_, _| Name::default());
+        for table in &mut self.locks {
+            table.replace(Vec::new(), |_, _| Name::default());
+        }
+        self.messages.replace(Vec::new(), |m, _| (m.table, m.id));
+        (self.waiting, self.settled, self.highest) = Default::default();
+        (self.fences, self.begun) = (FenceBook::default(), false);
+    }
+
+    fn note_locks(
+        &mut self,
+        facts: &mut Facts,
+        table: LockTable,
+        turns: &[Turn<Lock>],
+        tally: &mut Tally,
+        at_ms: Millis,
+    ) {
+        facts.revision += u64::from(!turns.is_empty());
+        for (place, before, after) in turns {
+            self.fences.note(table as usize, *place, before.as_deref(), after.as_deref(), at_ms);
+            let taken = |l: &Lock| (l.holder_node.clone(), l.holder_agent.clone(), l.acquired_at_ms);
+            if before.as_deref().map(taken) != after.as_deref().map(taken) {
+                tally.acquired += u64::from(after.is_some());
+                tally.released += u64::from(before.is_some());
+            }
+        }
+    }
+
+    fn some_messages(&mut self, facts: &mut Facts, table: MessageTable, delta: Delta<Message, i64>, tally: &mut Tally) {
+        let waiting = &mut self.waiting[table as usize];
+        let highest = &mut self.highest[table as usize];
+        let before = *highest;
+        for message in delta.changed {
+            tally.delivered += u64::from(message.id > before);
+            *highest = message.id.max(*highest);
+            waiting.insert(message.id);
+            facts.revision += u64::from(self.messages.set((table, message.id), message).is_some());
+        }
+        for id in delta.gone {
+            waiting.remove(&id);
+            facts.revision += u64::from(self.messages.remove(&(table, id)).is_some());
+        }
+    }
+
+    fn settle(&mut self, facts: &mut Facts, mut rows: Vec<Message>, tally: &mut Tally) {
+        rows.sort_by_key(|m| m.id);
+        for message in rows {
+            let key = (message.table, message.id);
+            if self.messages.get(&key).is_some() {
+                continue;
+            }
+            let highest = &mut self.highest[message.table as usize];
+            tally.delivered += u64::from(message.id > *highest);
+            *highest = (*highest).max(message.id);
+            tally.acknowledged += u64::from(message.acknowledged);
+            facts.revision += u64::from(self.messages.set(key, message).is_some());
+            self.settled.push_back(key);
+        }
+        while self.settled.len() > self.window {
+            let Some(key) = self.settled.pop_front() else { return };
+            if !self.waiting[key.0 as usize].contains(&key.1) {
+                self.messages.remove(&key);
+            }
+        }
+    }
+}
+
+/// Takes some rows of a table.
+fn some<T: PartialEq, K>(
+    table: &mut Table<Name, T>,
+    delta: Delta<T, K>,
+    name: impl Fn(&T) -> Name,
+    gone: impl Fn(K) -> Name,
+) -> Vec<Turn<T>> {
+    let mut turns: Vec<Turn<T>> = delta.gone.into_iter().filter_map(|key| table.remove(&gone(key))).collect();
+    turns.extend(delta.changed.into_iter().filter_map(|row| table.set(name(&row), row)));
+    turns
+}
+
+impl Facts {
+    /// Entries of one op-log, oldest first.
+    #[must_use]
+    pub fn log(&self, table: LogTable) -> &Log {
+        &self.logs[table as usize]
+    }
+}
+
+impl Log {
+    /// A log of these entries, oldest first.
+    #[must_use]
+    pub fn of(entries: Vec<LogEntry>, complete: bool) -> Self {
+        let mut log = Self::default();
+        log.take(entries, if complete { LogStart::Beginning } else { LogStart::Window }, usize::MAX);
+        log
+    }
+
+    fn take(&mut self, rows: Vec<LogEntry>, start: LogStart, window: usize) {
+        let (entries, links) = (Arc::make_mut(&mut self.entries), Arc::make_mut(&mut self.links));
+        if start != LogStart::Continues {
+            entries.clear();
+            links.clear();
+            self.complete = start == LogStart::Beginning;
+        }
+        links.extend(rows.iter().map(Links::of));
+        entries.extend(rows.into_iter().map(Arc::new));
+        self.complete &= entries.len() <= window;
+        trim(entries, window);
+        trim(links, window);
+    }
+}
+
+/// Replaces a table; one that is the same stays shared. Answers how many tables changed.
+fn replace<T: PartialEq>(slot: &mut Arc<[T]>, rows: Vec<T>) -> u64 {
+    if **slot == *rows {
+        return 0;
+    }
+    *slot = rows.into();
+    1
+}
+
+fn trim<T>(rows: &mut VecDeque<T>, window: usize) {
+    let beyond = rows.len().saturating_sub(window);
+    rows.drain(..beyond);
+}

@@ -1,0 +1,88 @@
+//! What a source is, what it may tell of, and why a poll of it brought nothing.
+
+use super::action::Abilities;
+use super::text::Text;
+
+/// What there may be in a mesh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "lowercase")]
+pub enum Aspect {
+    Nodes,
+    Locks,
+    /// Who waits for a lock.
+    Waiters,
+    Messages,
+    Tasks,
+    Leases,
+    Leaders,
+    Log,
+    /// What ties the entries of the log together.
+    Chain,
+}
+
+/// What a source is, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Short and unique in the mesh, e.g. `vox.db`.
+    pub name: Text,
+    /// The system that it is a part of, by its name.
+    pub system: &'static str,
+    /// What kind of thing it is, e.g. `database` or `control plane`.
+    pub kind: &'static str,
+    /// Where it is, without secrets.
+    pub place: Text,
+    /// How it is read, e.g. `snapshot copy`.
+    pub how: &'static str,
+    /// What it can tell of at all.
+    pub provides: &'static [Aspect],
+    /// What each empty table means to this system: (part, sentence).
+    pub why_empty: &'static [(&'static str, &'static str)],
+    /// What an operator can do there from this console.
+    pub can: Abilities,
+    /// Why nothing, where that needs a word.
+    pub cannot: Option<Text>,
+}
+
+/// Why a poll brought nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}{}{}", if .todo.is_empty() { "" } else { "; " }, .todo)]
+pub struct Fault {
+    pub kind: FaultKind,
+    /// What happened, to what.
+    pub what: Text,
+    /// What to do next; may be empty.
+    pub todo: Text,
+}
+
+/// The families of faults, which are treated differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultKind {
+    /// It may go away by itself: try again.
+    Transient,
+    /// It asks to be left alone for a while (429, 503).
+    Busy,
+    /// It needs a person (a wrong token, a file that is too large).
+    Setup,
+}
+
+impl Fault {
+    /// A fault that may go away by itself.
+    #[must_use]
+    pub fn transient(what: impl AsRef<str>) -> Self {
+        Self { kind: FaultKind::Transient, what: Text::new(what.as_ref()), todo: Text::default() }
+    }
+    /// A fault that needs a person, and what the person can do.
+    #[must_use]
+    pub fn setup(what: impl AsRef<str>, todo: impl AsRef<str>) -> Self {
+        Self { kind: FaultKind::Setup, what: Text::new(what.as_ref()), todo: Text::new(todo.as_ref()) }
+    }
+    /// The server asks to be left alone for a while.
+    #[must_use]
+    pub fn busy(what: impl AsRef<str>) -> Self {
+        Self {
+            kind: FaultKind::Busy,
+            what: Text::new(what.as_ref()),
+            todo: Text::new("backing off before the next try"),
+        }
+    }
+}

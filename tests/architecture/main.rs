@@ -1,0 +1,240 @@
+//! The house keeps to its floors: who may use whom, how large a room may be, and pages that are made from tables.
+
+mod imports;
+mod rooms;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use imports::{module_of, paths};
+use rooms::{LEFT, ROOMS};
+
+fn sources() -> Vec<(String, String)> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    walk(&root, &mut paths);
+    let name = |path: &Path| path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
+    paths.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect()
+}
+
+/// The file without its tests.
+fn code(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests {").next().unwrap()
+}
+
+fn is_test(name: &str) -> bool {
+    name.ends_with("/tests.rs") || name == "testing.rs"
+}
+
+/// The room that a path of this crate lies in: the longest module of the table that it begins with.
+fn room_of(path: &str) -> Option<&'static str> {
+    let inner = path.strip_prefix("crate::")?;
+    let lies = |module: &str| inner == module || inner.starts_with(&format!("{module}::"));
+    ROOMS.iter().map(|room| room.module).filter(|module| lies(module)).max_by_key(|module| module.len())
+}
+
+/// What a file uses that its room may not.
+fn violations(file: &str, text: &str) -> Vec<String> {
+    let module = module_of(file).join("::");
+    let Some(name) = room_of(&module) else { return vec![format!("{file} is in no room")] };
+    let room = ROOMS.iter().find(|room| room.module == name).expect("a room of the table");
+    let within = |path: &str, module: &str| path == module || path.starts_with(&format!("{module}::"));
+    let wrong = |path: &String| match path.strip_prefix("crate::") {
+        Some(inner) => {
+            let there = room_of(path);
+            let allowed = |used: &&str| within(inner, used) && room_of(&format!("crate::{used}")) == there;
+            there != Some(name) && there.is_some() && !room.uses.iter().any(allowed)
+        }
+        None => room.never.iter().any(|never| within(path, never)),
+    };
+    let left = |path: &String| LEFT.iter().any(|(from, what)| file.starts_with(from) && path.starts_with(what));
+    paths(file, text)
+        .iter()
+        .filter(|path| wrong(path) && !left(path))
+        .map(|path| format!("{file} uses {path}"))
+        .collect()
+}
+
+#[test]
+fn rooms_use_what_stands_below_them() {
+    for (floor, room) in ROOMS.iter().enumerate() {
+        for used in room.uses {
+            let below = ROOMS[..floor].iter().any(|below| used.starts_with(below.module));
+            assert!(below, "{} uses {used}, which does not stand below it", room.module);
+        }
+    }
+    let wrong: Vec<String> =
+        sources().iter().filter(|(name, _)| !is_test(name)).flat_map(|(name, text)| violations(name, text)).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_planted_violation_is_caught() {
+    for (file, text) in [
+        ("mesh/x.rs", "use super::super::app::App;"),
+        ("mesh/x.rs", "fn f() { crate::config::load(); }"),
+        ("mesh/x.rs", "use std::{fs, io};"),
+        ("mesh/derive/x.rs", "use super::super::super::data::vox::schema;"),
+        ("data/vox/x.rs", "use super::super::harn::log;"),
+        ("app/x.rs", "fn f() -> tokio::time::Sleep { todo!() }"),
+        ("attic/x.rs", "use std::io;"),
+    ] {
+        assert_eq!(violations(file, text).len(), 1, "{file}: {text}");
+    }
+    assert!(violations("mesh/x.rs", "#[cfg(test)]\nmod tests { use crate::app::App; }").is_empty());
+}
+
+/// Circles of files: each is a set of files of which each uses the next.
+fn circles(room: &str) -> Vec<Vec<String>> {
+    let sources = sources();
+    let files: BTreeMap<String, &str> = sources
+        .iter()
+        .filter(|(name, _)| !is_test(name))
+        .map(|(name, _)| (module_of(name).join("::"), name.as_str()))
+        .collect();
+    let owner = |path: &str| {
+        let mut path = path;
+        loop {
+            if let Some(file) = files.get(path) {
+                return Some(*file);
+            }
+            path = path.rsplit_once("::")?.0;
+        }
+    };
+    let inside = |name: &str| name.starts_with(&format!("{room}/")) || name == format!("{room}.rs");
+    let mut uses: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (name, text) in sources.iter().filter(|(name, _)| !is_test(name) && inside(name)) {
+        let used = paths(name, text);
+        let used = used.iter().filter_map(|path| owner(path)).filter(|other| other != name && inside(other));
+        uses.insert(name, used.collect());
+    }
+    let reaches = |from: &str| {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![from.to_owned()]);
+        while let Some(file) = next.pop() {
+            for used in uses.get(file.as_str()).into_iter().flatten() {
+                if seen.insert((*used).to_owned()) {
+                    next.push((*used).to_owned());
+                }
+            }
+        }
+        seen
+    };
+    let reached: BTreeMap<&str, BTreeSet<String>> = uses.keys().map(|file| (*file, reaches(file))).collect();
+    let mut circles: BTreeSet<Vec<String>> = BTreeSet::new();
+    for (file, seen) in reached.iter().filter(|(file, seen)| seen.contains(**file)) {
+        let back = |other: &&String| reached.get(other.as_str()).is_some_and(|seen| seen.contains(*file));
+        circles.insert(seen.iter().filter(back).cloned().collect());
+    }
+    circles.into_iter().collect()
+}
+
+#[test]
+fn no_circle_ties_the_files_of_a_room() {
+    let found: Vec<String> =
+        ["mesh", "app", "demo"].iter().flat_map(|room| circles(room)).map(|circle| circle.join(", ")).collect();
+    assert!(found.len() <= 5, "{}", found.join("\n"));
+}
+
+#[test]
+fn the_screen_and_the_app_know_no_system_by_name() {
+    for (name, text) in
+        sources().iter().filter(|(name, _)| (name.starts_with("ui/") || name.starts_with("app")) && !is_test(name))
+    {
+        let text = code(text).to_lowercase();
+        for word in ["vox", "harn"] {
+            assert!(!text.contains(word), "{name} says {word}");
+        }
+    }
+}
+
+#[test]
+fn rooms_are_small() {
+    let mut sizes: Vec<(usize, String)> = sources()
+        .into_iter()
+        .filter(|(name, _)| !is_test(name))
+        .map(|(name, text)| (code(&text).lines().count(), name))
+        .collect();
+    sizes.sort();
+    let median = sizes[sizes.len() / 2].0;
+    let p90 = sizes[sizes.len() * 9 / 10].0;
+    let (largest, name) = sizes.last().unwrap();
+    assert!(median <= 150, "median {median}");
+    assert!(p90 <= 400, "p90 {p90}");
+    assert!(*largest <= 500, "{name} has {largest} lines");
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    for (name, text) in sources() {
+        assert!(text.starts_with("//!"), "{name}");
+    }
+}
+
+#[test]
+fn colours_stand_in_the_theme_alone() {
+    for (name, text) in sources().iter().filter(|(name, _)| name != "ui/theme.rs" && !is_test(name)) {
+        assert!(!text.contains("Color::"), "{name}");
+    }
+}
+
+/// The page of keys is made from the table; `UPDATE_DOCS=1 cargo test` writes it anew.
+#[test]
+fn the_page_of_keys_is_true() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/keys.md");
+    let made = lockkeeper::app::command::docs_page();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&page, &made).unwrap();
+    }
+    assert_eq!(fs::read_to_string(page).unwrap(), made, "run UPDATE_DOCS=1 cargo test --test architecture");
+}
+
+/// So is the page of settings.
+#[test]
+fn the_page_of_settings_is_true() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    let text = fs::read_to_string(page).unwrap();
+    for key in lockkeeper::config::keys::KEYS {
+        assert!(text.contains(&format!("`{}`", key.name)), "{} is not documented", key.name);
+    }
+}
+
+#[test]
+fn nothing_reads_the_wall_clock_but_the_edge() {
+    for (name, text) in sources().iter().filter(|(name, _)| !is_test(name)) {
+        let at_the_edge =
+            ["runtime", "run.rs", "demo/", "oneshot/observe.rs", "data/vox/", "data/systems.rs", "clock.rs"];
+        let reads = code(text).lines().any(|l| l.contains("wall_clock()") || l.contains("SystemTime::now()"));
+        assert!(!reads || at_the_edge.iter().any(|place| name.starts_with(place)), "{name}");
+    }
+}
+
+/// What `deny.toml` says of crates and sources is held here too, offline; licences and advisories take `cargo deny`.
+#[test]
+fn dependencies_are_those_that_may_be() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let rules: toml::Table = fs::read_to_string(root.join("deny.toml")).unwrap().parse().unwrap();
+    let denied = rules["bans"]["deny"].as_array().unwrap();
+    let denied: Vec<&str> = denied.iter().filter_map(|ban| ban["crate"].as_str()).collect();
+    assert!(denied.contains(&"openssl"));
+    let lock: toml::Table = fs::read_to_string(root.join("Cargo.lock")).unwrap().parse().unwrap();
+    let packages = lock["package"].as_array().unwrap();
+    assert!(packages.len() > 100);
+    for package in packages {
+        let name = package["name"].as_str().unwrap();
+        assert!(!denied.contains(&name), "{name} is denied");
+        let source = package.get("source").and_then(toml::Value::as_str);
+        let registry = "registry+https://github.com/rust-lang/crates.io-index";
+        assert!(source.is_none_or(|source| source == registry), "{name} comes from {source:?}");
+    }
+}

@@ -1,0 +1,75 @@
+//! The rooms, ground floor first, and what each may use. A room uses itself and rooms that stand before it in the table.
+
+/// A room: a module with everything below it that is no room of its own.
+pub struct Room {
+    pub module: &'static str,
+    /// Rooms, or modules of them.
+    pub uses: &'static [&'static str],
+    /// What it never touches, beyond this crate.
+    pub never: &'static [&'static str],
+}
+
+/// What decides is pure: no files, no network, no tasks, no clock, no terminal.
+const PURE: &[&str] =
+    &["tokio", "std::fs", "std::net", "std::time::SystemTime", "std::time::Instant", "reqwest", "libsql", "ratatui"];
+
+const TERMINAL: &[&str] = &["ratatui", "crossterm"];
+
+const fn room(module: &'static str, uses: &'static [&'static str], never: &'static [&'static str]) -> Room {
+    Room { module, uses, never }
+}
+
+pub const ROOMS: &[Room] = &[
+    room("model", &[], PURE),
+    room("clock", &["model"], TERMINAL),
+    room("quiet", &[], TERMINAL),
+    room("mesh", &["model"], PURE),
+    room("action::plan", &["model", "mesh"], PURE),
+    room("action", &["model", "mesh", "action::plan"], TERMINAL),
+    room("config", &["model"], TERMINAL),
+    room("data", &["model", "config", "clock", "quiet", "action::hand"], TERMINAL),
+    room("data::vox", &["model", "config", "clock", "action::hand", "data"], TERMINAL),
+    room("data::harn", &["model", "config", "clock", "action::hand", "data"], TERMINAL),
+    room("data::systems", &["model", "config", "clock", "action::hand", "data", "data::vox", "data::harn"], TERMINAL),
+    room("app", &["model", "mesh", "action", "action::plan"], PURE),
+    room(
+        "ui",
+        &["model", "mesh", "action", "action::plan", "app"],
+        &["crossterm", "tokio", "std::fs", "std::time::SystemTime"],
+    ),
+    room("demo", &["model", "clock", "data"], TERMINAL),
+    room(
+        "runtime",
+        &["model", "clock", "quiet", "mesh", "action", "action::plan", "config", "data", "data::systems", "app", "ui"],
+        &[],
+    ),
+    room(
+        "commands",
+        &[
+            "model",
+            "clock",
+            "quiet",
+            "mesh",
+            "action",
+            "action::plan",
+            "config",
+            "data",
+            "data::systems",
+            "app",
+            "ui",
+            "demo",
+            "runtime",
+        ],
+        &[],
+    ),
+    room("main", &["commands"], TERMINAL),
+];
+
+/// What is still to be moved: (file, what it uses).
+pub const LEFT: &[(&str, &str)] = &[
+    ("runtime/engine.rs", "crate::data::vox"),
+    ("config/", "crate::"),
+    ("demo/project.rs", "crate::data::harn"),
+    ("demo/", "crate::commands::cli"),
+    ("commands/", "crate::data::"),
+];
