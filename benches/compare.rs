@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use lockkeeper::clock::wall_clock;
-use lockkeeper::demo::workload::{Size, Workload};
+use lockkeeper::demo::vox::workload::{Size, Workload};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -35,11 +35,7 @@ fn locks(random: bool) -> Vec<Arc<LockView>> {
                     fence_token: Some(1),
                     acquired_at_ms: Some(0),
                     expires_at_ms: Some(60_000),
-                    expires_at: None,
-                    shared: false,
-                    lease_id: None,
-                    condition: None,
-                    remark: None,
+                    ..Lock::default()
                 }),
                 source: "s".into(),
                 state: LockState::Held,

@@ -9,19 +9,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use lockkeeper::app::update::update;
 use lockkeeper::app::views::VIEWS;
-use lockkeeper::app::{App, Event, Options, Theme, Watched, update};
+use lockkeeper::app::{App, Event, Options, Theme, Watched};
 use lockkeeper::clock::wall_clock;
-use lockkeeper::config::settings::Database;
-use lockkeeper::config::{Layers, Settings, locate::Surroundings};
 use lockkeeper::data::poller::attempt;
 use lockkeeper::data::source::{Known, Source};
-use lockkeeper::data::systems::assemble;
-use lockkeeper::demo::workload::{Size, Workload};
+use lockkeeper::demo::vox::workload::{Size, Workload};
 use lockkeeper::mesh::Watch;
 use lockkeeper::mesh::derive::{Judge, Picture, Thresholds};
 use lockkeeper::model::report::Report;
 use lockkeeper::model::text::Text;
+use lockkeeper::settings::Settings;
 use lockkeeper::ui::theme::Depth;
 use lockkeeper::ui::{self, Look};
 use mimalloc::MiMalloc;
@@ -100,9 +99,9 @@ struct Console {
 
 impl Console {
     fn new(path: &Path) -> Self {
-        let mut settings = Settings::resolve(&Layers::default(), None, &Surroundings::default()).expect("settings");
-        settings.databases = vec![Database::File { path: path.to_owned(), direct: true }];
-        let (identity, source) = assemble(&settings, None).expect("sources").list.pop().expect("a source");
+        let database = path.to_str().expect("a path of text");
+        let settings = Settings::given(&[("db", database), ("db_access", "direct")]).expect("settings");
+        let (identity, source) = settings.connect(None).expect("sources").sources.pop().expect("a source");
         let options = Options {
             theme: Theme::Dark,
             interval: Duration::from_secs(1),
@@ -117,7 +116,7 @@ impl Console {
             keymap: lockkeeper::app::keymap::Keymap::default(),
             banner: None,
         };
-        let watch = Watch::new(Text::new("bench"), vec![identity], settings.limits.window);
+        let watch = Watch::new(Text::new("bench"), vec![identity], settings.window);
         Self { source, watch, judge: Judge::default(), app: App::new(options, wall_clock()) }
     }
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use lockkeeper::clock::wall_clock;
-use lockkeeper::demo::workload::{S, Workload};
+use lockkeeper::demo::vox::workload::{S, Workload};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
 /// Between two refreshes.

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lockkeeper::clock::wall_clock;
-use lockkeeper::demo::world::{Shape, World};
-use lockkeeper::demo::write::Writer;
+use lockkeeper::demo::vox::world::{Shape, World};
+use lockkeeper::demo::vox::write::Writer;
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
 const STARTS: usize = 21;

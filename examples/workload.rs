@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use lockkeeper::clock::wall_clock;
-use lockkeeper::demo::workload::{Size, Workload};
+use lockkeeper::demo::vox::workload::{Size, Workload};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {

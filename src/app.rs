@@ -9,14 +9,16 @@ pub mod inspections;
 pub mod keymap;
 pub mod list;
 pub mod mouse;
+pub mod on_wall;
 pub mod overlay;
 pub mod palette;
 pub mod preview;
 pub mod role;
 pub mod scene;
 pub mod table;
-mod update;
+pub mod update;
 pub mod verdict;
+pub mod view_id;
 pub mod views;
 pub mod wall;
 
@@ -32,7 +34,8 @@ use self::preview::Running;
 use self::role::Role;
 use self::scene::Scene;
 use self::table::Table;
-use self::views::{VIEWS, ViewId};
+use self::view_id::ViewId;
+use self::views::VIEWS;
 use self::wall::{Turn, Wall};
 use crate::action::plan::{Plan, Policy};
 use crate::mesh::derive::Picture;
@@ -40,8 +43,6 @@ use crate::model::outcome::Progress;
 use crate::model::severity::Severity;
 use crate::model::time::Millis;
 use crate::model::work::Works;
-
-pub use self::update::update;
 
 /// What happens to the app.
 #[derive(Debug, Clone)]

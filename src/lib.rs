@@ -15,6 +15,8 @@ pub mod mesh;
 pub mod model;
 pub mod quiet;
 pub mod runtime;
+pub mod settings;
+pub mod systems;
 #[cfg(test)]
 mod testing;
 pub mod ui;

@@ -23,11 +23,12 @@ use self::screen::Screen;
 use self::signals::{Signal, Signals};
 use crate::action::hand::Purpose;
 use crate::action::run::Recovered;
-use crate::app::{App, Effect, Event, Watched, update};
+use crate::app::update::update;
+use crate::app::{App, Effect, Event, Watched};
 use crate::clock::{set_ahead, steady_clock};
-use crate::config::Settings;
 use crate::data::work;
 use crate::mesh::derive::Picture;
+use crate::settings::Settings;
 
 /// The most events that are taken between two frames, so that a flood of them cannot keep the screen from moving.
 const MOST_EVENTS: usize = 4_096;

@@ -53,11 +53,7 @@ pub fn lock(key: &str, node: &str, agent: &str, left: Millis) -> Lock {
         fence_token: Some(7),
         acquired_at_ms: Some(NOW - 40 * SECOND),
         expires_at_ms: Some(NOW + left),
-        expires_at: None,
-        shared: false,
-        lease_id: None,
-        condition: None,
-        remark: None,
+        ..Lock::default()
     }
 }
 

@@ -8,7 +8,7 @@ use std::process::Output;
 use serde_json::Value;
 use support::Peer;
 
-const SCHEMA: &str = lockkeeper::demo::write::SCHEMA;
+const SCHEMA: &str = lockkeeper::demo::vox::write::SCHEMA;
 
 /// A dead node with two locks and a message, and a living one.
 fn rows() -> String {
@@ -247,21 +247,17 @@ fn a_file_that_is_locked_as_upstream_does_is_left_alone() {
 #[tokio::test]
 async fn a_read_only_console_has_no_hands_at_all() {
     use lockkeeper::action::hand::{Purpose, WriteAccess};
-    use lockkeeper::config::{Layers, Origin, Settings, locate::Surroundings};
+    use lockkeeper::settings::Settings;
     let place = Place::new(&rows()).await;
     // Whoever only watches has none either, and still knows what could be done.
     for (read_only, purpose, hands, abilities) in
         [("true", Purpose::Act, 0, 0), ("false", Purpose::Watch, 0, 2), ("false", Purpose::Act, 2, 2)]
     {
-        let mut layers = Layers::default();
-        layers.set("db", vec![place.database.clone()], Origin::Default).unwrap();
-        layers.set("control", vec!["127.0.0.1:9".into()], Origin::Default).unwrap();
-        layers.set("read_only", vec![read_only.into()], Origin::Default).unwrap();
-        let settings = Settings::resolve(&layers, None, &Surroundings::default()).unwrap();
-        let sources =
-            lockkeeper::data::systems::assemble(&settings, WriteAccess::decide(purpose, settings.read_only)).unwrap();
+        let given = [("db", place.database.as_str()), ("control", "127.0.0.1:9"), ("read_only", read_only)];
+        let settings = Settings::given(&given).unwrap();
+        let sources = settings.connect(WriteAccess::decide(purpose, settings.read_only)).unwrap();
         assert_eq!(sources.hands.len(), hands);
-        let able = sources.list.iter().filter(|(identity, _)| !identity.can.kinds.is_empty()).count();
+        let able = sources.sources.iter().filter(|(identity, _)| !identity.can.kinds.is_empty()).count();
         assert_eq!(able, abilities);
     }
 }

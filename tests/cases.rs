@@ -18,7 +18,7 @@ impl Place {
             INSERT INTO mesh_heartbeats VALUES ('gone', '3', unixepoch() * 1000 - 1200000, 'w', 'r'),
                 ('here', '4', unixepoch() * 1000, 'idle', 'r');
             {more}",
-            lockkeeper::demo::write::SCHEMA
+            lockkeeper::demo::vox::write::SCHEMA
         );
         let database = support::database(folder.path(), &sql).await.to_str().unwrap().to_owned();
         Self { folder, database }

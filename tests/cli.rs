@@ -16,7 +16,7 @@ INSERT INTO a2a_messages (message_uuid, sender_agent, receiver_agent, msg_type, 
 
 async fn mesh(more: &str) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
-    let sql = format!("{}{NOW}{more}", lockkeeper::demo::write::SCHEMA);
+    let sql = format!("{}{NOW}{more}", lockkeeper::demo::vox::write::SCHEMA);
     let path = support::database(folder.path(), &sql).await.to_str().unwrap().to_owned();
     (folder, path)
 }
@@ -213,11 +213,8 @@ fn a_local_registry_is_read_and_a_token_in_the_clear_is_warned_about() {
     assert!(text(&output.stdout).contains("is no registry of nodes"), "{}", text(&output.stdout));
     for (address, warned) in [("http://10.0.0.9:9847", true), ("http://127.0.0.1:9847", false), ("https://h", false)] {
         assert_eq!(
-            lockkeeper::data::vox::tls::warning(
-                &lockkeeper::config::address::Address::of_database(address).unwrap(),
-                true
-            )
-            .is_some(),
+            lockkeeper::data::tls::warning(&lockkeeper::config::address::Address::of_database(address).unwrap(), true)
+                .is_some(),
             warned,
             "{address}"
         );

@@ -16,7 +16,8 @@ use lockkeeper::config::token::Token;
 use lockkeeper::data::source::{Known, Source};
 use lockkeeper::data::vox::http::ControlPlane;
 use lockkeeper::data::vox::http::client::Client;
-use lockkeeper::demo::control::{self, Plane, Tokens};
+use lockkeeper::demo::vox::control;
+use lockkeeper::demo::vox::control::{Plane, Tokens};
 use lockkeeper::model::observation::{Change, Presence};
 use lockkeeper::model::source::{Fault, FaultKind};
 use serde_json::{Value, json};
@@ -64,7 +65,7 @@ async fn filled(tokens: Tokens) -> (String, control::Shared) {
 }
 
 fn reqwest_client() -> reqwest::Client {
-    let tls = lockkeeper::data::vox::tls::Tls::default().config().unwrap();
+    let tls = lockkeeper::data::tls::Tls::default().config().unwrap();
     reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().unwrap()
 }
 

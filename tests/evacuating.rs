@@ -12,7 +12,8 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use lockkeeper::demo::control::{self, Plane, Shared, Tokens};
+use lockkeeper::demo::vox::control;
+use lockkeeper::demo::vox::control::{Plane, Shared, Tokens};
 use serde_json::{Value, json};
 use support::screen::Screen;
 
@@ -90,7 +91,7 @@ impl Mesh {
                 ('u1', '9', '3', 'plan_handoff', '{{}}', 'r', 'gone:1', 5),
                 ('u2', '9', '4', 'plan_handoff', '{{}}', 'r', 'gone:1', 6),
                 ('u3', '9', '3', 'remote_task_envelope', '{{\"task_id\":42,\"idempotency_key\":\"k\"}}', 'r', NULL, NULL);",
-            lockkeeper::demo::write::SCHEMA
+            lockkeeper::demo::vox::write::SCHEMA
         );
         let database = support::database(folder.path(), &sql).await;
         let plane = Arc::new(Mutex::new(Plane::new(Tokens::default())));

@@ -125,7 +125,7 @@ async fn mesh_and_copies() -> (tempfile::TempDir, PathBuf, PathBuf, libsql::Conn
     let ours = folder.path().join("ours");
     fs::create_dir(&ours).unwrap();
     let path = folder.path().join("vox.db");
-    let connection = lockkeeper::demo::write::Writer::create(&path).await.unwrap().into_connection();
+    let connection = lockkeeper::demo::vox::write::Writer::create(&path).await.unwrap().into_connection();
     (folder, ours, path, connection)
 }
 
@@ -195,7 +195,7 @@ async fn after_a_checkpoint_only_what_it_changed_is_copied() {
 #[tokio::test]
 async fn copies_are_private_bounded_and_removed() {
     let folder = tempfile::tempdir().unwrap();
-    let path = support::database(folder.path(), lockkeeper::demo::write::SCHEMA).await;
+    let path = support::database(folder.path(), lockkeeper::demo::vox::write::SCHEMA).await;
     let copies = folder.path().join("copies");
     fs::create_dir(&copies).unwrap();
     let env = [("LOCKKEEPER_SNAPSHOT_DIR", copies.to_str().unwrap())];

@@ -13,7 +13,7 @@ use lockkeeper::data::vox::backend::local::{CopyOf, Owned};
 use lockkeeper::data::vox::db::VoxDb;
 use lockkeeper::data::vox::queries::Limits;
 use lockkeeper::data::vox::snapshot::copy::Copier;
-use lockkeeper::demo::write::Writer;
+use lockkeeper::demo::vox::write::Writer;
 use lockkeeper::mesh::Watch;
 use lockkeeper::model::report::Report;
 use lockkeeper::model::source::Identity;

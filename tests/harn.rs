@@ -14,7 +14,7 @@ use lockkeeper::data::harn::log::EventLog;
 use lockkeeper::data::harn::places::LogPlace;
 use lockkeeper::data::poller::attempt;
 use lockkeeper::data::source::{Known, Source};
-use lockkeeper::demo::project::{LEASES, Log, Project, ROOM, take_lock};
+use lockkeeper::demo::harn::{LEASES, Log, Project, ROOM, take_lock};
 use lockkeeper::mesh::Watch;
 use lockkeeper::mesh::derive::locks::LockState;
 use lockkeeper::mesh::derive::{Judge, Picture, Thresholds};

@@ -15,7 +15,7 @@ fn sql(node: &str, age_ms: i64) -> String {
     format!(
         "{}INSERT INTO mesh_heartbeats VALUES ('{node}', '1', unixepoch() * 1000 - {age_ms}, 'writing', 'r');
         INSERT INTO distributed_locks VALUES ('file:a.rs', '{node}', '1', 3, datetime('now'), datetime('now', '+5 minutes'), 'r');",
-        lockkeeper::demo::write::SCHEMA
+        lockkeeper::demo::vox::write::SCHEMA
     )
 }
 

@@ -13,11 +13,11 @@ use lockkeeper::action::run::{Operator, Stop};
 use lockkeeper::clock::wall_clock;
 use lockkeeper::config::address::Address;
 use lockkeeper::config::token::Token;
+use lockkeeper::data::tls::Tls;
 use lockkeeper::data::vox::act;
 use lockkeeper::data::vox::act::database::DatabaseHand;
 use lockkeeper::data::vox::act::target::WriteTarget;
 use lockkeeper::data::vox::hrana::Client;
-use lockkeeper::data::vox::tls::Tls;
 use lockkeeper::model::action::{Action, LockGuard, MessageGuard, Mode};
 use lockkeeper::model::outcome::{Outcome, Verdict};
 use lockkeeper::model::source::Identity;
@@ -51,7 +51,7 @@ struct Arena {
 impl Arena {
     async fn open(remote: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let sql = format!("PRAGMA journal_mode = WAL; {}{TRACE}", lockkeeper::demo::write::SCHEMA);
+        let sql = format!("PRAGMA journal_mode = WAL; {}{TRACE}", lockkeeper::demo::vox::write::SCHEMA);
         let path = support::database(folder.path(), &sql).await;
         let connection = connect(&path).await;
         let (target, server) = if remote {

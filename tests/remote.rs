@@ -8,10 +8,10 @@ use lockkeeper::clock::wall_clock;
 use lockkeeper::config::address::Address;
 use lockkeeper::config::token::Token;
 use lockkeeper::data::source::{Known, Source};
+use lockkeeper::data::tls::Tls;
 use lockkeeper::data::vox::backend::{Backend, remote::Remote};
 use lockkeeper::data::vox::db::VoxDb;
 use lockkeeper::data::vox::queries::Limits;
-use lockkeeper::data::vox::tls::Tls;
 use lockkeeper::model::observation::Change;
 use lockkeeper::model::source::FaultKind;
 use support::Peer;
@@ -32,7 +32,7 @@ impl Server {
             "{}INSERT INTO mesh_heartbeats VALUES ('far-node', '1', unixepoch() * 1000, 'idle', 'r');
              INSERT INTO a2a_messages (message_uuid, sender_agent, receiver_agent, msg_type, payload, repository_id)
              VALUES ('u1', '1', '2', 'free_form', 'one', 'r');",
-            lockkeeper::demo::write::SCHEMA
+            lockkeeper::demo::vox::write::SCHEMA
         );
         let path = support::database(folder.path(), &sql).await;
         std::fs::write(folder.path().join("token"), format!("{TOKEN}\n")).unwrap();

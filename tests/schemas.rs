@@ -44,7 +44,7 @@ async fn an_older_schema_is_read_and_what_it_lacks_is_unknown() {
 
 #[tokio::test]
 async fn a_newer_schema_is_read_whole() {
-    let seen = look(lockkeeper::demo::write::SCHEMA).await;
+    let seen = look(lockkeeper::demo::vox::write::SCHEMA).await;
     let parts = seen["sources"][0]["parts"].as_object().unwrap();
     for (name, presence) in parts {
         assert_eq!(presence, "present", "{name}");
@@ -85,7 +85,7 @@ INSERT INTO vcs_lock VALUES ('p', 'odd', '1', 'fine', 'r', -1, 253402300800000, 
 #[tokio::test]
 async fn values_of_an_unexpected_type_become_unknown_and_never_stop_a_poll() {
     let folder = tempfile::tempdir().unwrap();
-    let path = support::database(folder.path(), &format!("{}{WRONG}", lockkeeper::demo::write::SCHEMA)).await;
+    let path = support::database(folder.path(), &format!("{}{WRONG}", lockkeeper::demo::vox::write::SCHEMA)).await;
     let path = path.to_str().unwrap();
     let seen = snapshot(path, &[]);
     assert_eq!(
@@ -122,7 +122,7 @@ async fn json_is_safe_to_print_and_loses_nothing() {
     let hostile = "a\u{1b}[31m\u{9b}2J\u{202e}\u{200b}\u{7f}\u{e0041}z";
     let sql = format!(
         "{}INSERT INTO distributed_locks VALUES ('{hostile}', 'n', '1', 1, datetime('now'), datetime('now'), 'r');",
-        lockkeeper::demo::write::SCHEMA
+        lockkeeper::demo::vox::write::SCHEMA
     );
     let folder = tempfile::tempdir().unwrap();
     let path = support::database(folder.path(), &sql).await;
@@ -145,7 +145,7 @@ async fn no_statement_of_a_poll_scans_a_history() {
     use strum::IntoEnumIterator;
 
     let folder = tempfile::tempdir().unwrap();
-    let path = support::database(folder.path(), lockkeeper::demo::write::SCHEMA).await;
+    let path = support::database(folder.path(), lockkeeper::demo::vox::write::SCHEMA).await;
     let connection = libsql::Builder::new_local(&path).build().await.unwrap().connect().unwrap();
     let mut rows = connection.query(&Schema::probe_sql(), ()).await.unwrap();
     let mut found = Vec::new();
@@ -189,7 +189,7 @@ async fn waiting_messages_and_leases_in_force_are_found_by_their_indexes() {
                    ('1', '30', 'free_form', 'c', 1795237725000, 0), ('1', '4', 'free_form', 'd', 1795237725000, 1);
         INSERT INTO mesh_exec_leases VALUES ('1', '1', 'task:1', 'n', 1795237725000, 1795237725001, 'granted'),
             ('2', '2', 'task:2', 'n', 1795237725000, 1795237725002, 'renewed'), ('3', '3', 'task:3', 'n', 0, 0, 'revoked');";
-    let seen = look(&format!("{}{rows}", lockkeeper::demo::write::SCHEMA)).await;
+    let seen = look(&format!("{}{rows}", lockkeeper::demo::vox::write::SCHEMA)).await;
     assert_eq!((len(&seen, "messages"), len(&seen, "leases")), (4, 2));
     let waiting = seen["messages"].as_array().unwrap().iter().filter(|m| m["acknowledged"] == false).count();
     assert_eq!(waiting, 2);

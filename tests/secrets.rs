@@ -33,7 +33,7 @@ async fn a_token_is_found_nowhere() {
         "{}INSERT INTO mesh_heartbeats VALUES ('gone', '1', (unixepoch() - 3600) * 1000, 'idle', 'r');
          INSERT INTO distributed_locks VALUES
            ('file:a', 'gone', '1', 3, datetime('now', '-1 hour'), datetime('now', '+1 hour'), 'r');",
-        lockkeeper::demo::write::SCHEMA
+        lockkeeper::demo::vox::write::SCHEMA
     );
     let database = support::database(folder.path(), &sql).await;
     let mut peer = Peer::start(&["hrana", database.to_str().unwrap(), TOKEN]);

@@ -144,7 +144,7 @@ async fn fixture(folder: &std::path::Path) -> PathBuf {
         INSERT INTO distributed_locks VALUES
             ('file:a.rs', 'gone', '3', 41, datetime('now', '-20 minutes'), datetime('now', '+1 hour'), 'r'),
             ('file:b.rs', 'here', '4', 7, datetime('now', '-20 minutes'), datetime('now', '+1 hour'), 'r');",
-        lockkeeper::demo::write::SCHEMA
+        lockkeeper::demo::vox::write::SCHEMA
     );
     support::database(folder, &sql).await
 }

@@ -262,7 +262,7 @@ async fn another_mesh_is_opened_by_name() {
         let place = folder.path().join(mesh);
         std::fs::create_dir(&place).unwrap();
         let node = format!("INSERT INTO mesh_heartbeats VALUES ('{mesh}-node', '1', unixepoch() * 1000, 'idle', 'r');");
-        let path = support::database(&place, &format!("{}{node}", lockkeeper::demo::write::SCHEMA)).await;
+        let path = support::database(&place, &format!("{}{node}", lockkeeper::demo::vox::write::SCHEMA)).await;
         config.push_str(&format!("[mesh.{mesh}]\ndb = {:?}\n", path.to_str().unwrap()));
     }
     let file = folder.path().join("config.toml");

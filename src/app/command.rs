@@ -1,8 +1,6 @@
 //! The one table of commands: names, keys and help. It makes the help screen, the footer, the palette,
 //! `lockkeeper keys` and the page of keys in the docs.
 
-use super::keymap::Keymap;
-
 /// What a key or a palette entry means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Command {
@@ -187,31 +185,3 @@ pub const COMMANDS: &[CommandInfo] = &[
     row(Command::Quit, &["q"], "quit", "close what is open, or quit", Some("quit")),
     row(Command::Leave, &["ctrl-c"], "leave", "quit at once", None),
 ];
-
-/// The keys and commands, as `lockkeeper keys` prints them.
-#[must_use]
-pub fn listing(keymap: &Keymap) -> String {
-    let mut out = String::new();
-    for info in COMMANDS {
-        let keys = keymap.keys(info);
-        let keys = if keys.is_empty() { "(palette)".into() } else { keys.join(", ") };
-        out.push_str(&format!("{keys:<18} {:<18} {}\n", info.name, info.help));
-    }
-    out.push_str("\nEvery command is in the palette (:), where `theme NAME`, `interval SPAN`, `known SPAN`, `repo ID` and `mesh NAME` work too.\n");
-    out
-}
-
-/// The same as a page of the docs.
-#[must_use]
-pub fn docs_page() -> String {
-    let mut out = String::from(
-        "# Keys\n\nMade from the program's own table (`lockkeeper keys`).\n\n| keys | command | what it does |\n|---|---|---|\n",
-    );
-    for info in COMMANDS {
-        let keys: Vec<String> = info.keys.iter().map(|k| format!("`{k}`")).collect();
-        let keys = if keys.is_empty() { "palette".into() } else { keys.join(" ") };
-        out.push_str(&format!("| {keys} | {} | {} |\n", info.name, info.help));
-    }
-    out.push_str("\nEvery command is in the palette (`:`), where `theme NAME`, `interval SPAN`, `known SPAN`, `repo ID` and `mesh NAME` work too.\n");
-    out
-}

@@ -1,7 +1,7 @@
 //! What is known about one thing, as lines: facts, evidence, and links to what touches it.
 
 use super::role::Role;
-use super::views::ViewId;
+use super::view_id::ViewId;
 use crate::model::text::{scrub, truncate_bytes};
 use crate::model::time::{Millis, dated, short, utc};
 

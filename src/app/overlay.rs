@@ -2,7 +2,7 @@
 
 use super::preview::Preview;
 use super::scene::Key;
-use super::views::ViewId;
+use super::view_id::ViewId;
 
 /// One of them.
 #[derive(Debug, Clone)]

@@ -5,9 +5,10 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use proptest::prelude::*;
 
+use super::update::update;
 use super::*;
 use crate::mesh::Watch;
-use crate::mesh::derive::findings::{Finding, Life};
+use crate::mesh::derive::finding::{Finding, Life};
 use crate::model::LockTable;
 use crate::model::observation::{Change, Observation};
 use crate::model::report::Report;

@@ -1,22 +1,7 @@
 //! The registry of views, in the order of their tabs.
 
 use super::list::{List, events, findings, journal, locks, messages, nodes, oplog, tasks, waits};
-use crate::mesh::derive::findings::Subject;
-
-/// A view.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumIter)]
-pub enum ViewId {
-    Overview,
-    Nodes,
-    Locks,
-    Messages,
-    Tasks,
-    Oplog,
-    Findings,
-    Waits,
-    Journal,
-    Events,
-}
+use super::view_id::ViewId;
 
 /// What the app needs to know of a view.
 pub struct View {
@@ -42,23 +27,14 @@ pub static VIEWS: &[View] = &[
     View { id: ViewId::Events, title: "Events", short: "Even", list: Some(&events::EVENTS) },
 ];
 
-impl ViewId {
-    /// The view that lists a thing; none for what no list has.
-    #[must_use]
-    pub fn of(subject: &Subject) -> Option<Self> {
-        match subject {
-            Subject::Node(_) => Some(Self::Nodes),
-            Subject::Lock(_) => Some(Self::Locks),
-            Subject::Message(_) => Some(Self::Messages),
-            Subject::Task(_) => Some(Self::Tasks),
-            Subject::Log(_) => Some(Self::Oplog),
-            Subject::Mesh | Subject::Source(_) => None,
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// Its place in the registry.
-    #[must_use]
-    pub fn index(self) -> usize {
-        VIEWS.iter().position(|view| view.id == self).unwrap_or(0)
+    #[test]
+    fn each_view_stands_where_its_name_says() {
+        for (at, view) in VIEWS.iter().enumerate() {
+            assert_eq!(view.id.index(), at);
+        }
     }
 }

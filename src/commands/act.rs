@@ -11,13 +11,13 @@ use crate::action::run::{Operator, Stop};
 use crate::app::preview::{Running, StepState};
 use crate::app::role::State as _;
 use crate::commands::cli::{ActArgs, Format};
-use crate::config::Settings;
 use crate::data::work;
 use crate::mesh::derive::Picture;
 use crate::mesh::derive::messages::MessageState;
 use crate::model::outcome::{Outcome, Verdict};
 use crate::model::text::{Text, escape_json, scrub};
 use crate::model::{Lock, LockTable};
+use crate::settings::Settings;
 
 /// The name and version of the form.
 pub const SCHEMA: &str = "lockkeeper.plan.v1";

@@ -3,7 +3,7 @@
 use crate::mesh::derive::Picture;
 use crate::mesh::derive::locks::LockState;
 use crate::mesh::derive::messages::MessageState;
-use crate::mesh::derive::only::Only;
+use crate::mesh::derive::scope::Only;
 use crate::mesh::derive::sources::SourceHealth;
 use crate::mesh::derive::staleness::Staleness;
 use crate::mesh::derive::tasks::TaskState;

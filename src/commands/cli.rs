@@ -6,7 +6,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::action::hand::Purpose;
 use crate::commands::act::Seen;
+use crate::commands::flags::SystemFlags;
 use crate::config::{ConfigError, Layers, Origin};
+use crate::demo::{Simulation, Wanted};
 use crate::model::action::Mode;
 
 /// The operator's terminal for a mesh of coding agents.
@@ -27,21 +29,8 @@ pub struct Cli {
 #[derive(Debug, Clone, Args, Default)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Database file or URL (libsql://, https://, http://); may be given several times
-    #[arg(long, global = true, value_name = "PATH_OR_URL")]
-    pub db: Vec<String>,
-    /// File whose first line is the token; a token never goes on the command line
-    #[arg(long, global = true, value_name = "FILE", conflicts_with = "token_env")]
-    pub token_file: Option<String>,
-    /// Environment variable that holds the token
-    #[arg(long, global = true, value_name = "NAME")]
-    pub token_env: Option<String>,
-    /// Control plane address; may be given several times
-    #[arg(long, global = true, value_name = "URL")]
-    pub control: Vec<String>,
-    /// Harn project or state root; may be given several times
-    #[arg(long, global = true, value_name = "DIR")]
-    pub harn: Vec<String>,
+    #[command(flatten)]
+    pub systems: SystemFlags,
     /// Mesh of the configuration file to open; several with commas between, or all
     #[arg(long, global = true, value_name = "NAME")]
     pub mesh: Option<String>,
@@ -74,23 +63,11 @@ pub struct Global {
 impl Global {
     /// Lays the flags over what is there.
     pub fn apply(&self, layers: &mut Layers) -> Result<(), ConfigError> {
+        self.systems.apply(layers)?;
         let mut set = |key: &str, flag: &'static str, texts: Vec<String>| {
             if texts.is_empty() { Ok(()) } else { layers.set(key, texts, Origin::Flag(flag)) }
         };
         let one = |text: &Option<String>| text.iter().cloned().collect::<Vec<_>>();
-        set("db", "--db", self.db.clone())?;
-        set("control", "--control", self.control.clone())?;
-        set("harn.dir", "--harn", self.harn.clone())?;
-        // With a control plane alone the token is meant for it.
-        let keys: &[(&str, &str)] = if self.db.iter().any(|db| db.contains("://")) || self.control.is_empty() {
-            &[("token_file", "token_env")]
-        } else {
-            &[("token_file", "token_env"), ("control_token_file", "control_token_env")]
-        };
-        for (file, env) in keys {
-            set(file, "--token-file", one(&self.token_file))?;
-            set(env, "--token-env", one(&self.token_env))?;
-        }
         set("repo", "--repo", one(&self.repo))?;
         set("interval", "--interval", one(&self.interval))?;
         set("theme", "--theme", one(&self.theme))?;
@@ -257,15 +234,28 @@ pub struct DemoArgs {
     #[arg(long, conflicts_with = "serve")]
     pub remote: bool,
     /// Another system beside the mesh
-    #[arg(long, value_enum, value_name = "SYSTEM")]
-    pub with: Vec<With>,
+    #[arg(long, value_name = "SYSTEM", value_parser = clap::builder::PossibleValuesParser::new(beside()))]
+    pub with: Vec<String>,
 }
 
-/// Systems that the demo can simulate beside its mesh.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum With {
-    /// A project of Harn: an event log, lock directories, host leases
-    Harn,
+/// The systems that the demo can simulate beside its first one.
+fn beside() -> Vec<&'static str> {
+    crate::systems::demos().skip(1).map(Simulation::name).collect()
+}
+
+impl DemoArgs {
+    /// The same, for what simulates.
+    #[must_use]
+    pub fn wanted(&self) -> Wanted {
+        Wanted {
+            seed: self.seed,
+            speed: self.speed,
+            nodes: self.nodes as usize,
+            locks: self.locks as usize,
+            messages: self.messages as usize,
+            remote: self.remote,
+        }
+    }
 }
 
 fn speed(text: &str) -> Result<f64, String> {

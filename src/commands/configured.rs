@@ -6,8 +6,11 @@ use crate::app::keymap::Keymap;
 use crate::app::palette::ALL;
 use crate::commands::cli::Global;
 use crate::config::file::File;
-use crate::config::locate::Surroundings;
-use crate::config::{ConfigError, Layers, Settings, environment};
+use crate::config::locate::HostEnv;
+use crate::config::{ConfigError, Layers, environment};
+use crate::data::system::System;
+use crate::settings::{Settings, bindings};
+use crate::systems;
 
 /// The configuration in force.
 pub struct Configured {
@@ -23,29 +26,28 @@ pub struct Configured {
 impl Configured {
     /// Lays defaults, file, environment and flags over one another.
     pub fn load(global: &Global) -> Result<Self, ConfigError> {
-        let around = Surroundings::of_process();
-        Self::load_from(global, global.mesh.as_deref(), &around)
+        let host = HostEnv::of_process();
+        Self::load_from(global, global.mesh.as_deref(), &host)
     }
 
     /// The same, with the meshes named.
-    pub fn load_from(global: &Global, asked: Option<&str>, around: &Surroundings) -> Result<Self, ConfigError> {
+    pub fn load_from(global: &Global, asked: Option<&str>, host: &HostEnv) -> Result<Self, ConfigError> {
+        let table = systems::table();
         let path: Option<PathBuf> =
-            global.config.clone().or_else(|| around.env.get("LOCKKEEPER_CONFIG").map(PathBuf::from));
-        let file = match (path, around.config_file()) {
-            (Some(path), _) => File::read(&path)?,
-            (None, Some(path)) if path.is_file() => File::read(&path)?,
+            global.config.clone().or_else(|| host.env.get("LOCKKEEPER_CONFIG").map(PathBuf::from));
+        let file = match (path, host.config_file()) {
+            (Some(path), _) => File::read(&path, &table)?,
+            (None, Some(path)) if path.is_file() => File::read(&path, &table)?,
             _ => File::default(),
         };
-        let mut common = Layers::default();
+        let mut common = Layers::new(table);
         file.apply(&mut common, None)?;
-        let usual =
-            || around.env.get("LOCKKEEPER_MESH").cloned().or_else(|| common.text("use_mesh").map(str::to_owned));
+        let usual = || host.env.get("LOCKKEEPER_MESH").cloned().or_else(|| common.text("use_mesh").map(str::to_owned));
         let names = match asked.map(str::to_owned).or_else(usual) {
             Some(written) => named(&written, &file.meshes)?.into_iter().map(Some).collect(),
             None => vec![None],
         };
-        let flags = [("--db", &global.db), ("--control", &global.control), ("--harn", &global.harn)];
-        if let Some((flag, _)) = flags.iter().find(|(_, places)| names.len() > 1 && !places.is_empty()) {
+        if let Some(flag) = global.systems.place().filter(|_| names.len() > 1) {
             return Err(ConfigError::new(
                 flag,
                 "names a place of one mesh, but several meshes are asked for",
@@ -61,16 +63,19 @@ impl Configured {
             if !meant {
                 file.apply(&mut layers, name.as_deref().or(Some("")))?;
             }
-            environment::apply(&mut layers, &around.env)?;
+            for system in systems::all() {
+                system.apply_env(&mut layers, &host.env)?;
+            }
+            environment::apply(&mut layers, &host.env)?;
             if meant {
                 file.apply(&mut layers, name.as_deref())?;
             }
             global.apply(&mut layers)?;
-            open.push(Settings::resolve(&layers, name.as_deref(), around)?);
+            open.push(Settings::resolve(&layers, name.as_deref(), host)?);
             first.get_or_insert(layers);
         }
-        let layers = first.unwrap_or_default();
-        let keymap = Keymap::with(&layers.bindings())?;
+        let layers = first.unwrap_or(common);
+        let keymap = Keymap::with(&bindings(&layers))?;
         Ok(Self { layers, open, meshes: file.meshes, keymap })
     }
 
@@ -80,15 +85,18 @@ impl Configured {
         let Some(empty) = configured.open.iter().find(|mesh| !mesh.has_places()) else { return Ok(configured) };
         let places: Vec<_> = empty.looked_at.iter().map(|p| format!("\n  {}", p.display())).collect();
         let of = if configured.open.len() > 1 { format!(" of mesh {}", empty.mesh) } else { String::new() };
+        let kinds: Vec<&str> = systems::all().flat_map(System::kinds).copied().collect();
+        let flags = systems::all().flat_map(System::flags).filter(|flag| flag.place);
+        let flags: Vec<&str> = flags.map(|flag| flag.name).collect();
+        let variables: Vec<&str> = systems::all().flat_map(System::variables).copied().collect();
         Err(ConfigError {
             place: "nothing to watch".into(),
-            what: format!(
-                "no database, control plane or project{of} is configured, and none of these exists:{}\n",
-                places.concat()
+            what: format!("no {}{of} is configured, and none of these exists:{}\n", either(&kinds), places.concat()),
+            todo: format!(
+                "name one with {} (or {}), or see the product on a simulated mesh: lockkeeper demo",
+                either(&flags),
+                variables.join(", ")
             ),
-            todo: "name one with --db, --control or --harn (or VOX_DB_PATH, VOX_DB_URL, VOX_MESH_CONTROL_ADDR), \
-                   or see the product on a simulated mesh: lockkeeper demo"
-                .into(),
         })
     }
 
@@ -108,6 +116,14 @@ impl Configured {
                 "name one of them",
             )),
         }
+    }
+}
+
+/// `a, b or c`.
+fn either(words: &[&str]) -> String {
+    match words {
+        [all @ .., last] if !all.is_empty() => format!("{} or {last}", all.join(", ")),
+        _ => words.join(""),
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::commands::cli::SnapshotView;
 use crate::mesh::derive::Picture;
-use crate::mesh::derive::findings::Finding;
+use crate::mesh::derive::finding::Finding;
 use crate::mesh::derive::locks::LockView;
 use crate::mesh::derive::messages::MessageView;
 use crate::mesh::derive::nodes::NodeView;

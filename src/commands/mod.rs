@@ -4,6 +4,7 @@ pub mod act;
 pub mod check;
 pub mod cli;
 pub mod configured;
+pub mod flags;
 pub mod json;
 pub mod observe;
 pub mod run;

@@ -7,12 +7,9 @@ use crate::action::run::Operator;
 use crate::action::run::history::History;
 use crate::action::run::journal::{JournalFile, made_at};
 use crate::clock::{steady_clock, wall_clock};
-use crate::config::Settings;
 use crate::data::poller::attempt;
 use crate::data::source::{Known, Source};
-use crate::data::systems::assemble;
-use crate::data::vox::http::INBOXES_A_POLL;
-use crate::data::vox::snapshot::store::Store;
+use crate::data::store::Store;
 use crate::mesh::Watch;
 use crate::mesh::alarm::Alarms;
 use crate::mesh::derive::{Picture, derive};
@@ -22,6 +19,7 @@ use crate::model::source::Identity;
 use crate::model::text::Text;
 use crate::model::time::millis;
 use crate::model::whose::Whose;
+use crate::settings::Settings;
 
 /// Rounds through the inboxes of known agents that an action waits for at most.
 const ROUNDS: usize = 64;
@@ -33,8 +31,8 @@ pub async fn observe_all(meshes: &[Settings]) -> anyhow::Result<Vec<Picture>> {
 
 /// Polls everything once, and what depends on it once more (inboxes of agents that became known).
 pub async fn observe(settings: &Settings) -> anyhow::Result<Picture> {
-    let sources = assemble(settings, None)?;
-    let (identities, mut list): (Vec<_>, Vec<_>) = sources.list.into_iter().unzip();
+    let sources = settings.connect(None)?;
+    let (identities, mut list): (Vec<_>, Vec<_>) = sources.sources.into_iter().unzip();
     let mut alarms = Alarms::new(Whose::of(&settings.mesh, identities.iter()), settings.alarms.rules);
     let mut picture = look(settings, identities, &mut list, 1).await?;
     // What a dashboard wrote of the findings is known here too; nothing is written.
@@ -58,8 +56,8 @@ pub struct Prepared {
 
 /// The same with every inbox. With the right to write there is somebody who acts.
 pub async fn prepare(settings: &Settings, access: Option<WriteAccess>) -> anyhow::Result<Prepared> {
-    let sources = assemble(settings, access)?;
-    let (identities, mut list): (Vec<_>, Vec<_>) = sources.list.into_iter().unzip();
+    let sources = settings.connect(access)?;
+    let (identities, mut list): (Vec<_>, Vec<_>) = sources.sources.into_iter().unzip();
     let operator = access.map(|access| {
         let journal = JournalFile::new(settings.journal.clone());
         let (name, mesh) = (settings.operator_name(), settings.mesh.clone());
@@ -75,7 +73,7 @@ async fn look(
     list: &mut [Box<dyn Source>],
     rounds: usize,
 ) -> anyhow::Result<Picture> {
-    let mut watch = Watch::new(Text::new(&settings.mesh), identities, settings.limits.window);
+    let mut watch = Watch::new(Text::new(&settings.mesh), identities, settings.window);
     if let Ok((entries, _)) = JournalFile::new(settings.journal.clone()).entries() {
         watch.mesh.journal = made_at(entries, &watch.mesh.sources).into();
     }
@@ -83,12 +81,13 @@ async fn look(
     let interval_ms = millis(settings.interval);
     let judge = |watch: &Watch| derive(watch, steady_clock(), &settings.thresholds, interval_ms);
     let mut picture = judge(&watch);
-    if settings.controls.is_empty() {
+    let agents_a_poll = settings.agents_a_poll();
+    if agents_a_poll == 0 {
         return Ok(picture);
     }
     // Inboxes are asked in turn, and new agents may turn up in them.
     let mut done = 0;
-    while done < rounds.min(picture.to_ask().len().div_ceil(INBOXES_A_POLL)) {
+    while done < rounds.min(picture.to_ask().len().div_ceil(agents_a_poll)) {
         let known = Known { agents: picture.to_ask() };
         poll_all(&mut watch, list, &known, settings).await;
         picture = judge(&watch);

@@ -13,15 +13,14 @@ use crate::commands::act::{Ask, End};
 use crate::commands::cli::{ActArgs, Cli, Command, DemoArgs, Format, Global, ScreenArgs, SnapshotArgs};
 use crate::commands::configured::{Configured, named};
 use crate::commands::{act, check, json, observe, table};
-use crate::config::address::Address;
-use crate::config::locate::Surroundings;
-use crate::config::settings::{Control, Database};
-use crate::config::{ConfigError, Settings};
-use crate::data::harn::places::Project;
-use crate::demo::Demo;
-use crate::mesh::derive::only::Only;
+use crate::config::locate::HostEnv;
+use crate::config::{ConfigError, Layers};
+use crate::demo::{Demo, STALE, Simulated, scaled};
+use crate::mesh::derive::scope::Only;
 use crate::model::time::millis;
 use crate::runtime::OpenMesh;
+use crate::settings::Settings;
+use crate::systems;
 
 /// Exit codes of everything but `check`.
 pub mod exit {
@@ -94,7 +93,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         }
         Some(Command::Config) => {
             let configured = Configured::load(&cli.global)?;
-            print(&crate::config::show::show(&configured.layers, configured.only()?))
+            print(&crate::settings::show::show(&configured.layers, configured.only()?))
         }
         Some(Command::Snapshot(arguments)) => snapshot(&cli.global, &arguments),
         Some(Command::Release { key, fence, mode, tell_holder, tell_next, act }) => {
@@ -111,7 +110,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Quarantine { node, act }) => perform(&cli.global, &Ask::Quarantine { node, on: true }, &act),
         Some(Command::Unquarantine { node, act }) => perform(&cli.global, &Ask::Quarantine { node, on: false }, &act),
         Some(Command::Check) => Ok(run_check(&cli.global)),
-        Some(Command::Keys) => print(&crate::app::command::listing(&Configured::load(&cli.global)?.keymap)),
+        Some(Command::Keys) => print(&crate::app::keymap::listing(&Configured::load(&cli.global)?.keymap)),
         Some(Command::Demo(arguments)) => demo(&cli.global, &arguments),
         None => dashboard(&cli.global, cli.screen),
     }
@@ -124,7 +123,7 @@ fn dashboard(global: &Global, kind: ScreenArgs) -> anyhow::Result<u8> {
     let options = options(&configured, kind);
     let again = global.clone();
     let open_mesh = Box::new(move |name: &str| {
-        let configured = Configured::load_from(&again, Some(name), &Surroundings::of_process())?;
+        let configured = Configured::load_from(&again, Some(name), &HostEnv::of_process())?;
         Ok(configured.open)
     });
     begin(&configured)?;
@@ -132,10 +131,15 @@ fn dashboard(global: &Global, kind: ScreenArgs) -> anyhow::Result<u8> {
     Ok(exit::DONE)
 }
 
-/// The dashboard, or only the mesh, of the demo.
+/// The dashboard, or only the meshes, of the demo.
 fn demo(global: &Global, arguments: &DemoArgs) -> anyhow::Result<u8> {
+    let chosen = systems::demos().enumerate();
+    let chosen = chosen.filter(|(at, demo)| *at == 0 || arguments.with.iter().any(|name| name == demo.name()));
+    let simulations: Vec<_> = chosen.map(|(_, demo)| demo).collect();
+    let wanted = arguments.wanted();
     if let Some(folder) = &arguments.serve {
-        wait_for(crate::demo::serve::serve(folder, arguments))?;
+        let layers = Layers::new(systems::table());
+        wait_for(crate::demo::serve::serve(folder, &wanted, &layers, &simulations))?;
         return Ok(exit::DONE);
     }
     need_terminal(arguments.screen)?;
@@ -143,32 +147,20 @@ fn demo(global: &Global, arguments: &DemoArgs) -> anyhow::Result<u8> {
     start_log(configured.first())?;
     wait_for(async {
         let folder = tempfile::Builder::new().prefix("lockkeeper-demo-").tempdir()?;
-        let demo = Demo::start(folder.path(), arguments).await?;
+        let demo = Demo::start(folder.path(), &wanted, &configured.layers, &simulations).await?;
         let mut settings = configured.first().clone();
-        settings.mesh = "demo".into();
-        (settings.databases, settings.controls) = (Vec::new(), Vec::new());
-        (settings.registry, settings.projects, settings.host_leases) = (None, Vec::new(), None);
         settings.journal = folder.path().join("journal.jsonl");
         settings.events = folder.path().join("events.jsonl");
-        let stale_ms = millis(demo.stale);
+        let stale_ms = scaled(STALE, wanted.speed);
         settings.thresholds.stale_ms = stale_ms;
         settings.thresholds.stuck_ms = stale_ms;
-        settings.thresholds.expiring_ms =
-            crate::demo::world::scaled(settings.thresholds.expiring_ms, arguments.speed).max(1_000);
-        let mut project = settings.clone();
-        settings.databases = vec![if arguments.remote {
-            Database::Remote { url: Address::of_database(&demo.hrana)?, token: None }
-        } else {
-            Database::File { path: demo.database.clone(), direct: true }
-        }];
-        settings.controls = vec![Control { base: Address::of_control(&demo.control)?, token: None }];
-        configured.open = vec![settings];
-        if let Some((tree, leases)) = &demo.project {
-            project.mesh = "project".into();
-            project.projects = vec![Project::at(tree, None, None)];
-            project.host_leases = Some(leases.clone());
-            configured.open.push(project);
-        }
+        settings.thresholds.expiring_ms = scaled(settings.thresholds.expiring_ms, wanted.speed).max(1_000);
+        let of_mesh = |mesh: &Simulated| Settings {
+            mesh: mesh.mesh.to_owned(),
+            places: vec![mesh.places.clone()],
+            ..settings.clone()
+        };
+        configured.open = demo.meshes.iter().map(of_mesh).collect();
         let all = configured.open.clone();
         configured.meshes = all.iter().map(|settings| settings.mesh.clone()).collect();
         let mut options = options(&configured, arguments.screen);

@@ -5,6 +5,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::keys::Table;
 use super::{ConfigError, Layers, Origin};
 
 /// The largest file that is read, in bytes.
@@ -20,7 +21,7 @@ pub struct File {
 
 impl File {
     /// Reads a file.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+    pub fn read(path: &Path, table: &Table) -> Result<Self, ConfigError> {
         let place = path.display();
         let size = std::fs::metadata(path).map(|meta| meta.len());
         if size.as_ref().is_ok_and(|n| *n > MAX_FILE) {
@@ -28,18 +29,18 @@ impl File {
         }
         let text = std::fs::read_to_string(path)
             .map_err(|e| ConfigError::new(place, e.to_string(), "correct the path, or its rights"))?;
-        Self::parse(&text, path)
+        Self::parse(&text, path, table)
     }
 
     /// Reads a text that stands at `path`.
-    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+    pub fn parse(text: &str, path: &Path, table: &Table) -> Result<Self, ConfigError> {
         let line = |at: usize| text.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
-        let table = DeTable::parse(text).map_err(|e| {
+        let parsed = DeTable::parse(text).map_err(|e| {
             let place = format!("{}:{}", path.display(), e.span().map_or(1, |span| line(span.start)));
             ConfigError::new(place, e.message().to_owned(), "correct the TOML there")
         })?;
-        let mut reader = Reader { file: Self::default(), path, line: &line };
-        for (key, value) in table.get_ref() {
+        let mut reader = Reader { file: Self::default(), path, table, line: &line };
+        for (key, value) in parsed.get_ref() {
             match (key.get_ref().as_ref(), value.get_ref()) {
                 ("mesh", DeValue::Table(meshes)) => reader.meshes(meshes)?,
                 (name, _) => reader.value(name, value, None)?,
@@ -62,6 +63,7 @@ impl File {
 struct Reader<'a> {
     file: File,
     path: &'a Path,
+    table: &'a Table,
     line: &'a dyn Fn(usize) -> usize,
 }
 
@@ -101,7 +103,7 @@ impl Reader<'_> {
             ));
         };
         // Checked here too, so that a mistake in a mesh that is not open is still found.
-        Layers::default().set(name, texts.clone(), origin.clone())?;
+        Layers::new(self.table.clone()).set(name, texts.clone(), origin.clone())?;
         self.file.values.push((name.to_owned(), texts, origin));
         Ok(())
     }
@@ -118,17 +120,24 @@ fn scalar(value: &DeValue<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::keys::{Key, Kind};
     use super::*;
 
+    const OF_A_SYSTEM: &[Key] = &[Key { name: "db", kind: Kind::List, default: "", help: "" }];
+
+    fn table() -> Table {
+        Table::with([OF_A_SYSTEM])
+    }
+
     fn parse(text: &str) -> Result<File, ConfigError> {
-        File::parse(text, Path::new("c.toml"))
+        File::parse(text, Path::new("c.toml"), &table())
     }
 
     #[test]
     fn meshes_and_tables_are_read_with_their_lines() {
         let file =
             parse("interval = \"2s\"\n\n[snapshot]\nmax_bytes = 10\n[mesh.prod]\ndb = [\"a.db\", \"b.db\"]\n").unwrap();
-        let mut layers = Layers::default();
+        let mut layers = Layers::new(table());
         file.apply(&mut layers, None).unwrap();
         assert_eq!(layers.text("interval"), Some("2s"));
         assert_eq!(layers.get("snapshot.max_bytes").origin.to_string(), "c.toml:4");

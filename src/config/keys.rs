@@ -1,5 +1,5 @@
-//! Every setting there is: the one table that the file, the environment, `lockkeeper config` and the
-//! docs are made from.
+//! The table of settings: the file, the environment, `lockkeeper config` and the docs are made from it. Each system adds
+//! its own rows.
 
 /// One setting.
 #[derive(Debug)]
@@ -47,79 +47,14 @@ pub const THEMES: &[&str] = &["auto", "dark", "light", "contrast", "mono"];
 /// From which severity on; or never.
 pub const SEVERITIES: &[&str] = &["off", "info", "warning", "critical"];
 
-/// Every setting.
+/// The settings that are no system's own.
 pub const KEYS: &[Key] = &[
-    Key { name: "db", kind: Kind::List, default: "", help: "database files and URLs (libsql://, https://, http://)" },
-    Key {
-        name: "db_access",
-        kind: Kind::OneOf(&["copy", "direct"]),
-        default: "copy",
-        help: "how files are read: by a private copy, or opened directly (only for files that no Vox uses)",
-    },
-    Key { name: "token_file", kind: Kind::Text, default: "", help: "file whose first line is the database token" },
-    Key {
-        name: "token_env",
-        kind: Kind::Text,
-        default: "VOX_DB_TOKEN",
-        help: "variable that holds the database token",
-    },
-    Key {
-        name: "token_command",
-        kind: Kind::List,
-        default: "",
-        help: "program and arguments that print the database token",
-    },
-    Key { name: "harn.dir", kind: Kind::List, default: "", help: "Harn projects or state roots" },
-    Key {
-        name: "harn.host_leases",
-        kind: Kind::Text,
-        default: "",
-        help: "Harn's file of host leases; the usual one with a project",
-    },
-    Key {
-        name: "replica_path",
-        kind: Kind::Text,
-        default: "",
-        help: "keep an embedded replica of the remote database in this file of our own",
-    },
-    Key { name: "sync_interval", kind: Kind::Duration, default: "5s", help: "how often the replica is synced" },
-    Key {
-        name: "control",
-        kind: Kind::List,
-        default: "",
-        help: "addresses of control planes (scheme optional, port 9847 by default)",
-    },
     Key {
         name: "work_tree",
         kind: Kind::Text,
         default: "",
         help: "folder that holds what locks are named after, for signs of work; the current one is looked into as well",
     },
-    Key {
-        name: "control_agents",
-        kind: Kind::List,
-        default: "",
-        help: "agents whose inboxes are asked for beside those that are seen (decimal numbers)",
-    },
-    Key {
-        name: "control_token_file",
-        kind: Kind::Text,
-        default: "",
-        help: "file whose first line is the control plane token",
-    },
-    Key {
-        name: "control_token_env",
-        kind: Kind::Text,
-        default: "",
-        help: "variable that holds the control plane token",
-    },
-    Key {
-        name: "control_token_command",
-        kind: Kind::List,
-        default: "",
-        help: "program and arguments that print the control plane token",
-    },
-    Key { name: "registry", kind: Kind::Text, default: "", help: "a local registry file of nodes (JSON)" },
     Key {
         name: "use_mesh",
         kind: Kind::Text,
@@ -254,24 +189,6 @@ pub const KEYS: &[Key] = &[
     },
     Key { name: "tls.key_file", kind: Kind::Text, default: "", help: "the key (PEM) of tls.cert_file" },
     Key {
-        name: "limits.remote_answer_bytes",
-        kind: Kind::Number,
-        default: "268435456",
-        help: "larger answers of a remote database are refused",
-    },
-    Key {
-        name: "limits.control_answer_bytes",
-        kind: Kind::Number,
-        default: "16777216",
-        help: "larger answers of a control plane are refused",
-    },
-    Key {
-        name: "limits.live_rows",
-        kind: Kind::Number,
-        default: "200000",
-        help: "rows of each live table that are read at most",
-    },
-    Key {
         name: "limits.window",
         kind: Kind::Number,
         default: "2000",
@@ -316,18 +233,35 @@ pub const KEYS: &[Key] = &[
     },
 ];
 
-/// Looks a setting up.
-#[must_use]
-pub fn find(name: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.name == name)
-}
+/// The whole table: the settings of each system, then the general ones.
+#[derive(Debug, Clone)]
+pub struct Table(Vec<&'static [Key]>);
 
-/// The setting whose name is most like a wrong one.
-#[must_use]
-pub fn closest(name: &str) -> Option<&'static str> {
-    let distance = |key: &str| strsim::damerau_levenshtein(key, name);
-    KEYS.iter()
-        .map(|key| key.name)
-        .min_by_key(|key| distance(key))
-        .filter(|key| distance(key) <= key.len().max(3) / 3 + 1)
+impl Table {
+    /// The general settings and those of systems.
+    #[must_use]
+    pub fn with(systems: impl IntoIterator<Item = &'static [Key]>) -> Self {
+        Self(systems.into_iter().chain([KEYS]).collect())
+    }
+
+    /// Every setting.
+    pub fn iter(&self) -> impl Iterator<Item = &'static Key> {
+        self.0.iter().flat_map(|keys| keys.iter())
+    }
+
+    /// Looks a setting up.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&'static Key> {
+        self.iter().find(|key| key.name == name)
+    }
+
+    /// The setting whose name is most like a wrong one.
+    #[must_use]
+    pub fn closest(&self, name: &str) -> Option<&'static str> {
+        let distance = |key: &str| strsim::damerau_levenshtein(key, name);
+        self.iter()
+            .map(|key| key.name)
+            .min_by_key(|key| distance(key))
+            .filter(|key| distance(key) <= key.len().max(3) / 3 + 1)
+    }
 }

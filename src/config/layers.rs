@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::ConfigError;
-use super::keys::{KEYS, Key, Kind, closest, find};
-use crate::app::keymap::Binding;
+use super::keys::{Key, Kind, Table};
+use crate::model::time::{self, Millis};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,22 +48,29 @@ pub struct Value {
 /// All values in force.
 #[derive(Debug, Clone)]
 pub struct Layers {
+    table: Table,
     values: BTreeMap<&'static str, Value>,
     /// Keys of commands, by the commands' names.
     keys: BTreeMap<String, Value>,
 }
 
-impl Default for Layers {
-    fn default() -> Self {
+impl Layers {
+    /// The defaults of a table.
+    #[must_use]
+    pub fn new(table: Table) -> Self {
         let value = |key: &Key| Value {
             texts: if key.default.is_empty() { Vec::new() } else { vec![key.default.to_owned()] },
             origin: Origin::Default,
         };
-        Self { values: KEYS.iter().map(|key| (key.name, value(key))).collect(), keys: BTreeMap::new() }
+        Self { values: table.iter().map(|key| (key.name, value(key))).collect(), keys: BTreeMap::new(), table }
     }
-}
 
-impl Layers {
+    /// The table that they are values of.
+    #[must_use]
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
     /// Lays a value over what is there. It is checked against its kind at once.
     pub fn set(&mut self, name: &str, texts: Vec<String>, origin: Origin) -> Result<(), ConfigError> {
         if let Some(command) = name.strip_prefix("keys.") {
@@ -73,8 +81,8 @@ impl Layers {
             self.keys.insert(command.to_owned(), Value { texts, origin });
             return Ok(());
         }
-        let Some(key) = find(name) else {
-            let todo = match closest(name) {
+        let Some(key) = self.table.find(name) else {
+            let todo = match self.table.closest(name) {
                 Some(close) => format!("did you mean \"{close}\"?"),
                 None => "`lockkeeper config` lists every key".into(),
             };
@@ -94,26 +102,52 @@ impl Layers {
         self.values.get(name).unwrap_or_else(|| panic!("{name} is not in the table of settings"))
     }
 
-    /// The keys that commands were given.
-    #[must_use]
-    pub fn bindings(&self) -> Vec<Binding> {
-        let binding = |(command, value): (&String, &Value)| Binding {
-            command: command.clone(),
-            keys: value.texts.clone(),
-            place: format!("{} keys.{command}", value.origin),
-        };
-        self.keys.iter().map(binding).collect()
+    /// The keys that commands were given, by the commands' names.
+    pub fn bindings(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.keys.iter().map(|(command, value)| (command.as_str(), value))
     }
 
     /// Every value, in the order of the table.
     pub fn iter(&self) -> impl Iterator<Item = (&'static Key, &Value)> {
-        KEYS.iter().map(|key| (key, self.get(key.name)))
+        self.table.iter().map(|key| (key, self.get(key.name)))
     }
 
     /// The first text of a value, if it has one.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name).texts.first().map(String::as_str).filter(|text| !text.is_empty())
+    }
+
+    // The layers hold only values that were checked against their kind.
+
+    /// A time span, by name.
+    #[must_use]
+    pub fn duration(&self, name: &str) -> Duration {
+        self.text(name).and_then(|text| humantime::parse_duration(text).ok()).unwrap_or(Duration::from_secs(1))
+    }
+
+    /// A time span in milliseconds, by name.
+    #[must_use]
+    pub fn millis(&self, name: &str) -> Millis {
+        time::millis(self.duration(name))
+    }
+
+    /// A number, by name.
+    #[must_use]
+    pub fn number(&self, name: &str) -> u64 {
+        self.text(name).and_then(|text| text.parse().ok()).unwrap_or(1)
+    }
+
+    /// A number of rows, by name.
+    #[must_use]
+    pub fn rows(&self, name: &str) -> usize {
+        usize::try_from(self.number(name)).unwrap_or(usize::MAX).min(10_000_000)
+    }
+
+    /// Whether a switch is on, by name.
+    #[must_use]
+    pub fn is_on(&self, name: &str) -> bool {
+        self.text(name) == Some("true")
     }
 }
 

@@ -1,19 +1,19 @@
-//! Where Vox keeps its files when nobody says: the usual places, in order.
+//! The surroundings of this process, and where this program keeps its own files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::environment::Env;
 
 /// Where to look: an instant picture of the surroundings, so that looking is pure but for `exists`.
 #[derive(Debug, Clone, Default)]
-pub struct Surroundings {
+pub struct HostEnv {
     pub current_dir: PathBuf,
     pub data_dir: Option<PathBuf>,
     pub home: Option<PathBuf>,
     pub env: Env,
 }
 
-impl Surroundings {
+impl HostEnv {
     /// Looks around this process.
     #[must_use]
     pub fn of_process() -> Self {
@@ -37,27 +37,6 @@ impl Surroundings {
             (Some(rest), Some(home)) if rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
             _ => PathBuf::from(text),
         }
-    }
-
-    /// Every database file that Vox may have written here, the control plane's first.
-    #[must_use]
-    pub fn database_files(&self) -> Vec<PathBuf> {
-        let mut places = Vec::new();
-        match self.env.get("VOX_DATA_DIR").filter(|dir| !dir.is_empty()) {
-            Some(dir) => places.push(Path::new(dir).join("vox.db")),
-            None => places.extend(self.data_dir.iter().map(|dir| dir.join("vox").join("vox.db"))),
-        }
-        let repository =
-            self.current_dir.ancestors().find(|dir| dir.join(".vox").is_dir()).unwrap_or(&self.current_dir);
-        places.push(repository.join(".vox").join("store.db"));
-        places.push(repository.join(".vox/cache/db/local.db"));
-        places
-    }
-
-    /// The local registry of nodes.
-    #[must_use]
-    pub fn registry_file(&self) -> Option<PathBuf> {
-        self.home.as_ref().map(|home| home.join(".vox/cache/mens/local-registry.json"))
     }
 
     /// The journal, if nobody names another.

@@ -8,13 +8,9 @@ pub mod file;
 pub mod keys;
 pub mod layers;
 pub mod locate;
-pub mod settings;
-pub mod show;
 pub mod token;
 
 pub use self::layers::{Layers, Origin};
-pub use self::settings::Settings;
-use crate::app::keymap::Conflict;
 
 /// A configuration that cannot be used: where, what, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,11 +25,5 @@ impl ConfigError {
     /// A mistake at a place.
     pub fn new(place: impl ToString, what: impl Into<String>, todo: impl Into<String>) -> Self {
         Self { place: place.to_string(), what: what.into(), todo: todo.into() }
-    }
-}
-
-impl From<Conflict> for ConfigError {
-    fn from(conflict: Conflict) -> Self {
-        Self::new(conflict.place, conflict.what, conflict.todo)
     }
 }

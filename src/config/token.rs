@@ -6,6 +6,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 
+use super::locate::HostEnv;
+use super::{Layers, Origin};
 use crate::model::source::Fault;
 
 /// How long a token command may take.
@@ -24,6 +26,22 @@ pub enum Token {
 }
 
 impl Token {
+    /// The place of a token with the highest-ranking origin, by the prefix of its settings; a variable only if it is set.
+    #[must_use]
+    pub fn of(layers: &Layers, prefix: &str, host: &HostEnv) -> Option<Self> {
+        let key = |suffix: &str| format!("{prefix}_{suffix}");
+        if let Some(path) = layers.text(&key("file")) {
+            return Some(Self::File(host.path(path)));
+        }
+        let command = &layers.get(&key("command")).texts;
+        if !command.is_empty() {
+            return Some(Self::Command(command.clone()));
+        }
+        let name = layers.text(&key("env"))?;
+        let asked_for = layers.get(&key("env")).origin != Origin::Default;
+        (asked_for || host.env.get(name).is_some_and(|v| !v.is_empty())).then(|| Self::Env(name.to_owned()))
+    }
+
     /// Reads it.
     pub async fn read(&self) -> Result<SecretString, Fault> {
         // Wiped once it was read, like what is made of it.

@@ -1,145 +1,149 @@
-//! The simulated mesh: a real libSQL file and a real control plane, driven by nodes that follow the contract.
+//! Simulated meshes, one module a system: real files and real servers, driven by nodes that follow the contracts.
 
-pub mod control;
-pub mod hrana;
-pub mod project;
+pub mod harn;
 pub mod serve;
-pub mod story;
-pub mod workload;
-pub mod world;
-pub mod write;
+pub mod vox;
 
+use std::future::Future;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::control::{Plane, Tokens};
-use self::project::Project;
-use self::world::{Shape, World};
-use self::write::Writer;
-use crate::clock::wall_clock;
-use crate::commands::cli::{DemoArgs, With};
-use crate::model::time::MINUTE;
+use crate::config::Layers;
+use crate::data::system::Places;
+use crate::model::time::{MINUTE, Millis};
 
-/// How often the simulated mesh takes a step.
+/// After so long a node that is silent is stale, in a mesh whose time runs as in life.
+pub const STALE: Millis = MINUTE;
+
+/// How often a simulated mesh takes a step.
 pub const STEP: Duration = Duration::from_millis(250);
 
-/// A running simulated mesh.
-pub struct Demo {
-    /// The database file.
-    pub database: std::path::PathBuf,
-    /// Where the control plane listens, e.g. `http://127.0.0.1:40123`.
-    pub control: String,
-    /// Where the Hrana server listens.
-    pub hrana: String,
-    /// The work tree of a Harn project beside it, and its host leases.
-    pub project: Option<(std::path::PathBuf, std::path::PathBuf)>,
-    /// The shortened window after which a node is stale: time runs faster here.
-    pub stale: Duration,
+/// What is to be simulated.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    pub seed: u64,
+    /// How much faster than life its time runs.
+    pub speed: f64,
+    pub nodes: usize,
+    pub locks: usize,
+    pub messages: usize,
+    /// Watch what is far through its server, not through its file.
+    pub remote: bool,
+}
+
+/// What simulates one system.
+pub trait Simulation: Sync {
+    /// What `--with` calls it.
+    fn name(&self) -> &'static str;
+
+    /// Starts it in a folder. Its work goes on as tasks of `run`.
+    fn start<'a>(&'a self, folder: &'a Path, wanted: &'a Wanted, layers: &'a Layers, run: &'a Run) -> Starting<'a>;
+}
+
+/// A simulation that starts.
+pub type Starting<'a> = Pin<Box<dyn Future<Output = anyhow::Result<Simulated>> + Send + 'a>>;
+
+/// A simulated mesh that runs.
+pub struct Simulated {
+    /// What the mesh is called on screen.
+    pub mesh: &'static str,
+    pub places: Arc<dyn Places>,
+    /// Arguments of `lockkeeper` that watch it, one line each.
+    pub watched_by: Vec<String>,
+}
+
+/// The tasks of a demo, until it stops.
+#[derive(Default)]
+pub struct Run {
     tasks: TaskTracker,
-    stop: tokio_util::sync::CancellationToken,
+    stop: CancellationToken,
+}
+
+/// A demo that runs.
+pub struct Demo {
+    pub meshes: Vec<Simulated>,
+    run: Run,
 }
 
 impl Demo {
-    /// Starts a mesh in a folder.
-    pub async fn start(folder: &Path, arguments: &DemoArgs) -> anyhow::Result<Self> {
-        let database = folder.join("mesh.db");
-        let shape = Shape {
-            seed: arguments.seed,
-            nodes: arguments.nodes as usize,
-            locks: arguments.locks as usize,
-            messages: arguments.messages as usize,
-            speed: arguments.speed,
-        };
-        let now_ms = wall_clock();
-        let mut writer = Writer::create(&database).await.context("cannot make the demo's database")?;
-        let mut world = World::new(shape, now_ms);
-        writer.apply(world.begin(now_ms)).await.context("cannot fill the demo's database")?;
-        let plane = Arc::new(Mutex::new(Plane::new(Tokens::default())));
-        control::mirror(&plane, &world, now_ms);
-
-        let (tasks, stop) = (TaskTracker::new(), tokio_util::sync::CancellationToken::new());
-        let control = serve(control::router(plane.clone()), &tasks, &stop).await?;
-        let hrana = serve(hrana::router(&database, None), &tasks, &stop).await?;
-        let quit = stop.clone();
-        // A large mesh is for looking at: its nodes do not notice what operators change.
-        let small = shape.locks <= 2_000 && shape.messages <= 20_000;
-        tasks.spawn(async move {
-            let mut ticks = steps();
-            while next(&mut ticks, &quit).await {
-                let now_ms = wall_clock();
-                world.lose_leases(&control::take_revoked(&plane));
-                let turn = async {
-                    if small {
-                        writer.turn(|seen| world.step_after(seen, now_ms)).await
-                    } else {
-                        writer.apply(world.step(now_ms)).await
-                    }
-                };
-                if let Err(error) = turn.await {
-                    tracing::warn!(%error, "the simulated mesh could not write");
-                }
-                control::mirror(&plane, &world, now_ms);
-            }
-        });
-        let stale = Duration::from_millis(world::scaled(MINUTE, arguments.speed).unsigned_abs());
-        let mut project = None;
-        if arguments.with.contains(&With::Harn) {
-            let mut simulated = Project::create(folder, arguments.speed, now_ms).await?;
-            project = Some((simulated.tree.clone(), simulated.leases.clone()));
-            let quit = stop.clone();
-            tasks.spawn(async move {
-                let mut ticks = steps();
-                while next(&mut ticks, &quit).await {
-                    if let Err(error) = simulated.step(wall_clock()).await {
-                        tracing::warn!(%error, "the simulated project could not write");
-                    }
-                }
-            });
+    /// Starts simulations in a folder.
+    pub async fn start(
+        folder: &Path,
+        wanted: &Wanted,
+        layers: &Layers,
+        simulations: &[&dyn Simulation],
+    ) -> anyhow::Result<Self> {
+        let run = Run::default();
+        let mut meshes = Vec::with_capacity(simulations.len());
+        for simulation in simulations {
+            meshes.push(simulation.start(folder, wanted, layers, &run).await?);
         }
-        Ok(Self { database, control, hrana, project, stale, tasks, stop })
+        Ok(Self { meshes, run })
     }
 
     /// Stops everything and waits until it has stopped.
     pub async fn stop(self) {
-        self.stop.cancel();
-        self.tasks.close();
-        let _ = tokio::time::timeout(Duration::from_secs(2), self.tasks.wait()).await;
+        self.run.stop.cancel();
+        self.run.tasks.close();
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.run.tasks.wait()).await;
     }
 }
 
-fn steps() -> tokio::time::Interval {
-    let mut ticks = tokio::time::interval(STEP);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    ticks
-}
+impl Run {
+    /// Does something until the demo stops.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(work);
+    }
 
-/// Waits for the next step; there is none once the demo stops.
-async fn next(ticks: &mut tokio::time::Interval, quit: &tokio_util::sync::CancellationToken) -> bool {
-    tokio::select! {
-        () = quit.cancelled() => false,
-        _ = ticks.tick() => true,
+    /// The steps of a simulated mesh, until the demo stops.
+    #[must_use]
+    pub fn steps(&self) -> Steps {
+        let mut ticks = tokio::time::interval(STEP);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        Steps { ticks, quit: self.stop.clone() }
+    }
+
+    /// Serves on a free loopback port; answers its address, e.g. `http://127.0.0.1:40123`.
+    pub async fn serve(&self, router: axum::Router) -> anyhow::Result<String> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("cannot listen on the loopback")?;
+        let address = listener.local_addr()?;
+        let quit = self.stop.clone();
+        self.tasks.spawn(async move {
+            let quit = async move { quit.cancelled().await };
+            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(quit).await {
+                tracing::warn!(%error, "the demo's server stopped");
+            }
+        });
+        Ok(format!("http://{address}"))
     }
 }
 
-/// Serves on a free loopback port; answers its address.
-async fn serve(
-    router: axum::Router,
-    tasks: &TaskTracker,
-    stop: &tokio_util::sync::CancellationToken,
-) -> anyhow::Result<String> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("cannot listen on the loopback")?;
-    let address = listener.local_addr()?;
-    let quit = stop.clone();
-    tasks.spawn(async move {
-        let served = axum::serve(listener, router).with_graceful_shutdown(async move { quit.cancelled().await }).await;
-        if let Err(error) = served {
-            tracing::warn!(%error, "the demo's server stopped");
+/// Steps of a simulated mesh.
+pub struct Steps {
+    ticks: tokio::time::Interval,
+    quit: CancellationToken,
+}
+
+impl Steps {
+    /// Waits for the next step; there is none once the demo stops.
+    pub async fn next(&mut self) -> bool {
+        tokio::select! {
+            () = self.quit.cancelled() => false,
+            _ = self.ticks.tick() => true,
         }
-    });
-    Ok(format!("http://{address}"))
+    }
+}
+
+/// A span of a simulated mesh's own time in real milliseconds; never so short that whole seconds hide it.
+#[must_use]
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "spans of minutes")]
+pub fn scaled(ms: Millis, speed: f64) -> Millis {
+    ((ms as f64 / speed) as Millis).max(1)
 }

@@ -4,26 +4,30 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use super::Demo;
-use crate::commands::cli::DemoArgs;
+use super::{Demo, STALE, Simulation, Wanted, scaled};
+use crate::config::Layers;
 
 /// Runs the mesh in a folder until the process is told to stop.
-pub async fn serve(folder: &Path, arguments: &DemoArgs) -> anyhow::Result<()> {
+pub async fn serve(
+    folder: &Path,
+    wanted: &Wanted,
+    layers: &Layers,
+    simulations: &[&dyn Simulation],
+) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let database = folder.join("mesh.db");
+    let mut there = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     anyhow::ensure!(
-        !database.exists(),
-        "{} exists already; name an empty folder, so that nothing of yours is overwritten",
-        database.display()
+        there.next().is_none(),
+        "{} is not empty; name an empty folder, so that nothing of yours is overwritten",
+        folder.display()
     );
-    let demo = Demo::start(folder, arguments).await?;
-    let stale = humantime::format_duration(demo.stale);
-    println!("The simulated mesh is running. Time runs {} times as fast, so windows are shorter.\n", arguments.speed);
+    let demo = Demo::start(folder, wanted, layers, simulations).await?;
+    let stale = std::time::Duration::from_millis(scaled(STALE, wanted.speed).unsigned_abs());
+    let stale = humantime::format_duration(stale);
+    println!("The simulated mesh is running. Time runs {} times as fast, so windows are shorter.\n", wanted.speed);
     println!("  export LOCKKEEPER_THRESHOLDS_STALE=\"{stale}\" LOCKKEEPER_THRESHOLDS_STUCK=\"{stale}\"");
-    println!("  lockkeeper --db {} --control {}", demo.database.display(), demo.control);
-    println!("  lockkeeper --db {}", demo.hrana);
-    if let Some((tree, leases)) = &demo.project {
-        println!("  lockkeeper --harn {} (host leases: {})", tree.display(), leases.display());
+    for arguments in demo.meshes.iter().flat_map(|mesh| &mesh.watched_by) {
+        println!("  lockkeeper {arguments}");
     }
     println!("\nCtrl-C stops it.");
     wait_for_end().await?;

@@ -64,8 +64,9 @@ pub struct RegistryNode {
 }
 
 /// Which table a lock was read from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Display, IntoStaticStr, EnumIter)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Display, IntoStaticStr, EnumIter, Default)]
 pub enum LockTable {
+    #[default]
     #[strum(serialize = "distributed_locks")]
     Distributed,
     #[strum(serialize = "vcs_lock")]
@@ -125,7 +126,7 @@ pub enum Stored {
 }
 
 /// One lock row.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Lock {
     pub table: LockTable,
     pub lock_key: Text,
@@ -144,6 +145,8 @@ pub struct Lock {
     pub condition: Option<Condition>,
     /// What its source has to say of it, e.g. why it was taken.
     pub remark: Option<Text>,
+    /// The command that ends it, where its system keeps that to itself.
+    pub ended_by: Option<Text>,
 }
 
 /// One who waits, as a source says so itself.

@@ -14,11 +14,9 @@ use crate::action::plan::Plan;
 use crate::action::run::journal::{JournalFile, Stamp, made_at};
 use crate::action::run::{Operator, Recovered, Stop};
 use crate::clock::{steady_clock, wall_clock};
-use crate::config::Settings;
 use crate::data::poller::{Pace, Poller};
 use crate::data::source::Known;
-use crate::data::systems::assemble;
-use crate::data::vox::snapshot::store::Store;
+use crate::data::store::Store;
 use crate::mesh::Watch;
 use crate::mesh::derive::{Judge, Picture};
 use crate::model::outcome::Progress;
@@ -26,6 +24,7 @@ use crate::model::report::Report;
 use crate::model::text::Text;
 use crate::model::time::{Millis, millis};
 use crate::model::whose::Whose;
+use crate::settings::Settings;
 
 /// Reports that may wait to be applied; a source that is faster waits.
 const REPORTS: usize = 16;
@@ -75,8 +74,8 @@ impl Engine {
     /// Starts a poller for each source, and the task that keeps the mesh. Only with the right to write there is one that
     /// acts; nothing is written before the operator says so.
     pub fn start(settings: &Settings, access: Option<WriteAccess>) -> anyhow::Result<Self> {
-        let sources = assemble(settings, access)?;
-        let (identities, list): (Vec<_>, Vec<_>) = sources.list.into_iter().unzip();
+        let sources = settings.connect(access)?;
+        let (identities, list): (Vec<_>, Vec<_>) = sources.sources.into_iter().unzip();
         let journal = JournalFile::new(settings.journal.clone());
         let operator = access.map(|access| {
             let (journal, name, mesh) = (journal.clone(), settings.operator_name(), settings.mesh.clone());
@@ -114,7 +113,7 @@ impl Engine {
             warden,
             journal,
             stamp: Stamp::default(),
-            watch: Watch::new(Text::new(&settings.mesh), identities, settings.limits.window),
+            watch: Watch::new(Text::new(&settings.mesh), identities, settings.window),
             judge: Judge::default(),
             published: Vec::new(),
             settings: settings.clone(),
@@ -338,7 +337,7 @@ impl Keeper {
         let quiet = self.moved.elapsed() >= QUIET;
         self.pace.send_if_modified(|pace| std::mem::replace(&mut pace.quiet, quiet) != quiet);
         // Only control planes have inboxes to be asked for.
-        let agents = if self.settings.controls.is_empty() { Arc::default() } else { picture.to_ask() };
+        let agents = if self.settings.agents_a_poll() == 0 { Arc::default() } else { picture.to_ask() };
         let known = Known { agents };
         // Who drops a picture last frees what only it holds; that is not to be the screen's business.
         self.published.retain(|picture| Arc::strong_count(picture) > 1);

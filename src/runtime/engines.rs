@@ -6,7 +6,7 @@ use futures::future::{join_all, select_all};
 
 use super::engine::{Engine, News};
 use crate::action::hand::{Purpose, WriteAccess};
-use crate::config::Settings;
+use crate::settings::Settings;
 
 /// The engines of the meshes that are open, in their order.
 pub struct Engines {

@@ -10,9 +10,9 @@ use tokio::process::Command;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::config::settings::Alarms as Wanted;
 use crate::model::event::Event;
 use crate::model::severity::Severity;
+use crate::settings::Alarms as Wanted;
 
 /// Events that may wait for the program; beyond, they are left out, and the log says so.
 const WAITING: usize = 256;

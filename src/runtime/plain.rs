@@ -11,12 +11,12 @@ use crate::app::Options;
 use crate::app::role::Role;
 use crate::app::verdict::of_picture;
 use crate::clock::steady_clock;
-use crate::config::Settings;
 use crate::mesh::derive::Picture;
 use crate::mesh::derive::sources::SourceHealth;
 use crate::model::event::Event as Happened;
 use crate::model::text::Text;
 use crate::model::time::{Millis, clock};
+use crate::settings::Settings;
 
 /// Prints until it is ended.
 pub async fn run(options: Options, meshes: Vec<Settings>) -> anyhow::Result<()> {

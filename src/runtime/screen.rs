@@ -17,7 +17,7 @@ use ratatui::Terminal;
 
 use super::thrift::Thrift;
 use crate::app::App;
-use crate::config::Settings;
+use crate::settings::Settings;
 use crate::ui::{self, Look, glyphs};
 
 type Backend = Thrift<BufWriter<Stdout>>;

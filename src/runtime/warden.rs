@@ -10,16 +10,16 @@ use tokio::task::JoinSet;
 use super::hook::Hook;
 use crate::action::run::history::{Brought, History};
 use crate::action::run::lines::{Lines, Stamp};
-use crate::config::Settings;
 use crate::mesh::Mesh;
 use crate::mesh::alarm::Alarms;
 use crate::mesh::derive::Picture;
-use crate::mesh::derive::findings::Finding;
+use crate::mesh::derive::finding::Finding;
 use crate::mesh::derive::sources::SourceHealth;
 use crate::model::event::Event;
 use crate::model::text::Text;
 use crate::model::time::Millis;
 use crate::model::whose::Whose;
+use crate::settings::Settings;
 
 /// Events that are shown.
 const SHOWN: usize = 2_000;

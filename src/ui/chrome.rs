@@ -54,7 +54,7 @@ pub fn tabs(canvas: &mut Canvas<'_, '_>, area: Rect) {
     for (i, view) in VIEWS.iter().enumerate() {
         let title = if wide { view.title } else { view.short };
         let count = match view.id {
-            crate::app::views::ViewId::Findings if worries > 0 => format!(" {worries}"),
+            crate::app::view_id::ViewId::Findings if worries > 0 => format!(" {worries}"),
             _ => String::new(),
         };
         // Ten of them fill a narrow screen to the last cell.

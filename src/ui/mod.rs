@@ -19,7 +19,7 @@ use self::theme::{Depth, Palette};
 use crate::app::mouse::HitMap;
 use crate::app::overlay::Overlay;
 use crate::app::role::Role;
-use crate::app::views::ViewId;
+use crate::app::view_id::ViewId;
 use crate::app::{App, Theme};
 
 /// The least that anything can be shown on.

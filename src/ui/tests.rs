@@ -6,8 +6,9 @@ use ratatui::buffer::Buffer;
 use strum::IntoEnumIterator;
 
 use super::*;
+use crate::app::Event;
+use crate::app::update::update;
 use crate::app::views::VIEWS;
-use crate::app::{Event, update};
 use crate::testing::{NOW, mesh, options, picture, silent_mesh, unheard, watched};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 50)];

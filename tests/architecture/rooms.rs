@@ -30,17 +30,20 @@ pub const ROOMS: &[Room] = &[
     room("data", &["model", "config", "clock", "quiet", "action::hand"], TERMINAL),
     room("data::vox", &["model", "config", "clock", "action::hand", "data"], TERMINAL),
     room("data::harn", &["model", "config", "clock", "action::hand", "data"], TERMINAL),
-    room("data::systems", &["model", "config", "clock", "action::hand", "data", "data::vox", "data::harn"], TERMINAL),
     room("app", &["model", "mesh", "action", "action::plan"], PURE),
     room(
         "ui",
         &["model", "mesh", "action", "action::plan", "app"],
         &["crossterm", "tokio", "std::fs", "std::time::SystemTime"],
     ),
-    room("demo", &["model", "clock", "data"], TERMINAL),
+    room("demo", &["model", "config", "clock", "data"], TERMINAL),
+    room("demo::vox", &["model", "config", "clock", "data", "data::vox", "demo"], TERMINAL),
+    room("demo::harn", &["model", "config", "clock", "data", "data::harn", "demo"], TERMINAL),
+    room("systems", &["config", "data", "data::vox", "data::harn", "demo", "demo::vox", "demo::harn"], TERMINAL),
+    room("settings", &["model", "mesh", "action", "action::plan", "config", "data", "app", "systems"], TERMINAL),
     room(
         "runtime",
-        &["model", "clock", "quiet", "mesh", "action", "action::plan", "config", "data", "data::systems", "app", "ui"],
+        &["model", "clock", "quiet", "mesh", "action", "action::plan", "config", "data", "app", "ui", "settings"],
         &[],
     ),
     room(
@@ -54,22 +57,12 @@ pub const ROOMS: &[Room] = &[
             "action::plan",
             "config",
             "data",
-            "data::systems",
             "app",
-            "ui",
             "demo",
+            "systems",
+            "settings",
             "runtime",
         ],
-        &[],
+        TERMINAL,
     ),
-    room("main", &["commands"], TERMINAL),
-];
-
-/// What is still to be moved: (file, what it uses).
-pub const LEFT: &[(&str, &str)] = &[
-    ("runtime/engine.rs", "crate::data::vox"),
-    ("config/", "crate::"),
-    ("demo/project.rs", "crate::data::harn"),
-    ("demo/", "crate::commands::cli"),
-    ("commands/", "crate::data::"),
 ];

@@ -48,7 +48,7 @@ fn schema() -> String {
     format!(
         "{}INSERT INTO mesh_heartbeats VALUES ('alpha', '1', unixepoch() * 1000, 'idle', 'r'),
                                               ('beta', '2', unixepoch() * 1000, 'idle', 'r');",
-        lockkeeper::demo::write::SCHEMA
+        lockkeeper::demo::vox::write::SCHEMA
     )
 }
 

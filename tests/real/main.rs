@@ -22,7 +22,7 @@ INSERT INTO distributed_locks VALUES ('file:b.rs', 'forge', '1', 4, datetime('no
 
 async fn mesh(more: &[&str]) -> Option<Sqld> {
     let server = Sqld::start(sqld::installed()?, more);
-    server.execute(&plain(lockkeeper::demo::write::SCHEMA), "").await;
+    server.execute(&plain(lockkeeper::demo::vox::write::SCHEMA), "").await;
     server.execute(MESH, "").await;
     Some(server)
 }
@@ -83,7 +83,7 @@ async fn tokens_that_may_read_write_or_nothing_any_more() {
     std::fs::write(&key, KEY).unwrap();
     let server = Sqld::start(program, &["--auth-jwt-key-file", key.to_str().unwrap()]);
     let writes = format!("{HEAD}{WRITES}");
-    server.execute(&plain(lockkeeper::demo::write::SCHEMA), &writes).await;
+    server.execute(&plain(lockkeeper::demo::vox::write::SCHEMA), &writes).await;
     server.execute(MESH, &writes).await;
     let run = |token: &str, arguments: &[&str]| {
         let file = keys.path().join("token");
@@ -175,7 +175,7 @@ async fn a_replica_is_exact_after_each_sync() {
     // Another database behind the same address.
     server.kill();
     server.run("other");
-    server.execute(&plain(lockkeeper::demo::write::SCHEMA), "").await;
+    server.execute(&plain(lockkeeper::demo::vox::write::SCHEMA), "").await;
     let sql = "INSERT INTO distributed_locks VALUES ('file:other', 'forge', '1', 4, datetime('now'), datetime('now', '+1 hour'), 'r')";
     server.execute(sql, "").await;
     let mut seen = anew.poll(&Known::default()).await;

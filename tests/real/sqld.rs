@@ -6,10 +6,10 @@ use std::process::{Child, Command, Stdio};
 use lockkeeper::clock::wall_clock;
 use lockkeeper::config::address::Address;
 use lockkeeper::config::token::Token;
+use lockkeeper::data::tls::Tls;
 use lockkeeper::data::vox::backend::{Backend, remote::Remote, replica::Replica};
 use lockkeeper::data::vox::db::VoxDb;
 use lockkeeper::data::vox::queries::Limits;
-use lockkeeper::data::vox::tls::Tls;
 
 use crate::support::wait_for;
 

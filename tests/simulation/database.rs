@@ -28,7 +28,7 @@ use lockkeeper::model::{Lock, LockTable, Message, MessageTable, Payload};
 use crate::course::{Course, Fate};
 use crate::{clock, pass};
 
-const SCHEMA: &str = include_str!("../../src/demo/schema.sql");
+const SCHEMA: &str = include_str!("../../src/demo/vox/schema.sql");
 
 const LOCK: &str =
     "SELECT holder_node, holder_agent, fence_token, expires_at FROM distributed_locks WHERE lock_key = 'k'";
@@ -213,13 +213,8 @@ fn picture(world: &World, journal: &[Entry]) -> Picture {
         holder_node: text(&row[0]).as_str().into(),
         holder_agent: text(&row[1]).as_str().into(),
         fence_token: number(&row[2]),
-        acquired_at_ms: None,
         expires_at_ms: lockkeeper::model::time::parse_sqlite(&text(&row[3])),
-        expires_at: None,
-        shared: false,
-        lease_id: None,
-        condition: None,
-        remark: None,
+        ..Lock::default()
     });
     let message = |id: i64, to: &str, row: Option<&Vec<Value>>| Message {
         table: MessageTable::A2a,

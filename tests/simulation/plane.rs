@@ -18,7 +18,7 @@ use lockkeeper::data::vox::act;
 use lockkeeper::data::vox::act::plane::{Caller, PlaneHand};
 use lockkeeper::data::vox::http::client::{CallError, Said};
 use lockkeeper::data::vox::http::wire;
-use lockkeeper::demo::control::{Plane, Shared, Tokens, router};
+use lockkeeper::demo::vox::control::{Plane, Shared, Tokens, router};
 use lockkeeper::mesh::derive::{Picture, Thresholds, derive};
 use lockkeeper::mesh::{Watch, facts};
 use lockkeeper::model::MessageTable;

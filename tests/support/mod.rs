@@ -103,11 +103,16 @@ impl Drop for Peer {
     }
 }
 
-/// Examples are built beside the tests, in `target/<profile>/examples`.
+/// The helper process of the tests.
 pub fn peer_program() -> PathBuf {
+    example("vox_peer")
+}
+
+/// Examples are built beside the tests, in `target/<profile>/examples`.
+pub fn example(name: &str) -> PathBuf {
     let me = std::env::current_exe().expect("this test's own path");
     let profile = me.ancestors().nth(2).expect("target/<profile>");
-    profile.join("examples").join(if cfg!(windows) { "vox_peer.exe" } else { "vox_peer" })
+    profile.join("examples").join(name).with_extension(std::env::consts::EXE_EXTENSION)
 }
 
 /// A database made by `sql` in a folder of its own.

@@ -15,23 +15,22 @@ use axum::response::{IntoResponse as _, Response};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use lockkeeper::action::plan::Policy;
 use lockkeeper::app::keymap::{Binding, Keymap};
-use lockkeeper::app::{App, Calls, Event, Options, Theme, Watched, update};
+use lockkeeper::app::update::update;
+use lockkeeper::app::{App, Calls, Event, Options, Theme, Watched};
 use lockkeeper::clock::wall_clock;
-use lockkeeper::config::address::Address;
 use lockkeeper::config::file::File;
-use lockkeeper::config::settings::{Control, Database};
-use lockkeeper::config::{Layers, Settings, locate::Surroundings};
 use lockkeeper::data::poller::attempt;
 use lockkeeper::data::source::Known;
-use lockkeeper::data::systems::assemble;
-use lockkeeper::demo::control::{self, Plane, Tokens};
-use lockkeeper::demo::hrana;
-use lockkeeper::demo::world::{Shape, World};
-use lockkeeper::demo::write::Writer;
+use lockkeeper::demo::vox::control;
+use lockkeeper::demo::vox::control::{Plane, Tokens};
+use lockkeeper::demo::vox::hrana;
+use lockkeeper::demo::vox::world::{Shape, World};
+use lockkeeper::demo::vox::write::Writer;
 use lockkeeper::mesh::Watch;
 use lockkeeper::mesh::derive::{Judge, Picture, Thresholds};
 use lockkeeper::model::report::Report;
 use lockkeeper::model::text::{Text, is_hidden};
+use lockkeeper::settings::Settings;
 use lockkeeper::ui::theme::Depth;
 use lockkeeper::ui::{self, Look};
 use proptest::prelude::*;
@@ -200,7 +199,7 @@ static QUIET: std::sync::Once = std::sync::Once::new();
 /// One look at what the settings name, however it ends.
 async fn look(settings: &Settings) -> Picture {
     QUIET.call_once(lockkeeper::quiet::install);
-    let (identities, mut sources): (Vec<_>, Vec<_>) = assemble(settings, None).unwrap().list.into_iter().unzip();
+    let (identities, mut sources): (Vec<_>, Vec<_>) = settings.connect(None).unwrap().sources.into_iter().unzip();
     let mut watch = Watch::new(Text::new("m"), identities, 2_000);
     for (source, poller) in sources.iter_mut().enumerate() {
         if let Ok(observation) = attempt(poller.as_mut(), &Known::default(), Duration::from_secs(20)).await {
@@ -209,10 +208,6 @@ async fn look(settings: &Settings) -> Picture {
     }
     let touched = watch.take_touched();
     Judge::default().judge(&watch, &touched, wall_clock(), &Thresholds::default(), 1_000)
-}
-
-fn settings() -> Settings {
-    Settings::resolve(&Layers::default(), None, &Surroundings::default()).unwrap()
 }
 
 fn key() -> impl Strategy<Value = Event> {
@@ -246,8 +241,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let database = runtime.block_on(support::database(folder.path(), &sql(&rows)));
-        let mut settings = settings();
-        settings.databases = vec![Database::File { path: database, direct: true }];
+        let settings = Settings::given(&[("db", database.to_str().unwrap()), ("db_access", "direct")]).unwrap();
         let picture = runtime.block_on(look(&settings));
         let json = lockkeeper::commands::json::snapshot(&picture, None);
         let parsed = serde_json::from_str::<serde_json::Value>(&json);
@@ -272,8 +266,7 @@ proptest! {
             let base = format!("http://{}", listener.local_addr().unwrap());
             let answer = move || async move { (axum::http::StatusCode::from_u16(status).unwrap(), body).into_response() };
             tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
-            let mut settings = settings();
-            settings.controls = vec![Control { base: Address::of_control(&base).unwrap(), token: None }];
+            let settings = Settings::given(&[("control", base.as_str())]).unwrap();
             look(&settings).await
         });
         shown(picture);
@@ -290,9 +283,7 @@ proptest! {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let base = format!("http://{}", listener.local_addr().unwrap());
             tokio::spawn(async move { axum::serve(listener, router).await });
-            let mut settings = settings();
-            settings.databases = vec![Database::Remote { url: Address::of_database(&base).unwrap(), token: None }];
-            settings.controls = vec![Control { base: Address::of_control(&base).unwrap(), token: None }];
+            let settings = Settings::given(&[("db", base.as_str()), ("control", base.as_str())]).unwrap();
             look(&settings).await
         });
         shown(picture);
@@ -301,9 +292,9 @@ proptest! {
     /// Files of anything: configuration, bindings, journal, history.
     #[test]
     fn files_of_anything(text in any::<String>(), lines in prop::collection::vec(json(), 0..6), words in prop::collection::vec(any::<String>(), 0..4)) {
-        let _ = File::parse(&text, Path::new("c.toml"));
+        let _ = File::parse(&text, Path::new("c.toml"), &lockkeeper::systems::table());
         let toml = format!("{text} = {}\n[keys]\n\"{text}\" = [\"{text}\"]\n", lines.first().cloned().unwrap_or_default());
-        let _ = File::parse(&toml, Path::new("c.toml"));
+        let _ = File::parse(&toml, Path::new("c.toml"), &lockkeeper::systems::table());
         let _ = Keymap::with(&[Binding { command: "release".into(), keys: words, place: text.clone() }]);
         let lines: Vec<String> = lines.iter().map(ToString::to_string).chain([text]).collect();
         let _ = lockkeeper::model::journal::read(lines.iter().map(String::as_str));

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use lockkeeper::clock::wall_clock;
-use lockkeeper::data::harn::places::Project;
+use lockkeeper::settings::Settings;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{json, key, look, quoted, settings, shown, value, walk_through};
+use super::{json, key, look, quoted, shown, value, walk_through};
 
 /// The tables of the contract.
 const TABLES: &str = "
@@ -242,9 +242,9 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         runtime.block_on(made.write(folder.path()));
-        let mut settings = settings();
-        settings.projects = vec![Project::at(folder.path(), None, None)];
-        settings.host_leases = Some(folder.path().join("leases.sqlite"));
+        let (project, leases) = (folder.path(), folder.path().join("leases.sqlite"));
+        let given = [("harn.dir", project.to_str().unwrap()), ("harn.host_leases", leases.to_str().unwrap())];
+        let settings = Settings::given(&given).unwrap();
         let picture = runtime.block_on(look(&settings));
         prop_assert!(picture.mesh.sources.iter().all(|source| source.health.last_ok_ms.is_some()), "all were read");
         for i in 0..made.locks.len() {

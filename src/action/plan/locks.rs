@@ -64,7 +64,7 @@ impl Planner<'_> {
             let instead = match view.lock.table {
                 LockTable::ExecLease => Some("an execution lease is revoked, not released".to_owned()),
                 LockTable::Claim => Some("a claim stands in a log that is only added to: its owner gives it up".into()),
-                LockTable::Host => Some(host_lease_command(view)),
+                LockTable::Host => Some(elsewhere(view)),
                 _ => None,
             };
             if let Some(instead) = instead {
@@ -140,7 +140,7 @@ impl Planner<'_> {
                 Some(_) => {}
             }
         }
-        let next = view.next_in_line(self.picture);
+        let next = self.picture.next_in_line(view);
         let then = then(next);
         let what = match mode {
             Mode::FenceOff => format!(
@@ -205,7 +205,7 @@ impl Planner<'_> {
                 "it has not run out: its holder checks nothing but the directory, and cannot be fenced off".into()
             );
         }
-        let then = then(view.next_in_line(self.picture));
+        let then = then(self.picture.next_in_line(view));
         plan.mode = Some(plan.mode.unwrap_or(Mode::Delete));
         plan.note(
             "under the guard that others respect, looked at again, moved aside, looked at once more, then deleted",
@@ -353,20 +353,12 @@ fn then(next: Option<&Waiter>) -> String {
     )
 }
 
-/// What an operator runs to end a lease on a machine.
-fn host_lease_command(view: &LockView) -> String {
-    let quote = |word: &str| {
-        let plain = !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-        if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
-    };
-    let mut parts = view.lock.lock_key.raw().splitn(3, ':');
-    let mut part = |usual: &str| quote(parts.next().unwrap_or(usual));
-    let (host, class, domain) = (part(""), part(""), part("default"));
-    let id = quote(view.lock.lease_id.as_ref().map_or("", |id| id.raw()));
-    format!(
-        "it is ended by: harn host lease release --host {host} --resource-class {class} --domain {domain} --lease-id {id} \
-         --json"
-    )
+/// What is ended by a command of its own system is left to it.
+fn elsewhere(view: &LockView) -> String {
+    match &view.lock.ended_by {
+        Some(command) => format!("it is ended by: {command}"),
+        None => "its own system ends it".into(),
+    }
 }
 
 /// The mode that is used unless the operator chooses another.

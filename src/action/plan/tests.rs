@@ -428,7 +428,7 @@ fn a_lock_that_two_repositories_have_is_named_with_its_own() {
 fn leases_of_nodes_that_left_and_marks_that_were_forgotten_are_findings() {
     let sentences = |mesh: Watch| {
         let seen = picture(mesh, NOW);
-        let of = |f: &&std::sync::Arc<crate::mesh::derive::findings::Finding>| {
+        let of = |f: &&std::sync::Arc<crate::mesh::derive::finding::Finding>| {
             matches!(f.rule, "lease-orphaned" | "mark-forgotten")
         };
         seen.findings.iter().filter(of).map(|f| f.sentence.to_string()).collect::<Vec<_>>()
@@ -461,7 +461,7 @@ fn claims_that_lie_are_findings() {
     let lies = |mesh: Watch| {
         let seen = picture(mesh, NOW);
         let rules = ["heartbeat-idle", "lock-early", "lease-twice", "holder-unheard"];
-        let of = |f: &&std::sync::Arc<crate::mesh::derive::findings::Finding>| rules.contains(&f.rule);
+        let of = |f: &&std::sync::Arc<crate::mesh::derive::finding::Finding>| rules.contains(&f.rule);
         seen.findings.iter().filter(of).map(|f| f.sentence.to_string()).collect::<Vec<_>>()
     };
     let held =

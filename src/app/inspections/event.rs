@@ -2,7 +2,7 @@
 
 use crate::app::inspect::Inspection;
 use crate::app::role::{Role, State};
-use crate::app::views::ViewId;
+use crate::app::view_id::ViewId;
 use crate::mesh::alarm::identity;
 use crate::mesh::derive::Picture;
 use crate::model::event::Event;

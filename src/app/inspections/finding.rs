@@ -2,9 +2,9 @@
 
 use crate::app::inspect::Inspection;
 use crate::app::role::Role;
-use crate::app::views::ViewId;
+use crate::app::view_id::ViewId;
 use crate::mesh::derive::Picture;
-use crate::mesh::derive::findings::Finding;
+use crate::mesh::derive::finding::Finding;
 use crate::mesh::derive::rules::RULES;
 use crate::model::time::{Millis, short};
 

@@ -4,7 +4,7 @@ use super::{as_of, findings, log_entries, messages, named_node};
 use crate::app::inspect::Inspection;
 use crate::app::role::Role;
 use crate::mesh::derive::Picture;
-use crate::mesh::derive::findings::Subject;
+use crate::mesh::derive::finding::Subject;
 use crate::mesh::derive::locks::LockView;
 use crate::mesh::derive::messages::MessageState;
 use crate::model::LockTable;
@@ -82,7 +82,7 @@ fn queue(page: &mut Inspection, view: &LockView, picture: &Picture, now: Millis)
         page.text(line, Role::Warn);
         page.text(format!("     {}", evidence.join("; ")), Role::Dim);
     }
-    let next = view.next_in_line(picture);
+    let next = picture.next_in_line(view);
     let next = match next {
         Some(waiter) => format!("if it is freed now: agent {} is next in line", waiter.agent),
         None => "if it is freed now: nobody who waits is alive".into(),

@@ -5,7 +5,7 @@ use crate::app::inspect::Inspection;
 use crate::app::role::Role;
 use crate::mesh::derive::Picture;
 use crate::mesh::derive::chain::LogView;
-use crate::mesh::derive::findings::Subject;
+use crate::mesh::derive::finding::Subject;
 use crate::model::time::Millis;
 
 /// Everything about an entry.

@@ -3,9 +3,9 @@
 use super::{as_of, findings, messages, node_link};
 use crate::app::inspect::Inspection;
 use crate::app::role::Role;
-use crate::app::views::ViewId;
+use crate::app::view_id::ViewId;
 use crate::mesh::derive::Picture;
-use crate::mesh::derive::findings::Subject;
+use crate::mesh::derive::finding::Subject;
 use crate::mesh::derive::messages::MessageView;
 use crate::model::Payload;
 use crate::model::time::Millis;

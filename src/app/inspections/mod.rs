@@ -13,7 +13,7 @@ pub mod wait;
 
 use super::inspect::Inspection;
 use super::role::{Role, State};
-use super::views::ViewId;
+use super::view_id::ViewId;
 use crate::mesh::derive::Picture;
 use crate::mesh::derive::nodes::NodeView;
 use crate::model::text::Text;
@@ -102,7 +102,7 @@ fn log_entries(
 }
 
 /// Links to findings about a thing.
-fn findings(page: &mut Inspection, picture: &Picture, fits: impl Fn(&crate::mesh::derive::findings::Subject) -> bool) {
+fn findings(page: &mut Inspection, picture: &Picture, fits: impl Fn(&crate::mesh::derive::finding::Subject) -> bool) {
     let found: Vec<_> = picture.findings.iter().filter(|f| fits(&f.subject)).collect();
     if found.is_empty() {
         return;

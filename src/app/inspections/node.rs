@@ -3,9 +3,9 @@
 use super::{MOST, as_of, findings, log_entries, messages, more};
 use crate::app::inspect::Inspection;
 use crate::app::role::{Role, State};
-use crate::app::views::ViewId;
+use crate::app::view_id::ViewId;
 use crate::mesh::derive::Picture;
-use crate::mesh::derive::findings::Subject;
+use crate::mesh::derive::finding::Subject;
 use crate::mesh::derive::messages::MessageState;
 use crate::mesh::derive::nodes::NodeView;
 use crate::model::time::{Millis, short};

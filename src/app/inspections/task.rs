@@ -3,9 +3,9 @@
 use super::{findings, log_entries, named_node};
 use crate::app::inspect::Inspection;
 use crate::app::role::Role;
-use crate::app::views::ViewId;
+use crate::app::view_id::ViewId;
 use crate::mesh::derive::Picture;
-use crate::mesh::derive::findings::Subject;
+use crate::mesh::derive::finding::Subject;
 use crate::mesh::derive::tasks::TaskView;
 use crate::model::time::Millis;
 

@@ -3,7 +3,7 @@
 use super::log_entries;
 use crate::app::inspect::Inspection;
 use crate::app::role::{Role, State};
-use crate::app::views::ViewId;
+use crate::app::view_id::ViewId;
 use crate::mesh::derive::Picture;
 use crate::mesh::derive::graph::WaitRow;
 use crate::model::time::Millis;

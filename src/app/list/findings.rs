@@ -3,7 +3,7 @@
 use super::{Cell, Column, Items, Rows, Sort};
 use crate::app::inspections;
 use crate::app::role::Role;
-use crate::mesh::derive::findings::Finding;
+use crate::mesh::derive::finding::Finding;
 use crate::model::time::{Millis, short};
 
 /// Everything that is wrong.

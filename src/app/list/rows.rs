@@ -3,11 +3,11 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::{Cell, Column, ColumnInfo, Head, List, Sort};
+use super::column::{Cell, Column, ColumnInfo, Head, List, Sort};
 use crate::app::inspect::Inspection;
 use crate::app::scene::{Key, Row, Scene};
 use crate::mesh::derive::Picture;
-use crate::mesh::derive::only::may_be_of;
+use crate::mesh::derive::scope::may_be_of;
 use crate::mesh::shelf::Shelf;
 use crate::model::observation::Presence;
 use crate::model::source::Aspect;

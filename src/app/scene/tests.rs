@@ -6,8 +6,9 @@ use super::*;
 use crate::app::acts::ACTS;
 use crate::app::command::Command;
 use crate::app::overlay::Overlay;
-use crate::app::views::ViewId;
-use crate::app::{App, Calls, Effect, Event, update};
+use crate::app::update::update;
+use crate::app::view_id::ViewId;
+use crate::app::{App, Calls, Effect, Event};
 use crate::model::severity::Severity;
 use crate::testing::{NOW, mesh, options, picture, silent_mesh, unheard, watched};
 

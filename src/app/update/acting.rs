@@ -8,7 +8,7 @@ use super::super::command::Command;
 use super::super::overlay::{Overlay, Picker};
 use super::super::preview::{Preview, Running, Standing, StepState, Typing};
 use super::super::role::Role;
-use super::super::views::ViewId;
+use super::super::view_id::ViewId;
 use super::super::{App, Asked, Effect};
 use crate::action::plan::Intent;
 use crate::model::outcome::{Progress, Verdict};

@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::super::role::Role;
 use super::super::scene::Key;
 use super::super::verdict;
-use super::super::views::ViewId;
+use super::super::view_id::ViewId;
 use super::super::{App, Effect};
 use crate::mesh::alarm::identity;
 use crate::mesh::derive::Picture;
-use crate::mesh::derive::findings::Finding;
+use crate::mesh::derive::finding::Finding;
 use crate::model::event::Event;
 use crate::model::text::scrub;
 

@@ -7,7 +7,8 @@ use strum::IntoEnumIterator;
 use super::super::command::Command;
 use super::super::overlay::{Inspector, Overlay};
 use super::super::role::Role;
-use super::super::views::{VIEWS, ViewId};
+use super::super::view_id::ViewId;
+use super::super::views::VIEWS;
 use super::super::{App, Effect, Frozen, Theme};
 
 /// Intervals that `+` and `-` step through, in ms.

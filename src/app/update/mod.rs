@@ -14,7 +14,8 @@ use tui_input::InputRequest;
 use super::overlay::Overlay;
 use super::preview::Typing;
 use super::role::Role;
-use super::views::{VIEWS, ViewId};
+use super::view_id::ViewId;
+use super::views::VIEWS;
 use super::{App, Effect, Event, Toast};
 use crate::mesh::derive::Picture;
 

@@ -10,7 +10,8 @@ use super::super::overlay::{Inspector, Overlay};
 use super::super::palette::{Choice, entries};
 use super::super::role::Role;
 use super::super::scene::Key;
-use super::super::views::{VIEWS, ViewId};
+use super::super::view_id::ViewId;
+use super::super::views::VIEWS;
 use super::super::{App, Effect};
 
 impl App {

@@ -8,7 +8,7 @@ use super::super::overlay::Overlay;
 use super::super::palette::entries;
 use super::super::scene::Key;
 use super::super::{App, Effect};
-use crate::app::views::ViewId;
+use crate::app::view_id::ViewId;
 
 /// Rows that one notch of the wheel moves.
 const NOTCH: isize = 3;

@@ -213,18 +213,25 @@ fn lease(row: &[Value]) -> Lock {
     Lock {
         table: LockTable::Host,
         lock_key: key(row),
-        repository_id: Text::default(),
         holder_node: Text::new(text(row, 4)),
         holder_agent: Text::new(text(row, 4)),
-        fence_token: None,
         acquired_at_ms: instant(row, 5),
         expires_at_ms: instant(row, 6),
-        expires_at: None,
-        shared: false,
         lease_id: Some(Text::new(text(row, 3))),
-        condition: None,
         remark: (!remark.is_empty()).then(|| remark.into()),
+        ended_by: Some(ended_by(row).into()),
+        ..Lock::default()
     }
+}
+
+/// The command that ends a lease.
+fn ended_by(row: &[Value]) -> String {
+    let quote = |word: &str| {
+        let plain = !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    };
+    let [host, class, domain, id] = [0, 1, 2, 3].map(|column| quote(text(row, column)));
+    format!("harn host lease release --host {host} --resource-class {class} --domain {domain} --lease-id {id} --json")
 }
 
 fn waiter(row: &[Value]) -> Wait {

@@ -324,17 +324,14 @@ fn held(claim: &Claim, state: ClaimState, until_ms: Millis) -> Lock {
     Lock {
         table: LockTable::Claim,
         lock_key: Text::new(&claim.work_key),
-        repository_id: Text::default(),
         holder_node: claim.actor.id.clone(),
         holder_agent: claim.actor.agent.clone(),
-        fence_token: None,
         acquired_at_ms: Some(claim.proposed_ms),
         expires_at_ms: Some(until_ms),
-        expires_at: None,
-        shared: false,
         lease_id: Some(Text::new(&claim.id)),
         condition: (state == ClaimState::Conflicted).then_some(Condition::Contested),
         remark: Some(state.to_string().into()),
+        ..Lock::default()
     }
 }
 

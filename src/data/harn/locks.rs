@@ -163,17 +163,8 @@ fn unheld(lock_key: Text, record: Option<&Record>) -> Lock {
     Lock {
         table: LockTable::Directory,
         lock_key,
-        repository_id: Text::default(),
-        holder_node: Text::default(),
-        holder_agent: Text::default(),
-        fence_token: None,
-        acquired_at_ms: None,
-        expires_at_ms: None,
-        expires_at: None,
-        shared: false,
         lease_id: record.and_then(|r| r.token.as_deref()).map(Text::new),
-        condition: None,
-        remark: None,
+        ..Lock::default()
     }
 }
 

@@ -15,6 +15,7 @@ pub mod message;
 pub mod places;
 pub mod process;
 pub mod store;
+pub mod system;
 pub mod walk;
 pub mod watch;
 

@@ -12,9 +12,9 @@ use libsql_hrana::proto::{
 use secrecy::{ExposeSecret, SecretString};
 
 use super::http::body::{self, BodyError};
-use super::tls::Tls;
 use crate::config::address::Address;
 use crate::data::sqlite::Rows;
+use crate::data::tls::Tls;
 use crate::model::source::Fault;
 use crate::model::text::{Text, truncate_bytes};
 

@@ -7,13 +7,14 @@ pub mod db;
 pub mod hrana;
 pub mod http;
 pub mod pages;
+pub mod places;
 pub mod queries;
 pub mod registry;
 pub mod row;
 pub mod schema;
 pub mod snapshot;
+pub mod system;
 pub mod tables;
-pub mod tls;
 pub mod track;
 mod witness;
 

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::mesh::derive::findings::{Acknowledged, Finding, Life};
+use crate::mesh::derive::finding::{Acknowledged, Finding, Life};
 use crate::model::event::{Event, Kind, SCHEMA};
 use crate::model::severity::Severity;
 use crate::model::text::{Text, truncate_bytes};

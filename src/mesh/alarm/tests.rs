@@ -5,11 +5,12 @@ use std::slice::from_ref;
 use proptest::prelude::*;
 
 use super::*;
-use crate::mesh::derive::findings::Subject;
+use crate::mesh::derive::finding::Subject;
 use crate::model::time::SECOND;
 
 fn finding(name: &str, severity: Severity) -> Arc<Finding> {
     Arc::new(Finding {
+        order: 0,
         rule: "node-dead",
         severity,
         subject: Subject::Node(name.into()),

@@ -1,4 +1,4 @@
-//! What is wrong: one rule a kind of trouble, one sentence a case, and the evidence it rests on.
+//! The findings of a mesh, kept as the things change that they are about.
 
 use crate::model::severity::Severity;
 use std::cmp::Reverse;
@@ -7,121 +7,17 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::finding::Finding;
 use super::locks::LockView;
 use super::messages::{MessageView, Turn};
 use super::nodes::NodeView;
+use super::picture::Picture;
+use super::rules::Check;
 use super::rules::RULES;
 use super::tasks::TaskView;
-use super::{Picture, Thresholds};
+use super::thresholds::Thresholds;
 use crate::model::text::Text;
 use crate::model::time::Millis;
-
-/// What a finding is about, so that the screen can lead there.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Subject {
-    Mesh,
-    Source(Text),
-    Node(Text),
-    /// The keys of the views.
-    Lock(String),
-    Message(String),
-    Task(String),
-    Log(String),
-}
-
-impl Subject {
-    /// The kind of thing, for people and JSON.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Mesh => "mesh",
-            Self::Source(_) => "source",
-            Self::Node(_) => "node",
-            Self::Lock(_) => "lock",
-            Self::Message(_) => "message",
-            Self::Task(_) => "task",
-            Self::Log(_) => "oplog",
-        }
-    }
-
-    /// The thing's key.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        match self {
-            Self::Mesh => "",
-            Self::Source(name) | Self::Node(name) => name.raw(),
-            Self::Lock(key) | Self::Message(key) | Self::Task(key) | Self::Log(key) => key,
-        }
-    }
-}
-
-/// Who said that a finding is known, and until when that holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Acknowledged {
-    pub by: Text,
-    /// Until it is cleared, where nothing is said.
-    pub until_ms: Option<Millis>,
-}
-
-/// Where a finding is in its life.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Life {
-    pub raised_ms: Millis,
-    /// How often it was raised, as far as is remembered.
-    pub times: u32,
-    pub acknowledged: Option<Acknowledged>,
-}
-
-/// One case of trouble.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Finding {
-    pub rule: &'static str,
-    pub severity: Severity,
-    pub subject: Subject,
-    /// The subject's name, for people.
-    pub name: Text,
-    /// What is wrong with it, in one sentence. Ages are left to the screen, so that it does not flicker.
-    pub sentence: Text,
-    /// What the judgement rests on.
-    pub evidence: Vec<Text>,
-    /// Since when it is an alarm, and who knows of it; nothing where findings are not followed.
-    pub life: Option<Arc<Life>>,
-}
-
-impl Finding {
-    /// Whether somebody said that it is known.
-    #[must_use]
-    pub fn acknowledged(&self) -> Option<&Acknowledged> {
-        self.life.as_ref()?.acknowledged.as_ref()
-    }
-
-    /// A name that stays while the trouble does.
-    #[must_use]
-    pub fn key(&self) -> String {
-        // The rule's rank comes first, so that equals stand in the order of the registry.
-        format!("{:02}\u{1}{}\u{1}{}\u{1}{}", order(self.rule), self.rule, self.subject.kind(), self.subject.key())
-    }
-}
-
-/// A kind of trouble.
-pub struct Rule {
-    /// Its name, e.g. `node-dead`.
-    pub name: &'static str,
-    /// What it means in general.
-    pub summary: &'static str,
-    /// Finds its cases.
-    pub check: Check,
-}
-
-/// What a rule looks at. Rules that look at one thing are asked again only when that thing is judged otherwise.
-pub enum Check {
-    /// The picture as a whole.
-    Mesh(fn(&Picture, &Thresholds, &mut Vec<Finding>)),
-    Node(fn(&NodeView) -> Option<Finding>),
-    Lock(fn(&LockView, &Thresholds, Millis) -> Option<Finding>),
-    Message(fn(&MessageView) -> Option<Finding>),
-    Task(fn(&TaskView) -> Option<Finding>),
-}
 
 /// A finding in its order: worst first, then by rule and name, so that nothing jumps.
 #[derive(Debug, Clone)]
@@ -130,7 +26,7 @@ struct Ranked(Arc<Finding>, usize, u32);
 impl Ranked {
     /// `place` tells apart two things of one name.
     fn new(finding: Arc<Finding>, place: u32) -> Self {
-        let order = order(finding.rule);
+        let order = finding.order;
         Self(finding, order, place)
     }
 
@@ -219,7 +115,7 @@ impl Book {
                 check(picture, thresholds, &mut found);
             }
             for finding in &mut found[from..] {
-                finding.rule = rule.name;
+                (finding.rule, finding.order) = (rule.name, order(rule.name));
             }
         }
         let same = found.len() == self.of_mesh.len() && found.iter().zip(&self.of_mesh).all(|(a, b)| *a == **b);
@@ -258,7 +154,7 @@ fn take<V, C>(
     for (place, _, now) in turns {
         let named = |(rule, check): &(&'static str, C)| {
             let finding = ask(check, now.as_ref()?)?;
-            Some(Finding { rule, ..finding })
+            Some(Finding { rule, order: order(rule), ..finding })
         };
         let found: Vec<Finding> = checks.iter().filter_map(named).collect();
         let before = known.remove(place).unwrap_or_default();

@@ -16,6 +16,7 @@ use petgraph::graph::DiGraph;
 use super::locks::{LockState, LockView};
 use super::queues::Waiter;
 
+use self::names::small;
 pub use self::names::{Line, Numbers};
 use crate::model::text::Text;
 use crate::model::time::Millis;
@@ -127,11 +128,6 @@ impl Wait {
     fn lock(self) -> usize {
         self.lock as usize
     }
-}
-
-/// Places are counted in 32 bits: rows are many.
-fn small(index: usize) -> u32 {
-    u32::try_from(index).unwrap_or(u32::MAX)
 }
 
 /// Who waits for whom, agents in the order of their names.

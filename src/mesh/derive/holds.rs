@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::Look;
 use super::agenda::Agenda;
+use super::context::Look;
 use super::graph::{self, Line, Numbers, WaitGraph};
 use super::homes::{At, Homes};
 use super::locks::{LockState, LockView, state};

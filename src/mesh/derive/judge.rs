@@ -9,6 +9,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::chain::{self, LogView};
+use super::context::Look;
 use super::findings::Book;
 use super::graph::WaitGraph;
 use super::holds::{Locks, Reasons};
@@ -17,21 +18,18 @@ use super::locks::LockView;
 use super::messages::{MessageState, MessageView, Messages, Turn};
 use super::nodes::{Holdings, NodeView, Nodes, Places, key_in};
 use super::notes::{Changes, Tasks};
+use super::picture::{Counts, Marked, NODES, Picture, SCREENFUL, Stuck};
 use super::queues::Queues;
 use super::resource::Names;
 use super::sources;
 use super::tasks::{TaskState, TaskView};
-use super::{Counts, Look, Marked, Picture, Stuck, Thresholds};
+use super::thresholds::Thresholds;
 use crate::mesh::{Mesh, Touched, Watch};
 use crate::model::text::Text;
 use crate::model::time::Millis;
 
-/// Rows that stand out are kept to this many: more than any screen shows at once.
-pub(super) const SCREENFUL: usize = 64;
 /// Names of agents that are kept; beyond, everything is judged anew, without those that are gone.
 const NAMES: usize = 500_000;
-/// Nodes on one screen: a glyph each.
-pub(super) const NODES: usize = 4_096;
 
 /// Everything judged so far.
 #[derive(Debug, Default)]

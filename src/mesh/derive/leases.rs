@@ -73,17 +73,11 @@ pub(super) fn as_locks(leases: &[LeaseView], now_ms: Millis, margin: Millis) -> 
             lock: Arc::new(Lock {
                 table: LockTable::ExecLease,
                 lock_key: lease.scope_key.clone(),
-                repository_id: Text::default(),
                 holder_node: lease.holder_node_id.clone(),
-                holder_agent: Text::default(),
-                fence_token: None,
                 acquired_at_ms: lease.granted_at_ms,
                 expires_at_ms: lease.expires_at_ms,
-                expires_at: None,
-                shared: false,
                 lease_id: Some(lease.lease_id.clone()),
-                condition: None,
-                remark: None,
+                ..Lock::default()
             }),
             source: view.source.clone(),
             holder_staleness: view.holder_staleness,

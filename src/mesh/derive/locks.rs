@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use strum::{Display, EnumIter, IntoStaticStr};
 
-use super::Look;
+use super::context::Look;
 use super::queues::Waiter;
 use super::staleness::Staleness;
 use crate::mesh::fences::Fences;
@@ -120,12 +120,6 @@ impl LockView {
     #[must_use]
     pub fn held_ms(&self, now_ms: Millis) -> Option<Millis> {
         self.acquired_ms.map(|at| self.as_of_ms.unwrap_or(now_ms) - at)
-    }
-
-    /// The first in the queue that is not on a node that is gone.
-    #[must_use]
-    pub fn next_in_line(&self, picture: &super::Picture) -> Option<&Waiter> {
-        self.waiters.iter().find(|w| !picture.agent_staleness(&w.agent).is_gone())
     }
 
     /// A name that stays while the lock does: table, repository and key.

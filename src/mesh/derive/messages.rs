@@ -7,8 +7,9 @@ use foldhash::fast::RandomState;
 use strum::{Display, EnumIter, IntoStaticStr};
 
 use super::agenda::Agenda;
+use super::context::Look;
 use super::homes::Homes;
-use super::{Look, Thresholds};
+use super::thresholds::Thresholds;
 use crate::mesh::Touched;
 use crate::mesh::shelf::Shelf;
 use crate::model::text::Text;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::Look;
 use super::agenda::Agenda;
+use super::context::Look;
 use super::messages::Turn;
 use super::sources::SourceView;
 use super::staleness::{Staleness, by_patience, misses, turns, window};

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use serde_json::Value;
 
-use super::Look;
 use super::chain::LogView;
+use super::context::Look;
 use super::leases::LeaseView;
 use super::messages::{MessageState, MessageView, Turn};
 use super::nodes::{NodeView, Nodes};

@@ -7,38 +7,16 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::judge::{NODES, SCREENFUL};
 use super::locks::{LockState, LockView};
 use super::messages::{MessageState, MessageView};
 use super::nodes::NodeView;
+use super::picture::{Counts, Marked, Picture, Stuck};
+use super::picture::{NODES, SCREENFUL};
+use super::scope::{Only, may_be_of};
 use super::tasks::TaskState;
-use super::{Counts, Marked, Picture, Stuck};
 use crate::mesh::shelf::Shelf;
 use crate::model::text::Text;
 use crate::model::time::Millis;
-
-/// Which repository a picture is of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Only {
-    pub repository: Text,
-    /// Whether anything names it. What nothing names is not well: it is not there.
-    pub known: bool,
-}
-
-impl Only {
-    /// That nothing names it, where that is so.
-    #[must_use]
-    pub fn unknown(&self) -> Option<String> {
-        (!self.known).then(|| format!("nothing here names repository {}", self.repository))
-    }
-}
-
-/// Whether something may be of a repository.
-#[must_use]
-pub fn may_be_of(id: &Text, repository: &str) -> bool {
-    let hash = |s: &str| s.len() == 16 && s.bytes().all(|b| b.is_ascii_hexdigit());
-    *id == repository || id.is_empty() || hash(id.raw()) != hash(repository)
-}
 
 impl Picture {
     /// The same of one repository. `before` is an earlier whole picture, and what it was made into: what did not change

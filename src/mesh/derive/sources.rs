@@ -2,7 +2,7 @@
 
 use strum::{Display, IntoStaticStr};
 
-use super::Thresholds;
+use super::thresholds::Thresholds;
 use crate::mesh::Mesh;
 use crate::model::report::State;
 use crate::model::time::Millis;

@@ -5,8 +5,10 @@ use proptest::prelude::*;
 use super::locks::LockState;
 use super::sources::SourceHealth;
 use super::*;
+use crate::mesh::derive::staleness::Staleness;
 use crate::model::observation::{Change, ClockSample, Observation};
 use crate::model::report::Report;
+use crate::model::time::MINUTE;
 use crate::model::{LockTable, MessageTable};
 use crate::testing::{HOSTILE, NOW, heartbeat, lock, mesh, message, picture, registered, silent_mesh, unheard};
 

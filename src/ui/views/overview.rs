@@ -10,7 +10,7 @@ use crate::app::mouse::Hit;
 use crate::app::role::{Role, State};
 use crate::app::scene::{Key, Scene};
 use crate::app::verdict::worst_first;
-use crate::app::views::ViewId;
+use crate::app::view_id::ViewId;
 use crate::mesh::derive::locks::{LockState, LockView};
 use crate::mesh::derive::sources::SourceHealth;
 use crate::mesh::derive::{Picture, Stuck};

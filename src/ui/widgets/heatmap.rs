@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::app::mouse::Hit;
 use crate::app::role::{Role, State};
 use crate::app::scene::Key;
-use crate::app::views::ViewId;
+use crate::app::view_id::ViewId;
 use crate::mesh::derive::nodes::NodeView;
 use crate::mesh::derive::staleness::Staleness;
 use crate::model::text::fit;

@@ -20,7 +20,8 @@ fn open(database: &Path) -> Vec<File> {
 
 /// Writes one heartbeat for each line on standard input, never without the lock.
 pub async fn hold(database: &Path) {
-    let connection = lockkeeper::demo::write::Writer::create(database).await.expect("a database").into_connection();
+    let connection =
+        lockkeeper::demo::vox::write::Writer::create(database).await.expect("a database").into_connection();
     beat(&connection, 0).await;
     let lock = "INSERT INTO distributed_locks VALUES ('k', 'node-0', '1', 3, datetime('now'), datetime('now', '+1 hour'), 'r')";
     connection.execute(lock, ()).await.expect("a lock");

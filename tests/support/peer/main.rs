@@ -40,7 +40,7 @@ async fn main() {
         ["open", database] => agents::open_files(Path::new(database)),
         ["storm", database, seed] => storm::storm(Path::new(database), seed.parse().expect("a seed")).await,
         ["hrana", database, token, port @ ..] => {
-            let router = lockkeeper::demo::hrana::router(Path::new(database), None);
+            let router = lockkeeper::demo::vox::hrana::router(Path::new(database), None);
             server::serve(router, token, port.first().unwrap_or(&"0")).await;
         }
         ["plane", token, port @ ..] => {

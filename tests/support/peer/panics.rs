@@ -1,12 +1,11 @@
 //! What the console leaves behind when it panics.
 
-use lockkeeper::config::locate::Surroundings;
-use lockkeeper::config::{Layers, Settings};
 use lockkeeper::runtime::screen::Screen;
+use lockkeeper::settings::Settings;
 
 /// Takes the terminal, lets a background thread panic (which must leave the screen alone), then panics.
 pub fn panics() {
-    let settings = Settings::resolve(&Layers::default(), None, &Surroundings::default()).expect("settings");
+    let settings = Settings::given(&[]).expect("settings");
     let screen = Screen::open(true, &settings).expect("a terminal");
     let outcome = std::thread::spawn(|| panic!("in the background")).join();
     assert!(outcome.is_err());

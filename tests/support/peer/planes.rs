@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use lockkeeper::clock::wall_clock;
-use lockkeeper::demo::control::{self, Plane, Tokens};
+use lockkeeper::demo::vox::control;
+use lockkeeper::demo::vox::control::{Plane, Tokens};
 use serde_json::json;
 
 /// Two nodes that were heard of just now.

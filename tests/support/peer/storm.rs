@@ -5,7 +5,8 @@ use std::path::Path;
 
 /// Each commit writes its number into every lock row; a picture with two numbers in it is torn.
 pub async fn storm(database: &Path, seed: u64) {
-    let connection = lockkeeper::demo::write::Writer::create(database).await.expect("a database").into_connection();
+    let connection =
+        lockkeeper::demo::vox::write::Writer::create(database).await.expect("a database").into_connection();
     connection.execute("PRAGMA synchronous = OFF", ()).await.expect("a pragma");
     for i in 0..200 {
         let sql = "INSERT INTO distributed_locks VALUES (?1, 'n', '1', 0, datetime('now'), datetime('now'), ?2)";

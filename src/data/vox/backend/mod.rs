@@ -13,7 +13,7 @@ use super::connector::{Connector, Meter};
 use crate::config::token::Token;
 pub use crate::data::sqlite::Rows;
 use crate::data::sqlite::{self, collect};
-use crate::data::vox::tls::Tls;
+use crate::data::tls::Tls;
 use crate::data::vox::track::Sight;
 use crate::model::source::Fault;
 use crate::model::text::Text;

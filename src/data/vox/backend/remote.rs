@@ -3,8 +3,9 @@
 use super::{ReadError, Rows, Spent};
 use crate::config::address::Address;
 use crate::config::token::Token;
+use crate::data::tls;
+use crate::data::tls::Tls;
 use crate::data::vox::hrana::{Client, HranaError, Lost};
-use crate::data::vox::tls::{self, Tls};
 use crate::model::source::Fault;
 use crate::model::text::Text;
 

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use super::fingerprint::{Fingerprint, Stat, beside};
 use super::gate::{self, Reading};
 use super::patch::Patch;
-use super::store::{private_file, restrict};
+use crate::data::store::{private_file, restrict};
 use crate::data::vox::pages::wal::copy_used;
 use crate::model::source::Fault;
 use crate::model::time;

@@ -8,4 +8,3 @@ pub mod copy;
 pub mod fingerprint;
 pub mod gate;
 pub mod patch;
-pub mod store;

@@ -33,10 +33,7 @@ pub const DISTRIBUTED: Reading<Lock> = Reading {
             acquired_at_ms,
             expires_at_ms: r.datetime("expires_at"),
             expires_at,
-            shared: false,
-            lease_id: None,
-            condition: None,
-            remark: None,
+            ..Lock::default()
         })
     },
 };
@@ -72,8 +69,7 @@ pub const VCS: Reading<Lock> = Reading {
             expires_at,
             shared: r.text("kind") == "shared_read",
             lease_id: r.opt_text("lease_id"),
-            condition: None,
-            remark: None,
+            ..Lock::default()
         })
     },
 };

@@ -41,7 +41,7 @@ impl Numbers {
         if let Some(number) = self.of.get(name) {
             return *number;
         }
-        let number = super::small(self.names.len());
+        let number = small(self.names.len());
         Arc::make_mut(&mut self.names).push(name.clone());
         self.of.insert(name.clone(), number);
         number
@@ -61,7 +61,7 @@ impl Numbers {
     /// The place of each name among all names.
     pub(super) fn ranks(&mut self) -> &[u32] {
         if self.ranks.len() != self.names.len() {
-            let mut order: Vec<u32> = (0..super::small(self.names.len())).collect();
+            let mut order: Vec<u32> = (0..small(self.names.len())).collect();
             order.sort_unstable_by(|a, b| self.names[*a as usize].cmp(&self.names[*b as usize]));
             self.ranks = vec![0; order.len()];
             for (rank, number) in (0..).zip(order) {
@@ -70,4 +70,9 @@ impl Numbers {
         }
         &self.ranks
     }
+}
+
+/// Places are counted in 32 bits: rows are many.
+pub(super) fn small(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::super::messages::{MessageState, MessageView};
-use super::super::{Picture, Thresholds};
+use super::super::picture::Picture;
+use super::super::thresholds::Thresholds;
 use super::finding;
-use crate::mesh::derive::findings::{Finding, Subject};
+use crate::mesh::derive::finding::{Finding, Subject};
 use crate::model::MessageTable;
 use crate::model::copies;
 use crate::model::severity::Severity;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::locks::{LockState, LockView};
+use super::super::picture::Picture;
 use super::super::staleness::Staleness;
-use super::super::{Picture, Thresholds};
+use super::super::thresholds::Thresholds;
 use super::finding;
-use crate::mesh::derive::findings::{Finding, Subject};
+use crate::mesh::derive::finding::{Finding, Subject};
 use crate::model::LockTable;
 use crate::model::severity::Severity;
 use crate::model::text::Text;

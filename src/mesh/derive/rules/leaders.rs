@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{Picture, Thresholds};
+use super::super::picture::Picture;
+use super::super::thresholds::Thresholds;
 use super::finding;
-use crate::mesh::derive::findings::{Finding, Subject};
+use crate::mesh::derive::finding::{Finding, Subject};
 use crate::model::severity::Severity;
 use crate::model::text::Text;
 use crate::model::time;

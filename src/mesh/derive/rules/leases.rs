@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::super::picture::Picture;
 use super::super::sources::SourceHealth;
-use super::super::{Picture, Thresholds};
+use super::super::thresholds::Thresholds;
 use super::finding;
-use crate::mesh::derive::findings::{Finding, Subject};
+use crate::mesh::derive::finding::{Finding, Subject};
 use crate::model::action::Action;
 use crate::model::journal::Entry;
 use crate::model::severity::Severity;

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use super::super::locks::{LockState, LockView};
+use super::super::picture::Picture;
 use super::super::sources::SourceHealth;
 use super::super::staleness::Staleness;
-use super::super::{Picture, Thresholds};
+use super::super::thresholds::Thresholds;
 use super::finding;
-use crate::mesh::derive::findings::{Finding, Subject};
+use crate::mesh::derive::finding::{Finding, Subject};
 use crate::model::LockTable;
 use crate::model::action::OPERATOR_NODE;
 use crate::model::severity::Severity;

@@ -1,9 +1,10 @@
 //! Locks whose holders are gone, and agents that wait for them.
 
 use super::super::locks::{LockState, LockView};
-use super::super::{Picture, Thresholds};
+use super::super::picture::Picture;
+use super::super::thresholds::Thresholds;
 use super::finding;
-use crate::mesh::derive::findings::{Finding, Subject};
+use crate::mesh::derive::finding::{Finding, Subject};
 use crate::model::Condition;
 use crate::model::severity::Severity;
 use crate::model::text::Text;

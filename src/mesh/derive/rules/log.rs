@@ -1,9 +1,10 @@
 //! The op-log.
 
 use super::super::chain::ChainState;
-use super::super::{Picture, Thresholds};
+use super::super::picture::Picture;
+use super::super::thresholds::Thresholds;
 use super::finding;
-use crate::mesh::derive::findings::{Finding, Subject};
+use crate::mesh::derive::finding::{Finding, Subject};
 use crate::model::LogTable;
 use crate::model::severity::Severity;
 use crate::model::time;

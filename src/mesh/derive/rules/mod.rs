@@ -10,12 +10,15 @@ mod locks;
 mod log;
 mod nodes;
 mod reviews;
+mod rule;
 mod sources;
 mod work;
 
-use crate::mesh::derive::findings::{Check, Finding, Rule, Subject};
+use crate::mesh::derive::finding::{Finding, Subject};
 use crate::model::severity::Severity;
 use crate::model::text::Text;
+
+pub use self::rule::{Check, Rule};
 
 /// Every rule, the most telling first.
 pub const RULES: &[Rule] = &[
@@ -128,5 +131,14 @@ pub const RULES: &[Rule] = &[
 
 /// A finding; the registry writes the rule's name into it.
 fn finding(severity: Severity, subject: Subject, name: &Text, sentence: String, evidence: Vec<Text>) -> Finding {
-    Finding { rule: "", severity, subject, name: name.clone(), sentence: sentence.into(), evidence, life: None }
+    Finding {
+        rule: "",
+        order: 0,
+        severity,
+        subject,
+        name: name.clone(),
+        sentence: sentence.into(),
+        evidence,
+        life: None,
+    }
 }

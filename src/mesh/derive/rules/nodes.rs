@@ -1,10 +1,11 @@
 //! Nodes that are silent, skewed, or known to one source only.
 
 use super::super::nodes::NodeView;
+use super::super::picture::Picture;
 use super::super::staleness::Staleness;
-use super::super::{Picture, Thresholds};
+use super::super::thresholds::Thresholds;
 use super::finding;
-use crate::mesh::derive::findings::{Finding, Subject};
+use crate::mesh::derive::finding::{Finding, Subject};
 use crate::model::severity::Severity;
 use crate::model::time;
 

@@ -1,8 +1,9 @@
 //! Findings of reviewers, as agents themselves wrote them down.
 
-use super::super::{Picture, Thresholds};
+use super::super::picture::Picture;
+use super::super::thresholds::Thresholds;
 use super::finding;
-use crate::mesh::derive::findings::{Finding, Subject};
+use crate::mesh::derive::finding::{Finding, Subject};
 use crate::model::RemarkKind;
 use crate::model::severity::Severity;
 use crate::model::time;

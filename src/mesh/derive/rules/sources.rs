@@ -1,10 +1,11 @@
 //! Sources that do not answer, or say odd things.
 
+use super::super::picture::Picture;
 use super::super::sources::SourceHealth;
-use super::super::{Picture, Thresholds};
+use super::super::thresholds::Thresholds;
 use super::finding;
 use crate::mesh::SourceState;
-use crate::mesh::derive::findings::{Finding, Subject};
+use crate::mesh::derive::finding::{Finding, Subject};
 use crate::model::Reader;
 use crate::model::observation::Presence;
 use crate::model::severity::Severity;

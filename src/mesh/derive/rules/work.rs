@@ -3,7 +3,7 @@
 use super::super::messages::{MessageState, MessageView};
 use super::super::tasks::{TaskState, TaskView};
 use super::finding;
-use crate::mesh::derive::findings::{Finding, Subject};
+use crate::mesh::derive::finding::{Finding, Subject};
 use crate::model::severity::Severity;
 use crate::model::text::Text;
 use crate::model::time;

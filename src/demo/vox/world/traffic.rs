@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{Lease, MODULES, World};
-use crate::demo::write::Write;
+use crate::demo::vox::write::Write;
 use crate::model::time::{MINUTE, Millis, SECOND};
 
 impl World {

@@ -1,37 +1,10 @@
 //! What operators changed meanwhile: the simulated nodes follow it, as real ones would.
 
-use std::collections::BTreeMap;
-
 use super::World;
-use crate::demo::write::Write;
+use crate::demo::vox::rows::{Seen, bare};
+use crate::demo::vox::write::Write;
 use crate::model::action::OPERATOR_NODE;
 use crate::model::time::{Millis, SECOND};
-
-/// The database as the simulated nodes find it at a step. Empty where the mesh is too large to look at.
-#[derive(Debug, Clone, Default)]
-pub struct Seen {
-    /// Locks by key, those of files without their prefix.
-    pub locks: BTreeMap<String, LockRow>,
-    /// Messages that wait: their receivers.
-    pub waiting: BTreeMap<i64, u32>,
-    /// Requests for locks that wait: id, priority, agent and key, best first.
-    pub requests: Vec<(i64, u32, String)>,
-}
-
-/// One lock row.
-#[derive(Debug, Clone)]
-pub struct LockRow {
-    pub node: String,
-    pub agent: String,
-    pub fence: i64,
-    pub over: bool,
-}
-
-/// The name of a lock in either table.
-#[must_use]
-pub fn bare(key: &str) -> &str {
-    key.trim_start_matches("file:")
-}
 
 impl World {
     /// One step of nodes that look before they act.

@@ -9,7 +9,9 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls_platform_verifier::Verifier;
 
+use crate::config::Layers;
 use crate::config::address::Address;
+use crate::config::locate::HostEnv;
 use crate::model::source::Fault;
 use crate::model::text::Text;
 
@@ -25,6 +27,13 @@ pub struct Tls {
 }
 
 impl Tls {
+    /// What the settings add.
+    #[must_use]
+    pub fn of(layers: &Layers, host: &HostEnv) -> Self {
+        let path = |name| layers.text(name).map(|path| host.path(path));
+        Self { ca_file: path("tls.ca_file"), cert_file: path("tls.cert_file"), key_file: path("tls.key_file") }
+    }
+
     /// A configuration for connections.
     pub fn config(&self) -> Result<ClientConfig, Fault> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, VecDeque};
 use fastrand::Rng;
 
 use super::write::Write;
+use crate::demo::scaled;
+use crate::demo::vox::rows::Lease;
 use crate::model::chain::link;
 use crate::model::time::{MINUTE, Millis, SECOND};
 
-/// The repository that everybody works on.
-pub const REPO: &str = "9f2c41d07ab8e635";
 const NAMES: &[&str] =
     &["forge", "anvil", "loom", "kiln", "lathe", "quill", "press", "crane", "mill", "wharf", "ferry", "beacon"];
 const ACTIVITIES: &[&str] = &["idle", "thinking", "writing", "reading", "executing", "reviewing"];
@@ -72,15 +72,6 @@ struct Mail {
     claimed: bool,
 }
 
-/// An execution lease.
-#[derive(Debug, Clone)]
-pub struct Lease {
-    pub id: u64,
-    pub task: u64,
-    pub node: String,
-    pub expires: Millis,
-}
-
 /// Everything there is.
 pub struct World {
     shape: Shape,
@@ -104,13 +95,6 @@ pub struct World {
     /// When who lets go of what.
     finishing: Vec<(Millis, u32, String)>,
     out: Vec<Write>,
-}
-
-/// A span of the mesh's own time in real milliseconds; never so short that whole seconds hide it.
-#[must_use]
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "spans of minutes")]
-pub fn scaled(ms: Millis, speed: f64) -> Millis {
-    ((ms as f64 / speed) as Millis).max(1)
 }
 
 impl World {

@@ -6,17 +6,54 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use libsql::{Builder, Connection, params};
 use serde_json::{Map, Value, json};
 
-use super::world::scaled;
+use super::{Run, Simulation, Starting, Wanted, scaled};
+use crate::clock::wall_clock;
+use crate::config::Layers;
+use crate::config::locate::HostEnv;
 use crate::data::harn::event::{Event, PROVENANCE};
 use crate::data::harn::lockdir::{RECORD, SCHEMA as LOCK_SCHEMA};
 use crate::data::harn::message::SCHEMA as MESSAGE_SCHEMA;
+use crate::data::harn::places;
+use crate::data::harn::system::HarnPlaces;
 use crate::model::time::{MINUTE, Millis, SECOND};
+
+/// What simulates Harn.
+pub struct Simulated;
+
+impl Simulation for Simulated {
+    fn name(&self) -> &'static str {
+        "harn"
+    }
+
+    fn start<'a>(&'a self, folder: &'a Path, wanted: &'a Wanted, layers: &'a Layers, run: &'a Run) -> Starting<'a> {
+        Box::pin(start(folder, wanted, layers, run))
+    }
+}
+
+async fn start(folder: &Path, wanted: &Wanted, layers: &Layers, run: &Run) -> anyhow::Result<super::Simulated> {
+    let mut simulated = Project::create(folder, wanted.speed, wall_clock()).await?;
+    let (tree, leases) = (simulated.tree.clone(), simulated.leases.clone());
+    let mut steps = run.steps();
+    run.spawn(async move {
+        while steps.next().await {
+            if let Err(error) = simulated.step(wall_clock()).await {
+                tracing::warn!(%error, "the simulated project could not write");
+            }
+        }
+    });
+    let watched_by = vec![format!("--harn {} (host leases: {})", tree.display(), leases.display())];
+    let projects = vec![places::Project::at(&tree, None, None)];
+    let mut places = HarnPlaces::new(layers, &HostEnv::default(), projects);
+    places.host_leases = Some(leases);
+    Ok(super::Simulated { mesh: "project", places: Arc::new(places), watched_by })
+}
 
 /// The tables of an event log, as Harn makes them.
 pub const SCHEMA: &str = "

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use libsql::{Builder, Connection, TransactionBehavior, params};
 
-use super::world::notice::{LockRow, Seen, bare};
-use super::world::{Lease, REPO};
+use super::rows::{Lease, REPO};
+use super::rows::{LockRow, Seen, bare};
 use crate::model::time::Millis;
 
 /// The tables, to the contract.

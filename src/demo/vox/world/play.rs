@@ -1,9 +1,10 @@
 //! The story, act by act.
 
 use super::World;
-use crate::demo::story::{self, Act};
-use crate::demo::world::REPO;
-use crate::demo::write::Write;
+use crate::demo::vox::rows::REPO;
+use crate::demo::vox::story;
+use crate::demo::vox::story::Act;
+use crate::demo::vox::write::Write;
 use crate::model::time::{MINUTE, Millis};
 
 impl World {

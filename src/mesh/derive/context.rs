@@ -1,0 +1,25 @@
+//! What every judgement looks at, and from when on something is worth a word.
+
+use std::collections::HashMap;
+
+use super::sources::SourceView;
+use super::thresholds::Thresholds;
+use crate::mesh::clocks::NodeClock;
+use crate::mesh::facts::Tables;
+use crate::mesh::{Mesh, Noted};
+use crate::model::text::Text;
+use crate::model::time::Millis;
+
+/// What every judgement looks at.
+#[derive(Clone, Copy)]
+pub(super) struct Look<'a> {
+    pub mesh: &'a Mesh,
+    pub tables: &'a [Tables],
+    pub clocks: &'a HashMap<Text, NodeClock>,
+    pub noted: &'a HashMap<(usize, u32), Noted>,
+    pub sources: &'a [SourceView],
+    pub thresholds: &'a Thresholds,
+    pub now_ms: Millis,
+    /// When it was judged last.
+    pub before_ms: Option<Millis>,
+}

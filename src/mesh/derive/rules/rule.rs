@@ -1,0 +1,30 @@
+//! What a rule is.
+
+use super::super::finding::Finding;
+use super::super::locks::LockView;
+use super::super::messages::MessageView;
+use super::super::nodes::NodeView;
+use super::super::picture::Picture;
+use super::super::tasks::TaskView;
+use super::super::thresholds::Thresholds;
+use crate::model::time::Millis;
+
+/// A kind of trouble.
+pub struct Rule {
+    /// Its name, e.g. `node-dead`.
+    pub name: &'static str,
+    /// What it means in general.
+    pub summary: &'static str,
+    /// Finds its cases.
+    pub check: Check,
+}
+
+/// What a rule looks at. Rules that look at one thing are asked again only when that thing is judged otherwise.
+pub enum Check {
+    /// The picture as a whole.
+    Mesh(fn(&Picture, &Thresholds, &mut Vec<Finding>)),
+    Node(fn(&NodeView) -> Option<Finding>),
+    Lock(fn(&LockView, &Thresholds, Millis) -> Option<Finding>),
+    Message(fn(&MessageView) -> Option<Finding>),
+    Task(fn(&TaskView) -> Option<Finding>),
+}
