@@ -11,18 +11,18 @@ use std::time::{Duration, Instant};
 
 use lockkeeper::app::update::update;
 use lockkeeper::app::views::VIEWS;
-use lockkeeper::app::{App, Event, Options, Theme, Watched};
+use lockkeeper::app::{App, Event, MeshConfig, Options, Theme};
 use lockkeeper::clock::wall_clock;
 use lockkeeper::data::poller::attempt;
-use lockkeeper::data::source::{Known, Source};
+use lockkeeper::data::source::{PollContext, Source};
 use lockkeeper::demo::vox::workload::{Size, Workload};
-use lockkeeper::mesh::Watch;
-use lockkeeper::mesh::derive::{Judge, Picture, Thresholds};
+use lockkeeper::mesh::MeshState;
+use lockkeeper::mesh::derive::{Evaluator, Snapshot, Thresholds};
 use lockkeeper::model::report::Report;
 use lockkeeper::model::text::Text;
 use lockkeeper::settings::Settings;
 use lockkeeper::ui::theme::Depth;
-use lockkeeper::ui::{self, Look};
+use lockkeeper::ui::{self, TermCaps};
 use mimalloc::MiMalloc;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -92,8 +92,8 @@ impl Series {
 /// A console without a terminal.
 struct Console {
     source: Box<dyn Source>,
-    watch: Watch,
-    judge: Judge,
+    watch: MeshState,
+    evaluate: Evaluator,
     app: App,
 }
 
@@ -107,7 +107,7 @@ impl Console {
             interval: Duration::from_secs(1),
             mouse: true,
             repo: None,
-            watched: vec![Watched { name: "bench".into(), policy: lockkeeper::action::plan::Policy::default() }],
+            watched: vec![MeshConfig { name: "bench".into(), policy: lockkeeper::action::plan::Policy::default() }],
             meshes: Vec::new(),
             calls: lockkeeper::app::Calls::default(),
             wall: None,
@@ -116,19 +116,20 @@ impl Console {
             keymap: lockkeeper::app::keymap::Keymap::default(),
             banner: None,
         };
-        let watch = Watch::new(Text::new("bench"), vec![identity], settings.window);
-        Self { source, watch, judge: Judge::default(), app: App::new(options, wall_clock()) }
+        let watch = MeshState::new(Text::new("bench"), vec![identity], settings.window);
+        Self { source, watch, evaluate: Evaluator::default(), app: App::new(options, wall_clock()) }
     }
 
     async fn poll(&mut self) -> (Report, u64) {
-        let observation = attempt(&mut *self.source, &Known::default(), Duration::from_secs(60)).await.expect("rows");
+        let observation =
+            attempt(&mut *self.source, &PollContext::default(), Duration::from_secs(60)).await.expect("rows");
         let rows = observation.cost.rows;
         (Report::Observed { source: 0, at_ms: wall_clock(), observation: Box::new(observation) }, rows)
     }
 
-    fn judged(&mut self) -> Picture {
+    fn evaluated(&mut self) -> Snapshot {
         let touched = self.watch.take_touched();
-        self.judge.judge(&self.watch, &touched, wall_clock(), &Thresholds::default(), 1_000)
+        self.evaluate.evaluate(&self.watch, &touched, wall_clock(), &Thresholds::default(), 1_000)
     }
 }
 
@@ -152,14 +153,14 @@ fn measure(name: &str, size: Size) -> Cost {
     let (report, rows) = runtime.block_on(console.poll());
     first_poll.ms.push(started.elapsed().as_secs_f64() * 1_000.0);
     println!("{name}: {} nodes, {} locks, {} messages wait", size.nodes, size.locks, size.waiting);
-    let picture = first.time(|| {
+    let snapshot = first.time(|| {
         console.watch.apply(report);
-        console.judged()
+        console.evaluated()
     });
     println!("  {:<34}{rows:>9} rows", "the first poll");
     first_poll.say("  reading it");
     first.say("  applying and judging it");
-    update(&mut console.app, Event::Picture(0, Arc::new(picture)));
+    update(&mut console.app, Event::Snapshot(0, Arc::new(snapshot)));
 
     let (mut idle, mut idle_judge) = (Series::default(), Series::default());
     // The second look learns the pages of large tables.
@@ -174,7 +175,7 @@ fn measure(name: &str, size: Size) -> Cost {
         idle_rows += rows;
         idle_judge.time(|| {
             console.watch.apply(report);
-            console.judged()
+            console.evaluated()
         });
     }
     println!("  at rest, {} rows a poll", idle_rows / ROUNDS as u64);
@@ -188,14 +189,14 @@ fn measure(name: &str, size: Size) -> Cost {
         runtime.block_on(workload.step(wall_clock(), 1_000)).expect("a step");
         let (report, rows) = poll.time(|| runtime.block_on(console.poll()));
         live_rows += rows;
-        let picture = apply.time(|| {
+        let snapshot = apply.time(|| {
             console.watch.apply(report);
-            console.judged()
+            console.evaluated()
         });
         // The old picture is dropped by whoever made it, not by the screen.
-        let old = console.app.scene.clone();
-        let picture = Arc::new(picture);
-        lists.time(|| update(&mut console.app, Event::Picture(0, picture)));
+        let old = console.app.workspace.clone();
+        let snapshot = Arc::new(snapshot);
+        lists.time(|| update(&mut console.app, Event::Snapshot(0, snapshot)));
         drop(old);
     }
     println!("  live, {} rows a poll", live_rows / ROUNDS as u64);
@@ -204,13 +205,13 @@ fn measure(name: &str, size: Size) -> Cost {
     cost.apply = apply.say("  applying and judging it");
     lists.say("  the list of locks brought up to date");
 
-    let look = Look { depth: Depth::True, unicode: true };
+    let look = TermCaps { depth: Depth::True, unicode: true };
     let mut terminal = Terminal::new(TestBackend::new(200, 50)).expect("a terminal");
     for view in VIEWS {
         let mut open = Series::default();
         console.app.view = view.id;
-        let latest = console.app.scene.picture(0).cloned().expect("a picture");
-        open.time(|| update(&mut console.app, Event::Picture(0, latest)));
+        let latest = console.app.workspace.snapshot(0).cloned().expect("a picture");
+        open.time(|| update(&mut console.app, Event::Snapshot(0, latest)));
         let mut frame = Series::default();
         for i in 0..FRAMES {
             console.app.now_ms += 1_000;

@@ -14,13 +14,13 @@ pub mod overlay;
 pub mod palette;
 pub mod preview;
 pub mod role;
-pub mod scene;
+pub mod status;
 pub mod table;
 pub mod update;
-pub mod verdict;
 pub mod view_id;
 pub mod views;
 pub mod wall;
+pub mod workspace;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,13 +32,13 @@ use self::mouse::HitMap;
 use self::overlay::Overlay;
 use self::preview::Running;
 use self::role::Role;
-use self::scene::Scene;
 use self::table::Table;
 use self::view_id::ViewId;
 use self::views::VIEWS;
-use self::wall::{Turn, Wall};
+use self::wall::{Wall, WallPosition};
 use crate::action::plan::{Plan, Policy};
-use crate::mesh::derive::Picture;
+use crate::app::workspace::Workspace;
+use crate::mesh::derive::Snapshot;
 use crate::model::outcome::Progress;
 use crate::model::severity::Severity;
 use crate::model::time::Millis;
@@ -57,11 +57,11 @@ pub enum Event {
     /// Time has passed.
     Tick(Millis),
     /// A new picture of one of the meshes, by its place among them.
-    Picture(usize, Arc<Picture>),
+    Snapshot(usize, Arc<Snapshot>),
     /// What was asked for could not be done, and why.
     Said(String),
     /// Other meshes are open now.
-    MeshesOpened(Vec<Watched>),
+    MeshesOpened(Vec<MeshConfig>),
     /// What the running plan tells.
     Progress(Progress),
     /// What this machine shows of work on resources of a mesh.
@@ -77,7 +77,7 @@ pub enum Event {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Asked {
     mesh: usize,
-    inspected: Option<scene::Key>,
+    inspected: Option<workspace::Key>,
     resources: Vec<String>,
 }
 
@@ -91,10 +91,10 @@ pub enum Effect {
     Refresh,
     Interval(Duration),
     /// Somebody looks, or nobody does.
-    Watched(bool),
+    MeshConfig(bool),
     Copy(String),
     Mouse(bool),
-    /// Watch another mesh, or others: what their names are, as they are written on the command line.
+    /// MeshState another mesh, or others: what their names are, as they are written on the command line.
     Mesh(String),
     /// Ring the terminal's bell.
     Bell,
@@ -139,7 +139,7 @@ pub struct Toast {
 
 /// A mesh that is open.
 #[derive(Debug, Clone)]
-pub struct Watched {
+pub struct MeshConfig {
     pub name: String,
     /// What plans are made by.
     pub policy: Policy,
@@ -153,7 +153,7 @@ pub struct Options {
     pub mouse: bool,
     pub repo: Option<String>,
     /// The meshes that are open.
-    pub watched: Vec<Watched>,
+    pub watched: Vec<MeshConfig>,
     /// Those that could be.
     pub meshes: Vec<String>,
     pub keymap: Keymap,
@@ -172,8 +172,8 @@ pub struct Options {
 impl Options {
     /// Nothing of the meshes that are open.
     #[must_use]
-    pub fn scene(&self) -> Scene {
-        Scene::of(self.watched.iter().map(|mesh| &mesh.name))
+    pub fn workspace(&self) -> Workspace {
+        Workspace::of(self.watched.iter().map(|mesh| &mesh.name))
     }
 
     /// What plans are made by in a mesh; nothing is done where it is not open.
@@ -229,7 +229,7 @@ pub struct App {
     pub set_ahead_ms: Millis,
     pub started_ms: Millis,
     /// What is shown.
-    pub scene: Scene,
+    pub workspace: Workspace,
     /// What came since it was frozen; nothing while it is not.
     pub frozen: Option<Frozen>,
     pub view: ViewId,
@@ -248,28 +248,28 @@ pub struct App {
     heard: Vec<u64>,
     /// What the window is called.
     titled: String,
-    turn: Turn,
+    turn: WallPosition,
 }
 
 /// What came while the screen stands still.
 #[derive(Debug, Clone)]
 pub struct Frozen {
     pub since_ms: Millis,
-    pub latest: Scene,
+    pub latest: Workspace,
 }
 
 impl App {
     /// An app that has seen nothing yet.
     #[must_use]
     pub fn new(options: Options, now_ms: Millis) -> Self {
-        let scene = options.scene();
+        let workspace = options.workspace();
         Self {
             options,
             now_ms,
             asked: None,
             set_ahead_ms: 0,
             started_ms: now_ms,
-            scene,
+            workspace,
             frozen: None,
             view: ViewId::Overview,
             tables: Self::fresh_tables(),
@@ -281,7 +281,7 @@ impl App {
             hits: HitMap::default(),
             heard: Vec::new(),
             titled: String::new(),
-            turn: Turn::default(),
+            turn: WallPosition::default(),
         }
     }
 
@@ -327,27 +327,27 @@ impl App {
 
     /// The newest pictures, frozen or not: alarms are never silenced.
     #[must_use]
-    pub fn latest(&self) -> &Scene {
-        self.frozen.as_ref().map_or(&self.scene, |frozen| &frozen.latest)
+    pub fn latest(&self) -> &Workspace {
+        self.frozen.as_ref().map_or(&self.workspace, |frozen| &frozen.latest)
     }
 
     /// The columns of the current view.
     #[must_use]
     pub fn columns(&self) -> Vec<list::ColumnInfo> {
-        self.list().map(|list| list.columns(&self.scene)).unwrap_or_default()
+        self.list().map(|list| list.columns(&self.workspace)).unwrap_or_default()
     }
 
     /// Repositories that appear, for the palette and the filter.
     #[must_use]
     pub fn repositories(&self) -> Vec<String> {
-        let of = |picture: &Picture| {
-            let of_nodes = picture.nodes.iter().flat_map(|n| n.repositories.iter());
-            let of_locks = picture.locks.iter().map(|l| &l.lock.repository_id);
+        let of = |snapshot: &Snapshot| {
+            let of_nodes = snapshot.nodes.iter().flat_map(|n| n.repositories.iter());
+            let of_locks = snapshot.locks.iter().map(|l| &l.lock.repository_id);
             let named = of_nodes.chain(of_locks).filter(|r| !r.is_empty());
             named.map(|r| r.raw().to_owned()).collect::<Vec<_>>()
         };
         let mut all: Vec<String> =
-            (0..self.scene.len()).filter_map(|mesh| self.scene.whole(mesh)).flat_map(|p| of(p)).collect();
+            (0..self.workspace.len()).filter_map(|mesh| self.workspace.whole(mesh)).flat_map(|p| of(p)).collect();
         all.sort();
         all.dedup();
         all

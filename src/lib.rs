@@ -13,7 +13,7 @@ pub mod data;
 pub mod demo;
 pub mod mesh;
 pub mod model;
-pub mod quiet;
+pub mod panic_guard;
 pub mod runtime;
 pub mod settings;
 pub mod systems;

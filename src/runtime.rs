@@ -1,15 +1,15 @@
 //! The only place that owns a terminal, a clock and tasks.
 
+pub mod alerts;
 pub mod engine;
 pub mod engines;
 pub mod hangup;
 pub mod hook;
 pub mod input;
+pub mod minimal_backend;
 pub mod plain;
 pub mod screen;
 pub mod signals;
-pub mod thrift;
-pub mod warden;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,13 +21,13 @@ use self::engines::Engines;
 use self::input::Input;
 use self::screen::Screen;
 use self::signals::{Signal, Signals};
-use crate::action::hand::Purpose;
+use crate::action::executor::Purpose;
 use crate::action::run::Recovered;
 use crate::app::update::update;
-use crate::app::{App, Effect, Event, Watched};
+use crate::app::{App, Effect, Event, MeshConfig};
 use crate::clock::{set_ahead, steady_clock};
 use crate::data::work;
-use crate::mesh::derive::Picture;
+use crate::mesh::derive::Snapshot;
 use crate::settings::Settings;
 
 /// The most events that are taken between two frames, so that a flood of them cannot keep the screen from moving.
@@ -41,8 +41,8 @@ pub type OpenMesh = Box<dyn Fn(&str) -> anyhow::Result<Vec<Settings>> + Send>;
 
 /// Meshes as the app knows them.
 #[must_use]
-pub fn watched(meshes: &[Settings]) -> Vec<Watched> {
-    meshes.iter().map(|mesh| Watched { name: mesh.mesh.clone(), policy: mesh.policy() }).collect()
+pub fn watched(meshes: &[Settings]) -> Vec<MeshConfig> {
+    meshes.iter().map(|mesh| MeshConfig { name: mesh.mesh.clone(), policy: mesh.policy() }).collect()
 }
 
 /// Runs the dashboard until it is left. Polling starts after the first frame is on screen.
@@ -86,7 +86,7 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpo
                 None => break,
             },
             (mesh, news) = engines.news() => arrived.push(match news {
-                News::Picture(picture) => Event::Picture(mesh, picture),
+                News::Snapshot(snapshot) => Event::Snapshot(mesh, snapshot),
                 News::Progress(progress) => Event::Progress(progress),
                 News::Recovered(Recovered { settled, open }) => Event::Recovered { settled, open },
             }),
@@ -97,7 +97,7 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpo
         for event in arrived {
             // A picture that brings nothing new is drawn when the clock ticks.
             dirty |= match &event {
-                Event::Picture(mesh, new) => app.latest().whole(*mesh).is_none_or(|old| new.is_news_after(old)),
+                Event::Snapshot(mesh, new) => app.latest().whole(*mesh).is_none_or(|old| new.is_news_after(old)),
                 Event::Focus(_) => false,
                 _ => true,
             };
@@ -118,7 +118,7 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpo
                     Effect::Redraw => screen.clear()?,
                     Effect::Refresh => engines.nudge(),
                     Effect::Interval(interval) => engines.pace(interval),
-                    Effect::Watched(watched) => engines.watched(watched),
+                    Effect::MeshConfig(watched) => engines.watched(watched),
                     Effect::Copy(text) => screen.copy(&text)?,
                     Effect::Run { mesh, plan, reason } => {
                         if !engines.of(mesh).is_some_and(|engine| engine.run(plan, reason)) {
@@ -197,4 +197,4 @@ async fn next_second() {
 }
 
 /// Pictures as they come; old ones are dropped, not queued.
-pub type Pictures = watch::Receiver<Option<Arc<Picture>>>;
+pub type Pictures = watch::Receiver<Option<Arc<Snapshot>>>;

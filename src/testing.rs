@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use crate::action::plan::Policy;
 use crate::app::keymap::Keymap;
-use crate::app::{Calls, Options, Theme, Watched};
+use crate::app::{Calls, MeshConfig, Options, Theme};
 use crate::data::vox::schema::PROVIDES;
-use crate::mesh::Watch;
-use crate::mesh::derive::{Picture, Thresholds, derive};
+use crate::mesh::MeshState;
+use crate::mesh::derive::{Snapshot, Thresholds, derive};
 use crate::model::action::Abilities;
 use crate::model::action::{Action, Kind as ActionKind, LeaseGuard};
 use crate::model::chain::link;
 use crate::model::event::{Event, Kind, SCHEMA};
 use crate::model::journal::{Entry, Process};
 use crate::model::observation::{Change, ClockSample, Cost, LogStart, Observation, Presence, Probe};
-use crate::model::outcome::Verdict;
+use crate::model::outcome::OutcomeKind;
 use crate::model::report::{Report, State};
 use crate::model::severity::Severity;
 use crate::model::source::{Fault, Identity};
@@ -166,8 +166,8 @@ fn identity(name: &str, kind: &'static str, how: &'static str) -> Identity {
 }
 
 /// A mesh of two sources that have not been heard yet.
-pub fn unheard() -> Watch {
-    Watch::new(
+pub fn unheard() -> MeshState {
+    MeshState::new(
         "prod".into(),
         vec![identity("vox.db", "database", "snapshot copy"), identity("10.0.0.5:9847", "control plane", "HTTP")],
         crate::mesh::facts::WINDOW,
@@ -190,7 +190,7 @@ fn observed(source: usize, at_ms: Millis, changes: Vec<Change>, parts: &[(&'stat
 }
 
 /// A little of everything.
-pub fn mesh() -> Watch {
+pub fn mesh() -> MeshState {
     let mut claimed = message(2, "2", "plan_handoff", r#"{"plan":"refactor","steps":[1,2,3]}"#, 20 * SECOND);
     (claimed.claim_owner, claimed.claim_until_ms) = (Some("laptop-192:pid9".into()), Some(NOW + MINUTE));
     let mut poison = message(3, "3", "plan_handoff", "{}", 90 * SECOND);
@@ -309,7 +309,7 @@ pub fn events() -> Vec<Event> {
 /// An attempt that was done, and one whose console ended at it.
 fn journal() -> Vec<Entry> {
     let lease = |id: &str| LeaseGuard { lease_id: id.into(), scope_key: "task:7".into(), holder_node: "ci-7".into() };
-    let entry = |id: &str, age: Millis, lease, verdict, says: &str| Entry {
+    let entry = |id: &str, age: Millis, lease, verdict, summary: &str| Entry {
         id: id.into(),
         plan: "p".into(),
         at_ms: NOW - age,
@@ -321,7 +321,7 @@ fn journal() -> Vec<Entry> {
         reason: HOSTILE.into(),
         action: Action::Revoke { lease },
         verdict,
-        says: says.into(),
+        summary: summary.into(),
         before: None,
         after: verdict.map(|_| serde_json::json!({ "lease_id": HOSTILE })),
         audited: verdict.is_some(),
@@ -331,13 +331,13 @@ fn journal() -> Vec<Entry> {
         abandoned: false,
     };
     vec![
-        entry("a1", MINUTE, lease("1"), Some(Verdict::Done), "not in force any more"),
+        entry("a1", MINUTE, lease("1"), Some(OutcomeKind::Done), "not in force any more"),
         entry("a2", 2 * SECOND, lease(HOSTILE), None, ""),
     ]
 }
 
 /// The mesh after its database fell silent a minute ago.
-pub fn silent_mesh() -> (Watch, Millis) {
+pub fn silent_mesh() -> (MeshState, Millis) {
     let later = NOW + MINUTE;
     let fault = Fault::transient("cannot copy /var/vox.db: permission denied");
     let failed =
@@ -346,13 +346,13 @@ pub fn silent_mesh() -> (Watch, Millis) {
 }
 
 /// A picture of a mesh.
-pub fn picture(mesh: Watch, now: Millis) -> Arc<Picture> {
+pub fn snapshot(mesh: MeshState, now: Millis) -> Arc<Snapshot> {
     Arc::new(derive(&mesh, now, &Thresholds::default(), SECOND))
 }
 
 /// A mesh that is open, by its name.
-pub fn watched(name: &str) -> Watched {
-    Watched { name: name.into(), policy: Policy::default() }
+pub fn watched(name: &str) -> MeshConfig {
+    MeshConfig { name: name.into(), policy: Policy::default() }
 }
 
 /// What a console is started with.

@@ -246,17 +246,17 @@ fn a_file_that_is_locked_as_upstream_does_is_left_alone() {
 
 #[tokio::test]
 async fn a_read_only_console_has_no_hands_at_all() {
-    use lockkeeper::action::hand::{Purpose, WriteAccess};
+    use lockkeeper::action::executor::{Purpose, WriteAccess};
     use lockkeeper::settings::Settings;
     let place = Place::new(&rows()).await;
     // Whoever only watches has none either, and still knows what could be done.
-    for (read_only, purpose, hands, abilities) in
-        [("true", Purpose::Act, 0, 0), ("false", Purpose::Watch, 0, 2), ("false", Purpose::Act, 2, 2)]
+    for (read_only, purpose, executors, abilities) in
+        [("true", Purpose::Act, 0, 0), ("false", Purpose::MeshState, 0, 2), ("false", Purpose::Act, 2, 2)]
     {
         let given = [("db", place.database.as_str()), ("control", "127.0.0.1:9"), ("read_only", read_only)];
         let settings = Settings::given(&given).unwrap();
         let sources = settings.connect(WriteAccess::decide(purpose, settings.read_only)).unwrap();
-        assert_eq!(sources.hands.len(), hands);
+        assert_eq!(sources.executors.len(), executors);
         let able = sources.sources.iter().filter(|(identity, _)| !identity.can.kinds.is_empty()).count();
         assert_eq!(able, abilities);
     }

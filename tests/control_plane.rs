@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use lockkeeper::clock::wall_clock;
 use lockkeeper::config::address::Address;
 use lockkeeper::config::token::Token;
-use lockkeeper::data::source::{Known, Source};
+use lockkeeper::data::source::{PollContext, Source};
 use lockkeeper::data::vox::http::ControlPlane;
 use lockkeeper::data::vox::http::client::Client;
 use lockkeeper::demo::vox::control;
@@ -69,8 +69,8 @@ fn reqwest_client() -> reqwest::Client {
     reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().unwrap()
 }
 
-fn knows(agents: &[&str]) -> Known {
-    Known { agents: agents.iter().map(|a| (*a).into()).collect() }
+fn knows(agents: &[&str]) -> PollContext {
+    PollContext { agents: agents.iter().map(|a| (*a).into()).collect() }
 }
 
 #[tokio::test]
@@ -102,13 +102,13 @@ async fn what_waits_for_agents_that_nobody_names_is_said() {
         seen.unseen.unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     };
     let (mut blind, _file) = source(&base, Some("m"));
-    let told = said(blind.poll(&Known::default()).await.unwrap());
+    let told = said(blind.poll(&PollContext::default()).await.unwrap());
     assert!(told.contains("1 of 1 waiting messages are not seen") && told.contains("control_agents"), "{told}");
     let told = said(blind.poll(&knows(&["2"])).await.unwrap());
     assert_eq!(told, "");
     let (plain, _file) = source(&base, Some("m"));
     let mut named = plain.asking(&["2".to_owned()]);
-    assert_eq!(said(named.poll(&Known::default()).await.unwrap()), "");
+    assert_eq!(said(named.poll(&PollContext::default()).await.unwrap()), "");
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn roles_are_explained_and_the_rest_is_shown() {
 
     for (token, said) in [(None, "give a mesh or admin token"), (Some("wrong"), "a JWT works only once")] {
         let (mut source, _file) = source(&base, token);
-        let fault = source.poll(&Known::default()).await.unwrap_err();
+        let fault = source.poll(&PollContext::default()).await.unwrap_err();
         assert!(fault.to_string().contains("401") && fault.to_string().contains(said), "{fault}");
         assert_eq!(fault.kind, FaultKind::Setup);
     }
@@ -154,7 +154,7 @@ async fn odd(answer: Manner) -> (String, Arc<Mutex<Vec<String>>>) {
 async fn fault_of(answer: Manner) -> Fault {
     let (base, _) = odd(answer).await;
     let (mut source, _file) = source(&base, Some("m"));
-    source.poll(&Known::default()).await.unwrap_err()
+    source.poll(&PollContext::default()).await.unwrap_err()
 }
 
 #[tokio::test]
@@ -207,12 +207,12 @@ async fn slow_and_absent_servers_are_told_apart() {
     };
     let base = serve(axum::Router::new().fallback(hang)).await;
     let (mut slow, _file) = source(&base, None);
-    let fault = slow.poll(&Known::default()).await.unwrap_err();
+    let fault = slow.poll(&PollContext::default()).await.unwrap_err();
     assert!(fault.to_string().contains("no answer within 0.5 s"), "{fault}");
     assert_eq!(HANGING.load(Ordering::SeqCst), 1);
 
     let (mut down, _file) = source("http://127.0.0.1:1", None);
-    let fault = down.poll(&Known::default()).await.unwrap_err();
+    let fault = down.poll(&PollContext::default()).await.unwrap_err();
     assert!(fault.to_string().contains("cannot reach http://127.0.0.1:1"), "{fault}");
 }
 

@@ -5,8 +5,8 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use lockkeeper::data::vox::snapshot::copy::{Copier, Fresh};
-use lockkeeper::data::vox::snapshot::fingerprint::beside;
+use lockkeeper::data::vox::file_copy::copy::{Copier, Fresh};
+use lockkeeper::data::vox::file_copy::fingerprint::beside;
 use support::screen::Screen;
 use support::{Peer, run, snapshot, wait_for};
 

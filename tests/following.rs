@@ -7,14 +7,14 @@ use std::path::Path;
 use fastrand::Rng;
 use libsql::Connection;
 use lockkeeper::clock::wall_clock;
-use lockkeeper::data::source::{Known, Source};
+use lockkeeper::data::source::{PollContext, Source};
 use lockkeeper::data::vox::backend::Backend;
 use lockkeeper::data::vox::backend::local::{CopyOf, Owned};
 use lockkeeper::data::vox::db::VoxDb;
+use lockkeeper::data::vox::file_copy::copy::Copier;
 use lockkeeper::data::vox::queries::Limits;
-use lockkeeper::data::vox::snapshot::copy::Copier;
 use lockkeeper::demo::vox::write::Writer;
-use lockkeeper::mesh::Watch;
+use lockkeeper::mesh::MeshState;
 use lockkeeper::model::report::Report;
 use lockkeeper::model::source::Identity;
 
@@ -36,18 +36,18 @@ fn identity() -> Identity {
 /// A source, and everything it said so far.
 struct Follower {
     source: VoxDb,
-    watch: Watch,
+    watch: MeshState,
     rows: u64,
 }
 
 impl Follower {
     fn new(backend: Backend) -> Self {
         let source = VoxDb::new(backend, Limits::default(), wall_clock);
-        Self { source, watch: Watch::new("m".into(), vec![identity()], 100_000), rows: 0 }
+        Self { source, watch: MeshState::new("m".into(), vec![identity()], 100_000), rows: 0 }
     }
 
     async fn poll(&mut self) {
-        let observation = self.source.poll(&Known::default()).await.expect("an answer");
+        let observation = self.source.poll(&PollContext::default()).await.expect("an answer");
         self.rows = observation.cost.rows;
         self.watch.apply(Report::Observed { source: 0, at_ms: wall_clock(), observation: Box::new(observation) });
     }

@@ -13,11 +13,11 @@ use lockkeeper::data::harn::locks::Locks;
 use lockkeeper::data::harn::log::EventLog;
 use lockkeeper::data::harn::places::LogPlace;
 use lockkeeper::data::poller::attempt;
-use lockkeeper::data::source::{Known, Source};
+use lockkeeper::data::source::{PollContext, Source};
 use lockkeeper::demo::harn::{LEASES, Log, Project, ROOM, take_lock};
-use lockkeeper::mesh::Watch;
+use lockkeeper::mesh::MeshState;
 use lockkeeper::mesh::derive::locks::LockState;
-use lockkeeper::mesh::derive::{Judge, Picture, Thresholds};
+use lockkeeper::mesh::derive::{Evaluator, Snapshot, Thresholds};
 use lockkeeper::model::observation::{Change, Observation};
 use lockkeeper::model::report::Report;
 use lockkeeper::model::source::Identity;
@@ -28,7 +28,7 @@ const WINDOW: usize = 50;
 
 /// A console's view of some sources.
 struct Console {
-    watch: Watch,
+    watch: MeshState,
     sources: Vec<Box<dyn Source>>,
 }
 
@@ -47,7 +47,7 @@ impl Console {
         };
         let identities = sources.iter().map(|(name, _)| identity(name)).collect();
         let sources = sources.into_iter().map(|(_, source)| source).collect();
-        Self { watch: Watch::new("m".into(), identities, 2_000), sources }
+        Self { watch: MeshState::new("m".into(), identities, 2_000), sources }
     }
 
     fn of_log(place: LogPlace) -> Self {
@@ -58,7 +58,7 @@ impl Console {
     async fn poll(&mut self) -> Vec<Result<Observation, String>> {
         let mut seen = Vec::new();
         for (source, poller) in self.sources.iter_mut().enumerate() {
-            let polled = attempt(poller.as_mut(), &Known::default(), Duration::from_secs(20)).await;
+            let polled = attempt(poller.as_mut(), &PollContext::default(), Duration::from_secs(20)).await;
             if let Ok(observation) = &polled {
                 let observation = Box::new(observation.clone());
                 self.watch.apply(Report::Observed { source, at_ms: wall_clock(), observation });
@@ -68,17 +68,23 @@ impl Console {
         seen
     }
 
-    fn picture(&self) -> Picture {
-        Judge::default().judge(&self.watch, &self.watch.everything(), wall_clock(), &Thresholds::default(), 1_000)
+    fn snapshot(&self) -> Snapshot {
+        Evaluator::default().evaluate(
+            &self.watch,
+            &self.watch.everything(),
+            wall_clock(),
+            &Thresholds::default(),
+            1_000,
+        )
     }
 }
 
-fn findings(picture: &Picture, rule: &str) -> usize {
-    picture.findings.iter().filter(|finding| finding.rule == rule).count()
+fn findings(snapshot: &Snapshot, rule: &str) -> usize {
+    snapshot.findings.iter().filter(|finding| finding.rule == rule).count()
 }
 
-fn chain(picture: &Picture) -> Vec<(String, String)> {
-    picture.log.iter().map(|l| (l.entry.operation_id.to_string(), l.chain.to_string())).collect()
+fn chain(snapshot: &Snapshot) -> Vec<(String, String)> {
+    snapshot.log.iter().map(|l| (l.entry.operation_id.to_string(), l.chain.to_string())).collect()
 }
 
 async fn execute(path: &Path, sql: &str) {
@@ -90,7 +96,7 @@ async fn some_log(path: &Path, events: i64) -> Log {
     let mut log = Log::create(path).await.unwrap();
     for n in 0..events {
         let more = json!({"subject": format!("message {n}"), "to": "sess-b"});
-        log.say(ROOM, "status", "a", more, wall_clock()).await.unwrap();
+        log.send(ROOM, "status", "a", more, wall_clock()).await.unwrap();
     }
     log
 }
@@ -103,17 +109,17 @@ async fn what_was_read_is_not_read_again() {
     let mut console = Console::of_log(LogPlace::Sqlite(path.clone()));
     let first = console.poll().await.remove(0).unwrap();
     assert!(first.cost.rows <= WINDOW as u64 + 5, "a window, not the history: {} rows", first.cost.rows);
-    let picture = console.picture();
-    assert_eq!(picture.log.len(), WINDOW);
-    let states = chain(&picture);
+    let snapshot = console.snapshot();
+    assert_eq!(snapshot.log.len(), WINDOW);
+    let states = chain(&snapshot);
     assert_eq!(states.iter().filter(|(_, state)| state == "verified").count(), WINDOW - 1);
     assert_eq!(states.last().unwrap().1, "unverifiable", "what was before the window was not read");
     let second = console.poll().await.remove(0).unwrap();
     assert_eq!((second.cost.rows, second.changes.len()), (0, 0), "nothing is new");
-    log.say(ROOM, "status", "a", json!({"subject": "one more"}), wall_clock()).await.unwrap();
+    log.send(ROOM, "status", "a", json!({"subject": "one more"}), wall_clock()).await.unwrap();
     let third = console.poll().await.remove(0).unwrap();
     assert!(third.cost.rows <= 3, "the heads and one event: {} rows", third.cost.rows);
-    assert_eq!(console.picture().log.len(), WINDOW + 1);
+    assert_eq!(console.snapshot().log.len(), WINDOW + 1);
 }
 
 #[tokio::test]
@@ -123,12 +129,12 @@ async fn compaction_replacement_and_a_lost_file_are_survived() {
     let _log = some_log(&path, 10).await;
     let mut console = Console::of_log(LogPlace::Sqlite(path.clone()));
     console.poll().await.remove(0).unwrap();
-    assert!(chain(&console.picture()).iter().all(|(_, state)| state == "verified"));
+    assert!(chain(&console.snapshot()).iter().all(|(_, state)| state == "verified"));
     execute(&path, "DELETE FROM events WHERE event_id <= 4").await;
     assert!(console.poll().await.remove(0).is_ok());
     let mut fresh = Console::of_log(LogPlace::Sqlite(path.clone()));
     fresh.poll().await.remove(0).unwrap();
-    assert_eq!(findings(&fresh.picture(), "chain-broken"), 0, "a prefix that is gone is compaction");
+    assert_eq!(findings(&fresh.snapshot(), "chain-broken"), 0, "a prefix that is gone is compaction");
     for end in ["", "-wal", "-shm"] {
         let _ = fs::remove_file(format!("{}{end}", path.display()));
     }
@@ -137,7 +143,7 @@ async fn compaction_replacement_and_a_lost_file_are_survived() {
     let _log = some_log(&path, 3).await;
     let anew = console.poll().await.remove(0).unwrap();
     assert!(matches!(anew.changes.first(), Some(Change::Reset)), "another file: what was known is void");
-    assert_eq!(console.picture().log.len(), 3);
+    assert_eq!(console.snapshot().log.len(), 3);
 }
 
 #[tokio::test]
@@ -157,7 +163,7 @@ async fn tampering_breaks_the_chain_where_it_was_done() {
         execute(&path, sql).await;
         let mut console = Console::of_log(LogPlace::Sqlite(path));
         console.poll().await.remove(0).unwrap();
-        let states = chain(&console.picture());
+        let states = chain(&console.snapshot());
         let first = states.iter().filter(|(_, state)| state == "broken").map(|(name, _)| name.as_str()).min();
         assert_eq!(first, Some(broken), "{sql}: {states:?}");
     }
@@ -192,7 +198,7 @@ async fn d9_an_idle_log_is_read_without_a_trace() {
     let read = console.poll().await.remove(0);
     write(true);
     assert_eq!(read.map(|observation| observation.cost.rows > 0), Ok(true));
-    assert_eq!(console.picture().log.len(), 5);
+    assert_eq!(console.snapshot().log.len(), 5);
     assert_eq!(names(), ["events.sqlite"]);
 }
 
@@ -215,7 +221,7 @@ async fn malformed_rows_cost_no_other() {
     let mut console = Console::of_log(LogPlace::Sqlite(path));
     let seen = console.poll().await.remove(0).unwrap();
     assert!(seen.notes.unwrap()[0].as_str().starts_with("5 rows are no events"));
-    assert_eq!(console.picture().log.len(), 4);
+    assert_eq!(console.snapshot().log.len(), 4);
     assert!(console.poll().await.remove(0).unwrap().changes.is_empty(), "and they are not read again");
 }
 
@@ -247,12 +253,12 @@ async fn both_backends_say_the_same() {
     let (mut one, mut two) = (Console::of_log(LogPlace::Sqlite(path)), Console::of_log(LogPlace::Files(place)));
     one.poll().await.remove(0).unwrap();
     two.poll().await.remove(0).unwrap();
-    assert_eq!(two.picture().log.len(), 11);
+    assert_eq!(two.snapshot().log.len(), 11);
     fs::write(&topic, format!("{most}{rest}")).unwrap();
     two.poll().await.remove(0).unwrap();
-    let (a, b) = (one.picture(), two.picture());
+    let (a, b) = (one.snapshot(), two.snapshot());
     assert_eq!(chain(&a), chain(&b));
-    let inbox = |p: &Picture| -> Vec<(i64, String)> {
+    let inbox = |p: &Snapshot| -> Vec<(i64, String)> {
         let mut all: Vec<_> = p.messages.iter().map(|m| (m.message.id, m.state.to_string())).collect();
         all.sort();
         all
@@ -291,8 +297,8 @@ async fn leases_have_their_queue_in_the_order_in_which_it_is_served() {
     execute(&path, &format!("{LEASES}{sql}")).await;
     let mut console = Console::new(vec![("leases", Box::new(Hosts::new(path.clone(), wall_clock)))]);
     console.poll().await.remove(0).unwrap();
-    let picture = console.picture();
-    let lock = picture.locks.iter().next().unwrap();
+    let snapshot = console.snapshot();
+    let lock = snapshot.locks.iter().next().unwrap();
     assert_eq!(lock.lock.lock_key.raw(), "h:whole-machine");
     let queue: Vec<String> = lock.waiters.iter().map(|w| format!("{} {}", w.agent, w.confidence)).collect();
     assert_eq!(queue, [b, a, me].map(|pid| format!("process {pid} exact")));
@@ -302,13 +308,14 @@ async fn leases_have_their_queue_in_the_order_in_which_it_is_served() {
         other.wait().unwrap();
     }
     console.poll().await.remove(0).unwrap();
-    let picture = console.picture();
-    let queue: Vec<String> = picture.locks.iter().next().unwrap().waiters.iter().map(|w| w.agent.to_string()).collect();
+    let snapshot = console.snapshot();
+    let queue: Vec<String> =
+        snapshot.locks.iter().next().unwrap().waiters.iter().map(|w| w.agent.to_string()).collect();
     assert_eq!(queue, [format!("process {me}")]);
     assert!(console.poll().await.remove(0).unwrap().changes.is_empty());
     execute(&path, "DELETE FROM host_lease_waiters").await;
     console.poll().await.remove(0).unwrap();
-    assert!(console.picture().locks.iter().next().unwrap().waiters.is_empty());
+    assert!(console.snapshot().locks.iter().next().unwrap().waiters.is_empty());
 }
 
 #[tokio::test]
@@ -331,12 +338,13 @@ async fn a_project_tells_its_story() {
     }
     let now = wall_clock() + 150_000;
     let thresholds = Thresholds::default();
-    let picture = Judge::default().judge(&console.watch, &console.watch.everything(), now, &thresholds, 200_000);
+    let snapshot =
+        Evaluator::default().evaluate(&console.watch, &console.watch.everything(), now, &thresholds, 200_000);
     for rule in ["node-dead", "lock-unowned", "claim-contested", "reader-behind", "lock-expired", "message-stuck"] {
-        assert!(findings(&picture, rule) > 0, "{rule}: {:#?}", picture.findings);
+        assert!(findings(&snapshot, rule) > 0, "{rule}: {:#?}", snapshot.findings);
     }
-    assert_eq!(findings(&picture, "chain-broken"), 0);
-    let docs = picture.tasks.iter().find(|task| task.task == "task:docs").unwrap();
+    assert_eq!(findings(&snapshot, "chain-broken"), 0);
+    let docs = snapshot.tasks.iter().find(|task| task.task == "task:docs").unwrap();
     assert_eq!(docs.state.to_string(), "done");
 }
 

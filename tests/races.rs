@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use libsql::{Connection, params};
-use lockkeeper::action::hand::{Purpose, WriteAccess};
+use lockkeeper::action::executor::{Purpose, WriteAccess};
 use lockkeeper::action::run::journal::JournalFile;
 use lockkeeper::action::run::{Operator, Stop};
 use lockkeeper::clock::wall_clock;
@@ -15,11 +15,11 @@ use lockkeeper::config::address::Address;
 use lockkeeper::config::token::Token;
 use lockkeeper::data::tls::Tls;
 use lockkeeper::data::vox::act;
-use lockkeeper::data::vox::act::database::DatabaseHand;
+use lockkeeper::data::vox::act::database::DatabaseExecutor;
 use lockkeeper::data::vox::act::target::WriteTarget;
 use lockkeeper::data::vox::hrana::Client;
 use lockkeeper::model::action::{Action, LockGuard, MessageGuard, Mode};
-use lockkeeper::model::outcome::{Outcome, Verdict};
+use lockkeeper::model::outcome::{Outcome, OutcomeKind};
 use lockkeeper::model::source::Identity;
 use lockkeeper::model::{LockTable, MessageTable};
 use support::Peer;
@@ -66,7 +66,7 @@ impl Arena {
             (WriteTarget::File { path: path.clone(), direct: true, max_copy: 1 << 30 }, None)
         };
         let access = WriteAccess::decide(Purpose::Act, false).unwrap();
-        let hand = DatabaseHand::new(target, wall_clock, access);
+        let executor = DatabaseExecutor::new(target, wall_clock, access);
         let identity = Identity {
             system: "Vox",
             name: "db".into(),
@@ -80,7 +80,7 @@ impl Arena {
         };
         let journal = JournalFile::new(folder.path().join("journal.jsonl"));
         let operator = Operator::new(
-            vec![("db".into(), Box::new(hand))],
+            vec![("db".into(), Box::new(executor))],
             &[identity],
             journal,
             access,
@@ -186,11 +186,11 @@ async fn locks_race(remote: bool, rounds: usize) {
         attempts += 1;
         let outcome = arena.run(Action::Release { lock, mode, hold_ms: 1_000 }).await;
         match outcome.verdict {
-            Verdict::Done => {
+            OutcomeKind::Done => {
                 assert!(outcome.audited, "{outcome:?}");
                 done += 1;
             }
-            Verdict::Refused => refused += 1,
+            OutcomeKind::Refused => refused += 1,
             _ => panic!("{outcome:?}"),
         }
     }
@@ -296,11 +296,11 @@ async fn messages_race(remote: bool, messages: i64) {
         attempts += 1;
         let outcome = arena.run(action).await;
         match outcome.verdict {
-            Verdict::Done => {
+            OutcomeKind::Done => {
                 done += 1;
                 moved += i64::from(is_move);
             }
-            Verdict::Refused => refused += 1,
+            OutcomeKind::Refused => refused += 1,
             _ => panic!("{outcome:?}"),
         }
     }

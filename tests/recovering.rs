@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lockkeeper::action::hand::{Hand, Order, Purpose, Recalled, Working, WriteAccess};
+use lockkeeper::action::executor::{ActionRequest, Applied, Executor, Purpose, Working, WriteAccess};
 use lockkeeper::action::run::journal::JournalFile;
 use lockkeeper::action::run::{Operator, Recovered, Stop};
 use lockkeeper::model::action::{Action, LeaseGuard};
 use lockkeeper::model::journal::{Entry, Open};
-use lockkeeper::model::outcome::{Outcome, Verdict};
+use lockkeeper::model::outcome::{Outcome, OutcomeKind};
 use lockkeeper::model::source::Identity;
 use lockkeeper::model::text::Text;
 use lockkeeper::model::time::{MINUTE, Millis};
@@ -42,8 +42,8 @@ struct Place {
     asked: Arc<AtomicUsize>,
 }
 
-impl Hand for Place {
-    fn execute<'a>(&'a mut self, _: &'a Order) -> Working<'a, Outcome> {
+impl Executor for Place {
+    fn execute<'a>(&'a mut self, _: &'a ActionRequest) -> Working<'a, Outcome> {
         Box::pin(async {
             match self.does {
                 Does::Answers => Outcome::done("it is done"),
@@ -52,17 +52,17 @@ impl Hand for Place {
         })
     }
 
-    fn record<'a>(&'a mut self, _: &'a Order) -> Working<'a, Result<(), String>> {
+    fn record<'a>(&'a mut self, _: &'a ActionRequest) -> Working<'a, Result<(), String>> {
         Box::pin(std::future::ready(Err("it keeps no op-log".into())))
     }
 
-    fn recall<'a>(&'a mut self, _: &'a Order) -> Working<'a, Recalled> {
+    fn was_applied<'a>(&'a mut self, _: &'a ActionRequest) -> Working<'a, Applied> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         Box::pin(async {
             match self.does {
                 Does::Panics => panic!("an answer that is no text"),
-                Does::Answers => Recalled::Applied { audited: false, now: "it is so".into() },
-                Does::Nothing | Does::Loses => Recalled::Unreachable("no answer".into()),
+                Does::Answers => Applied::Applied { audited: false, now: "it is so".into() },
+                Does::Nothing | Does::Loses => Applied::Unreachable("no answer".into()),
             }
         })
     }
@@ -82,14 +82,14 @@ fn console(journal: &Path, does: Does, clock: fn() -> Millis) -> (Operator, Arc<
         cannot: None,
     };
     let asked = Arc::new(AtomicUsize::new(0));
-    let place: Box<dyn Hand> = Box::new(Place { does, asked: asked.clone() });
-    let hands: Vec<(Text, Box<dyn Hand>)> = vec![("db".into(), place)];
+    let place: Box<dyn Executor> = Box::new(Place { does, asked: asked.clone() });
+    let executors: Vec<(Text, Box<dyn Executor>)> = vec![("db".into(), place)];
     let access = WriteAccess::decide(Purpose::Act, false).unwrap();
     let journal = JournalFile::new(journal.to_owned());
-    (Operator::new(hands, &[identity], journal, access, "ada".into(), "m".into(), clock), asked)
+    (Operator::new(executors, &[identity], journal, access, "ada".into(), "m".into(), clock), asked)
 }
 
-async fn act(console: &mut Operator) -> Verdict {
+async fn act(console: &mut Operator) -> OutcomeKind {
     let lease = LeaseGuard { lease_id: "1".into(), scope_key: "task:7".into(), holder_node: "n".into() };
     let plan = one_step(Action::Revoke { lease });
     console.run(&plan, "", &Stop::default(), |_| {}).await[0].verdict
@@ -105,11 +105,11 @@ async fn a3_an_answer_that_panics_while_an_attempt_is_looked_into_ends_nothing()
     let folder = tempfile::tempdir().unwrap();
     let journal = folder.path().join("journal.jsonl");
     let (mut first, _) = console(&journal, Does::Loses, an_hour_ago);
-    assert_eq!(act(&mut first).await, Verdict::Unknown);
+    assert_eq!(act(&mut first).await, OutcomeKind::Unknown);
     let (mut later, asked) = console(&journal, Does::Panics, now);
     assert_eq!(later.recover().await, Recovered { settled: 0, open: 1 });
     // The next plan runs as any other.
-    assert_eq!(act(&mut later).await, Verdict::Unknown);
+    assert_eq!(act(&mut later).await, OutcomeKind::Unknown);
     assert_eq!(asked.load(Ordering::Relaxed), 2);
     let open = entries(&journal).iter().filter(|entry| entry.open(NOW + 2 * MINUTE) == Some(Open::Unknown)).count();
     assert_eq!(open, 2);
@@ -136,13 +136,13 @@ async fn d4_without_an_op_log_the_journal_is_the_audit() {
     let folder = tempfile::tempdir().unwrap();
     let journal = folder.path().join("journal.jsonl");
     let (mut well, _) = console(&journal, Does::Answers, an_hour_ago);
-    assert_eq!(act(&mut well).await, Verdict::Done);
+    assert_eq!(act(&mut well).await, OutcomeKind::Done);
     let done = &entries(&journal)[0];
     assert!(done.journal_only && !done.lacks_audit() && done.open(NOW).is_none(), "{done:?}");
     let (mut interrupted, _) = console(&journal, Does::Loses, an_hour_ago);
-    assert_eq!(act(&mut interrupted).await, Verdict::Unknown);
+    assert_eq!(act(&mut interrupted).await, OutcomeKind::Unknown);
     let (mut later, _) = console(&journal, Does::Answers, now);
     assert_eq!(later.recover().await, Recovered { settled: 1, open: 0 });
     let all = entries(&journal);
-    assert!(all.iter().all(|entry| entry.verdict == Some(Verdict::Done) && entry.open(NOW).is_none()), "{all:?}");
+    assert!(all.iter().all(|entry| entry.verdict == Some(OutcomeKind::Done) && entry.open(NOW).is_none()), "{all:?}");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lockkeeper::clock::wall_clock;
 use lockkeeper::config::address::Address;
 use lockkeeper::config::token::Token;
-use lockkeeper::data::source::{Known, Source};
+use lockkeeper::data::source::{PollContext, Source};
 use lockkeeper::data::tls::Tls;
 use lockkeeper::data::vox::backend::{Backend, remote::Remote};
 use lockkeeper::data::vox::db::VoxDb;
@@ -73,7 +73,7 @@ fn settled(changes: &[Change]) -> usize {
 async fn a_poll_is_one_round_trip_and_history_is_never_read_twice() {
     let mut server = Server::start().await;
     server.execute("INSERT INTO agent_oplog (agent_id, operation_id, kind, description, timestamp_ms) VALUES ('1', 'OP-000001', '\"Rebalance\"', 'd', 1);").await;
-    let (mut source, known) = (server.source(), Known::default());
+    let (mut source, known) = (server.source(), PollContext::default());
     let first = source.poll(&known).await.unwrap();
     assert_eq!((live(&first.changes), first.cost.round_trips), (1, 2), "a probe, then a poll");
     assert!(first.changes.iter().any(|c| matches!(c, Change::Log(_, rows, _) if rows.len() == 1)));
@@ -100,7 +100,7 @@ async fn a_poll_is_one_round_trip_and_history_is_never_read_twice() {
 #[tokio::test]
 async fn a_table_made_anew_is_read_anew() {
     let server = Server::start().await;
-    let (mut source, known) = (server.source(), Known::default());
+    let (mut source, known) = (server.source(), PollContext::default());
     server.execute("INSERT INTO agent_oplog (id, agent_id, operation_id, kind, description, timestamp_ms) VALUES (50, '1', 'OP-000050', '\"Rebalance\"', 'd', 1);").await;
     source.poll(&known).await.unwrap();
     server.execute("DELETE FROM agent_oplog; INSERT INTO agent_oplog (id, agent_id, operation_id, kind, description, timestamp_ms) VALUES (3, '1', 'OP-000003', '\"Rebalance\"', 'd', 1);").await;
@@ -120,7 +120,7 @@ async fn another_database_at_the_same_address_is_begun_anew() {
         )
     };
     server.execute(&(entry(1, "OP-000001") + &entry(2, "OP-000002"))).await;
-    let (mut source, known) = (server.source(), Known::default());
+    let (mut source, known) = (server.source(), PollContext::default());
     source.poll(&known).await.unwrap();
     // An entry that is undone, or pruned, is no other log.
     server.execute("UPDATE agent_oplog SET undone = 1 WHERE id = 2; DELETE FROM agent_oplog WHERE id = 1;").await;
@@ -141,7 +141,7 @@ async fn another_database_at_the_same_address_is_begun_anew() {
 #[tokio::test]
 async fn faults_are_explained_and_survived() {
     let mut server = Server::start().await;
-    let (mut source, known) = (server.source(), Known::default());
+    let (mut source, known) = (server.source(), PollContext::default());
     source.poll(&known).await.unwrap();
     for (manners, said, kind) in [
         ("status 401", "refused the token (401)", FaultKind::Setup),
@@ -180,7 +180,7 @@ async fn an_answer_that_is_no_text_is_a_fault() {
 async fn a_renewed_token_is_picked_up() {
     let server = Server::start().await;
     std::fs::write(server.token_file(), "old\n").unwrap();
-    let (mut source, known) = (server.source(), Known::default());
+    let (mut source, known) = (server.source(), PollContext::default());
     let fault = source.poll(&known).await.unwrap_err();
     assert!(fault.to_string().contains("401"), "{fault}");
     std::fs::write(server.token_file(), format!("{TOKEN}\n")).unwrap();

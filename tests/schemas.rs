@@ -141,7 +141,7 @@ async fn json_is_safe_to_print_and_loses_nothing() {
 async fn no_statement_of_a_poll_scans_a_history() {
     use lockkeeper::data::vox::queries::{self, Asks, Cursor, History, Limits};
     use lockkeeper::data::vox::schema::Schema;
-    use lockkeeper::data::vox::track::Ask;
+    use lockkeeper::data::vox::trackers::Ask;
     use strum::IntoEnumIterator;
 
     let folder = tempfile::tempdir().unwrap();

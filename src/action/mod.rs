@@ -1,5 +1,5 @@
 //! What an operator does: plans, and carrying them out.
 
-pub mod hand;
+pub mod executor;
 pub mod plan;
 pub mod run;

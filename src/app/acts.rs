@@ -7,10 +7,10 @@ use super::list::locks::LOCKS;
 use super::list::nodes::NODES;
 use super::list::tasks::TASKS;
 use super::overlay::Overlay;
-use super::scene::{Key, Row, Scene};
 use super::view_id::ViewId;
 use crate::action::plan::Intent;
-use crate::mesh::derive::Picture;
+use crate::app::workspace::{Key, Row, Workspace};
+use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::finding::Subject;
 use crate::mesh::derive::locks::LockView;
 use crate::model::LockTable;
@@ -58,9 +58,9 @@ impl App {
             }
         };
         let Some(mesh) = mesh.filter(|mesh| !self.options.policy(*mesh).read_only) else { return false };
-        let Some(picture) = self.scene.picture(mesh) else { return false };
-        let able = picture.mesh.sources.iter().any(|source| !source.identity.can.kinds.is_empty());
-        able && suits(&self.scene, picture, view, row, command)
+        let Some(snapshot) = self.workspace.snapshot(mesh) else { return false };
+        let able = snapshot.mesh.sources.iter().any(|source| !source.identity.can.kinds.is_empty());
+        able && suits(&self.workspace, snapshot, view, row, command)
     }
 
     /// The things that a command is pressed on, and the mesh they are of: the one inspected, else the marked ones, else
@@ -71,8 +71,8 @@ impl App {
         if keys.iter().any(|key| key.mesh != mesh) {
             return Err("what is marked is of several meshes: act on those of one mesh at a time");
         }
-        let Some(picture) = self.latest().whole(mesh) else { return Ok((mesh, Vec::new())) };
-        Ok((mesh, keys.iter().filter_map(|key| thing_of(picture, view, &key.key)).collect()))
+        let Some(snapshot) = self.latest().whole(mesh) else { return Ok((mesh, Vec::new())) };
+        Ok((mesh, keys.iter().filter_map(|key| thing_of(snapshot, view, &key.key)).collect()))
     }
 
     /// The same as keys of a view.
@@ -91,7 +91,7 @@ impl App {
     }
 
     /// What a command means for things, or why it means nothing.
-    pub fn meant(&self, command: Command, things: &[Thing], picture: &Picture) -> Result<Meant, String> {
+    pub fn meant(&self, command: Command, things: &[Thing], snapshot: &Snapshot) -> Result<Meant, String> {
         let mut locks = Vec::new();
         let mut leases = Vec::new();
         let mut messages = Vec::new();
@@ -105,7 +105,7 @@ impl App {
             }
         }
         let flag = |of: fn(&crate::model::RegistryNode) -> bool| {
-            let named = picture.nodes.iter().filter(|node| nodes.contains(&node.key));
+            let named = snapshot.nodes.iter().filter(|node| nodes.contains(&node.key));
             named.filter_map(|node| node.registry.as_ref()).any(of)
         };
         let intent = match command {
@@ -141,15 +141,15 @@ impl App {
 }
 
 /// Whether a command fits the kind of thing in a row; without a row, in the view.
-fn suits(scene: &Scene, picture: &Picture, view: ViewId, row: Option<Row>, command: Command) -> bool {
+fn suits(workspace: &Workspace, snapshot: &Snapshot, view: ViewId, row: Option<Row>, command: Command) -> bool {
     use Command::{Acknowledge, Drain, Evacuate, GiveBack, Quarantine, Release, Reroute};
     let lock = |of: &LockView| {
-        let ours = picture.fenced_off(of).is_some();
+        let ours = snapshot.fenced_off(of).is_some();
         command == if ours { GiveBack } else { Release }
     };
     let message = || matches!(command, Reroute | Release | Acknowledge);
     let gone = |name: Option<&Text>| {
-        let node = name.and_then(|name| picture.node(name));
+        let node = name.and_then(|name| snapshot.node(name));
         node.is_none_or(|node| node.staleness.is_gone())
     };
     let node = |name: Option<&Text>| match command {
@@ -158,15 +158,15 @@ fn suits(scene: &Scene, picture: &Picture, view: ViewId, row: Option<Row>, comma
         _ => false,
     };
     match view {
-        ViewId::Locks => row.and_then(|row| LOCKS.get(scene, row)).map_or(command == Release, lock),
+        ViewId::Locks => row.and_then(|row| LOCKS.get(workspace, row)).map_or(command == Release, lock),
         ViewId::Messages => message(),
-        ViewId::Nodes => node(row.and_then(|row| NODES.get(scene, row)).map(|n| &n.key)),
+        ViewId::Nodes => node(row.and_then(|row| NODES.get(workspace, row)).map(|n| &n.key)),
         ViewId::Tasks => {
-            let task = row.and_then(|row| TASKS.get(scene, row));
+            let task = row.and_then(|row| TASKS.get(workspace, row));
             command == Reroute && task.is_none_or(|task| task.message.is_some())
         }
         ViewId::Waits => command == Release,
-        ViewId::Findings => match row.and_then(|row| FINDINGS.get(scene, row)).map(|finding| &finding.subject) {
+        ViewId::Findings => match row.and_then(|row| FINDINGS.get(workspace, row)).map(|finding| &finding.subject) {
             Some(Subject::Lock(_)) => command == Release,
             Some(Subject::Message(_)) => message(),
             Some(Subject::Node(name)) => node(Some(name)),
@@ -177,14 +177,14 @@ fn suits(scene: &Scene, picture: &Picture, view: ViewId, row: Option<Row>, comma
     }
 }
 
-fn thing_of(picture: &Picture, view: ViewId, key: &str) -> Option<Thing> {
+fn thing_of(snapshot: &Snapshot, view: ViewId, key: &str) -> Option<Thing> {
     let held = |key: &str| {
-        let view = picture.holds().find(|lock| lock.key() == key)?;
+        let view = snapshot.holds().find(|lock| lock.key() == key)?;
         let key = key.to_owned();
         Some(if view.lock.table == LockTable::ExecLease { Thing::Lease(key) } else { Thing::Lock(key) })
     };
     let carried = |key: &str| {
-        let task = picture.tasks.iter().find(|task| task.key() == key)?;
+        let task = snapshot.tasks.iter().find(|task| task.key() == key)?;
         task.message.clone().map(Thing::Message)
     };
     match view {
@@ -193,10 +193,10 @@ fn thing_of(picture: &Picture, view: ViewId, key: &str) -> Option<Thing> {
         ViewId::Nodes => Some(Thing::Node(Text::new(key))),
         ViewId::Tasks => carried(key),
         ViewId::Waits => {
-            let row = picture.waits.rows.iter().find(|row| row.key() == key)?;
+            let row = snapshot.waits.rows.iter().find(|row| row.key() == key)?;
             held(&row.lock().key())
         }
-        ViewId::Findings => match &picture.findings.iter().find(|finding| finding.key() == key)?.subject {
+        ViewId::Findings => match &snapshot.findings.iter().find(|finding| finding.key() == key)?.subject {
             Subject::Lock(key) => held(key),
             Subject::Message(key) => Some(Thing::Message(key.clone())),
             Subject::Node(name) => Some(Thing::Node(name.clone())),

@@ -1,7 +1,7 @@
 //! Where things are on screen, as the drawing left them, and what a click there means.
 
-use super::scene::Key;
 use super::view_id::ViewId;
+use crate::app::workspace::Key;
 
 /// Something that can be clicked.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::role::Role;
-use super::scene::Key;
-use super::verdict::first_of_all;
 use super::view_id::ViewId;
 use super::{App, Effect};
+use crate::app::status::first_of_all;
+use crate::app::workspace::Key;
 use crate::mesh::derive::sources::SourceHealth;
 use crate::model::time::{MINUTE, Millis, millis, short};
 
@@ -27,7 +27,7 @@ pub struct Silence {
 impl Silence {
     /// What is said across the screen.
     #[must_use]
-    pub fn says(&self, now_ms: Millis) -> String {
+    pub fn summary(&self, now_ms: Millis) -> String {
         format!("LAST HEARD {} AGO", short(now_ms - self.since_ms))
     }
 }
@@ -44,7 +44,7 @@ impl App {
         let Some(wall) = self.options.wall.clone() else { return };
         // A clock that was set back does not hold a view.
         self.turn.since_ms = self.turn.since_ms.min(self.now_ms);
-        let trouble = first_of_all(&self.scene).map(|(mesh, first)| {
+        let trouble = first_of_all(&self.workspace).map(|(mesh, first)| {
             let view = ViewId::of(&first.subject).unwrap_or(ViewId::Findings);
             (Key::new(mesh, first.key()), view, Key::new(mesh, first.subject.key()))
         });
@@ -102,26 +102,27 @@ impl App {
     }
 
     fn stalled_ms(&self, mesh: usize) -> Option<Millis> {
-        let at = self.latest().picture(mesh).map_or(self.started_ms, |picture| picture.at_ms);
+        let at = self.latest().snapshot(mesh).map_or(self.started_ms, |snapshot| snapshot.at_ms);
         (self.now_ms - at >= STALLED.max(3 * millis(self.options.interval))).then_some(at)
     }
 
     /// Who is silent, and since when. A picture that is not of the present is silence too.
     #[must_use]
     pub fn silence(&self) -> Option<Silence> {
-        let scene = self.latest();
+        let workspace = self.latest();
         let (mut all, mut silent) = (0, Vec::new());
-        for mesh in 0..scene.len() {
+        for mesh in 0..workspace.len() {
             if let Some(since_ms) = self.stalled_ms(mesh) {
                 all += 1;
-                silent.push((scene.name(mesh).to_owned(), since_ms));
+                silent.push((workspace.name(mesh).to_owned(), since_ms));
                 continue;
             }
-            let Some(picture) = scene.picture(mesh) else { continue };
-            all += picture.sources.len();
+            let Some(snapshot) = workspace.snapshot(mesh) else { continue };
+            all += snapshot.sources.len();
             let old = |health| matches!(health, SourceHealth::Old | SourceHealth::Down);
-            for (_, source) in picture.sources.iter().zip(&picture.mesh.sources).filter(|(view, _)| old(view.health)) {
-                let name = format!("{}{}", scene.prefix(mesh), source.identity.name);
+            for (_, source) in snapshot.sources.iter().zip(&snapshot.mesh.sources).filter(|(view, _)| old(view.health))
+            {
+                let name = format!("{}{}", workspace.prefix(mesh), source.identity.name);
                 silent.push((name, source.health.last_ok_ms.unwrap_or(self.started_ms)));
             }
         }
@@ -141,7 +142,7 @@ impl App {
             return vec![Effect::Quit];
         }
         self.turn.leaving_ms = Some(self.now_ms);
-        self.say("Ctrl-C again leaves the wall", Role::Warn);
+        self.toast("Ctrl-C again leaves the wall", Role::Warn);
         Vec::new()
     }
 }

@@ -1,8 +1,8 @@
 //! What may lie over a view: help, palette, sort menu, inspector, and the dialogs of a plan.
 
 use super::preview::Preview;
-use super::scene::Key;
 use super::view_id::ViewId;
+use crate::app::workspace::Key;
 
 /// One of them.
 #[derive(Debug, Clone)]

@@ -3,9 +3,9 @@
 use tui_input::Input;
 
 use crate::action::plan::{Confirm, Intent, Plan, Policy, Refusal, plan};
-use crate::mesh::derive::Picture;
+use crate::mesh::derive::Snapshot;
 use crate::model::action::Mode;
-use crate::model::outcome::{Outcome, Verdict};
+use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::time::Millis;
 
 /// After the plan changed under the operator's eyes, a key that was meant for the old one is not taken, in ms.
@@ -51,8 +51,8 @@ pub enum Typing {
 
 impl Preview {
     /// A preview of what an intent means in a mesh now.
-    pub fn of(mesh: usize, intent: Intent, picture: &Picture, policy: &Policy, now: Millis) -> Result<Self, Refusal> {
-        let plan = plan(&intent, picture, policy)?;
+    pub fn of(mesh: usize, intent: Intent, snapshot: &Snapshot, policy: &Policy, now: Millis) -> Result<Self, Refusal> {
+        let plan = plan(&intent, snapshot, policy)?;
         Ok(Self {
             mesh,
             intent,
@@ -68,8 +68,8 @@ impl Preview {
     }
 
     /// Compares with the mesh as it is now.
-    pub fn look_again(&mut self, picture: &Picture, policy: &Policy, now: Millis) {
-        match plan(&self.intent, picture, policy) {
+    pub fn look_again(&mut self, snapshot: &Snapshot, policy: &Policy, now: Millis) {
+        match plan(&self.intent, snapshot, policy) {
             Ok(fresh) if fresh.does_the_same(&self.plan) => {
                 self.plan = fresh;
                 if !matches!(self.standing, Standing::Renewed) {
@@ -104,8 +104,8 @@ impl Preview {
     }
 
     /// Plans anew with another intent, e.g. another mode.
-    pub fn intend(&mut self, intent: Intent, picture: &Picture, policy: &Policy, now: Millis) {
-        match plan(&intent, picture, policy) {
+    pub fn intend(&mut self, intent: Intent, snapshot: &Snapshot, policy: &Policy, now: Millis) {
+        match plan(&intent, snapshot, policy) {
             Ok(plan) => {
                 self.intent = intent;
                 self.adopt(plan, now - GRACE);
@@ -192,7 +192,7 @@ impl Running {
 
     /// How many steps ended so.
     #[must_use]
-    pub fn count(&self, verdict: Verdict) -> usize {
+    pub fn count(&self, verdict: OutcomeKind) -> usize {
         self.steps.iter().filter(|s| matches!(s, StepState::Ended(o) if o.verdict == verdict)).count()
     }
 
@@ -200,12 +200,18 @@ impl Running {
     #[must_use]
     pub fn summary(&self) -> String {
         let n = self.steps.len();
-        let done = self.count(Verdict::Done) + self.count(Verdict::Already);
+        let done = self.count(OutcomeKind::Done) + self.count(OutcomeKind::Already);
         if done == n {
             return format!("{}: done", self.plan.title);
         }
         let mut parts = vec![format!("{done} of {n} done")];
-        for verdict in [Verdict::Refused, Verdict::ReadOnly, Verdict::Failed, Verdict::Unknown, Verdict::Skipped] {
+        for verdict in [
+            OutcomeKind::Refused,
+            OutcomeKind::ReadOnly,
+            OutcomeKind::Failed,
+            OutcomeKind::Unknown,
+            OutcomeKind::Skipped,
+        ] {
             let k = self.count(verdict);
             if k > 0 {
                 parts.push(format!("{k} {verdict}"));

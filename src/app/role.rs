@@ -7,7 +7,7 @@ use crate::mesh::derive::sources::SourceHealth;
 use crate::mesh::derive::staleness::Staleness;
 use crate::mesh::derive::tasks::TaskState;
 use crate::model::event::Kind;
-use crate::model::outcome::Verdict;
+use crate::model::outcome::OutcomeKind;
 use crate::model::severity::Severity;
 
 /// Meanings.
@@ -188,7 +188,7 @@ impl State for Kind {
     }
 }
 
-impl State for Verdict {
+impl State for OutcomeKind {
     fn glyph(&self) -> char {
         match self {
             Self::Done => '✓',

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::filter::{Filter, matcher};
 use super::list::{BESIDE, Head, List};
-use super::scene::{Key, Row, Scene};
+use crate::app::workspace::{Key, Row, Workspace};
 use crate::model::time::Millis;
 
 /// One table.
@@ -38,7 +38,7 @@ pub struct Table {
 #[derive(Debug, Clone)]
 struct Base {
     ask: Ask,
-    scene: Scene,
+    workspace: Workspace,
 }
 
 /// A row, and the beginnings of what it is sorted by: its column, and its name.
@@ -71,40 +71,40 @@ impl Table {
 
     /// Brings the rows up to date, and finds the selected thing again. It stays where it is on screen. What did not
     /// change since the last picture is not sorted again.
-    pub fn refresh(&mut self, list: &dyn List, scene: &Scene, repo: Option<&str>, now: Millis) {
+    pub fn refresh(&mut self, list: &dyn List, workspace: &Workspace, repo: Option<&str>, now: Millis) {
         let ask = Ask {
             filter: self.filter.clone(),
             repo: repo.map(str::to_owned),
             column: self.column,
             descending: self.descending,
         };
-        let columns = list.columns(scene);
+        let columns = list.columns(workspace);
         let fields: Vec<&str> = columns.iter().map(|c| c.field).collect();
         let filter = Filter::parse(&self.filter, &fields);
         // Made only where there is something to match: it is large.
         let mut matcher = if filter.is_empty() { None } else { Some(matcher()) };
         let mut passes = |row: Row| {
-            repo.is_none_or(|repo| list.in_repo(scene, row, repo))
+            repo.is_none_or(|repo| list.in_repo(workspace, row, repo))
                 && matcher.as_mut().is_none_or(|matcher| {
-                    filter.passes(matcher, columns.len(), &|c| list.cell(scene, row, c, now).text)
+                    filter.passes(matcher, columns.len(), &|c| list.cell(workspace, row, c, now).text)
                 })
         };
         // What a filter sees may move with time alone; where rows are many, it looks again at those that changed.
-        let again = !self.filter.is_empty() && list.len(scene) <= FEW;
+        let again = !self.filter.is_empty() && list.len(workspace) <= FEW;
         let base = self.base.take().filter(|base| base.ask == ask && !again);
-        let changed = base.and_then(|base| list.changed(&base.scene, scene));
-        let changed = changed.filter(|changed| changed.len() <= list.len(scene) / 4);
+        let changed = base.and_then(|base| list.changed(&base.workspace, workspace));
+        let changed = changed.filter(|changed| changed.len() <= list.len(workspace) / 4);
         match &changed {
-            Some(changed) => self.merge(list, scene, changed, &mut passes),
+            Some(changed) => self.merge(list, workspace, changed, &mut passes),
             None => {
-                let mut rows = list.rows(scene);
+                let mut rows = list.rows(workspace);
                 rows.retain(|&row| passes(row));
-                let ranked = self.sorted(list, scene, rows);
+                let ranked = self.sorted(list, workspace, rows);
                 self.take(ranked);
             }
         }
-        self.base = Some(Base { ask, scene: scene.clone() });
-        self.find_selection(list, scene, changed.as_deref());
+        self.base = Some(Base { ask, workspace: workspace.clone() });
+        self.find_selection(list, workspace, changed.as_deref());
     }
 
     /// Forgets what the rows were made from; the next refresh sorts all of them.
@@ -114,44 +114,45 @@ impl Table {
     }
 
     /// The order of two rows: by what decides most comparisons, then by everything.
-    fn compare(&self, list: &dyn List, scene: &Scene, a: &Ranked, b: &Ranked) -> Ordering {
+    fn compare(&self, list: &dyn List, workspace: &Workspace, a: &Ranked, b: &Ranked) -> Ordering {
         let order = if self.descending { b.by.cmp(&a.by) } else { a.by.cmp(&b.by) };
         // The heads of two texts that differ may be equal.
         if order.is_ne() || !a.by.is_whole() {
-            return order.then_with(|| self.compare_whole(list, scene, a.row, b.row));
+            return order.then_with(|| self.compare_whole(list, workspace, a.row, b.row));
         }
-        a.name.cmp(&b.name).then_with(|| self.compare_whole(list, scene, a.row, b.row))
+        a.name.cmp(&b.name).then_with(|| self.compare_whole(list, workspace, a.row, b.row))
     }
 
-    fn compare_whole(&self, list: &dyn List, scene: &Scene, a: Row, b: Row) -> Ordering {
-        let order = list.compare(scene, a, b, self.column);
+    fn compare_whole(&self, list: &dyn List, workspace: &Workspace, a: Row, b: Row) -> Ordering {
+        let order = list.compare(workspace, a, b, self.column);
         let order = if self.descending { order.reverse() } else { order };
         // Equals are in the order of their names, so that they do not swap places.
-        order.then_with(|| list.compare(scene, a, b, 0)).then_with(|| list.tie(scene, a, b))
+        order.then_with(|| list.compare(workspace, a, b, 0)).then_with(|| list.tie(workspace, a, b))
     }
 
-    fn sorted(&self, list: &dyn List, scene: &Scene, rows: Vec<Row>) -> Vec<Ranked> {
-        let ranked = |row| Ranked { by: list.head(scene, row, self.column), name: list.head(scene, row, 0), row };
+    fn sorted(&self, list: &dyn List, workspace: &Workspace, rows: Vec<Row>) -> Vec<Ranked> {
+        let ranked =
+            |row| Ranked { by: list.head(workspace, row, self.column), name: list.head(workspace, row, 0), row };
         let mut rows: Vec<Ranked> = rows.into_iter().map(ranked).collect();
-        rows.sort_by(|a, b| self.compare(list, scene, a, b));
+        rows.sort_by(|a, b| self.compare(list, workspace, a, b));
         rows
     }
 
     /// Takes out what changed, and puts back what is still there where it belongs now: one walk through all rows, since
     /// they stand side by side, and what they are sorted by with them.
-    fn merge(&mut self, list: &dyn List, scene: &Scene, changed: &[Row], passes: &mut impl FnMut(Row) -> bool) {
+    fn merge(&mut self, list: &dyn List, workspace: &Workspace, changed: &[Row], passes: &mut impl FnMut(Row) -> bool) {
         if changed.is_empty() {
             return;
         }
         // A flag for each place on a shelf; rows beside it are few, and always anew.
-        let mut gone = vec![Vec::new(); scene.len()];
+        let mut gone = vec![Vec::new(); workspace.len()];
         for row in changed.iter().filter(|row| row.place() < BESIDE) {
             let flags = &mut gone[row.mesh()];
             flags.resize(flags.len().max(row.place() + 1), false);
             flags[row.place()] = true;
         }
-        let fresh = changed.iter().copied().filter(|&row| list.has(scene, row) && passes(row)).collect();
-        let mut fresh = self.sorted(list, scene, fresh).into_iter().peekable();
+        let fresh = changed.iter().copied().filter(|&row| list.has(workspace, row) && passes(row)).collect();
+        let mut fresh = self.sorted(list, workspace, fresh).into_iter().peekable();
         // The room of the rows before these is used again: they are many, and come each second.
         let kept = std::mem::take(&mut self.ranked);
         let mut ranked = std::mem::take(&mut self.spare);
@@ -162,7 +163,7 @@ impl Table {
             if known.row.place() >= BESIDE || flags.get(known.row.place()).is_some_and(|gone| *gone) {
                 continue;
             }
-            while let Some(row) = fresh.next_if(|row| self.compare(list, scene, row, known).is_lt()) {
+            while let Some(row) = fresh.next_if(|row| self.compare(list, workspace, row, known).is_lt()) {
                 ranked.push(row);
             }
             ranked.push(*known);
@@ -179,12 +180,12 @@ impl Table {
     }
 
     /// `changed` are the rows that may be the selected thing now, where it is not in its place any more.
-    fn find_selection(&mut self, list: &dyn List, scene: &Scene, changed: Option<&[Row]>) {
+    fn find_selection(&mut self, list: &dyn List, workspace: &Workspace, changed: Option<&[Row]>) {
         let was = self.cursor;
         if self.follow {
             self.cursor = self.rows.len().saturating_sub(1);
         } else if let Some(key) = &self.selected {
-            let is_it = |row: &Row| list.has(scene, *row) && list.key(scene, *row) == *key;
+            let is_it = |row: &Row| list.has(workspace, *row) && list.key(workspace, *row) == *key;
             let row = self.row.filter(is_it).or_else(|| match changed {
                 Some(changed) => changed.iter().copied().find(|row| is_it(row)),
                 None => self.rows.iter().copied().find(|row| is_it(row)),
@@ -195,12 +196,12 @@ impl Table {
         }
         self.cursor = self.cursor.min(self.rows.len().saturating_sub(1));
         self.offset = (self.offset + self.cursor).saturating_sub(was);
-        self.select_at_cursor(list, scene);
+        self.select_at_cursor(list, workspace);
     }
 
-    fn select_at_cursor(&mut self, list: &dyn List, scene: &Scene) {
+    fn select_at_cursor(&mut self, list: &dyn List, workspace: &Workspace) {
         self.row = self.rows.get(self.cursor).copied();
-        self.selected = self.row.map(|row| list.key(scene, row));
+        self.selected = self.row.map(|row| list.key(workspace, row));
         self.scroll_into_view();
     }
 
@@ -212,26 +213,26 @@ impl Table {
     }
 
     /// Moves the cursor.
-    pub fn go(&mut self, to: usize, list: &dyn List, scene: &Scene) {
+    pub fn go(&mut self, to: usize, list: &dyn List, workspace: &Workspace) {
         let last = self.rows.len().saturating_sub(1);
         self.cursor = to.min(last);
         self.follow = list.follows() && self.cursor == last;
-        self.select_at_cursor(list, scene);
+        self.select_at_cursor(list, workspace);
     }
 
     /// Selects a thing, if it is there.
-    pub fn select(&mut self, key: &Key, list: &dyn List, scene: &Scene) -> bool {
-        let Some(place) = self.rows.iter().position(|&row| list.key(scene, row) == *key) else { return false };
-        self.go(place, list, scene);
+    pub fn select(&mut self, key: &Key, list: &dyn List, workspace: &Workspace) -> bool {
+        let Some(place) = self.rows.iter().position(|&row| list.key(workspace, row) == *key) else { return false };
+        self.go(place, list, workspace);
         true
     }
 
     /// Scrolls by rows, and takes the cursor along only where it would leave the screen.
-    pub fn scroll(&mut self, by: isize, list: &dyn List, scene: &Scene) {
+    pub fn scroll(&mut self, by: isize, list: &dyn List, workspace: &Workspace) {
         let most = self.rows.len().saturating_sub(self.height.max(1));
         self.offset = self.offset.saturating_add_signed(by).min(most);
         let cursor = self.cursor.clamp(self.offset, self.offset + self.height.max(1) - 1);
-        self.go(cursor, list, scene);
+        self.go(cursor, list, workspace);
     }
 
     /// Marks the selected thing, or takes the mark away.
@@ -259,7 +260,7 @@ mod tests {
 
     use super::*;
     use crate::app::list::locks::LOCKS;
-    use crate::mesh::derive::{Judge, Thresholds};
+    use crate::mesh::derive::{Evaluator, Thresholds};
     use crate::model::observation::{Change, Delta, Observation};
     use crate::model::report::Report;
     use crate::model::{Lease, LockTable};
@@ -276,14 +277,14 @@ mod tests {
             meshes in 1usize..3, column in 0usize..12, descending: bool,
             filter in prop::sample::select(vec!["", "1", "holder:n2", "mesh:b"]),
         ) {
-            let mut watched = [(unheard(), Judge::default()), (unheard(), Judge::default())];
-            let mut scene = Scene::of(["a", "b"].into_iter().take(meshes));
+            let mut watched = [(unheard(), Evaluator::default()), (unheard(), Evaluator::default())];
+            let mut workspace = Workspace::of(["a", "b"].into_iter().take(meshes));
             let mut now = NOW;
             let asked = Table { column, descending, filter: filter.into(), height: 10, ..Table::new(&LOCKS) };
             let mut kept = asked.clone();
             for (changed, gone, leases, mesh) in steps {
                 let mesh = mesh % meshes;
-                let (watch, judge) = &mut watched[mesh];
+                let (watch, evaluate) = &mut watched[mesh];
                 let key = |i: u16| format!("a-rather-long-name-of-a-file-{i}");
                 let row = |(i, node, left): (u16, u8, i64)| lock(&key(i), &format!("n{node}"), &node.to_string(), left * 1_000);
                 let gone = gone.into_iter().map(|i| (key(i).as_str().into(), "9f2c41d07ab8e635".into())).collect();
@@ -301,14 +302,14 @@ mod tests {
                 let observation = Observation { changes, ..Observation::default() };
                 watch.apply(Report::Observed { source: 0, at_ms: now, observation: Box::new(observation) });
                 let touched = watch.take_touched();
-                let picture = judge.judge(watch, &touched, now, &Thresholds::default(), 1_000);
-                scene.set(mesh, Arc::new(picture), None);
-                kept.refresh(&LOCKS, &scene, None, now);
+                let snapshot = evaluate.evaluate(watch, &touched, now, &Thresholds::default(), 1_000);
+                workspace.set(mesh, Arc::new(snapshot), None);
+                kept.refresh(&LOCKS, &workspace, None, now);
                 let mut afresh = asked.clone();
-                afresh.refresh(&LOCKS, &scene, None, now);
-                let keys = |table: &Table| table.rows.iter().map(|row| LOCKS.key(&scene, *row)).collect::<Vec<_>>();
+                afresh.refresh(&LOCKS, &workspace, None, now);
+                let keys = |table: &Table| table.rows.iter().map(|row| LOCKS.key(&workspace, *row)).collect::<Vec<_>>();
                 prop_assert_eq!(keys(&kept), keys(&afresh));
-                let selected = kept.rows.get(kept.cursor).map(|row| LOCKS.key(&scene, *row));
+                let selected = kept.rows.get(kept.cursor).map(|row| LOCKS.key(&workspace, *row));
                 prop_assert_eq!(&kept.selected, &selected, "the selection names the row it stands on");
             }
         }

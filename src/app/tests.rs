@@ -7,27 +7,27 @@ use proptest::prelude::*;
 
 use super::update::update;
 use super::*;
-use crate::mesh::Watch;
+use crate::mesh::MeshState;
 use crate::mesh::derive::finding::{Finding, Life};
 use crate::model::LockTable;
 use crate::model::observation::{Change, Observation};
 use crate::model::report::Report;
 use crate::model::severity::Severity;
-use crate::testing::{NOW, heartbeat, lock, mesh, options, picture, unheard};
+use crate::testing::{NOW, heartbeat, lock, mesh, options, snapshot, unheard};
 
-pub fn app_on(picture: Option<Arc<Picture>>) -> App {
+pub fn app_on(snapshot: Option<Arc<Snapshot>>) -> App {
     let mut app = App::new(options(), NOW);
     for table in &mut app.tables {
         table.height = 10;
     }
-    if let Some(picture) = picture {
-        update(&mut app, Event::Picture(0, picture));
+    if let Some(snapshot) = snapshot {
+        update(&mut app, Event::Snapshot(0, snapshot));
     }
     app
 }
 
 fn app() -> App {
-    app_on(Some(picture(mesh(), NOW)))
+    app_on(Some(snapshot(mesh(), NOW)))
 }
 
 fn press(app: &mut App, keys: &str) -> Vec<Effect> {
@@ -45,7 +45,7 @@ fn press(app: &mut App, keys: &str) -> Vec<Effect> {
     effects
 }
 
-fn mesh_of_locks(locks: Vec<crate::model::Lock>) -> Watch {
+fn mesh_of_locks(locks: Vec<crate::model::Lock>) -> MeshState {
     let observation = Observation {
         changes: vec![Change::Heartbeats(vec![heartbeat("n", "1", 0)]), Change::Locks(LockTable::Distributed, locks)],
         ..Observation::default()
@@ -56,18 +56,18 @@ fn mesh_of_locks(locks: Vec<crate::model::Lock>) -> Watch {
 #[test]
 fn the_selection_stays_on_the_thing_when_rows_come_and_go() {
     let keys = |names: &[&str]| names.iter().map(|k| lock(k, "n", "1", 300_000)).collect::<Vec<_>>();
-    let mut app = app_on(Some(picture(mesh_of_locks(keys(&["b", "d", "f"])), NOW)));
+    let mut app = app_on(Some(snapshot(mesh_of_locks(keys(&["b", "d", "f"])), NOW)));
     press(&mut app, "3j");
     let selected = app.table().selected.clone().unwrap();
     assert!(selected.key.ends_with('d'));
     for names in [&["a", "b", "c", "d", "f"][..], &["d"], &["d", "e"]] {
-        update(&mut app, Event::Picture(0, picture(mesh_of_locks(keys(names)), NOW)));
+        update(&mut app, Event::Snapshot(0, snapshot(mesh_of_locks(keys(names)), NOW)));
         assert_eq!(app.table().selected.as_ref(), Some(&selected), "{names:?}");
     }
     // A thing that is gone leaves the selection near where it was, on something else.
-    update(&mut app, Event::Picture(0, picture(mesh_of_locks(keys(&["a", "b"])), NOW)));
+    update(&mut app, Event::Snapshot(0, snapshot(mesh_of_locks(keys(&["a", "b"])), NOW)));
     assert!(app.table().selected.as_ref().is_some_and(|key| key.key.ends_with('a') || key.key.ends_with('b')));
-    update(&mut app, Event::Picture(0, picture(mesh_of_locks(Vec::new()), NOW)));
+    update(&mut app, Event::Snapshot(0, snapshot(mesh_of_locks(Vec::new()), NOW)));
     assert_eq!(app.table().selected, None);
 }
 
@@ -102,15 +102,15 @@ fn links_lead_to_things_and_back() {
 
 #[test]
 fn a_pause_freezes_the_picture_but_not_the_alarms() {
-    let mut app = app_on(Some(picture(unheard(), NOW)));
+    let mut app = app_on(Some(snapshot(unheard(), NOW)));
     press(&mut app, "p");
     update(&mut app, Event::Tick(NOW + 5_000));
-    update(&mut app, Event::Picture(0, picture(mesh(), NOW)));
-    assert!(app.scene.picture(0).unwrap().findings.is_empty());
-    assert!(!app.latest().picture(0).unwrap().findings.is_empty());
+    update(&mut app, Event::Snapshot(0, snapshot(mesh(), NOW)));
+    assert!(app.workspace.snapshot(0).unwrap().findings.is_empty());
+    assert!(!app.latest().snapshot(0).unwrap().findings.is_empty());
     assert_eq!(app.shown_ms(), NOW);
     press(&mut app, "p");
-    assert!(!app.scene.picture(0).unwrap().findings.is_empty());
+    assert!(!app.workspace.snapshot(0).unwrap().findings.is_empty());
 }
 
 #[test]
@@ -164,11 +164,11 @@ proptest! {
     /// Whatever is pressed and whatever arrives: no panic, and the cursor is on a row that is on screen.
     #[test]
     fn nothing_typed_can_break_it(keys in "[a-zA-Z0-9/:?!\r\x1b\t+= -]{0,60}", heard: bool) {
-        let mut app = app_on(heard.then(|| picture(mesh(), NOW)));
+        let mut app = app_on(heard.then(|| snapshot(mesh(), NOW)));
         for (i, key) in keys.chars().enumerate() {
             press(&mut app, &key.to_string());
             if i % 7 == 3 {
-                update(&mut app, Event::Picture(0, picture(mesh(), NOW)));
+                update(&mut app, Event::Snapshot(0, snapshot(mesh(), NOW)));
             }
             let table = app.table();
             prop_assert!(table.cursor < table.rows.len().max(1));
@@ -183,7 +183,7 @@ fn dead_and_living() -> App {
     let changes = vec![Change::Heartbeats(beats), Change::Locks(LockTable::Distributed, locks)];
     let observation = Observation { changes, ..Observation::default() };
     let mesh = unheard().after(Report::Observed { source: 0, at_ms: NOW, observation: Box::new(observation) });
-    app_on(Some(picture(mesh, NOW)))
+    app_on(Some(snapshot(mesh, NOW)))
 }
 
 fn select(app: &mut App, name: &str) {
@@ -245,12 +245,12 @@ fn a_key_meant_for_another_plan_is_not_taken() {
     let changes = vec![Change::Heartbeats(beats), Change::Locks(LockTable::Distributed, vec![renewed])];
     let observation = Observation { changes, ..Observation::default() };
     let mesh = unheard().after(Report::Observed { source: 0, at_ms: NOW, observation: Box::new(observation) });
-    update(&mut app, Event::Picture(0, picture(mesh, NOW)));
+    update(&mut app, Event::Snapshot(0, snapshot(mesh, NOW)));
     assert!(press(&mut app, "y").is_empty(), "the plan changed this very moment");
     update(&mut app, Event::Tick(NOW + 1_000));
     let effects = press(&mut app, "y");
     let Some(Effect::Run { plan, .. }) = effects.first() else { panic!("{effects:?}") };
-    assert!(plan.steps[0].action.says().as_str().contains("fence 8"), "{}", plan.steps[0].action.says());
+    assert!(plan.steps[0].action.summary().as_str().contains("fence 8"), "{}", plan.steps[0].action.summary());
 }
 
 #[test]
@@ -315,7 +315,7 @@ fn what_happened_calls_once_by_its_severity() {
     app.options.calls = calls;
     // Frozen or not: alarms are never silenced.
     press(&mut app, "p");
-    let effects = update(&mut app, Event::Picture(0, picture(mesh(), NOW)));
+    let effects = update(&mut app, Event::Snapshot(0, snapshot(mesh(), NOW)));
     let told = |effects: &[Effect]| effects.iter().filter(|e| matches!(e, Effect::Bell | Effect::Notify(_))).count();
     assert_eq!(told(&effects), 2, "{effects:?}");
     assert!(
@@ -327,19 +327,19 @@ fn what_happened_calls_once_by_its_severity() {
             assert!(text.ends_with("(and 1 more)") && !text.contains('\u{1b}'), "{text}");
         }
     }
-    assert_eq!(update(&mut app, Event::Picture(0, picture(mesh(), NOW))), [], "nothing new");
+    assert_eq!(update(&mut app, Event::Snapshot(0, snapshot(mesh(), NOW))), [], "nothing new");
     let mut quiet = app_on(None);
-    assert_eq!(update(&mut quiet, Event::Picture(0, picture(mesh(), NOW))), [], "nobody wants to be called");
+    assert_eq!(update(&mut quiet, Event::Snapshot(0, snapshot(mesh(), NOW))), [], "nobody wants to be called");
 }
 
 #[test]
 fn findings_are_known_one_by_one_or_marked() {
-    let alive = |mesh: Watch| {
-        let mut picture = Arc::unwrap_or_clone(picture(mesh, NOW));
+    let alive = |mesh: MeshState| {
+        let mut snapshot = Arc::unwrap_or_clone(snapshot(mesh, NOW));
         let life = Arc::new(Life { raised_ms: NOW, times: 1, acknowledged: None });
         let finding = |f: &Arc<Finding>| Arc::new(Finding { life: Some(life.clone()), ..(**f).clone() });
-        picture.findings = picture.findings.iter().map(finding).collect();
-        Arc::new(picture)
+        snapshot.findings = snapshot.findings.iter().map(finding).collect();
+        Arc::new(snapshot)
     };
     let mut app = app_on(Some(alive(mesh())));
     app.options.calls.known_for = Duration::from_secs(3_600);
@@ -355,7 +355,7 @@ fn findings_are_known_one_by_one_or_marked() {
     let effects = press(&mut app, "\r");
     let [Effect::Known { keys, span, .. }] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!((keys.len(), *span), (2, Some(Duration::from_secs(600))));
-    let mut early = app_on(Some(picture(mesh(), NOW)));
+    let mut early = app_on(Some(snapshot(mesh(), NOW)));
     assert_eq!(press(&mut early, "7A"), [], "it stands too short");
 }
 
@@ -364,11 +364,11 @@ fn a_wall_turns_holds_and_is_left_on_purpose() {
     use crate::app::wall::Wall;
     let wall =
         Wall { stay: Duration::from_secs(10), views: vec![ViewId::Nodes, ViewId::Tasks], night: Some((600, 700)) };
-    let calm = |at| picture(mesh_of_locks(Vec::new()), at);
+    let calm = |at| snapshot(mesh_of_locks(Vec::new()), at);
     let mut app = app_on(None);
     app.options.wall = Some(wall);
     let at = |app: &mut App, seconds: Millis| {
-        update(app, Event::Picture(0, calm(NOW)));
+        update(app, Event::Snapshot(0, calm(NOW)));
         update(app, Event::Tick(NOW + seconds * 1_000));
         app.view
     };
@@ -380,7 +380,7 @@ fn a_wall_turns_holds_and_is_left_on_purpose() {
     assert_eq!(at(&mut app, -3_000), ViewId::Nodes, "a clock that is set back");
     assert_eq!(at(&mut app, -2_990), ViewId::Tasks);
     update(&mut app, Event::Tick(NOW));
-    update(&mut app, Event::Picture(0, picture(mesh(), NOW)));
+    update(&mut app, Event::Snapshot(0, snapshot(mesh(), NOW)));
     assert_eq!(app.view, ViewId::Nodes, "where something is wrong");
     assert!(app.wall_holds() && app.table().selected.as_ref().is_some_and(|key| key.key.contains("ci-7")));
     update(&mut app, Event::Tick(NOW + 100_000));

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::scene::Key;
 use super::view_id::ViewId;
 use super::views::VIEWS;
+use crate::app::workspace::Key;
 use crate::model::time::Millis;
 
 /// What is on the wall.
@@ -19,7 +19,7 @@ pub struct Wall {
 
 /// Where the wall is.
 #[derive(Debug, Clone, Default)]
-pub struct Turn {
+pub struct WallPosition {
     /// When the view that is shown came.
     pub(super) since_ms: Millis,
     pub(super) place: usize,

@@ -5,16 +5,16 @@ use std::io::{IsTerminal as _, Write as _};
 use serde_json::{Value, json};
 
 use super::observe::{Prepared, prepare};
-use crate::action::hand::{Purpose, WriteAccess};
+use crate::action::executor::{Purpose, WriteAccess};
 use crate::action::plan::{Confirm, Intent, Plan, Policy, Refusal, plan};
 use crate::action::run::{Operator, Stop};
 use crate::app::preview::{Running, StepState};
 use crate::app::role::State as _;
 use crate::commands::cli::{ActArgs, Format};
 use crate::data::work;
-use crate::mesh::derive::Picture;
+use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::messages::MessageState;
-use crate::model::outcome::{Outcome, Verdict};
+use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::text::{Text, escape_json, scrub};
 use crate::model::{Lock, LockTable};
 use crate::settings::Settings;
@@ -108,10 +108,10 @@ pub async fn act(settings: &Settings, ask: &Ask, arguments: &ActArgs) -> anyhow:
         return Ok(End::ReadOnly(why.into()));
     }
     // Whoever only wants to see the plan is given nothing to write with.
-    let purpose = if arguments.dry_run { Purpose::Watch } else { Purpose::Act };
+    let purpose = if arguments.dry_run { Purpose::MeshState } else { Purpose::Act };
     let access = WriteAccess::decide(purpose, policy.read_only);
-    let Prepared { picture, mut operator, store } = prepare(settings, access).await?;
-    let end = plan_and_run(settings, ask, arguments, &picture, &mut operator).await;
+    let Prepared { snapshot, mut operator, store } = prepare(settings, access).await?;
+    let end = plan_and_run(settings, ask, arguments, &snapshot, &mut operator).await;
     // What an earlier attempt left is looked into by whoever acts, whatever became of this action.
     if let Some(operator) = operator.as_mut().filter(|_| arguments.yes) {
         operator.recover().await;
@@ -124,21 +124,21 @@ async fn plan_and_run(
     settings: &Settings,
     ask: &Ask,
     arguments: &ActArgs,
-    picture: &Picture,
+    snapshot: &Snapshot,
     operator: &mut Option<Operator>,
 ) -> anyhow::Result<End> {
     let policy = settings.policy();
-    let intent = match intent(ask, picture, settings.repo.as_deref()) {
+    let intent = match intent(ask, snapshot, settings.repo.as_deref()) {
         Ok(intent) => intent,
         Err(end) => return Ok(end),
     };
-    let policy = with_work(settings, policy, &intent, picture).await;
-    let plan = match plan(&intent, picture, &policy) {
+    let policy = with_work(settings, policy, &intent, snapshot).await;
+    let plan = match plan(&intent, snapshot, &policy) {
         Ok(plan) => plan,
         // What cannot be seen may be there all the same.
-        Err(_) if !is_seen(&intent, picture) => return Ok(End::CannotSee(unseen(picture))),
-        Err(refusal) if refusal.nothing_left && !picture.unseen().is_empty() => {
-            return Ok(End::CannotSee(unseen(picture)));
+        Err(_) if !is_seen(&intent, snapshot) => return Ok(End::CannotSee(unseen(snapshot))),
+        Err(refusal) if refusal.nothing_left && !snapshot.unseen().is_empty() => {
+            return Ok(End::CannotSee(unseen(snapshot)));
         }
         Err(refusal) if refusal.nothing_left => {
             eprintln!("lockkeeper: {}", scrub(refusal.why.as_str()));
@@ -147,7 +147,7 @@ async fn plan_and_run(
         Err(refusal) => return Ok(refusal.into()),
     };
     if arguments.dry_run {
-        print_plan(&plan, None, picture, arguments.format, true)?;
+        print_plan(&plan, None, snapshot, arguments.format, true)?;
         return Ok(End::Done);
     }
     if arguments.yes && plan.may_repeat {
@@ -159,74 +159,74 @@ async fn plan_and_run(
             let why = "without a terminal nothing is run unasked: add --yes, or --dry-run to see the plan";
             return Ok(End::Usage(why.into()));
         }
-        eprint!("{}", table(&plan, None, picture));
+        eprint!("{}", table(&plan, None, snapshot));
         if !confirmed(&plan)? {
             return Ok(End::Refused("it was not confirmed: nothing was done".into()));
         }
     }
     let Some(operator) = operator else { return Ok(End::ReadOnly("this process only watches".into())) };
     let outcomes = operator.run(&plan, &arguments.reason, &Stop::default(), |_| {}).await;
-    print_plan(&plan, Some(&outcomes), picture, arguments.format, false)?;
+    print_plan(&plan, Some(&outcomes), snapshot, arguments.format, false)?;
     Ok(end_of(&outcomes))
 }
 
 /// The same policy, with what this machine shows of work on what would be released.
-async fn with_work(settings: &Settings, policy: Policy, intent: &Intent, picture: &Picture) -> Policy {
-    let Ok(draft) = plan(intent, picture, &policy) else { return policy };
-    let work = work::look(&settings.work_trees(), &draft.resources(picture)).await;
+async fn with_work(settings: &Settings, policy: Policy, intent: &Intent, snapshot: &Snapshot) -> Policy {
+    let Ok(draft) = plan(intent, snapshot, &policy) else { return policy };
+    let work = work::look(&settings.work_trees(), &draft.resources(snapshot)).await;
     Policy { work, ..policy }
 }
 
 fn end_of(outcomes: &[Outcome]) -> End {
     let any = |verdict| outcomes.iter().find(|outcome: &&Outcome| outcome.verdict == verdict);
-    if any(Verdict::Failed).or(any(Verdict::Unknown)).is_some() {
+    if any(OutcomeKind::Failed).or(any(OutcomeKind::Unknown)).is_some() {
         End::Failed
-    } else if let Some(outcome) = any(Verdict::ReadOnly) {
-        End::ReadOnly(outcome.says.to_string())
-    } else if let Some(outcome) = any(Verdict::Refused) {
-        End::Refused(outcome.says.to_string())
+    } else if let Some(outcome) = any(OutcomeKind::ReadOnly) {
+        End::ReadOnly(outcome.summary.to_string())
+    } else if let Some(outcome) = any(OutcomeKind::Refused) {
+        End::Refused(outcome.summary.to_string())
     } else {
         End::Done
     }
 }
 
 /// Whether the nodes that an intent names are known.
-fn is_seen(intent: &Intent, picture: &Picture) -> bool {
+fn is_seen(intent: &Intent, snapshot: &Snapshot) -> bool {
     let named = match intent {
         Intent::Evacuate { node } => std::slice::from_ref(node),
         Intent::Drain { nodes, .. } | Intent::Quarantine { nodes, .. } => nodes,
         _ => return true,
     };
-    named.iter().all(|node| picture.node(node).is_some() || picture.nodes_named(node).next().is_some())
-        || picture.unseen().is_empty()
+    named.iter().all(|node| snapshot.node(node).is_some() || snapshot.nodes_named(node).next().is_some())
+        || snapshot.unseen().is_empty()
 }
 
 /// Why it is not known what is there.
-fn unseen(picture: &Picture) -> String {
-    let all: Vec<String> = picture.unseen().iter().map(ToString::to_string).collect();
+fn unseen(snapshot: &Snapshot) -> String {
+    let all: Vec<String> = snapshot.unseen().iter().map(ToString::to_string).collect();
     format!("cannot see whether it is there: {}", all.join("; "))
 }
 
 /// Finds what was named.
-fn intent(ask: &Ask, picture: &Picture, repo: Option<&str>) -> Result<Intent, End> {
+fn intent(ask: &Ask, snapshot: &Snapshot, repo: Option<&str>) -> Result<Intent, End> {
     Ok(match ask {
         Ask::Release { key, fence, mode, tell_holder, tell_next } => {
-            let locks = vec![find_lock(picture, key, fence, repo)?];
+            let locks = vec![find_lock(snapshot, key, fence, repo)?];
             Intent::Release { locks, mode: *mode, tell_holder: *tell_holder, tell_next: *tell_next }
         }
         Ask::Reroute { message, to } => {
-            Intent::Reroute { messages: vec![find_message(picture, message)?], to: Some(Text::new(to)) }
+            Intent::Reroute { messages: vec![find_message(snapshot, message)?], to: Some(Text::new(to)) }
         }
-        Ask::Evacuate { node } => Intent::Evacuate { node: find_node(picture, node, repo)? },
+        Ask::Evacuate { node } => Intent::Evacuate { node: find_node(snapshot, node, repo)? },
         Ask::Drain { node, on, for_ms } => Intent::Drain { nodes: vec![Text::new(node)], on: *on, for_ms: *for_ms },
         Ask::Quarantine { node, on } => Intent::Quarantine { nodes: vec![Text::new(node)], on: *on },
     })
 }
 
 /// By name, and by repository where a name sends heartbeats in several.
-fn find_node(picture: &Picture, name: &str, repo: Option<&str>) -> Result<Text, End> {
+fn find_node(snapshot: &Snapshot, name: &str, repo: Option<&str>) -> Result<Text, End> {
     let name = Text::new(name);
-    let named: Vec<_> = picture.nodes_named(&name).collect();
+    let named: Vec<_> = snapshot.nodes_named(&name).collect();
     let there: Vec<_> = match repo {
         Some(repo) => named.iter().filter(|node| node.repositories.iter().any(|r| *r == *repo)).collect(),
         None => named.iter().collect(),
@@ -244,16 +244,16 @@ fn find_node(picture: &Picture, name: &str, repo: Option<&str>) -> Result<Text, 
     }
 }
 
-fn find_lock(picture: &Picture, key: &str, seen: &Seen, repo: Option<&str>) -> Result<String, End> {
-    let named = picture.locks.iter().filter(|view| {
+fn find_lock(snapshot: &Snapshot, key: &str, seen: &Seen, repo: Option<&str>) -> Result<String, End> {
+    let named = snapshot.locks.iter().filter(|view| {
         view.lock.table != LockTable::ExecLease
             && (view.lock.lock_key == *key
-                || picture.names.canonical(view.lock.lock_key.raw()) == picture.names.canonical(key))
+                || snapshot.names.canonical(view.lock.lock_key.raw()) == snapshot.names.canonical(key))
             && repo.is_none_or(|repo| view.lock.repository_id == *repo)
     });
     let found: Vec<_> = named.collect();
     match found.as_slice() {
-        [] if !picture.unseen().is_empty() => Err(End::CannotSee(unseen(picture))),
+        [] if !snapshot.unseen().is_empty() => Err(End::CannotSee(unseen(snapshot))),
         [] => Err(End::Refused(format!("there is no lock {}: it may have been released", scrub(key)))),
         [only] if seen.is(&only.lock) => Ok(only.key()),
         [only] if only.lock.table.is_fenced() && !seen.is_number() => Err(End::Usage(format!(
@@ -282,7 +282,7 @@ fn find_lock(picture: &Picture, key: &str, seen: &Seen, repo: Option<&str>) -> R
 }
 
 /// By id, or by `SOURCE/ID` where several sources have that id.
-fn find_message(picture: &Picture, name: &str) -> Result<String, End> {
+fn find_message(snapshot: &Snapshot, name: &str) -> Result<String, End> {
     let (source, id) = match name.rsplit_once('/') {
         Some((source, id)) => (Some(source), id),
         None => (None, name),
@@ -290,14 +290,14 @@ fn find_message(picture: &Picture, name: &str) -> Result<String, End> {
     let Ok(id) = id.parse::<i64>() else {
         return Err(End::Usage(format!("{} is no message id; write a number, or SOURCE/NUMBER", scrub(name))));
     };
-    let waiting = picture.messages.iter().filter(|view| {
+    let waiting = snapshot.messages.iter().filter(|view| {
         view.message.id == id
             && view.state != MessageState::Acknowledged
             && source.is_none_or(|source| view.source == *source)
     });
     let found: Vec<_> = waiting.collect();
     match found.as_slice() {
-        [] if !picture.unseen().is_empty() => Err(End::CannotSee(unseen(picture))),
+        [] if !snapshot.unseen().is_empty() => Err(End::CannotSee(unseen(snapshot))),
         [] => Err(End::Refused(format!("no message {id} waits: it may have been acknowledged"))),
         [only] => Ok(only.key()),
         many => {
@@ -322,13 +322,13 @@ fn confirmed(plan: &Plan) -> anyhow::Result<bool> {
 fn print_plan(
     plan: &Plan,
     outcomes: Option<&[Outcome]>,
-    picture: &Picture,
+    snapshot: &Snapshot,
     format: Format,
     dry_run: bool,
 ) -> anyhow::Result<()> {
     let text = match format {
-        Format::Json => escape_json(&serde_json::to_string_pretty(&as_json(plan, outcomes, picture, dry_run))?) + "\n",
-        Format::Table => table(plan, outcomes, picture),
+        Format::Json => escape_json(&serde_json::to_string_pretty(&as_json(plan, outcomes, snapshot, dry_run))?) + "\n",
+        Format::Table => table(plan, outcomes, snapshot),
     };
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e.into()),
@@ -336,18 +336,18 @@ fn print_plan(
     }
 }
 
-fn as_json(plan: &Plan, outcomes: Option<&[Outcome]>, picture: &Picture, dry_run: bool) -> Value {
+fn as_json(plan: &Plan, outcomes: Option<&[Outcome]>, snapshot: &Snapshot, dry_run: bool) -> Value {
     let steps = plan.steps.iter().enumerate().map(|(i, step)| {
         let outcome = outcomes.and_then(|outcomes| outcomes.get(i));
         json!({
             "step": i + 1,
-            "says": step.action.says(),
+            "says": step.action.summary(),
             "source": step.source,
             "decided_on": step.action,
             "effect": step.effect,
             "only_after": step.after.map(|at| at + 1),
             "outcome": outcome.map(|o| o.verdict.to_string()),
-            "outcome_says": outcome.map(|o| o.says.clone()),
+            "outcome_says": outcome.map(|o| o.summary.clone()),
             "audited": outcome.map(|o| o.audited),
             "reread": outcome.map(|o| o.reread),
             "before": outcome.and_then(|o| o.before.clone()),
@@ -356,8 +356,8 @@ fn as_json(plan: &Plan, outcomes: Option<&[Outcome]>, picture: &Picture, dry_run
     });
     json!({
         "schema": SCHEMA,
-        "planned_at_ms": picture.at_ms,
-        "mesh": picture.mesh.name,
+        "planned_at_ms": snapshot.at_ms,
+        "mesh": snapshot.mesh.name,
         "title": plan.title,
         "dry_run": dry_run,
         "mode": plan.mode.map(|mode| mode.to_string()),
@@ -374,7 +374,7 @@ fn as_json(plan: &Plan, outcomes: Option<&[Outcome]>, picture: &Picture, dry_run
     })
 }
 
-fn table(plan: &Plan, outcomes: Option<&[Outcome]>, picture: &Picture) -> String {
+fn table(plan: &Plan, outcomes: Option<&[Outcome]>, snapshot: &Snapshot) -> String {
     let mut out = format!("{}\n", plan.title);
     let lines = match outcomes {
         Some(outcomes) => {
@@ -382,7 +382,7 @@ fn table(plan: &Plan, outcomes: Option<&[Outcome]>, picture: &Picture) -> String
             let running = Running { mesh: 0, plan: plan.clone(), steps, stopping: false, finished: true };
             crate::app::inspections::plan::running(&running)
         }
-        None => crate::app::inspections::plan::planned(plan, picture.at_ms),
+        None => crate::app::inspections::plan::planned(plan, snapshot.at_ms),
     };
     for (line, _) in lines {
         out.push_str(scrub(&line).trim_end());

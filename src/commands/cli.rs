@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::action::hand::Purpose;
+use crate::action::executor::Purpose;
 use crate::commands::act::Seen;
 use crate::commands::flags::SystemFlags;
 use crate::config::{ConfigError, Layers, Origin};
@@ -203,7 +203,7 @@ impl ScreenArgs {
     /// Nobody sits at a wall or behind lines: nothing is done from there.
     #[must_use]
     pub fn purpose(self) -> Purpose {
-        if self.wall || self.plain { Purpose::Watch } else { Purpose::Act }
+        if self.wall || self.plain { Purpose::MeshState } else { Purpose::Act }
     }
 }
 
@@ -230,7 +230,7 @@ pub struct DemoArgs {
     /// Run the mesh in DIR without a screen, and print how to connect to it
     #[arg(long, value_name = "DIR")]
     pub serve: Option<PathBuf>,
-    /// Watch the embedded mesh through its Hrana server instead of its file
+    /// MeshState the embedded mesh through its Hrana server instead of its file
     #[arg(long, conflicts_with = "serve")]
     pub remote: bool,
     /// Another system beside the mesh

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::commands::cli::SnapshotView;
-use crate::mesh::derive::Picture;
+use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::finding::Finding;
 use crate::mesh::derive::locks::LockView;
 use crate::mesh::derive::messages::MessageView;
@@ -20,17 +20,17 @@ pub const SCHEMA_OF_SEVERAL: &str = "lockkeeper.snapshots.v1";
 
 /// The whole snapshot, or one part of it, as text that is safe to print.
 #[must_use]
-pub fn snapshot(picture: &Picture, view: Option<SnapshotView>) -> String {
-    print(&of_mesh(picture, view))
+pub fn snapshot(snapshot: &Snapshot, view: Option<SnapshotView>) -> String {
+    print(&of_mesh(snapshot, view))
 }
 
 /// Snapshots of several meshes; one alone stands by itself.
 #[must_use]
-pub fn snapshots(pictures: &[Picture], view: Option<SnapshotView>) -> String {
-    if let [only] = pictures {
+pub fn snapshots(snapshots: &[Snapshot], view: Option<SnapshotView>) -> String {
+    if let [only] = snapshots {
         return snapshot(only, view);
     }
-    let each: Vec<Value> = pictures.iter().map(|picture| of_mesh(picture, view)).collect();
+    let each: Vec<Value> = snapshots.iter().map(|snapshot| of_mesh(snapshot, view)).collect();
     print(&json!({ "schema": SCHEMA_OF_SEVERAL, "meshes": each }))
 }
 
@@ -38,37 +38,37 @@ fn print(value: &Value) -> String {
     escape_json(&serde_json::to_string_pretty(value).unwrap_or_default())
 }
 
-fn of_mesh(picture: &Picture, view: Option<SnapshotView>) -> Value {
+fn of_mesh(snapshot: &Snapshot, view: Option<SnapshotView>) -> Value {
     let mut out = Map::new();
     out.insert("schema".into(), SCHEMA.into());
-    out.insert("observed_at_ms".into(), picture.at_ms.into());
-    out.insert("mesh".into(), picture.mesh.name.raw().into());
-    if let Some(only) = &picture.only {
+    out.insert("observed_at_ms".into(), snapshot.at_ms.into());
+    out.insert("mesh".into(), snapshot.mesh.name.raw().into());
+    if let Some(only) = &snapshot.only {
         out.insert("repository".into(), json!({ "repository_id": only.repository, "known": only.known }));
     }
-    out.insert("sources".into(), sources(picture));
-    let now = picture.at_ms;
+    out.insert("sources".into(), sources(snapshot));
+    let now = snapshot.at_ms;
     let mut part = |name: &str, of: SnapshotView, make: &dyn Fn() -> Vec<Value>| {
         if view.is_none_or(|wanted| wanted == of) {
             out.insert(name.into(), make().into());
         }
     };
-    part("nodes", SnapshotView::Nodes, &|| picture.nodes.iter().map(|n| node(n, now)).collect());
-    part("locks", SnapshotView::Locks, &|| picture.locks.iter().map(|l| lock(l, now)).collect());
+    part("nodes", SnapshotView::Nodes, &|| snapshot.nodes.iter().map(|n| node(n, now)).collect());
+    part("locks", SnapshotView::Locks, &|| snapshot.locks.iter().map(|l| lock(l, now)).collect());
     part("queues", SnapshotView::Queues, &|| {
-        picture.locks.iter().filter(|l| !l.waiters.is_empty()).map(|l| queue(l, now)).collect()
+        snapshot.locks.iter().filter(|l| !l.waiters.is_empty()).map(|l| queue(l, now)).collect()
     });
-    part("messages", SnapshotView::Messages, &|| picture.messages.iter().map(|m| message(m, now)).collect());
-    part("tasks", SnapshotView::Tasks, &|| picture.tasks.iter().map(|t| task(t, now)).collect());
-    part("leases", SnapshotView::Leases, &|| leases(picture));
-    part("leaders", SnapshotView::Leaders, &|| leaders(picture));
-    part("oplog", SnapshotView::Oplog, &|| oplog(picture));
-    part("findings", SnapshotView::Findings, &|| picture.findings.iter().map(|f| finding(f)).collect());
+    part("messages", SnapshotView::Messages, &|| snapshot.messages.iter().map(|m| message(m, now)).collect());
+    part("tasks", SnapshotView::Tasks, &|| snapshot.tasks.iter().map(|t| task(t, now)).collect());
+    part("leases", SnapshotView::Leases, &|| leases(snapshot));
+    part("leaders", SnapshotView::Leaders, &|| leaders(snapshot));
+    part("oplog", SnapshotView::Oplog, &|| oplog(snapshot));
+    part("findings", SnapshotView::Findings, &|| snapshot.findings.iter().map(|f| finding(f)).collect());
     Value::Object(out)
 }
 
-fn sources(picture: &Picture) -> Value {
-    let each = picture.mesh.sources.iter().zip(picture.sources.iter()).map(|(source, view)| {
+fn sources(snapshot: &Snapshot) -> Value {
+    let each = snapshot.mesh.sources.iter().zip(snapshot.sources.iter()).map(|(source, view)| {
         let parts = source.probe.iter().flat_map(|probe| probe.parts.iter());
         let parts: Map<String, Value> = parts
             .map(|(name, presence)| {
@@ -217,7 +217,7 @@ fn task(t: &TaskView, now: i64) -> Value {
     })
 }
 
-fn leases(picture: &Picture) -> Vec<Value> {
+fn leases(snapshot: &Snapshot) -> Vec<Value> {
     let lease = |view: &crate::mesh::derive::leases::LeaseView| {
         let l = &view.lease;
         json!({
@@ -234,10 +234,10 @@ fn leases(picture: &Picture) -> Vec<Value> {
             "source": view.source,
         })
     };
-    picture.leases.iter().map(lease).collect()
+    snapshot.leases.iter().map(lease).collect()
 }
 
-fn leaders(picture: &Picture) -> Vec<Value> {
+fn leaders(snapshot: &Snapshot) -> Vec<Value> {
     let leader = |view: &crate::mesh::derive::leases::LeaderView| {
         let l = &view.leader;
         json!({
@@ -252,10 +252,10 @@ fn leaders(picture: &Picture) -> Vec<Value> {
             "source": view.source,
         })
     };
-    picture.leaders.iter().map(leader).collect()
+    snapshot.leaders.iter().map(leader).collect()
 }
 
-fn oplog(picture: &Picture) -> Vec<Value> {
+fn oplog(snapshot: &Snapshot) -> Vec<Value> {
     let entry = |view: &crate::mesh::derive::chain::LogView| {
         let e = &view.entry;
         json!({
@@ -277,7 +277,7 @@ fn oplog(picture: &Picture) -> Vec<Value> {
             "source": view.source,
         })
     };
-    picture.log.iter().map(entry).collect()
+    snapshot.log.iter().map(entry).collect()
 }
 
 fn finding(f: &Finding) -> Value {

@@ -3,9 +3,9 @@
 pub mod act;
 pub mod check;
 pub mod cli;
-pub mod configured;
 pub mod flags;
 pub mod json;
+pub mod load;
 pub mod observe;
 pub mod run;
 pub mod table;

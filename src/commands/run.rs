@@ -6,12 +6,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::action::hand::Purpose;
+use crate::action::executor::Purpose;
 use crate::app::{App, Calls, Options, Theme};
 use crate::clock::{local_offset, steady_clock};
 use crate::commands::act::{Ask, End};
 use crate::commands::cli::{ActArgs, Cli, Command, DemoArgs, Format, Global, ScreenArgs, SnapshotArgs};
-use crate::commands::configured::{Configured, named};
+use crate::commands::load::{Configured, named};
 use crate::commands::{act, check, json, observe, table};
 use crate::config::locate::HostEnv;
 use crate::config::{ConfigError, Layers};
@@ -33,7 +33,7 @@ pub mod exit {
 
 /// Parses the command line and does what it says.
 pub fn main() -> u8 {
-    crate::quiet::install();
+    crate::panic_guard::install();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -201,7 +201,7 @@ fn options(configured: &Configured, kind: ScreenArgs) -> Options {
     let mut watched = crate::runtime::watched(&configured.open);
     // Nobody sits there: nothing is done from there.
     for mesh in &mut watched {
-        mesh.policy.read_only |= kind.purpose() == Purpose::Watch;
+        mesh.policy.read_only |= kind.purpose() == Purpose::MeshState;
     }
     Options {
         theme: settings.theme.parse().unwrap_or_else(|_| guess_theme()),
@@ -259,27 +259,28 @@ fn start_log(settings: &Settings) -> anyhow::Result<()> {
 fn snapshot(global: &Global, arguments: &SnapshotArgs) -> anyhow::Result<u8> {
     let configured = Configured::load_places(global)?;
     begin(&configured)?;
-    let pictures = wait_for(observe::observe_all(&configured.open))?;
+    let snapshots = wait_for(observe::observe_all(&configured.open))?;
     let text = match arguments.format {
-        Format::Json => json::snapshots(&pictures, arguments.view) + "\n",
+        Format::Json => json::snapshots(&snapshots, arguments.view) + "\n",
         Format::Table => {
-            let each: Vec<String> = pictures.iter().map(|picture| table::snapshot(picture, arguments.view)).collect();
+            let each: Vec<String> =
+                snapshots.iter().map(|snapshot| table::snapshot(snapshot, arguments.view)).collect();
             each.join("\n")
         }
     };
     print(&text)?;
     let mut all = exit::DONE;
-    for picture in &pictures {
-        if let Some(unknown) = picture.only.as_ref().and_then(Only::unknown) {
+    for snapshot in &snapshots {
+        if let Some(unknown) = snapshot.only.as_ref().and_then(Only::unknown) {
             eprintln!("lockkeeper: {unknown}");
         }
-        if picture.mesh.sources.iter().any(|s| s.health.last_ok_ms.is_some()) {
+        if snapshot.mesh.sources.iter().any(|s| s.health.last_ok_ms.is_some()) {
             continue;
         }
         all = exit::FAILED;
-        for source in &picture.mesh.sources {
+        for source in &snapshot.mesh.sources {
             if let Some(trouble) = &source.health.trouble {
-                let mesh = if pictures.len() > 1 { format!("{}: ", picture.mesh.name) } else { String::new() };
+                let mesh = if snapshots.len() > 1 { format!("{}: ", snapshot.mesh.name) } else { String::new() };
                 eprintln!("lockkeeper: {mesh}{}: {}", source.identity.name, trouble.fault);
             }
         }
@@ -307,7 +308,7 @@ fn run_check(global: &Global) -> u8 {
             begin(&configured)?;
             wait_for(observe::observe_all(&configured.open))
         })
-        .map(|pictures| check::check_all(&pictures));
+        .map(|snapshots| check::check_all(&snapshots));
     match answer {
         Ok(answer) => {
             let _ = print(&format!("{}\n", answer.line));

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr;
 
 use crate::commands::cli::SnapshotView;
-use crate::mesh::derive::Picture;
+use crate::mesh::derive::Snapshot;
 use crate::model::source::Aspect;
 use crate::model::time::{short, utc};
 
@@ -18,10 +18,10 @@ struct Sheet {
 
 /// The whole snapshot, or one part of it.
 #[must_use]
-pub fn snapshot(picture: &Picture, view: Option<SnapshotView>) -> String {
-    type Make = fn(&Picture) -> Sheet;
+pub fn snapshot(snapshot: &Snapshot, view: Option<SnapshotView>) -> String {
+    type Make = fn(&Snapshot) -> Sheet;
     type Part = (SnapshotView, Option<Aspect>, Make);
-    let mut out = format!("mesh {} at {}\n", picture.mesh.name, utc(picture.at_ms));
+    let mut out = format!("mesh {} at {}\n", snapshot.mesh.name, utc(snapshot.at_ms));
     let sheets: &[Part] = &[
         (SnapshotView::Sources, None, sources),
         (SnapshotView::Findings, None, findings),
@@ -35,8 +35,8 @@ pub fn snapshot(picture: &Picture, view: Option<SnapshotView>) -> String {
         (SnapshotView::Oplog, Some(Aspect::Log), oplog),
     ];
     for (_, aspect, make) in sheets.iter().filter(|(of, ..)| view.is_none_or(|wanted| wanted == *of)) {
-        let sheet = make(picture);
-        match aspect.and_then(|aspect| picture.mesh.lacks(aspect)) {
+        let sheet = make(snapshot);
+        match aspect.and_then(|aspect| snapshot.mesh.lacks(aspect)) {
             Some(lacking) if sheet.rows.is_empty() => _ = writeln!(out, "\n{} {lacking}", sheet.title),
             _ => write(&mut out, &sheet),
         }
@@ -76,7 +76,7 @@ fn number(n: Option<i64>) -> String {
     n.map_or_else(|| "-".into(), |n| n.to_string())
 }
 
-fn sources(p: &Picture) -> Sheet {
+fn sources(p: &Snapshot) -> Sheet {
     let row = |(s, v): (&crate::mesh::SourceState, &crate::mesh::derive::sources::SourceView)| {
         vec![
             s.identity.name.to_string(),
@@ -97,12 +97,12 @@ fn sources(p: &Picture) -> Sheet {
     }
 }
 
-fn findings(p: &Picture) -> Sheet {
+fn findings(p: &Snapshot) -> Sheet {
     let rows = p.findings.iter().map(|f| vec![f.severity.to_string(), f.rule.into(), f.sentence.to_string()]);
     Sheet { title: "FINDINGS", heads: &["SEVERITY", "RULE", "WHAT"], rows: rows.collect() }
 }
 
-fn nodes(p: &Picture) -> Sheet {
+fn nodes(p: &Snapshot) -> Sheet {
     let rows = p.nodes.iter().map(|n| {
         vec![
             n.node_id.to_string(),
@@ -124,7 +124,7 @@ fn nodes(p: &Picture) -> Sheet {
     }
 }
 
-fn locks(p: &Picture) -> Sheet {
+fn locks(p: &Snapshot) -> Sheet {
     let rows = p.locks.iter().map(|l| {
         vec![
             l.lock.lock_key.to_string(),
@@ -146,7 +146,7 @@ fn locks(p: &Picture) -> Sheet {
     }
 }
 
-fn queues(p: &Picture) -> Sheet {
+fn queues(p: &Snapshot) -> Sheet {
     let rows = p.locks.iter().flat_map(|l| {
         l.waiters.iter().enumerate().map(move |(i, w)| {
             vec![
@@ -161,7 +161,7 @@ fn queues(p: &Picture) -> Sheet {
     Sheet { title: "QUEUES, inferred", heads: &["LOCK", "PLACE", "AGENT", "WAITS", "EVIDENCE"], rows: rows.collect() }
 }
 
-fn messages(p: &Picture) -> Sheet {
+fn messages(p: &Snapshot) -> Sheet {
     let rows = p.messages.iter().map(|view| {
         let m = &view.message;
         vec![
@@ -184,7 +184,7 @@ fn messages(p: &Picture) -> Sheet {
     }
 }
 
-fn tasks(p: &Picture) -> Sheet {
+fn tasks(p: &Snapshot) -> Sheet {
     let rows = p.tasks.iter().map(|t| {
         vec![
             t.task.to_string(),
@@ -198,7 +198,7 @@ fn tasks(p: &Picture) -> Sheet {
     Sheet { title: "TASKS", heads: &["TASK", "STATE", "AGENT", "NODE", "AGE", "EVIDENCE"], rows: rows.collect() }
 }
 
-fn leases(p: &Picture) -> Sheet {
+fn leases(p: &Snapshot) -> Sheet {
     let rows = p.leases.iter().map(|view| {
         vec![
             view.lease.lease_id.to_string(),
@@ -212,7 +212,7 @@ fn leases(p: &Picture) -> Sheet {
     Sheet { title: "LEASES", heads: &["LEASE", "SCOPE", "NODE", "STATE", "TTL", "SOURCE"], rows: rows.collect() }
 }
 
-fn leaders(p: &Picture) -> Sheet {
+fn leaders(p: &Snapshot) -> Sheet {
     let rows = p.leaders.iter().map(|view| {
         vec![
             view.leader.repository_id.to_string(),
@@ -225,7 +225,7 @@ fn leaders(p: &Picture) -> Sheet {
     Sheet { title: "LEADERS", heads: &["REPOSITORY", "NODE", "EPOCH", "STATE", "STALENESS"], rows: rows.collect() }
 }
 
-fn oplog(p: &Picture) -> Sheet {
+fn oplog(p: &Snapshot) -> Sheet {
     let rows = p.log.iter().map(|view| {
         vec![
             view.at_ms.map_or_else(|| "unknown".into(), utc),

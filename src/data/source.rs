@@ -16,7 +16,7 @@ pub type Polling<'a> = Pin<Box<dyn Future<Output = Result<Observation, Fault>> +
 
 /// What the poller tells a source before it polls.
 #[derive(Debug, Clone, Default)]
-pub struct Known {
+pub struct PollContext {
     /// Agents seen anywhere in the mesh: their inboxes can be asked for.
     pub agents: Arc<[Text]>,
 }
@@ -24,5 +24,5 @@ pub struct Known {
 /// One place that facts come from.
 pub trait Source: Send {
     /// Reads what is new. An observation without changes says that nothing changed.
-    fn poll<'a>(&'a mut self, known: &'a Known) -> Polling<'a>;
+    fn poll<'a>(&'a mut self, known: &'a PollContext) -> Polling<'a>;
 }

@@ -8,7 +8,7 @@ use libsql::{Builder, Connection, OpenFlags, Value, ValueType};
 
 use crate::model::source::Fault;
 use crate::model::text::Text;
-use crate::quiet::quietly;
+use crate::panic_guard::quietly;
 
 /// Rows of one statement.
 pub type Rows = Vec<Vec<Value>>;

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 
 use super::source::Source;
 use super::store::Store;
-use crate::action::hand::{Hand, WriteAccess};
+use crate::action::executor::{Executor, WriteAccess};
 use crate::config::environment::Env;
 use crate::config::keys::Key;
 use crate::config::locate::HostEnv;
@@ -116,7 +116,7 @@ pub trait Places: Debug + Send + Sync {
 pub struct Connections {
     pub sources: Vec<(Identity, Box<dyn Source>)>,
     /// What acts on them, by name; none where this console may not write.
-    pub hands: Vec<(Text, Box<dyn Hand>)>,
+    pub executors: Vec<(Text, Box<dyn Executor>)>,
     /// Dropping it removes the copies.
     pub store: Option<Store>,
     pub access: Option<WriteAccess>,
@@ -143,8 +143,8 @@ impl Connections {
     /// can be shown by a console that does not run it. `copies` is where private copies go.
     #[must_use]
     pub fn new(access: Option<WriteAccess>, read_only: bool, copies: Option<PathBuf>) -> Self {
-        let (sources, hands, names) = (Vec::new(), Vec::new(), HashSet::new());
-        Self { sources, hands, store: None, access, read_only, copies, names }
+        let (sources, executors, names) = (Vec::new(), Vec::new(), HashSet::new());
+        Self { sources, executors, store: None, access, read_only, copies, names }
     }
 
     /// A folder for the private copies of the next source.
@@ -159,7 +159,7 @@ impl Connections {
     }
 
     /// Adds a source under a name that no other has.
-    pub fn add(&mut self, name: &str, is: Described<'_>, source: Box<dyn Source>, hand: Option<Box<dyn Hand>>) {
+    pub fn add(&mut self, name: &str, is: Described<'_>, source: Box<dyn Source>, executor: Option<Box<dyn Executor>>) {
         let mut unique = name.to_owned();
         let mut n = 2;
         while !self.names.insert(unique.clone()) {
@@ -167,7 +167,7 @@ impl Connections {
             n += 1;
         }
         let name = Text::new(&unique);
-        self.hands.extend(hand.map(|hand| (name.clone(), hand)));
+        self.executors.extend(executor.map(|executor| (name.clone(), executor)));
         let identity = Identity {
             name,
             system: is.system,

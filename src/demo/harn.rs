@@ -103,7 +103,7 @@ impl Log {
     }
 
     /// Says something in a room. Answers the message's id. `more` are fields of the message beyond the usual ones.
-    pub async fn say(
+    pub async fn send(
         &mut self,
         topic: &str,
         kind: &str,
@@ -262,7 +262,7 @@ impl Project {
                     "current_claim_ids": [], "resource_ids": [],
                 });
                 let more = json!({"subject": "Heartbeat", "data": data});
-                self.log.say(ROOM, "heartbeat", lane, more, now_ms).await?;
+                self.log.send(ROOM, "heartbeat", lane, more, now_ms).await?;
             }
             let head = self.log.head(ROOM);
             self.log.read_up_to(ROOM, "sess-planner", head, now_ms).await?;
@@ -284,32 +284,32 @@ impl Project {
         let log = &mut self.log;
         match turn {
             0 => {
-                log.say(ROOM, "claim", "planner", claim("file:src/parser.rs", false), now_ms).await?;
-                self.claim = log.say(ROOM, "claim", "reviewer", claim("task:docs", true), now_ms).await?;
+                log.send(ROOM, "claim", "planner", claim("file:src/parser.rs", false), now_ms).await?;
+                self.claim = log.send(ROOM, "claim", "reviewer", claim("task:docs", true), now_ms).await?;
                 log.read_up_to(ROOM, "sess-tester", 1, now_ms).await?;
             }
             1 => {
                 let data = json!({"schema": "harn.fleet.ack.v1", "target_id": self.claim, "decision": "accepted"});
-                log.say(ROOM, "ack", "planner", json!({"data": data, "reply_to": self.claim}), now_ms).await?;
+                log.send(ROOM, "ack", "planner", json!({"data": data, "reply_to": self.claim}), now_ms).await?;
             }
             2 => {
                 let more = json!({"subject": "need src/parser.rs", "body": "please let src/parser.rs go",
                     "to": "sess-planner"});
-                log.say(ROOM, "request", "builder", more, now_ms).await?;
+                log.send(ROOM, "request", "builder", more, now_ms).await?;
             }
             // A taker that dies between the directory and the record.
             3 => fs::create_dir(self.lock("codec.rs"))?,
             4 => {
-                log.say(ROOM, "claim", "builder", claim("file:src/parser.rs", false), now_ms).await?;
+                log.send(ROOM, "claim", "builder", claim("file:src/parser.rs", false), now_ms).await?;
             }
             5 => {
                 let more = json!({"subject": "take the tests", "to": "sess-tester"});
-                log.say(ROOM, "handoff", "planner", more, now_ms).await?;
+                log.send(ROOM, "handoff", "planner", more, now_ms).await?;
             }
             _ => {
                 let data = json!({"schema": "harn.fleet.done.v1", "claim_id": self.claim, "work_key": "task:docs",
                     "outcome": "completed"});
-                log.say(ROOM, "done", "reviewer", json!({"data": data, "reply_to": self.claim}), now_ms).await?;
+                log.send(ROOM, "done", "reviewer", json!({"data": data, "reply_to": self.claim}), now_ms).await?;
             }
         }
         Ok(())

@@ -4,7 +4,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use super::fences::FenceBook;
+use super::fences::FenceHistory;
 use super::rates::Tally;
 use super::table::{Table, Turn};
 use crate::model::chain::Links;
@@ -58,7 +58,7 @@ pub struct Tables {
     pub heartbeats: Table<Name, Heartbeat>,
     /// By [`crate::model::LockTable`]; by key and repository.
     pub locks: [Table<Name, Lock>; LockTable::TABLES],
-    pub fences: FenceBook,
+    pub fences: FenceHistory,
     /// Messages that wait, and a window of those that were seen settled.
     pub messages: Table<(MessageTable, i64), Message>,
     /// Ids of those that wait, by table.
@@ -80,7 +80,7 @@ impl Tables {
         Self {
             heartbeats: Table::default(),
             locks: Default::default(),
-            fences: FenceBook::default(),
+            fences: FenceHistory::default(),
             messages: Table::default(),
             waiting: Default::default(),
             settled: VecDeque::new(),
@@ -162,7 +162,7 @@ impl Tables {
                 self.some_messages(facts, table, Delta { changed: rows, gone }, tally);
             }
             Change::SomeMessages(table, delta) => self.some_messages(facts, table, delta, tally),
-            Change::SettledMessages(rows) => self.settle(facts, rows, tally),
+            Change::SettledMessages(rows) => self.note_acknowledged(facts, rows, tally),
             Change::Log(table, entries, start) => {
                 facts.revision += 1;
                 facts.logs[table as usize].take(entries, start, self.window);
@@ -187,7 +187,7 @@ impl Tables {
         }
         self.messages.replace(Vec::new(), |m, _| (m.table, m.id));
         (self.waiting, self.settled, self.highest) = Default::default();
-        (self.fences, self.begun) = (FenceBook::default(), false);
+        (self.fences, self.begun) = (FenceHistory::default(), false);
     }
 
     fn note_locks(
@@ -225,7 +225,7 @@ impl Tables {
         }
     }
 
-    fn settle(&mut self, facts: &mut Facts, mut rows: Vec<Message>, tally: &mut Tally) {
+    fn note_acknowledged(&mut self, facts: &mut Facts, mut rows: Vec<Message>, tally: &mut Tally) {
         rows.sort_by_key(|m| m.id);
         for message in rows {
             let key = (message.table, message.id);

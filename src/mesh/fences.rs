@@ -23,7 +23,7 @@ pub struct Fences {
     /// As it is now.
     pub fence: Option<i64>,
     /// That it went back, until it is past where it was.
-    pub back: Option<Back>,
+    pub back: Option<FenceReset>,
     /// How often the holder that is there now was seen to renew.
     pub renewals: i64,
     /// When that was seen last, on the console's clock.
@@ -47,7 +47,7 @@ pub struct Early {
 
 /// A fence token that went backwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Back {
+pub struct FenceReset {
     pub from: i64,
     pub to: i64,
     /// On the console's clock.
@@ -69,7 +69,7 @@ type Key = (LockTable, Text, Text);
 
 /// The fences of one source.
 #[derive(Debug, Clone, Default)]
-pub struct FenceBook {
+pub struct FenceHistory {
     /// By table and place there.
     there: [Vec<Option<Arc<Fences>>>; LockTable::TABLES],
     /// Of locks whose rows went, and when each did, in turn.
@@ -79,7 +79,7 @@ pub struct FenceBook {
     turn: u64,
 }
 
-impl FenceBook {
+impl FenceHistory {
     /// What was seen of the fence of the lock at a place.
     #[must_use]
     pub fn of(&self, table: usize, place: u32) -> Option<&Arc<Fences>> {
@@ -147,7 +147,7 @@ fn note_one(fences: &mut Fences, lock: &Lock, old: Option<&Lock>, at_ms: Millis)
         let highest = fences.back.as_ref().map_or(from, |back| back.from.max(from));
         if to < from {
             let node = fences.changes.last().map(|held| held.node.clone()).unwrap_or_default();
-            fences.back = Some(Back { from: highest, to, at_ms, node });
+            fences.back = Some(FenceReset { from: highest, to, at_ms, node });
         }
     }
     fences.fence = lock.fence_token.or(fences.fence);
@@ -186,7 +186,7 @@ mod tests {
     use crate::testing::lock;
 
     fn seen(steps: &[(&str, i64)]) -> Fences {
-        let mut book = FenceBook::default();
+        let mut book = FenceHistory::default();
         let mut before: Option<Lock> = None;
         for (at, (node, fence)) in (0..).zip(steps) {
             let mut row = lock("k", node, node, 0);
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn a_count_that_restarts_after_a_deletion_is_noticed() {
         let fences = seen(&[("a", 41), ("", 0), ("b", 1)]);
-        assert_eq!(fences.back, Some(Back { from: 41, to: 1, at_ms: 2, node: "a".into() }));
+        assert_eq!(fences.back, Some(FenceReset { from: 41, to: 1, at_ms: 2, node: "a".into() }));
         assert_eq!(seen(&[("a", 3), ("", 0), ("b", 1), ("b", 2), ("b", 4)]).back, None, "it caught up");
         assert_eq!(seen(&[("a", 41), ("", 0), ("b", 42)]).back, None);
     }
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn a_lock_that_is_taken_before_its_end_is_noticed() {
         let taken = |left: i64, node: &str, fence: i64| {
-            let mut book = FenceBook::default();
+            let mut book = FenceHistory::default();
             let old = lock("k", "a", "1", left);
             let mut new = lock("k", node, "2", 600_000);
             (new.fence_token, new.acquired_at_ms) = (Some(fence), Some(crate::testing::NOW));
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let mut book = FenceBook::default();
+        let mut book = FenceHistory::default();
         for i in 0..MOST_GONE + 10 {
             let row = lock(&format!("{i}"), "n", "1", 0);
             book.note(0, 0, None, Some(&row), 0);
@@ -240,7 +240,7 @@ mod tests {
         }
         assert_eq!((book.gone.len(), book.left.len()), (MOST_GONE, MOST_GONE));
         // One that comes and goes all the time takes no more room than one that went once.
-        let mut busy = FenceBook::default();
+        let mut busy = FenceHistory::default();
         let row = lock("k", "n", "1", 0);
         for at in 0..100 {
             busy.note(0, 0, None, Some(&row), at);

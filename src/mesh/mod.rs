@@ -1,4 +1,4 @@
-//! The mesh: everything observed. [`Watch::apply`] takes a report. No IO and no clock: instants come with what is
+//! The mesh: everything observed. [`MeshState::apply`] takes a report. No IO and no clock: instants come with what is
 //! applied.
 
 pub mod alarm;
@@ -8,7 +8,7 @@ pub mod facts;
 pub mod fences;
 pub mod meter;
 pub mod rates;
-pub mod shelf;
+pub mod slab;
 pub mod table;
 
 use std::collections::HashMap;
@@ -102,7 +102,7 @@ const NAPS: usize = 8;
 
 /// Everything observed of one mesh, kept up to date.
 #[derive(Debug, Clone)]
-pub struct Watch {
+pub struct MeshState {
     pub mesh: Mesh,
     /// By source.
     pub tables: Vec<Tables>,
@@ -140,7 +140,7 @@ pub struct TouchedTables {
     pub messages: Vec<u32>,
 }
 
-impl Watch {
+impl MeshState {
     /// A mesh of which nothing is known yet. History is kept in windows of so many rows of each kind.
     #[must_use]
     pub fn new(name: Text, sources: Vec<Identity>, window: usize) -> Self {

@@ -40,7 +40,10 @@ pub enum Action {
     /// Retires a message for good.
     Acknowledge { message: MessageGuard },
     /// Writes to an agent.
-    Tell { letter: Letter },
+    Tell {
+        #[serde(rename = "letter")]
+        outbound: OutboundMessage,
+    },
     /// Ends an execution lease.
     Revoke { lease: LeaseGuard },
     /// Lets a node take no new work, or lets it again.
@@ -146,7 +149,7 @@ pub struct NodeGuard {
 
 /// A message of the operator's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Letter {
+pub struct OutboundMessage {
     pub to: String,
     pub msg_type: String,
     pub payload: String,
@@ -185,7 +188,7 @@ impl Action {
             | Self::Retire { message, .. }
             | Self::Unclaim { message }
             | Self::Acknowledge { message } => format!("message {}", message.id).into(),
-            Self::Tell { letter } => format!("agent {}", letter.to).into(),
+            Self::Tell { outbound } => format!("agent {}", outbound.to).into(),
             Self::Revoke { lease } => format!("lease {} of {}", lease.lease_id, lease.scope_key).into(),
             Self::Drain { node, .. } | Self::Quarantine { node, .. } => Text::new(&node.node_id),
         }
@@ -193,7 +196,7 @@ impl Action {
 
     /// What it does, in a few words.
     #[must_use]
-    pub fn says(&self) -> Text {
+    pub fn summary(&self) -> Text {
         let subject = self.subject();
         let text = match self {
             Self::Release { lock, .. } if !lock.table.is_fenced() && lock.holder_agent.is_empty() => {
@@ -218,7 +221,7 @@ impl Action {
                 format!("take the claim of {} off {subject}", message.claim_owner.as_deref().unwrap_or("nobody"))
             }
             Self::Acknowledge { message } => format!("acknowledge {subject} of agent {}", message.receiver),
-            Self::Tell { letter } => format!("tell agent {} ({})", letter.to, letter.msg_type),
+            Self::Tell { outbound } => format!("tell agent {} ({})", outbound.to, outbound.msg_type),
             Self::Revoke { lease } => format!("revoke {subject}, held by {}", lease.holder_node),
             Self::Drain { node, on: true, .. } if node.maintenance => format!("move the deadline of {}", node.node_id),
             Self::Drain { node, on: true, .. } => format!("drain {}: it takes no new work", node.node_id),
@@ -234,7 +237,7 @@ impl Action {
     pub fn repository(&self) -> &str {
         match self {
             Self::Release { lock, .. } | Self::Restore { lock, .. } => &lock.repository_id,
-            Self::Tell { letter } => &letter.repository_id,
+            Self::Tell { outbound } => &outbound.repository_id,
             _ => "",
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::outcome::Verdict;
+use super::outcome::OutcomeKind;
 use crate::model::action::Action;
 use crate::model::copies;
 use crate::model::time::{MINUTE, Millis};
@@ -51,8 +51,9 @@ pub enum Event {
         action: Action,
     },
     Outcome {
-        verdict: Verdict,
-        says: String,
+        verdict: OutcomeKind,
+        #[serde(rename = "says")]
+        summary: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<serde_json::Value>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,7 +70,10 @@ pub enum Event {
     /// The op-log's entry was written later.
     Audited,
     /// It was looked into later, and what became of it cannot be known.
-    Closed { says: String },
+    Closed {
+        #[serde(rename = "says")]
+        summary: String,
+    },
     /// What is still open was written once more before this line, so that the end of the file holds all of it.
     Carried,
 }
@@ -88,8 +92,8 @@ pub struct Entry {
     pub reason: String,
     pub action: Action,
     /// Nothing where the console ended before it could write it.
-    pub verdict: Option<Verdict>,
-    pub says: String,
+    pub verdict: Option<OutcomeKind>,
+    pub summary: String,
     pub before: Option<serde_json::Value>,
     pub after: Option<serde_json::Value>,
     pub audited: bool,
@@ -118,7 +122,7 @@ impl Entry {
     /// Whether it was done and the op-log that takes it still lacks it.
     #[must_use]
     pub fn lacks_audit(&self) -> bool {
-        self.verdict == Some(Verdict::Done) && !self.audited && !self.journal_only && !self.closed
+        self.verdict == Some(OutcomeKind::Done) && !self.audited && !self.journal_only && !self.closed
     }
 
     /// What is still to be done about it, at an instant of the console's clock.
@@ -126,7 +130,7 @@ impl Entry {
     pub fn open(&self, now_ms: Millis) -> Option<Open> {
         match self.verdict {
             _ if self.closed => None,
-            Some(Verdict::Unknown) => Some(Open::Unknown),
+            Some(OutcomeKind::Unknown) => Some(Open::Unknown),
             None if self.abandoned || now_ms.saturating_sub(self.at_ms) > ABANDONED => Some(Open::Unknown),
             _ if self.lacks_audit() => Some(Open::LacksAudit),
             _ => None,
@@ -139,15 +143,16 @@ impl Entry {
             Action::Deliver { key, .. } => !retired.contains(key.as_str()),
             _ => false,
         };
-        !self.closed && (self.verdict.is_none() || self.verdict == Some(Verdict::Unknown) || self.lacks_audit())
-            || delivered && !matches!(self.verdict, Some(Verdict::Refused | Verdict::Failed | Verdict::ReadOnly))
+        !self.closed && (self.verdict.is_none() || self.verdict == Some(OutcomeKind::Unknown) || self.lacks_audit())
+            || delivered
+                && !matches!(self.verdict, Some(OutcomeKind::Refused | OutcomeKind::Failed | OutcomeKind::ReadOnly))
     }
 }
 
 /// The attempts that must not be forgotten, whatever is dropped of the file.
 #[must_use]
 pub fn to_keep(entries: &[Entry]) -> Vec<&Entry> {
-    let retired = entries.iter().filter(|entry| entry.verdict == Some(Verdict::Done));
+    let retired = entries.iter().filter(|entry| entry.verdict == Some(OutcomeKind::Done));
     let retired: HashSet<&str> = retired
         .filter_map(|entry| match &entry.action {
             Action::Retire { message, key, .. } if key.starts_with(&copies::stem(message)) => Some(key.as_str()),
@@ -179,7 +184,7 @@ pub fn lines_of(entry: &Entry) -> Vec<Line> {
     lines.extend(entry.verdict.map(|verdict| {
         line(Event::Outcome {
             verdict,
-            says: entry.says.clone(),
+            summary: entry.summary.clone(),
             before: entry.before.clone(),
             after: entry.after.clone(),
             audited: entry.audited,
@@ -231,7 +236,7 @@ pub fn read<'a>(lines: impl Iterator<Item = &'a str>) -> Read {
                     reason,
                     action,
                     verdict: None,
-                    says: String::new(),
+                    summary: String::new(),
                     before: None,
                     after: None,
                     audited: false,
@@ -241,15 +246,15 @@ pub fn read<'a>(lines: impl Iterator<Item = &'a str>) -> Read {
                     abandoned: false,
                 });
             }
-            (Event::Outcome { verdict, says, before, after, audited, journal_only, not_reread }, Some(entry)) => {
+            (Event::Outcome { verdict, summary, before, after, audited, journal_only, not_reread }, Some(entry)) => {
                 entry.verdict = Some(verdict);
-                (entry.says, entry.before, entry.after) = (says, before, after);
+                (entry.summary, entry.before, entry.after) = (summary, before, after);
                 entry.audited |= audited;
                 entry.journal_only |= journal_only;
                 entry.not_reread = not_reread;
             }
             (Event::Audited, Some(entry)) => entry.audited = true,
-            (Event::Closed { says }, Some(entry)) => (entry.closed, entry.says) = (true, says),
+            (Event::Closed { summary }, Some(entry)) => (entry.closed, entry.summary) = (true, summary),
             // It was carried on from a part before; or it is the rest of an attempt whose first line lies there.
             (Event::Intent { .. }, Some(_)) | (_, None) => {}
         }
@@ -262,7 +267,20 @@ pub fn read<'a>(lines: impl Iterator<Item = &'a str>) -> Read {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::action::{LeaseGuard, Letter};
+
+    /// Lines are read for years: the names in them stay.
+    #[test]
+    fn a_line_of_an_earlier_version_is_read() {
+        let intent = r#"{"schema":"lockkeeper.journal.v1","id":"1","plan":"p","at_ms":1,"event":"intent","mesh":"m","source":"s","place":"/s","process":{"host":"h","pid":1},"operator":"o","reason":"","action":"tell","letter":{"to":"7","msg_type":"t","payload":"{}","repository_id":"r"}}"#;
+        let outcome = r#"{"schema":"lockkeeper.journal.v1","id":"1","plan":"p","at_ms":2,"event":"outcome","verdict":"done","says":"it was told","before":null,"after":null,"audited":true}"#;
+        let found = read([intent, outcome].into_iter());
+        assert_eq!((found.entries.len(), found.odd), (1, 0));
+        assert_eq!(
+            (found.entries[0].verdict, found.entries[0].summary.as_str()),
+            (Some(OutcomeKind::Done), "it was told")
+        );
+    }
+    use crate::model::action::{LeaseGuard, OutboundMessage};
 
     fn line(id: &str, event: Event) -> String {
         let line = Line { schema: SCHEMA.into(), id: id.into(), plan: "p".into(), at_ms: 1, event };
@@ -277,10 +295,10 @@ mod tests {
         Event::Intent { mesh, source, place, process, operator: "ada".into(), reason: "stuck".into(), action }
     }
 
-    fn outcome(verdict: Verdict, audited: bool) -> Event {
+    fn outcome(verdict: OutcomeKind, audited: bool) -> Event {
         Event::Outcome {
             verdict,
-            says: "gone".into(),
+            summary: "gone".into(),
             before: None,
             after: None,
             audited,
@@ -295,12 +313,12 @@ mod tests {
             line("a", intent()),
             line("b", intent()),
             "{torn".into(),
-            line("a", outcome(Verdict::Done, false)),
+            line("a", outcome(OutcomeKind::Done, false)),
             line("a", Event::Audited),
         ];
         let Read { entries, odd, carried } = read(lines.iter().map(String::as_str));
         assert_eq!((entries.len(), odd, carried), (2, 1, false));
-        assert_eq!((entries[0].verdict, entries[0].audited), (Some(Verdict::Done), true));
+        assert_eq!((entries[0].verdict, entries[0].audited), (Some(OutcomeKind::Done), true));
         assert_eq!(entries[1].verdict, None, "it ended before it could be told");
         assert_eq!(entries[1].open(2), None, "another console may be at it");
         assert_eq!(entries[1].open(2 + ABANDONED), Some(Open::Unknown));
@@ -311,8 +329,8 @@ mod tests {
         let lines = [
             line("a", intent()),
             line("b", intent()),
-            line("a", outcome(Verdict::Unknown, false)),
-            line("b", outcome(Verdict::Done, true)),
+            line("a", outcome(OutcomeKind::Unknown, false)),
+            line("b", outcome(OutcomeKind::Done, true)),
         ];
         let all = read(lines.iter().map(String::as_str)).entries;
         let kept = to_keep(&all);
@@ -326,12 +344,16 @@ mod tests {
 
     #[test]
     fn a_line_reads_as_it_was_written() {
-        let letter =
-            Letter { to: "1".into(), msg_type: "x".into(), payload: "\u{1b}".into(), repository_id: "r".into() };
+        let outbound = OutboundMessage {
+            to: "1".into(),
+            msg_type: "x".into(),
+            payload: "\u{1b}".into(),
+            repository_id: "r".into(),
+        };
         let (mesh, source, place) = ("m".into(), "s".into(), "/s".into());
         let (operator, reason) = ("o".into(), "r".into());
         let process = Process { host: "h".into(), pid: 7 };
-        let event = Event::Intent { mesh, source, place, process, operator, reason, action: Action::Tell { letter } };
+        let event = Event::Intent { mesh, source, place, process, operator, reason, action: Action::Tell { outbound } };
         let text = line("a", event.clone());
         assert!(!text.contains('\u{1b}'));
         assert_eq!(serde_json::from_str::<Line>(&text).expect("a line").event, event);

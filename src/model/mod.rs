@@ -172,7 +172,7 @@ pub struct Remark {
     pub agent: Text,
     pub node_id: Text,
     pub at_ms: Option<Millis>,
-    pub says: Text,
+    pub summary: Text,
     pub kind: RemarkKind,
 }
 

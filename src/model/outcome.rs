@@ -9,7 +9,7 @@ use crate::model::text::Text;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Display, IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
-pub enum Verdict {
+pub enum OutcomeKind {
     /// It took effect.
     Done,
     /// Things are as the action wants them, and nothing proves that this attempt did that: it has no op-log entry.
@@ -29,9 +29,9 @@ pub enum Verdict {
 /// How one action ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    pub verdict: Verdict,
+    pub verdict: OutcomeKind,
     /// What happened, and what is true now.
-    pub says: Text,
+    pub summary: Text,
     /// The thing before and after, as JSON, where it was read.
     pub before: Option<serde_json::Value>,
     pub after: Option<serde_json::Value>,
@@ -43,7 +43,7 @@ pub struct Outcome {
     pub reread: bool,
 }
 
-impl Verdict {
+impl OutcomeKind {
     /// Whether things are as the action wants them.
     #[must_use]
     pub fn is_so(self) -> bool {
@@ -52,51 +52,51 @@ impl Verdict {
 }
 
 impl Outcome {
-    fn new(verdict: Verdict, says: impl AsRef<str>) -> Self {
+    fn new(verdict: OutcomeKind, summary: impl AsRef<str>) -> Self {
         Self {
             verdict,
-            says: Text::new(says.as_ref()),
+            summary: Text::new(summary.as_ref()),
             before: None,
             after: None,
             audited: false,
             journal_only: false,
-            reread: verdict == Verdict::Done,
+            reread: verdict == OutcomeKind::Done,
         }
     }
     /// It took effect.
     #[must_use]
-    pub fn done(says: impl AsRef<str>) -> Self {
-        Self::new(Verdict::Done, says)
+    pub fn done(summary: impl AsRef<str>) -> Self {
+        Self::new(OutcomeKind::Done, summary)
     }
     /// It was so already.
     #[must_use]
-    pub fn already(says: impl AsRef<str>) -> Self {
-        Self::new(Verdict::Already, says)
+    pub fn already(summary: impl AsRef<str>) -> Self {
+        Self::new(OutcomeKind::Already, summary)
     }
     /// A guard did not hold.
     #[must_use]
-    pub fn refused(says: impl AsRef<str>) -> Self {
-        Self::new(Verdict::Refused, says)
+    pub fn refused(summary: impl AsRef<str>) -> Self {
+        Self::new(OutcomeKind::Refused, summary)
     }
     /// Nothing may be written.
     #[must_use]
-    pub fn read_only(says: impl AsRef<str>) -> Self {
-        Self::new(Verdict::ReadOnly, says)
+    pub fn read_only(summary: impl AsRef<str>) -> Self {
+        Self::new(OutcomeKind::ReadOnly, summary)
     }
     /// It did not take effect.
     #[must_use]
-    pub fn failed(says: impl AsRef<str>) -> Self {
-        Self::new(Verdict::Failed, says)
+    pub fn failed(summary: impl AsRef<str>) -> Self {
+        Self::new(OutcomeKind::Failed, summary)
     }
     /// Nobody knows.
     #[must_use]
-    pub fn unknown(says: impl AsRef<str>) -> Self {
-        Self::new(Verdict::Unknown, says)
+    pub fn unknown(summary: impl AsRef<str>) -> Self {
+        Self::new(OutcomeKind::Unknown, summary)
     }
     /// It was not tried.
     #[must_use]
-    pub fn skipped(says: impl AsRef<str>) -> Self {
-        Self::new(Verdict::Skipped, says)
+    pub fn skipped(summary: impl AsRef<str>) -> Self {
+        Self::new(OutcomeKind::Skipped, summary)
     }
     /// It took effect, and could not be read again.
     #[must_use]

@@ -8,22 +8,22 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::Pictures;
-use super::warden::{Known as Acknowledged, Told, Warden};
-use crate::action::hand::WriteAccess;
+use crate::action::executor::WriteAccess;
 use crate::action::plan::Plan;
 use crate::action::run::journal::{JournalFile, Stamp, made_at};
 use crate::action::run::{Operator, Recovered, Stop};
 use crate::clock::{steady_clock, wall_clock};
 use crate::data::poller::{Pace, Poller};
-use crate::data::source::Known;
+use crate::data::source::PollContext;
 use crate::data::store::Store;
-use crate::mesh::Watch;
-use crate::mesh::derive::{Judge, Picture};
+use crate::mesh::MeshState;
+use crate::mesh::derive::{Evaluator, Snapshot};
 use crate::model::outcome::Progress;
 use crate::model::report::Report;
 use crate::model::text::Text;
 use crate::model::time::{Millis, millis};
 use crate::model::whose::Whose;
+use crate::runtime::alerts::{Acknowledgement, AlertManager, EventReport};
 use crate::settings::Settings;
 
 /// Reports that may wait to be applied; a source that is faster waits.
@@ -41,7 +41,7 @@ const QUIET: Duration = Duration::from_secs(60);
 
 /// What an engine tells.
 pub enum News {
-    Picture(Arc<Picture>),
+    Snapshot(Arc<Snapshot>),
     Progress(Progress),
     /// Open attempts were looked into.
     Recovered(Recovered),
@@ -55,9 +55,9 @@ enum Sent {
 
 /// A running watch over one mesh.
 pub struct Engine {
-    pictures: Pictures,
+    snapshots: Pictures,
     orders: mpsc::Sender<Request>,
-    known: mpsc::Sender<Acknowledged>,
+    known: mpsc::Sender<Acknowledgement>,
     progress: mpsc::Receiver<Sent>,
     stop_plan: Stop,
     /// Carries plans out; ended after the step it is at.
@@ -79,14 +79,14 @@ impl Engine {
         let journal = JournalFile::new(settings.journal.clone());
         let operator = access.map(|access| {
             let (journal, name, mesh) = (journal.clone(), settings.operator_name(), settings.mesh.clone());
-            Operator::new(sources.hands, &identities, journal, access, name, mesh, wall_clock)
+            Operator::new(sources.executors, &identities, journal, access, name, mesh, wall_clock)
         });
         let (orders, ordered) = mpsc::channel(1);
         let (tell, progress) = mpsc::channel(PROGRESS);
         let (report_to, reports) = mpsc::channel(REPORTS);
         let (pace, pace_of) = watch::channel(Pace::new(settings.interval, settings.idle_interval));
-        let (tell_known, known) = watch::channel(Known::default());
-        let (show, pictures) = watch::channel(None);
+        let (tell_known, known) = watch::channel(PollContext::default());
+        let (show, snapshots) = watch::channel(None);
         let mut tasks = JoinSet::new();
         for (index, source) in list.into_iter().enumerate() {
             let poller = Poller {
@@ -108,13 +108,13 @@ impl Engine {
             }
         });
         let (acknowledge, acknowledged) = mpsc::channel(PROGRESS);
-        let (warden, told) = Warden::start(settings, Whose::of(&settings.mesh, identities.iter()), &mut tasks);
-        let keeper = Keeper {
-            warden,
+        let (alerts, told) = AlertManager::start(settings, Whose::of(&settings.mesh, identities.iter()), &mut tasks);
+        let mesh_task = MeshTask {
+            alerts,
             journal,
             stamp: Stamp::default(),
-            watch: Watch::new(Text::new(&settings.mesh), identities, settings.window),
-            judge: Judge::default(),
+            watch: MeshState::new(Text::new(&settings.mesh), identities, settings.window),
+            evaluate: Evaluator::default(),
             published: Vec::new(),
             settings: settings.clone(),
             show,
@@ -122,9 +122,9 @@ impl Engine {
             pace: pace.clone(),
             moved: Instant::now(),
         };
-        tasks.spawn(keeper.run(reports, told, acknowledged));
+        tasks.spawn(mesh_task.run(reports, told, acknowledged));
         Ok(Self {
-            pictures,
+            snapshots,
             orders,
             known: acknowledge,
             progress,
@@ -149,14 +149,14 @@ impl Engine {
                         None => {}
                     }
                 }
-                changed = self.pictures.changed() => {
+                changed = self.snapshots.changed() => {
                     if changed.is_err() {
                         // The keeper is gone; that is the end of pictures, not of the screen.
                         std::future::pending::<()>().await;
                     }
-                    let newest = self.pictures.borrow_and_update().clone();
-                    if let Some(picture) = newest {
-                        return News::Picture(picture);
+                    let newest = self.snapshots.borrow_and_update().clone();
+                    if let Some(snapshot) = newest {
+                        return News::Snapshot(snapshot);
                     }
                 }
             }
@@ -183,7 +183,7 @@ impl Engine {
     pub fn known(&self, keys: Vec<String>, span: Option<Duration>) {
         let until_ms = span.map(|span| steady_clock().saturating_add(millis(span)));
         // As many as fit are more than anybody presses.
-        let _ = self.known.try_send(Acknowledged { keys, until_ms, on: span.is_some() });
+        let _ = self.known.try_send(Acknowledgement { keys, until_ms, on: span.is_some() });
     }
 
     /// Polls every source now.
@@ -257,31 +257,31 @@ async fn work(
     }
 }
 
-struct Keeper {
-    warden: Warden,
+struct MeshTask {
+    alerts: AlertManager,
     journal: JournalFile,
     stamp: Stamp,
-    watch: Watch,
-    judge: Judge,
+    watch: MeshState,
+    evaluate: Evaluator,
     /// Pictures that somebody may still look at.
-    published: Vec<Arc<Picture>>,
+    published: Vec<Arc<Snapshot>>,
     settings: Settings,
-    show: watch::Sender<Option<Arc<Picture>>>,
-    tell_known: watch::Sender<Known>,
+    show: watch::Sender<Option<Arc<Snapshot>>>,
+    tell_known: watch::Sender<PollContext>,
     pace: watch::Sender<Pace>,
     /// When something was seen to happen.
     moved: Instant,
 }
 
-impl Keeper {
+impl MeshTask {
     async fn run(
         mut self,
         mut reports: mpsc::Receiver<Report>,
-        mut told: mpsc::Receiver<Told>,
-        mut known: mpsc::Receiver<Acknowledged>,
+        mut told: mpsc::Receiver<EventReport>,
+        mut known: mpsc::Receiver<Acknowledgement>,
     ) {
-        let mut judge = tokio::time::interval(JUDGE_EVERY);
-        judge.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut evaluate = tokio::time::interval(JUDGE_EVERY);
+        evaluate.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 report = reports.recv() => {
@@ -292,18 +292,18 @@ impl Keeper {
                     }
                     self.read_journal().await;
                     // Time was looked at too: the next look for its sake alone is a whole step away.
-                    judge.reset();
+                    evaluate.reset();
                 }
-                Some(told) = told.recv() => self.warden.told(told),
-                Some(known) = known.recv() => self.warden.known(&known, steady_clock()),
-                _ = judge.tick() => {
+                Some(told) = told.recv() => self.alerts.told(told),
+                Some(known) = known.recv() => self.alerts.known(&known, steady_clock()),
+                _ = evaluate.tick() => {
                     self.watch.mesh.rates.advance(steady_clock());
                     self.read_journal().await;
                 }
             }
-            self.warden.look_around();
+            self.alerts.look_around();
             let interval_ms = millis(self.pace.borrow().span());
-            self.judge(interval_ms);
+            self.evaluate(interval_ms);
         }
     }
 
@@ -324,24 +324,24 @@ impl Keeper {
         }
     }
 
-    fn judge(&mut self, interval_ms: Millis) {
+    fn evaluate(&mut self, interval_ms: Millis) {
         let touched = self.watch.take_touched();
-        self.warden.tell(&mut self.watch.mesh);
-        let mut picture =
-            self.judge.judge(&self.watch, &touched, steady_clock(), &self.settings.thresholds, interval_ms);
-        self.warden.look(&mut picture);
-        let picture = Arc::new(picture);
-        if self.published.last().is_none_or(|before| picture.is_news_after(before)) {
+        self.alerts.tell(&mut self.watch.mesh);
+        let mut snapshot =
+            self.evaluate.evaluate(&self.watch, &touched, steady_clock(), &self.settings.thresholds, interval_ms);
+        self.alerts.look(&mut snapshot);
+        let snapshot = Arc::new(snapshot);
+        if self.published.last().is_none_or(|before| snapshot.is_news_after(before)) {
             self.moved = Instant::now();
         }
         let quiet = self.moved.elapsed() >= QUIET;
         self.pace.send_if_modified(|pace| std::mem::replace(&mut pace.quiet, quiet) != quiet);
         // Only control planes have inboxes to be asked for.
-        let agents = if self.settings.agents_a_poll() == 0 { Arc::default() } else { picture.to_ask() };
-        let known = Known { agents };
+        let agents = if self.settings.agents_a_poll() == 0 { Arc::default() } else { snapshot.to_ask() };
+        let known = PollContext { agents };
         // Who drops a picture last frees what only it holds; that is not to be the screen's business.
-        self.published.retain(|picture| Arc::strong_count(picture) > 1);
-        self.published.push(picture.clone());
+        self.published.retain(|snapshot| Arc::strong_count(snapshot) > 1);
+        self.published.push(snapshot.clone());
         self.tell_known.send_if_modified(|before| {
             let news = before.agents != known.agents;
             if news {
@@ -349,6 +349,6 @@ impl Keeper {
             }
             news
         });
-        self.show.send_replace(Some(picture));
+        self.show.send_replace(Some(snapshot));
     }
 }

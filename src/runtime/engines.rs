@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::{join_all, select_all};
 
 use super::engine::{Engine, News};
-use crate::action::hand::{Purpose, WriteAccess};
+use crate::action::executor::{Purpose, WriteAccess};
 use crate::settings::Settings;
 
 /// The engines of the meshes that are open, in their order.

@@ -19,7 +19,7 @@ impl Hangup {
     }
 }
 
-/// Watches standard input from a thread of its own.
+/// DirWatcher standard input from a thread of its own.
 #[cfg(unix)]
 #[must_use]
 pub fn watch() -> Hangup {

@@ -6,12 +6,12 @@ use std::io::{self, Write};
 use super::engine::News;
 use super::engines::Engines;
 use super::signals::{Signal, Signals};
-use crate::action::hand::Purpose;
+use crate::action::executor::Purpose;
 use crate::app::Options;
 use crate::app::role::Role;
-use crate::app::verdict::of_picture;
+use crate::app::status::of_picture;
 use crate::clock::steady_clock;
-use crate::mesh::derive::Picture;
+use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::sources::SourceHealth;
 use crate::model::event::Event as Happened;
 use crate::model::text::Text;
@@ -21,13 +21,19 @@ use crate::settings::Settings;
 /// Prints until it is ended.
 pub async fn run(options: Options, meshes: Vec<Settings>) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
-    let mut engines = Engines::start(&meshes, Purpose::Watch)?;
-    let scene = options.scene();
-    let mut tellers: Vec<Teller<'_>> = (0..scene.len())
-        .map(|mesh| Teller { options: &options, mesh: scene.prefix(mesh), heard: 0, sources: Vec::new(), said: None })
+    let mut engines = Engines::start(&meshes, Purpose::MeshState)?;
+    let workspace = options.workspace();
+    let mut tellers: Vec<Teller<'_>> = (0..workspace.len())
+        .map(|mesh| Teller {
+            options: &options,
+            mesh: workspace.prefix(mesh),
+            heard: 0,
+            sources: Vec::new(),
+            said: None,
+        })
         .collect();
     let mut out = io::stdout();
-    let mut lines = vec![timed(&options, steady_clock(), &format!("watching {}", scene.label()))];
+    let mut lines = vec![timed(&options, steady_clock(), &format!("watching {}", workspace.label()))];
     loop {
         for line in lines.drain(..) {
             // A reader that went away is the end.
@@ -38,8 +44,8 @@ pub async fn run(options: Options, meshes: Vec<Settings>) -> anyhow::Result<()> 
         }
         tokio::select! {
             signal = signals.next() => if signal == Signal::End { break },
-            (mesh, news) = engines.news() => if let (News::Picture(picture), Some(teller)) = (news, tellers.get_mut(mesh)) {
-                lines = teller.tell(&picture);
+            (mesh, news) = engines.news() => if let (News::Snapshot(snapshot), Some(teller)) = (news, tellers.get_mut(mesh)) {
+                lines = teller.tell(&snapshot);
             },
         }
     }
@@ -68,31 +74,31 @@ impl Teller<'_> {
     }
 
     /// What a picture brings: sources that do otherwise, what became of findings, and the verdict where that changed.
-    fn tell(&mut self, picture: &Picture) -> Vec<String> {
+    fn tell(&mut self, snapshot: &Snapshot) -> Vec<String> {
         let mut lines = Vec::new();
-        for (i, source) in picture.sources.iter().enumerate() {
+        for (i, source) in snapshot.sources.iter().enumerate() {
             if self.sources.get(i) != Some(&source.health) && source.health != SourceHealth::Starting {
-                let name = picture.mesh.sources.get(i).map(|s| s.identity.name.to_string()).unwrap_or_default();
-                lines.push(self.line(picture.at_ms, &format!("source {name}: {}", source.health)));
+                let name = snapshot.mesh.sources.get(i).map(|s| s.identity.name.to_string()).unwrap_or_default();
+                lines.push(self.line(snapshot.at_ms, &format!("source {name}: {}", source.health)));
             }
         }
-        self.sources = picture.sources.iter().map(|source| source.health).collect();
+        self.sources = snapshot.sources.iter().map(|source| source.health).collect();
         let fresh: Vec<&Happened> =
-            picture.mesh.events.iter().filter(|event| event.seq > self.heard).map(|event| &**event).collect();
+            snapshot.mesh.events.iter().filter(|event| event.seq > self.heard).map(|event| &**event).collect();
         self.heard = fresh.iter().map(|event| event.seq).max().unwrap_or(self.heard);
         for event in fresh {
             let by = event.by.as_deref().map(|by| format!(" by {}", Text::new(by))).unwrap_or_default();
             let text = format!("{}, {}: {}{by}", event.kind, event.severity, Text::new(&event.sentence));
             lines.push(self.line(event.at_ms, &text));
         }
-        if picture.sources.iter().any(|source| source.health != SourceHealth::Starting) {
-            let state = state(picture);
+        if snapshot.sources.iter().any(|source| source.health != SourceHealth::Starting) {
+            let state = state(snapshot);
             // How many there are moves all the time; each of them is told when it is raised.
             if self.said != Some(state) {
                 self.said = Some(state);
-                let nodes = picture.nodes.len();
+                let nodes = snapshot.nodes.len();
                 let nodes = if nodes == 1 { "1 node".to_owned() } else { format!("{nodes} nodes") };
-                lines.push(self.line(picture.at_ms, &format!("now {state}; {nodes}")));
+                lines.push(self.line(snapshot.at_ms, &format!("now {state}; {nodes}")));
             }
         }
         lines
@@ -100,8 +106,8 @@ impl Teller<'_> {
 }
 
 /// The mesh in a few words.
-fn state(picture: &Picture) -> &'static str {
-    match (picture.counts.critical, picture.counts.warnings, of_picture(picture).role) {
+fn state(snapshot: &Snapshot) -> &'static str {
+    match (snapshot.counts.critical, snapshot.counts.warnings, of_picture(snapshot).role) {
         (1.., ..) => "critical",
         (_, 1.., _) => "warning",
         (.., Role::Healthy) => "all is well",

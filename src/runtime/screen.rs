@@ -15,12 +15,12 @@ use crossterm::terminal::{
 use crossterm::{cursor, execute, queue};
 use ratatui::Terminal;
 
-use super::thrift::Thrift;
 use crate::app::App;
+use crate::runtime::minimal_backend::MinimalBackend;
 use crate::settings::Settings;
-use crate::ui::{self, Look, glyphs};
+use crate::ui::{self, TermCaps, glyphs};
 
-type Backend = Thrift<BufWriter<Stdout>>;
+type Backend = MinimalBackend<BufWriter<Stdout>>;
 
 /// The most bytes that are handed to the terminal's clipboard; terminals refuse more.
 const MAX_COPY: usize = 74_000;
@@ -37,7 +37,7 @@ const MOST_SAID: usize = 200;
 pub struct Screen {
     terminal: Terminal<Backend>,
     mouse: bool,
-    look: Look,
+    look: TermCaps,
 }
 
 impl Screen {
@@ -45,8 +45,8 @@ impl Screen {
     pub fn open(mouse: bool, settings: &Settings) -> io::Result<Self> {
         restore_on_panic();
         take(mouse)?;
-        let backend = Thrift::new(BufWriter::with_capacity(1 << 16, io::stdout()));
-        let look = Look::of_environment(settings.color, &settings.unicode);
+        let backend = MinimalBackend::new(BufWriter::with_capacity(1 << 16, io::stdout()));
+        let look = TermCaps::of_environment(settings.color, &settings.unicode);
         Ok(Self { terminal: Terminal::new(backend)?, mouse, look })
     }
 
@@ -81,24 +81,24 @@ impl Screen {
     pub fn copy(&mut self, text: &str) -> io::Result<()> {
         let text = crate::model::text::truncate_bytes(text, MAX_COPY);
         let encoded = base64::engine::general_purpose::STANDARD.encode(text);
-        self.say(&format!("\x1b]52;c;{encoded}\x07"))
+        self.write_text(&format!("\x1b]52;c;{encoded}\x07"))
     }
 
     /// Rings the bell.
     pub fn bell(&mut self) -> io::Result<()> {
-        self.say("\x07")
+        self.write_text("\x07")
     }
 
     /// Asks for a desktop notification, in the two ways that terminals understand.
     pub fn notify(&mut self, text: &str) -> io::Result<()> {
         let text = self.spoken(text);
-        self.say(&format!("\x1b]9;{text}\x07\x1b]777;notify;lockkeeper;{text}\x07"))
+        self.write_text(&format!("\x1b]9;{text}\x07\x1b]777;notify;lockkeeper;{text}\x07"))
     }
 
     /// Calls the window so. The name it had is kept by the terminal, and given back at the end.
     pub fn title(&mut self, text: &str) -> io::Result<()> {
         let keep = if TITLED.swap(true, Ordering::SeqCst) { "" } else { "\x1b[22;0t" };
-        self.say(&format!("{keep}\x1b]2;{}\x07", self.spoken(text)))
+        self.write_text(&format!("{keep}\x1b]2;{}\x07", self.spoken(text)))
     }
 
     /// A text that ends no sequence it stands in: visible, short, and without what divides the fields of one.
@@ -107,7 +107,7 @@ impl Screen {
         if self.look.unicode { text } else { glyphs::in_ascii(&text) }
     }
 
-    fn say(&mut self, text: &str) -> io::Result<()> {
+    fn write_text(&mut self, text: &str) -> io::Result<()> {
         let out = self.terminal.backend_mut();
         out.write_all(text.as_bytes())?;
         Write::flush(out)
@@ -188,7 +188,7 @@ fn restore_on_panic() {
     let main = std::thread::current().id();
     let told = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        if crate::quiet::expected() {
+        if crate::panic_guard::expected() {
             return;
         }
         if std::thread::current().id() == main {

@@ -125,7 +125,7 @@ impl Settings {
     }
 
     /// Makes the sources of every system, and what acts on them.
-    pub fn connect(&self, access: Option<crate::action::hand::WriteAccess>) -> anyhow::Result<Connections> {
+    pub fn connect(&self, access: Option<crate::action::executor::WriteAccess>) -> anyhow::Result<Connections> {
         let mut connections = Connections::new(access, self.read_only, self.snapshot_dir.clone());
         for places in &self.places {
             places.connect(&mut connections)?;

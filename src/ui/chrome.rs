@@ -27,7 +27,7 @@ pub fn header(canvas: &mut Canvas<'_, '_>, area: Rect) {
     }
     right.push_str(&clock(app.wall_ms(), app.offset(app.wall_ms())));
     let banner = app.options.banner.as_deref().map(|b| format!(" {b}")).unwrap_or_default();
-    let meshes = app.scene.label();
+    let meshes = app.workspace.label();
     let left = format!(" lockkeeper {}{banner} ", fit(&meshes, usize::from(area.width) / 3));
     let room = usize::from(area.width).saturating_sub(left.width() + right.width() + 3);
     let text = fit(&text, room).into_owned();
@@ -47,7 +47,7 @@ pub fn header(canvas: &mut Canvas<'_, '_>, area: Rect) {
 pub fn tabs(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let app = canvas.app;
     let full: usize = VIEWS.iter().map(|v| v.title.len() + 4).sum();
-    let worries: usize = app.latest().pictures().map(|(_, p)| p.counts.critical + p.counts.warnings).sum();
+    let worries: usize = app.latest().snapshots().map(|(_, p)| p.counts.critical + p.counts.warnings).sum();
     let wide = full + 6 <= usize::from(area.width);
     let mut spans = Vec::new();
     let mut x = area.x;
@@ -100,7 +100,7 @@ pub fn footer(canvas: &mut Canvas<'_, '_>, area: Rect) {
         let (text, role) = match app.silence() {
             Some(silence) => {
                 let who = silence.who.as_ref().map(|who| format!(": {who}")).unwrap_or_default();
-                (format!(" {}{who}", silence.says(app.now_ms)), Role::Dead)
+                (format!(" {}{who}", silence.summary(app.now_ms)), Role::Dead)
             }
             None => (" read-only wall".to_owned(), Role::Dim),
         };

@@ -27,12 +27,12 @@ pub const LEAST: (u16, u16) = (40, 10);
 
 /// What the terminal can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
+pub struct TermCaps {
     pub depth: Depth,
     pub unicode: bool,
 }
 
-impl Look {
+impl TermCaps {
     /// Asks the environment.
     #[must_use]
     pub fn of_environment(color: bool, unicode: &str) -> Self {
@@ -103,7 +103,7 @@ impl Canvas<'_, '_> {
 }
 
 /// Draws one frame.
-pub fn draw(app: &App, look: Look, frame: &mut Frame<'_>) -> Layout {
+pub fn draw(app: &App, look: TermCaps, frame: &mut Frame<'_>) -> Layout {
     let area = frame.area();
     let theme = if look.depth == Depth::None { Theme::Mono } else { app.options.theme };
     let palette = Palette::new(theme, look.depth);

@@ -9,14 +9,14 @@ use super::*;
 use crate::app::Event;
 use crate::app::update::update;
 use crate::app::views::VIEWS;
-use crate::testing::{NOW, mesh, options, picture, silent_mesh, unheard, watched};
+use crate::testing::{NOW, mesh, options, silent_mesh, snapshot, unheard, watched};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 50)];
 
-fn app_on(picture: Option<std::sync::Arc<crate::mesh::derive::Picture>>) -> App {
+fn app_on(snapshot: Option<std::sync::Arc<crate::mesh::derive::Snapshot>>) -> App {
     let mut app = App::new(options(), NOW);
-    if let Some(picture) = picture {
-        update(&mut app, Event::Picture(0, picture));
+    if let Some(snapshot) = snapshot {
+        update(&mut app, Event::Snapshot(0, snapshot));
     }
     app
 }
@@ -28,7 +28,7 @@ fn press(app: &mut App, keys: &str) {
     }
 }
 
-fn render(app: &mut App, (width, height): (u16, u16), look: Look) -> Buffer {
+fn render(app: &mut App, (width, height): (u16, u16), look: TermCaps) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     // Twice: the first frame tells the app how many rows fit.
     for _ in 0..2 {
@@ -39,7 +39,7 @@ fn render(app: &mut App, (width, height): (u16, u16), look: Look) -> Buffer {
     terminal.backend().buffer().clone()
 }
 
-const PLAIN: Look = Look { depth: Depth::True, unicode: true };
+const PLAIN: TermCaps = TermCaps { depth: Depth::True, unicode: true };
 
 fn text(buffer: &Buffer) -> String {
     let width = usize::from(buffer.area.width);
@@ -80,7 +80,7 @@ fn styles(buffer: &Buffer) -> String {
 fn every_view_at_three_sizes() {
     for view in VIEWS {
         for size in SIZES {
-            let mut app = app_on(Some(picture(mesh(), NOW)));
+            let mut app = app_on(Some(snapshot(mesh(), NOW)));
             press(&mut app, &(view.id.index() + 1).to_string());
             let name = format!("{}_{}x{}", view.title, size.0, size.1).to_lowercase();
             insta::assert_snapshot!(name, text(&render(&mut app, size, PLAIN)));
@@ -94,11 +94,11 @@ fn several_meshes_side_by_side() {
         let mut options = options();
         options.watched = ["prod", "staging", "lab"].map(watched).into();
         let mut app = App::new(options, NOW);
-        update(&mut app, Event::Picture(0, picture(mesh(), NOW)));
-        update(&mut app, Event::Picture(1, picture(unheard(), NOW)));
+        update(&mut app, Event::Snapshot(0, snapshot(mesh(), NOW)));
+        update(&mut app, Event::Snapshot(1, snapshot(unheard(), NOW)));
         let name = |view: &str| format!("several_{view}_{}x{}", size.0, size.1);
         insta::assert_snapshot!(name("overview"), text(&render(&mut app, size, PLAIN)));
-        update(&mut app, Event::Picture(2, picture(mesh(), NOW)));
+        update(&mut app, Event::Snapshot(2, snapshot(mesh(), NOW)));
         press(&mut app, "3");
         insta::assert_snapshot!(name("locks"), text(&render(&mut app, size, PLAIN)));
         press(&mut app, "7");
@@ -115,9 +115,9 @@ fn several_meshes_side_by_side() {
 #[test]
 fn every_view_in_monochrome_and_ascii() {
     for view in VIEWS {
-        let mut app = app_on(Some(picture(mesh(), NOW)));
+        let mut app = app_on(Some(snapshot(mesh(), NOW)));
         press(&mut app, &(view.id.index() + 1).to_string());
-        let look = Look { depth: Depth::None, unicode: false };
+        let look = TermCaps { depth: Depth::None, unicode: false };
         let buffer = render(&mut app, (100, 30), look);
         assert!(text(&buffer).is_ascii());
         insta::assert_snapshot!(format!("{}_mono", view.title).to_lowercase(), text(&buffer));
@@ -127,7 +127,7 @@ fn every_view_in_monochrome_and_ascii() {
 #[test]
 fn colours_of_the_locks_in_every_theme() {
     for theme in Theme::iter() {
-        let mut app = app_on(Some(picture(mesh(), NOW)));
+        let mut app = app_on(Some(snapshot(mesh(), NOW)));
         app.options.theme = theme;
         press(&mut app, "3");
         insta::assert_snapshot!(format!("styles_{theme}"), styles(&render(&mut app, (80, 12), PLAIN)));
@@ -159,7 +159,7 @@ fn dialogs_and_inspectors() {
     ];
     for (name, keys) in cases {
         for size in [(80, 24), (160, 40)] {
-            let mut app = app_on(Some(picture(mesh(), NOW)));
+            let mut app = app_on(Some(snapshot(mesh(), NOW)));
             press(&mut app, keys);
             insta::assert_snapshot!(format!("{name}_{}", size.0), text(&render(&mut app, size, PLAIN)));
         }
@@ -171,7 +171,7 @@ fn what_is_not_known_yet_what_is_empty_and_what_is_old() {
     let mut starting = app_on(None);
     insta::assert_snapshot!("starting", text(&render(&mut starting, (80, 24), PLAIN)));
     for (index, view) in VIEWS.iter().enumerate().skip(1) {
-        let mut app = app_on(Some(picture(unheard(), NOW)));
+        let mut app = app_on(Some(snapshot(unheard(), NOW)));
         press(&mut app, &(index + 1).to_string());
         insta::assert_snapshot!(
             format!("unheard_{}", view.title).to_lowercase(),
@@ -179,7 +179,7 @@ fn what_is_not_known_yet_what_is_empty_and_what_is_old() {
         );
     }
     let (mesh, later) = silent_mesh();
-    let mut old = app_on(Some(picture(mesh, later)));
+    let mut old = app_on(Some(snapshot(mesh, later)));
     update(&mut old, Event::Tick(later));
     insta::assert_snapshot!("old_overview", text(&render(&mut old, (120, 30), PLAIN)));
     press(&mut old, "2");
@@ -192,7 +192,7 @@ fn what_is_not_known_yet_what_is_empty_and_what_is_old() {
 #[test]
 fn too_small_a_screen_says_what_it_needs() {
     for size in [(1, 1), (5, 1), (39, 30), (80, 9)] {
-        let mut app = app_on(Some(picture(mesh(), NOW)));
+        let mut app = app_on(Some(snapshot(mesh(), NOW)));
         let shown = text(&render(&mut app, size, PLAIN));
         assert!("needs 40x10".starts_with(shown.get(..5.min(shown.len())).unwrap_or_default()), "{shown}");
     }
@@ -204,7 +204,7 @@ fn hostile_text_never_reaches_the_screen_raw() {
     for view in VIEWS {
         for keys in ["", "\r", "j\r", "jj\r", "jjj\r", "jjjj\r", "/x\u{1b}\u{202e}"] {
             for size in SIZES {
-                let mut app = app_on(Some(picture(mesh(), NOW)));
+                let mut app = app_on(Some(snapshot(mesh(), NOW)));
                 press(&mut app, &(view.id.index() + 1).to_string());
                 press(&mut app, keys);
                 for cell in &render(&mut app, size, PLAIN).content {
@@ -224,7 +224,7 @@ fn hostile_text_never_reaches_a_plan_raw() {
         for row in 0..7 {
             for act in "xradue".chars() {
                 for size in [(40, 10), (100, 40)] {
-                    let mut app = app_on(Some(picture(mesh(), NOW)));
+                    let mut app = app_on(Some(snapshot(mesh(), NOW)));
                     press(&mut app, &(view.id.index() + 1).to_string());
                     press(&mut app, &"j".repeat(row));
                     press(&mut app, &act.to_string());
@@ -246,7 +246,7 @@ fn hostile_text_never_reaches_a_plan_raw() {
 
 #[test]
 fn clicks_find_what_was_drawn() {
-    let mut app = app_on(Some(picture(mesh(), NOW)));
+    let mut app = app_on(Some(snapshot(mesh(), NOW)));
     let buffer = render(&mut app, (120, 40), PLAIN);
     let shown = text(&buffer);
     let (row, line) = shown.lines().enumerate().find(|(_, l)| l.contains("ci-7   ")).unwrap();
@@ -281,18 +281,18 @@ fn walls() {
     let (silent, later) = silent_mesh();
     let minute = crate::model::time::MINUTE;
     let cases = [
-        ("wall_well", picture(well.clone(), NOW), NOW),
-        ("wall_wrong", picture(mesh(), NOW), NOW),
-        ("wall_silent_source", picture(silent, later), later),
-        ("wall_stalled", picture(well, NOW), NOW + 3 * minute),
+        ("wall_well", snapshot(well.clone(), NOW), NOW),
+        ("wall_wrong", snapshot(mesh(), NOW), NOW),
+        ("wall_silent_source", snapshot(silent, later), later),
+        ("wall_stalled", snapshot(well, NOW), NOW + 3 * minute),
     ];
-    for (name, picture, now) in cases {
+    for (name, snapshot, now) in cases {
         for size in [(120, 30), (80, 24), (60, 12)] {
             let mut app = app_on(None);
             app.options.wall = Some(wall());
             app.options.watched[0].policy.read_only = true;
             update(&mut app, Event::Tick(NOW));
-            update(&mut app, Event::Picture(0, picture.clone()));
+            update(&mut app, Event::Snapshot(0, snapshot.clone()));
             update(&mut app, Event::Tick(now));
             let shown = text(&render(&mut app, size, PLAIN));
             // A picture of the past never passes for a quiet mesh.
@@ -308,8 +308,8 @@ fn the_worst_of_several_meshes_has_room_on_any_screen() {
     let mut options = options();
     options.watched = ["calm", "prod"].map(watched).into();
     let mut app = App::new(options, NOW);
-    update(&mut app, Event::Picture(0, picture(unheard(), NOW)));
-    update(&mut app, Event::Picture(1, picture(mesh(), NOW)));
+    update(&mut app, Event::Snapshot(0, snapshot(unheard(), NOW)));
+    update(&mut app, Event::Snapshot(1, snapshot(mesh(), NOW)));
     for size in [(40, 10), (60, 12), (80, 24), (200, 50)] {
         let text = text(&render(&mut app, size, PLAIN));
         let line = text.lines().skip(1).find(|line| line.contains("✖ prod")).unwrap_or_default();

@@ -10,7 +10,7 @@ use super::widgets::big;
 use super::{Canvas, views};
 use crate::app::on_wall::Silence;
 use crate::app::role::Role;
-use crate::app::verdict::{nothing_since, open, verdict};
+use crate::app::status::{nothing_since, open, verdict};
 use crate::app::view_id::ViewId;
 use crate::app::views::VIEWS;
 use crate::model::text::fit;
@@ -67,12 +67,12 @@ fn head(canvas: &mut Canvas<'_, '_>, area: Rect, silence: Option<&Silence>) {
     let clock = clock_face(app.wall_ms(), app.offset(app.wall_ms()));
     // The clock gets quarters at most, so that the verdict has the room.
     let clock_width = big::width(&clock, area.width / 3);
-    let scene = &app.scene;
-    let worries = || scene.pictures().any(|(_, p)| p.counts.critical + p.counts.warnings > 0);
-    let (word, role) = match scene.is_heard() {
+    let workspace = &app.workspace;
+    let worries = || workspace.snapshots().any(|(_, p)| p.counts.critical + p.counts.warnings > 0);
+    let (word, role) = match workspace.is_heard() {
         _ if silence.is_some_and(|silence| silence.who.is_none()) => ("OLD DATA".to_owned(), Role::Dead),
         false => ("STARTING".to_owned(), Role::Dim),
-        true => match (open(scene), verdict(scene).role) {
+        true => match (open(workspace), verdict(workspace).role) {
             ((0, 0), Role::Healthy) => ("ALL WELL".to_owned(), Role::Healthy),
             ((0, 0), Role::Warn) if worries() => ("KNOWN".to_owned(), Role::Warn),
             ((0, 0), Role::Warn) => ("NOT HEARD".to_owned(), Role::Warn),
@@ -95,7 +95,7 @@ fn sentence(canvas: &mut Canvas<'_, '_>, area: Rect, silence: Option<&Silence>) 
         Some(Silence { who: None, since_ms }) => nothing_since("", *since_ms, app.now_ms),
         _ => app.verdict(),
     };
-    let right = format!("{}  {}", app.scene.label(), zone_name(app.offset(app.now_ms)));
+    let right = format!("{}  {}", app.workspace.label(), zone_name(app.offset(app.now_ms)));
     let room = usize::from(area.width).saturating_sub(right.width() + 2);
     let left = fit(&text, room).into_owned();
     let gap = " ".repeat(usize::from(area.width).saturating_sub(left.width() + right.width()));
@@ -105,7 +105,7 @@ fn sentence(canvas: &mut Canvas<'_, '_>, area: Rect, silence: Option<&Silence>) 
 
 /// Says across the screen that what stands there is not of now. Answers how many rows it took.
 fn last_heard(canvas: &mut Canvas<'_, '_>, area: Rect, silence: &Silence) -> u16 {
-    let mut text = silence.says(canvas.app.now_ms);
+    let mut text = silence.summary(canvas.app.now_ms);
     if silence.who.is_none() && big::width(&text, area.width) > area.width {
         text = text.replace("LAST ", "");
     }

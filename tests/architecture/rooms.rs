@@ -22,14 +22,14 @@ const fn room(module: &'static str, uses: &'static [&'static str], never: &'stat
 pub const ROOMS: &[Room] = &[
     room("model", &[], PURE),
     room("clock", &["model"], TERMINAL),
-    room("quiet", &[], TERMINAL),
+    room("panic_guard", &[], TERMINAL),
     room("mesh", &["model"], PURE),
     room("action::plan", &["model", "mesh"], PURE),
     room("action", &["model", "mesh", "action::plan"], TERMINAL),
     room("config", &["model"], TERMINAL),
-    room("data", &["model", "config", "clock", "quiet", "action::hand"], TERMINAL),
-    room("data::vox", &["model", "config", "clock", "action::hand", "data"], TERMINAL),
-    room("data::harn", &["model", "config", "clock", "action::hand", "data"], TERMINAL),
+    room("data", &["model", "config", "clock", "panic_guard", "action::executor"], TERMINAL),
+    room("data::vox", &["model", "config", "clock", "action::executor", "data"], TERMINAL),
+    room("data::harn", &["model", "config", "clock", "action::executor", "data"], TERMINAL),
     room("app", &["model", "mesh", "action", "action::plan"], PURE),
     room(
         "ui",
@@ -43,7 +43,7 @@ pub const ROOMS: &[Room] = &[
     room("settings", &["model", "mesh", "action", "action::plan", "config", "data", "app", "systems"], TERMINAL),
     room(
         "runtime",
-        &["model", "clock", "quiet", "mesh", "action", "action::plan", "config", "data", "app", "ui", "settings"],
+        &["model", "clock", "panic_guard", "mesh", "action", "action::plan", "config", "data", "app", "ui", "settings"],
         &[],
     ),
     room(
@@ -51,7 +51,7 @@ pub const ROOMS: &[Room] = &[
         &[
             "model",
             "clock",
-            "quiet",
+            "panic_guard",
             "mesh",
             "action",
             "action::plan",

@@ -4,22 +4,22 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use lockkeeper::action::hand::{Hand, Purpose, WriteAccess};
+use lockkeeper::action::executor::{Executor, Purpose, WriteAccess};
 use lockkeeper::action::plan::{Intent, Policy, plan};
 use lockkeeper::action::run::journal::JournalFile;
 use lockkeeper::action::run::{Operator, Stop};
 use lockkeeper::clock::wall_clock;
-use lockkeeper::data::source::{Known, Source};
+use lockkeeper::data::source::{PollContext, Source};
 use lockkeeper::data::tls::Tls;
 use lockkeeper::data::vox::act;
-use lockkeeper::data::vox::act::database::DatabaseHand;
+use lockkeeper::data::vox::act::database::DatabaseExecutor;
 use lockkeeper::data::vox::act::target::WriteTarget;
 use lockkeeper::data::vox::db::VoxDb;
 use lockkeeper::data::vox::hrana::Client;
-use lockkeeper::mesh::derive::{Picture, Thresholds, derive};
-use lockkeeper::mesh::{Watch, facts};
+use lockkeeper::mesh::derive::{Snapshot, Thresholds, derive};
+use lockkeeper::mesh::{MeshState, facts};
 use lockkeeper::model::action::{Action, Mode};
-use lockkeeper::model::outcome::Verdict;
+use lockkeeper::model::outcome::OutcomeKind;
 use lockkeeper::model::report::Report;
 use lockkeeper::model::source::Identity;
 use lockkeeper::model::text::Text;
@@ -52,26 +52,27 @@ fn operator(server: &Sqld, journal: &Path, clock: fn() -> Millis) -> Operator {
     let access = WriteAccess::decide(Purpose::Act, false).unwrap();
     let client = Client::new(&server.address(), Tls::default(), 4 << 20).for_writing();
     let target = WriteTarget::Remote { client, token: None, timeout: PATIENCE };
-    let hands: Vec<(Text, Box<dyn Hand>)> = vec![("db".into(), Box::new(DatabaseHand::new(target, clock, access)))];
+    let executors: Vec<(Text, Box<dyn Executor>)> =
+        vec![("db".into(), Box::new(DatabaseExecutor::new(target, clock, access)))];
     let journal = JournalFile::new(journal.to_owned());
-    Operator::new(hands, &[identity(server)], journal, access, "ada".into(), "m".into(), clock)
+    Operator::new(executors, &[identity(server)], journal, access, "ada".into(), "m".into(), clock)
 }
 
 /// What a console sees now.
-async fn picture(server: &Sqld, source: &mut VoxDb, journal: &Path) -> Picture {
-    let observation = Box::new(source.poll(&Known::default()).await.unwrap());
-    let mut watch = Watch::new("m".into(), vec![identity(server)], facts::WINDOW);
+async fn snapshot(server: &Sqld, source: &mut VoxDb, journal: &Path) -> Snapshot {
+    let observation = Box::new(source.poll(&PollContext::default()).await.unwrap());
+    let mut watch = MeshState::new("m".into(), vec![identity(server)], facts::WINDOW);
     watch.apply(Report::Observed { source: 0, at_ms: wall_clock(), observation });
     watch.mesh.journal = JournalFile::new(journal.to_owned()).entries().unwrap().0.into();
     derive(&watch, wall_clock(), &Thresholds::default(), 1_000)
 }
 
 /// Everything that can be asked of a database, one after the other.
-fn intent(n: usize, picture: &Picture) -> Intent {
+fn intent(n: usize, snapshot: &Snapshot) -> Intent {
     let locks: Vec<String> =
-        picture.holds().filter(|view| view.lock.lock_key == *"file:b.rs").map(|view| view.key()).collect();
+        snapshot.holds().filter(|view| view.lock.lock_key == *"file:b.rs").map(|view| view.key()).collect();
     let messages: Vec<String> =
-        picture.messages.iter().filter(|view| view.message.sender_agent == *"9").map(|view| view.key()).collect();
+        snapshot.messages.iter().filter(|view| view.message.sender_agent == *"9").map(|view| view.key()).collect();
     let release =
         |mode, tell_holder| Intent::Release { locks: locks.clone(), mode: Some(mode), tell_holder, tell_next: false };
     match n % 7 {
@@ -119,18 +120,18 @@ async fn each_action_is_done_or_refused_while_others_write() {
     let work = async {
         let (mut done, mut refused) = (0, 0);
         for n in 0..70 {
-            let seen = picture(&server, &mut source, &journal).await;
+            let seen = snapshot(&server, &mut source, &journal).await;
             let Ok(plan) = plan(&intent(n, &seen), &seen, &Policy::default()) else { continue };
             for (step, outcome) in plan.steps.iter().zip(console.run(&plan, "", &Stop::default(), |_| {}).await) {
                 match outcome.verdict {
-                    Verdict::Done => {
+                    OutcomeKind::Done => {
                         assert!(outcome.audited, "{step:?}: {outcome:?}");
                         if let (Action::Release { lock, .. }, Some(before)) = (&step.action, &outcome.before) {
                             assert_eq!(before["fence_token"].as_i64(), lock.fence_token, "{outcome:?}");
                         }
                         done += 1;
                     }
-                    Verdict::Refused | Verdict::Already | Verdict::Skipped => refused += 1,
+                    OutcomeKind::Refused | OutcomeKind::Already | OutcomeKind::Skipped => refused += 1,
                     verdict => panic!("{verdict}: {step:?}: {outcome:?}"),
                 }
             }
@@ -156,7 +157,7 @@ async fn a_server_that_ends_or_stands_still_is_survived() {
         );
         server.execute(&add, "").await;
         let mut console = operator(&server, &journal, wall_clock);
-        let seen = picture(&server, &mut server.remote(None), &journal).await;
+        let seen = snapshot(&server, &mut server.remote(None), &journal).await;
         let plan = plan(&intent(5, &seen), &seen, &Policy::default()).unwrap();
         let (before, _) = entries_and_locks(&server).await;
         let (stands_still, at) = (n % 2 == 0, Duration::from_micros(n * 400));
@@ -173,7 +174,7 @@ async fn a_server_that_ends_or_stands_still_is_survived() {
         };
         let (outcomes, ()) = tokio::join!(run, fault);
         let verdict = outcomes[0].verdict;
-        assert!(matches!(verdict, Verdict::Done | Verdict::Unknown | Verdict::Failed), "{outcomes:?}");
+        assert!(matches!(verdict, OutcomeKind::Done | OutcomeKind::Unknown | OutcomeKind::Failed), "{outcomes:?}");
         if stands_still {
             server.signal(rustix::process::Signal::CONT);
         } else {
@@ -187,8 +188,8 @@ async fn a_server_that_ends_or_stands_still_is_survived() {
         assert_eq!(entries - before, 1 - locks, "{verdict}");
         let gone = locks == 0;
         match verdict {
-            Verdict::Done => assert!(gone, "{outcomes:?}"),
-            Verdict::Failed => assert!(!gone, "{outcomes:?}"),
+            OutcomeKind::Done => assert!(gone, "{outcomes:?}"),
+            OutcomeKind::Failed => assert!(!gone, "{outcomes:?}"),
             _ => {}
         }
     }

@@ -6,7 +6,7 @@ mod support;
 mod acting;
 mod sqld;
 
-use lockkeeper::data::source::{Known, Source};
+use lockkeeper::data::source::{PollContext, Source};
 use lockkeeper::data::vox::db::VoxDb;
 use lockkeeper::model::observation::{Change, Observation};
 use sqld::Sqld;
@@ -40,7 +40,7 @@ fn locks(seen: &Observation) -> Option<Vec<String>> {
 }
 
 async fn poll(source: &mut VoxDb) -> Observation {
-    source.poll(&Known::default()).await.unwrap()
+    source.poll(&PollContext::default()).await.unwrap()
 }
 
 /// A lock is taken from a dead node through a real server, byte for byte as its clients expect it.
@@ -126,7 +126,7 @@ async fn an_answer_that_is_too_large_for_a_server_is_said() {
         );
         server.execute(&sql, "").await;
     }
-    let fault = server.remote(None).poll(&Known::default()).await.unwrap_err();
+    let fault = server.remote(None).poll(&PollContext::default()).await.unwrap_err();
     assert!(fault.to_string().to_lowercase().contains("too large"), "{fault}");
 }
 
@@ -178,12 +178,12 @@ async fn a_replica_is_exact_after_each_sync() {
     server.execute(&plain(lockkeeper::demo::vox::write::SCHEMA), "").await;
     let sql = "INSERT INTO distributed_locks VALUES ('file:other', 'forge', '1', 4, datetime('now'), datetime('now', '+1 hour'), 'r')";
     server.execute(sql, "").await;
-    let mut seen = anew.poll(&Known::default()).await;
+    let mut seen = anew.poll(&PollContext::default()).await;
     for _ in 0..3 {
         if seen.as_ref().is_ok_and(|seen| seen.old.is_none() && locks(seen).is_some()) {
             break;
         }
-        seen = anew.poll(&Known::default()).await;
+        seen = anew.poll(&PollContext::default()).await;
     }
     assert_eq!(locks(&seen.unwrap()).unwrap(), ["file:other"]);
     #[cfg(unix)]

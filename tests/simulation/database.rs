@@ -4,22 +4,22 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use libsql::{Connection, Value};
-use lockkeeper::action::hand::{Hand, Purpose, Working, WriteAccess};
+use lockkeeper::action::executor::{Executor, Purpose, Working, WriteAccess};
 use lockkeeper::action::plan::{Intent, Plan, Policy, plan};
 use lockkeeper::action::run::journal::JournalFile;
 use lockkeeper::action::run::{Operator, Stop};
 use lockkeeper::data::vox::act;
-use lockkeeper::data::vox::act::database::DatabaseHand;
+use lockkeeper::data::vox::act::database::DatabaseExecutor;
 use lockkeeper::data::vox::act::error::{SqlCode, WriteError};
 use lockkeeper::data::vox::act::target::{Committed, Exchange, WriteTarget, commit_local, run_local};
 use lockkeeper::data::vox::backend::Rows;
 use lockkeeper::mesh::derive::locks::LockState;
-use lockkeeper::mesh::derive::{Picture, Thresholds, derive};
-use lockkeeper::mesh::{Watch, facts};
+use lockkeeper::mesh::derive::{Snapshot, Thresholds, derive};
+use lockkeeper::mesh::{MeshState, facts};
 use lockkeeper::model::action::{Action, Mode};
 use lockkeeper::model::journal::Entry;
 use lockkeeper::model::observation::{Change, Observation};
-use lockkeeper::model::outcome::{Outcome, Verdict};
+use lockkeeper::model::outcome::{Outcome, OutcomeKind};
 use lockkeeper::model::report::Report;
 use lockkeeper::model::source::Identity;
 use lockkeeper::model::text::Text;
@@ -205,7 +205,7 @@ fn maybe(value: &Value) -> Option<Text> {
 }
 
 /// What a console sees, with its own journal.
-fn picture(world: &World, journal: &[Entry]) -> Picture {
+fn snapshot(world: &World, journal: &[Entry]) -> Snapshot {
     let locks = world.lock.iter().map(|row| Lock {
         table: LockTable::Distributed,
         lock_key: "k".into(),
@@ -245,7 +245,7 @@ fn picture(world: &World, journal: &[Entry]) -> Picture {
     ];
     let now = lockkeeper::clock::wall_clock();
     let observation = Box::new(Observation { changes, ..Observation::default() });
-    let mut watch = Watch::new("m".into(), vec![identity()], facts::WINDOW);
+    let mut watch = MeshState::new("m".into(), vec![identity()], facts::WINDOW);
     watch.apply(Report::Observed { source: 0, at_ms: now, observation });
     watch.mesh.journal = journal.to_vec().into();
     derive(&watch, now, &Thresholds::default(), 1_000)
@@ -253,11 +253,11 @@ fn picture(world: &World, journal: &[Entry]) -> Picture {
 
 /// What an operator decides on what is there now, as the planner makes it.
 fn decide(world: &World, journal: &[Entry], random: &mut fastrand::Rng) -> Option<Plan> {
-    let picture = picture(world, journal);
-    let locks: Vec<String> = picture.holds().map(|lock| lock.key()).collect();
-    let expired = picture.holds().any(|lock| lock.state == LockState::Expired);
+    let snapshot = snapshot(world, journal);
+    let locks: Vec<String> = snapshot.holds().map(|lock| lock.key()).collect();
+    let expired = snapshot.holds().any(|lock| lock.state == LockState::Expired);
     let messages: Vec<String> =
-        picture.messages.iter().filter(|view| view.message.id == 1).map(|view| view.key()).collect();
+        snapshot.messages.iter().filter(|view| view.message.id == 1).map(|view| view.key()).collect();
     let intent = match random.u8(..8) {
         0..3 => {
             // What has run out runs out anew without a change to be seen.
@@ -273,7 +273,7 @@ fn decide(world: &World, journal: &[Entry], random: &mut fastrand::Rng) -> Optio
         5 => Intent::Acknowledge { messages },
         _ => Intent::Reroute { messages, to: Some(["4", "5"][random.usize(..2)].into()) },
     };
-    plan(&intent, &picture, &Policy::default()).ok()
+    plan(&intent, &snapshot, &Policy::default()).ok()
 }
 
 fn identity() -> Identity {
@@ -293,10 +293,10 @@ fn identity() -> Identity {
 fn operator(console: usize, place: &Arc<Place>, journal: &Path) -> Operator {
     let access = WriteAccess::decide(Purpose::Act, false).unwrap();
     let line = Line { console, place: place.clone() };
-    let hand = DatabaseHand::new(WriteTarget::Through(Box::new(line)), clock, access);
-    let hands: Vec<(Text, Box<dyn Hand>)> = vec![("db".into(), Box::new(hand))];
+    let executor = DatabaseExecutor::new(WriteTarget::Through(Box::new(line)), clock, access);
+    let executors: Vec<(Text, Box<dyn Executor>)> = vec![("db".into(), Box::new(executor))];
     let journal = JournalFile::new(journal.to_owned());
-    Operator::new(hands, &[identity()], journal, access, "ada".into(), "m".into(), clock)
+    Operator::new(executors, &[identity()], journal, access, "ada".into(), "m".into(), clock)
 }
 
 /// Whether an action may be what led from one world to the next.
@@ -340,8 +340,10 @@ fn holds(plan: &Plan, made: &[Made], said: Option<&Vec<Outcome>>) -> Result<(), 
         let (applied, verdict) = (mine > 0, said.and_then(|all| all.get(at)).map(|outcome| outcome.verdict));
         match verdict {
             _ if mine > 1 => return Err(format!("{:?} was done {mine} times: {made:?}", step.action)),
-            Some(Verdict::Done) if !applied => return Err(format!("{:?} is called done and was not", step.action)),
-            Some(verdict @ (Verdict::Failed | Verdict::Refused | Verdict::ReadOnly | Verdict::Skipped)) if applied => {
+            Some(OutcomeKind::Done) if !applied => return Err(format!("{:?} is called done and was not", step.action)),
+            Some(
+                verdict @ (OutcomeKind::Failed | OutcomeKind::Refused | OutcomeKind::ReadOnly | OutcomeKind::Skipped),
+            ) if applied => {
                 return Err(format!("{:?} is called {verdict} and was done", step.action));
             }
             _ => {}
@@ -407,11 +409,11 @@ pub async fn schedule(seed: u64, connection: &Connection, folder: &Path) -> Resu
         let mut later = operator(0, &place, journal);
         course.run([(0, later.recover())]).await;
     }
-    judge(&place, &journals).await
+    evaluate(&place, &journals).await
 }
 
 /// Everything that changed has an attempt in a journal and an entry in the op-log, and no entry is of what did not.
-async fn judge(place: &Place, journals: &[std::path::PathBuf]) -> Result<(), String> {
+async fn evaluate(place: &Place, journals: &[std::path::PathBuf]) -> Result<(), String> {
     let changes = place.made.lock().unwrap().len();
     let mut attempts = Vec::new();
     for journal in journals {
@@ -425,15 +427,15 @@ async fn judge(place: &Place, journals: &[std::path::PathBuf]) -> Result<(), Str
         return Err(format!("{changes} changes, and {} attempts in the journals", attempts.len()));
     }
     let log = "SELECT count(*), count(DISTINCT operation_id) FROM agent_oplog";
-    let letters = "SELECT count(*), count(DISTINCT message_uuid) FROM a2a_messages WHERE sender_agent = '0'";
-    let rows = run_local(&place.connection, &[log, letters]).await.expect("the op-log");
+    let outbounds = "SELECT count(*), count(DISTINCT message_uuid) FROM a2a_messages WHERE sender_agent = '0'";
+    let rows = run_local(&place.connection, &[log, outbounds]).await.expect("the op-log");
     let counted = |rows: &Rows| rows[0].iter().filter_map(number).filter_map(|n| usize::try_from(n).ok()).collect();
     let [logged, told]: [Vec<usize>; 2] = [counted(&rows[0]), counted(&rows[1])];
     let changes = changes + told[0];
     if logged != [changes, changes] {
         return Err(format!("{changes} changes, and {logged:?} entries in the op-log; {attempts:?}"));
     }
-    let done = attempts.iter().filter(|entry| entry.verdict == Some(Verdict::Done)).count();
+    let done = attempts.iter().filter(|entry| entry.verdict == Some(OutcomeKind::Done)).count();
     if done > changes {
         return Err(format!("{done} attempts are called done, and {changes} things changed; {attempts:?}"));
     }

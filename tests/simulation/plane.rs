@@ -10,22 +10,22 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use fastrand::Rng;
-use lockkeeper::action::hand::{Hand, Purpose, Working, WriteAccess};
+use lockkeeper::action::executor::{Executor, Purpose, Working, WriteAccess};
 use lockkeeper::action::plan::{Confirm, Intent, Plan, Policy, plan};
 use lockkeeper::action::run::journal::JournalFile;
 use lockkeeper::action::run::{Operator, Stop};
 use lockkeeper::data::vox::act;
-use lockkeeper::data::vox::act::plane::{Caller, PlaneHand};
-use lockkeeper::data::vox::http::client::{CallError, Said};
+use lockkeeper::data::vox::act::control_plane::{Caller, ControlPlaneExecutor};
+use lockkeeper::data::vox::http::client::{CallError, Response};
 use lockkeeper::data::vox::http::wire;
 use lockkeeper::demo::vox::control::{Plane, Shared, Tokens, router};
-use lockkeeper::mesh::derive::{Picture, Thresholds, derive};
-use lockkeeper::mesh::{Watch, facts};
+use lockkeeper::mesh::derive::{Snapshot, Thresholds, derive};
+use lockkeeper::mesh::{MeshState, facts};
 use lockkeeper::model::MessageTable;
 use lockkeeper::model::action::Action;
 use lockkeeper::model::journal::Entry;
 use lockkeeper::model::observation::{Change, Observation};
-use lockkeeper::model::outcome::Verdict;
+use lockkeeper::model::outcome::OutcomeKind;
 use lockkeeper::model::report::Report;
 use lockkeeper::model::source::Identity;
 use lockkeeper::model::text::Text;
@@ -78,13 +78,13 @@ fn looks(path: &str) -> bool {
 }
 
 impl Caller for Line {
-    fn call<'a>(&'a mut self, path: &'a str, body: Option<Value>) -> Working<'a, Result<Said, CallError>> {
+    fn call<'a>(&'a mut self, path: &'a str, body: Option<Value>) -> Working<'a, Result<Response, CallError>> {
         Box::pin(async move {
             let fate = self.place.course.turn(self.console).await;
             self.place.agents().await;
             match fate {
                 Fate::Before => return Err(CallError::NotSent("no way there".into())),
-                Fate::Busy => return Ok(Said::new(503, b"busy")),
+                Fate::Busy => return Ok(Response::new(503, b"busy")),
                 Fate::LostBefore => return Err(CallError::Unclear("lost".into())),
                 Fate::KilledBefore => self.place.course.die(self.console).await,
                 Fate::Late if !looks(path) => {
@@ -99,7 +99,7 @@ impl Caller for Line {
                 Fate::KilledAfter => self.place.course.die(self.console).await,
                 Fate::LostAfter => Err(CallError::Unclear("lost".into())),
                 // Something between answers for it.
-                Fate::RereadLost | Fate::Late => Ok(Said::new(502, b"bad gateway")),
+                Fate::RereadLost | Fate::Late => Ok(Response::new(502, b"bad gateway")),
                 _ => Ok(said),
             }
         })
@@ -112,7 +112,7 @@ impl Place {
         json!([plane.nodes, plane.leases, plane.messages]).to_string()
     }
 
-    async fn carry_out(&self, console: usize, path: &str, body: Option<Value>) -> Said {
+    async fn carry_out(&self, console: usize, path: &str, body: Option<Value>) -> Response {
         let before = self.state();
         let request = match &body {
             Some(body) => {
@@ -128,7 +128,7 @@ impl Place {
             let changed = before != self.state();
             self.carried.lock().unwrap().push(Carried { console, path, body, status, changed });
         }
-        Said::new(status, &bytes)
+        Response::new(status, &bytes)
     }
 
     /// What was still on its way arrives.
@@ -182,7 +182,7 @@ fn plane() -> Shared {
 }
 
 /// What a console sees, with its own journal; without the inboxes of agents that nothing else names where `all` is not set.
-fn picture(place: &Place, journal: &[Entry], all: bool) -> Picture {
+fn snapshot(place: &Place, journal: &[Entry], all: bool) -> Snapshot {
     let plane = place.plane.lock().unwrap();
     let mut waiting: Vec<&Value> = plane.messages.iter().filter(|message| message["acknowledged"] == false).collect();
     if !all {
@@ -197,7 +197,7 @@ fn picture(place: &Place, journal: &[Entry], all: bool) -> Picture {
         Change::LiveMessages(MessageTable::Inbox, inbox.into_facts()),
     ];
     let observation = Box::new(Observation { changes, ..Observation::default() });
-    let mut watch = Watch::new("m".into(), vec![identity()], facts::WINDOW);
+    let mut watch = MeshState::new("m".into(), vec![identity()], facts::WINDOW);
     watch.apply(Report::Observed { source: 0, at_ms: clock(), observation });
     watch.mesh.journal = journal.to_vec().into();
     derive(&watch, clock(), &Thresholds::default(), 1_000)
@@ -206,20 +206,20 @@ fn picture(place: &Place, journal: &[Entry], all: bool) -> Picture {
 /// What an operator decides on what is there now, as the planner makes it.
 fn decide(place: &Place, journal: &[Entry], random: &mut Rng) -> Result<Option<Plan>, String> {
     let all = random.u8(..4) > 0;
-    let picture = picture(place, journal, all);
-    let Some(node) = picture.nodes.iter().next() else { return Ok(None) };
+    let snapshot = snapshot(place, journal, all);
+    let Some(node) = snapshot.nodes.iter().next() else { return Ok(None) };
     let guard = &node.key;
     let messages: Vec<String> =
-        picture.messages.iter().filter(|view| view.message.id == 1).map(|view| view.key()).collect();
+        snapshot.messages.iter().filter(|view| view.message.id == 1).map(|view| view.key()).collect();
     let intent = match random.u8(..10) {
-        0 => Intent::Revoke { leases: picture.holds().map(|lease| lease.key()).collect() },
+        0 => Intent::Revoke { leases: snapshot.holds().map(|lease| lease.key()).collect() },
         1 => Intent::Quarantine { nodes: vec![guard.clone()], on: random.bool() },
         2 => Intent::Drain { nodes: vec![guard.clone()], on: random.bool(), for_ms: None },
         3 => Intent::Acknowledge { messages },
         4 => Intent::Evacuate { node: guard.clone() },
         _ => Intent::Reroute { messages, to: Some(["4", "5"][random.usize(..2)].into()) },
     };
-    let Ok(plan) = plan(&intent, &picture, &Policy::default()) else { return Ok(None) };
+    let Ok(plan) = plan(&intent, &snapshot, &Policy::default()) else { return Ok(None) };
     warns(&plan, place, journal, all)?;
     Ok(Some(plan))
 }
@@ -240,17 +240,17 @@ fn identity() -> Identity {
 
 fn operator(console: usize, place: &Arc<Place>, journal: &Path) -> Operator {
     let access = WriteAccess::decide(Purpose::Act, false).unwrap();
-    let hand = PlaneHand::new(Line { console, place: place.clone() }, access);
-    let hands: Vec<(Text, Box<dyn Hand>)> = vec![("db".into(), Box::new(hand))];
+    let executor = ControlPlaneExecutor::new(Line { console, place: place.clone() }, access);
+    let executors: Vec<(Text, Box<dyn Executor>)> = vec![("db".into(), Box::new(executor))];
     let journal = JournalFile::new(journal.to_owned());
-    Operator::new(hands, &[identity()], journal, access, "ada".into(), "m".into(), clock)
+    Operator::new(executors, &[identity()], journal, access, "ada".into(), "m".into(), clock)
 }
 
 /// Where an action's request goes, and what tells it from others that go there.
 fn request_of(action: &Action) -> (&'static str, &'static str, Value) {
     match action {
         Action::Deliver { key, .. } => ("/v1/populi/a2a/deliver", "idempotency_key", json!(key)),
-        Action::Tell { letter } => ("/v1/populi/a2a/deliver", "message_type", json!(letter.msg_type)),
+        Action::Tell { outbound } => ("/v1/populi/a2a/deliver", "message_type", json!(outbound.msg_type)),
         Action::Retire { message, .. } | Action::Acknowledge { message } => {
             ("/v1/populi/a2a/ack", "message_id", json!(message.id))
         }
@@ -267,7 +267,7 @@ fn is_of(action: &Action, carried: &Carried) -> bool {
 }
 
 /// Whether what was said of a step is what became of it.
-fn holds(action: &Action, carried: &[Carried], said: Verdict) -> Result<(), String> {
+fn holds(action: &Action, carried: &[Carried], said: OutcomeKind) -> Result<(), String> {
     let mine: Vec<&Carried> = carried.iter().filter(|one| is_of(action, one)).collect();
     if mine.len() > 1 {
         return Err(format!("{action:?} was asked for {} times", mine.len()));
@@ -276,8 +276,8 @@ fn holds(action: &Action, carried: &[Carried], said: Verdict) -> Result<(), Stri
     // A copy that is found after a lost answer is one that this attempt or another delivered under its key.
     let found = matches!(action, Action::Deliver { .. });
     match said {
-        Verdict::Done if !confirmed && !found => Err(format!("{action:?} is called done and was not: {mine:?}")),
-        Verdict::Failed | Verdict::Refused | Verdict::ReadOnly | Verdict::Skipped
+        OutcomeKind::Done if !confirmed && !found => Err(format!("{action:?} is called done and was not: {mine:?}")),
+        OutcomeKind::Failed | OutcomeKind::Refused | OutcomeKind::ReadOnly | OutcomeKind::Skipped
             if mine.iter().any(|one| one.changed) =>
         {
             Err(format!("{action:?} is called {said} and was done: {mine:?}"))
@@ -301,9 +301,10 @@ fn warns(plan: &Plan, place: &Place, journal: &[Entry], sees_all: bool) -> Resul
             Action::Acknowledge { message } | Action::Retire { message, .. } => *id == message.id,
             _ => false,
         };
-        journal.iter().filter(of_copy).any(|entry| entry.verdict == Some(Verdict::Done))
+        journal.iter().filter(of_copy).any(|entry| entry.verdict == Some(OutcomeKind::Done))
     };
-    let may_be_out = |verdict| matches!(verdict, None | Some(Verdict::Done | Verdict::Already | Verdict::Unknown));
+    let may_be_out =
+        |verdict| matches!(verdict, None | Some(OutcomeKind::Done | OutcomeKind::Already | OutcomeKind::Unknown));
     for step in &plan.steps {
         let Action::Deliver { message, to, .. } = &step.action else { continue };
         let known = |key: &str| {
@@ -379,11 +380,11 @@ pub async fn schedule(seed: u64, folder: &Path) -> Result<(), String> {
             return Err("looking into what was left asked for a change".into());
         }
     }
-    judge(&place, &journals)
+    evaluate(&place, &journals)
 }
 
 /// No request without its intent, and no message that is lost or doubled.
-fn judge(place: &Place, journals: &[std::path::PathBuf]) -> Result<(), String> {
+fn evaluate(place: &Place, journals: &[std::path::PathBuf]) -> Result<(), String> {
     let carried = place.carried.lock().unwrap();
     let messages = place.plane.lock().unwrap().messages.clone();
     let mut attempts = Vec::new();
@@ -397,10 +398,10 @@ fn judge(place: &Place, journals: &[std::path::PathBuf]) -> Result<(), String> {
             return Err(format!("{one:?} was asked for {asked} times, and intended {intended} times"));
         }
     }
-    let done = attempts.iter().filter(|entry| entry.verdict == Some(Verdict::Done));
+    let done = attempts.iter().filter(|entry| entry.verdict == Some(OutcomeKind::Done));
     DONE.with_borrow_mut(|kinds| kinds.extend(done.map(|entry| entry.action.kind().to_string())));
     let retired =
-        |entry: &&Entry| matches!(entry.action, Action::Retire { .. }) && entry.verdict == Some(Verdict::Done);
+        |entry: &&Entry| matches!(entry.action, Action::Retire { .. }) && entry.verdict == Some(OutcomeKind::Done);
     // Two consoles that give one message to two agents at once may leave none with it: the last one says so.
     let told = attempts
         .iter()

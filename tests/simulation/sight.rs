@@ -1,9 +1,9 @@
 //! What is said of a mesh whose sources come, go, are denied, and show a part of what they have.
 
 use fastrand::Rng;
-use lockkeeper::app::verdict::of_picture;
+use lockkeeper::app::status::of_picture;
 use lockkeeper::mesh::derive::{Thresholds, derive};
-use lockkeeper::mesh::{Watch, facts};
+use lockkeeper::mesh::{MeshState, facts};
 use lockkeeper::model::action::Abilities;
 use lockkeeper::model::observation::Observation;
 use lockkeeper::model::report::{Report, State};
@@ -77,7 +77,7 @@ fn report(source: usize, now: Millis, truth: &mut Truth, random: &mut Rng) -> Re
 pub fn schedule(seed: u64) {
     let mut random = Rng::with_seed(seed);
     let count = random.usize(1..4);
-    let mut watch = Watch::new("m".into(), (0..count).map(identity).collect(), facts::WINDOW);
+    let mut watch = MeshState::new("m".into(), (0..count).map(identity).collect(), facts::WINDOW);
     let mut truths: Vec<Truth> = (0..count).map(|_| Truth::default()).collect();
     let mut now = BEGIN;
     for _ in 0..random.usize(2..10) {
@@ -88,11 +88,11 @@ pub fn schedule(seed: u64) {
             watch.apply(report(source, now, &mut truths[source], &mut random));
             now += i64::from(random.u16(..2_000));
         }
-        let picture = derive(&watch, now, &Thresholds::default(), INTERVAL);
-        let verdict = of_picture(&picture).says;
+        let snapshot = derive(&watch, now, &Thresholds::default(), INTERVAL);
+        let verdict = of_picture(&snapshot).summary;
         let blind = truths.iter().any(|t| t.fails || t.hides || t.of.is_none_or(|of| now - of >= LONG));
-        let said = verdict == "all is well" || picture.unseen().is_empty();
-        assert!(!(blind && said), "schedule {seed}: {verdict:?} with {:?}; SIMULATE={seed}", picture.unseen());
+        let said = verdict == "all is well" || snapshot.unseen().is_empty();
+        assert!(!(blind && said), "schedule {seed}: {verdict:?} with {:?}; SIMULATE={seed}", snapshot.unseen());
         let sighted = truths.iter().all(|t| !t.fails && !t.hides && t.of.is_some_and(|of| now - of <= 3_000));
         assert!(
             !sighted || verdict == "all is well",

@@ -16,23 +16,23 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent,
 use lockkeeper::action::plan::Policy;
 use lockkeeper::app::keymap::{Binding, Keymap};
 use lockkeeper::app::update::update;
-use lockkeeper::app::{App, Calls, Event, Options, Theme, Watched};
+use lockkeeper::app::{App, Calls, Event, MeshConfig, Options, Theme};
 use lockkeeper::clock::wall_clock;
 use lockkeeper::config::file::File;
 use lockkeeper::data::poller::attempt;
-use lockkeeper::data::source::Known;
+use lockkeeper::data::source::PollContext;
 use lockkeeper::demo::vox::control;
 use lockkeeper::demo::vox::control::{Plane, Tokens};
 use lockkeeper::demo::vox::hrana;
 use lockkeeper::demo::vox::world::{Shape, World};
 use lockkeeper::demo::vox::write::Writer;
-use lockkeeper::mesh::Watch;
-use lockkeeper::mesh::derive::{Judge, Picture, Thresholds};
+use lockkeeper::mesh::MeshState;
+use lockkeeper::mesh::derive::{Evaluator, Snapshot, Thresholds};
 use lockkeeper::model::report::Report;
 use lockkeeper::model::text::{Text, is_hidden};
 use lockkeeper::settings::Settings;
 use lockkeeper::ui::theme::Depth;
-use lockkeeper::ui::{self, Look};
+use lockkeeper::ui::{self, TermCaps};
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -151,7 +151,7 @@ fn app() -> App {
         interval: Duration::from_secs(1),
         mouse: true,
         repo: None,
-        watched: vec![Watched { name: INJECTIONS.concat(), policy: Policy::default() }],
+        watched: vec![MeshConfig { name: INJECTIONS.concat(), policy: Policy::default() }],
         meshes: vec!["other".into()],
         keymap: Keymap::default(),
         calls: Calls { title: true, ..Calls::default() },
@@ -167,7 +167,7 @@ fn app() -> App {
 fn draw(app: &mut App, width: u16, height: u16) {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     let mut layout = ui::Layout::default();
-    terminal.draw(|frame| layout = ui::draw(app, Look { depth: Depth::True, unicode: true }, frame)).unwrap();
+    terminal.draw(|frame| layout = ui::draw(app, TermCaps { depth: Depth::True, unicode: true }, frame)).unwrap();
     layout.note(app);
     for cell in &terminal.backend().buffer().content {
         let odd = cell.symbol().chars().find(|c| c.is_control() || is_hidden(*c));
@@ -176,9 +176,9 @@ fn draw(app: &mut App, width: u16, height: u16) {
 }
 
 /// A console that shows a picture.
-fn shown(picture: Picture) -> App {
+fn shown(snapshot: Snapshot) -> App {
     let mut app = app();
-    update(&mut app, Event::Picture(0, Arc::new(picture)));
+    update(&mut app, Event::Snapshot(0, Arc::new(snapshot)));
     draw(&mut app, 120, 40);
     app
 }
@@ -197,17 +197,17 @@ fn walk_through(app: &mut App, keys: Vec<Event>) {
 static QUIET: std::sync::Once = std::sync::Once::new();
 
 /// One look at what the settings name, however it ends.
-async fn look(settings: &Settings) -> Picture {
-    QUIET.call_once(lockkeeper::quiet::install);
+async fn look(settings: &Settings) -> Snapshot {
+    QUIET.call_once(lockkeeper::panic_guard::install);
     let (identities, mut sources): (Vec<_>, Vec<_>) = settings.connect(None).unwrap().sources.into_iter().unzip();
-    let mut watch = Watch::new(Text::new("m"), identities, 2_000);
+    let mut watch = MeshState::new(Text::new("m"), identities, 2_000);
     for (source, poller) in sources.iter_mut().enumerate() {
-        if let Ok(observation) = attempt(poller.as_mut(), &Known::default(), Duration::from_secs(20)).await {
+        if let Ok(observation) = attempt(poller.as_mut(), &PollContext::default(), Duration::from_secs(20)).await {
             watch.apply(Report::Observed { source, at_ms: wall_clock(), observation: Box::new(observation) });
         }
     }
     let touched = watch.take_touched();
-    Judge::default().judge(&watch, &touched, wall_clock(), &Thresholds::default(), 1_000)
+    Evaluator::default().evaluate(&watch, &touched, wall_clock(), &Thresholds::default(), 1_000)
 }
 
 fn key() -> impl Strategy<Value = Event> {
@@ -242,15 +242,15 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let database = runtime.block_on(support::database(folder.path(), &sql(&rows)));
         let settings = Settings::given(&[("db", database.to_str().unwrap()), ("db_access", "direct")]).unwrap();
-        let picture = runtime.block_on(look(&settings));
-        let json = lockkeeper::commands::json::snapshot(&picture, None);
+        let snapshot = runtime.block_on(look(&settings));
+        let json = lockkeeper::commands::json::snapshot(&snapshot, None);
         let parsed = serde_json::from_str::<serde_json::Value>(&json);
         let odd = json.chars().find(|c| c.is_control() && *c != '\n' || is_hidden(*c));
         prop_assert!(parsed.is_ok() && odd.is_none(), "{odd:?} in {json}");
-        prop_assert!(picture.mesh.sources[0].health.last_ok_ms.is_some(), "the source was read");
-        let line = lockkeeper::commands::check::check(&picture).line;
+        prop_assert!(snapshot.mesh.sources[0].health.last_ok_ms.is_some(), "the source was read");
+        let line = lockkeeper::commands::check::check(&snapshot).line;
         prop_assert!(!line.chars().any(char::is_control));
-        walk_through(&mut shown(picture), keys);
+        walk_through(&mut shown(snapshot), keys);
     }
 
     /// Bodies of anything, from a control plane that answers everything with them.
@@ -261,7 +261,7 @@ proptest! {
         json().prop_map(|value| value.to_string().into_bytes()),
     ], status in prop::sample::select(vec![200u16, 200, 200, 204, 302, 404, 500])) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let picture = runtime.block_on(async {
+        let snapshot = runtime.block_on(async {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let base = format!("http://{}", listener.local_addr().unwrap());
             let answer = move || async move { (axum::http::StatusCode::from_u16(status).unwrap(), body).into_response() };
@@ -269,7 +269,7 @@ proptest! {
             let settings = Settings::given(&[("control", base.as_str())]).unwrap();
             look(&settings).await
         });
-        shown(picture);
+        shown(snapshot);
     }
 
     /// What real servers answer, with harm done to it on the way: bytes changed, lost, doubled, cut off.
@@ -277,7 +277,7 @@ proptest! {
     fn answers_harmed_on_the_way(harm in prop::collection::vec((0.0..1.0f64, 0usize..40, harmed()), 1..8)) {
         let (database, plane) = real_answers();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let picture = runtime.block_on(async {
+        let snapshot = runtime.block_on(async {
             let router = hrana::router(database, None).merge(control::router(plane.clone()));
             let router = router.layer(middleware::map_response(move |response| do_harm(harm.clone(), response)));
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -286,7 +286,7 @@ proptest! {
             let settings = Settings::given(&[("db", base.as_str()), ("control", base.as_str())]).unwrap();
             look(&settings).await
         });
-        shown(picture);
+        shown(snapshot);
     }
 
     /// Files of anything: configuration, bindings, journal, history.

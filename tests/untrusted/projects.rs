@@ -245,14 +245,14 @@ proptest! {
         let (project, leases) = (folder.path(), folder.path().join("leases.sqlite"));
         let given = [("harn.dir", project.to_str().unwrap()), ("harn.host_leases", leases.to_str().unwrap())];
         let settings = Settings::given(&given).unwrap();
-        let picture = runtime.block_on(look(&settings));
-        prop_assert!(picture.mesh.sources.iter().all(|source| source.health.last_ok_ms.is_some()), "all were read");
+        let snapshot = runtime.block_on(look(&settings));
+        prop_assert!(snapshot.mesh.sources.iter().all(|source| source.health.last_ok_ms.is_some()), "all were read");
         for i in 0..made.locks.len() {
             let key = format!("f{i}");
-            prop_assert!(picture.locks.iter().any(|lock| lock.lock.lock_key == *key), "{key} is held, by whomever");
+            prop_assert!(snapshot.locks.iter().any(|lock| lock.lock.lock_key == *key), "{key} is held, by whomever");
         }
-        let json = lockkeeper::commands::json::snapshot(&picture, None);
+        let json = lockkeeper::commands::json::snapshot(&snapshot, None);
         prop_assert!(serde_json::from_str::<Value>(&json).is_ok());
-        walk_through(&mut shown(picture), keys);
+        walk_through(&mut shown(snapshot), keys);
     }
 }

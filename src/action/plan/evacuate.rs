@@ -18,8 +18,8 @@ use crate::model::time::utc;
 
 impl Planner<'_> {
     pub(super) fn evacuate(&self, key: &Text) -> Result<Plan, Refusal> {
-        let picture = self.picture;
-        let Some(node) = picture.node(key) else {
+        let snapshot = self.snapshot;
+        let Some(node) = snapshot.node(key) else {
             return Err(Refusal::because(format!("there is no node {key}")));
         };
         let (node_id, name) = (&node.node_id, &node.name());
@@ -30,7 +30,7 @@ impl Planner<'_> {
         }
         let here = |repository: &Text| node.is_alone() || *repository == node.repository_id;
         // What the name has everywhere stays with the one that lives.
-        let elsewhere = picture.nodes_named(node_id).find(|other| other.key != node.key && lives(other));
+        let elsewhere = snapshot.nodes_named(node_id).find(|other| other.key != node.key && lives(other));
         let kept = elsewhere.map(|other| format!("{} is {} and may need it", other.name(), other.staleness));
         let mut plan = Plan::new(format!("Evacuate {name}"));
         // Something that ought to be done cannot be.
@@ -39,12 +39,12 @@ impl Planner<'_> {
             .push("shuts it out, ends its leases, frees its locks and claims, and gives its work to others".into());
 
         // What cannot be seen may be the node's as well.
-        for unseen in picture.unseen() {
+        for unseen in snapshot.unseen() {
             blocked = true;
             plan.leave(unseen, "what the node holds there is not seen");
         }
         let mut shut_out = None;
-        match (self.keeper(node_id, Kind::Quarantine), &kept) {
+        match (self.mesh_task(node_id, Kind::Quarantine), &kept) {
             (Ok((_, guard)), _) if guard.quarantined => {}
             (_, Some(kept)) => plan.leave(format!("quarantine of {node_id}"), kept),
             (Ok((source, node)), None) => {
@@ -57,7 +57,7 @@ impl Planner<'_> {
             }
         }
 
-        for view in picture.leases.iter().filter(|l| l.in_force && l.lease.holder_node_id == *node_id) {
+        for view in snapshot.leases.iter().filter(|l| l.in_force && l.lease.holder_node_id == *node_id) {
             if let Some(kept) = &kept {
                 plan.leave(format!("lease {}", view.lease.lease_id), kept);
                 continue;
@@ -81,7 +81,7 @@ impl Planner<'_> {
 
         let mut may_live = false;
         let held_here = |l: &&LockView| l.lock.holder_node == *node_id && here(&l.lock.repository_id);
-        for view in picture.locks.iter().filter(held_here) {
+        for view in snapshot.locks.iter().filter(held_here) {
             if view.state == LockState::Expired && self.has_newer_clients(&view.source) {
                 plan.leave(view.name(), "it has run out: whoever asks next gets it");
                 continue;
@@ -101,17 +101,17 @@ impl Planner<'_> {
             let by_name = owner.is_some_and(|o| o.raw().split(':').next() == Some(node_id.raw()));
             by_name && here(&m.message.repository_id)
         };
-        let waiting = || picture.messages.iter().filter(|m| m.state != MessageState::Acknowledged);
+        let waiting = || snapshot.messages.iter().filter(|m| m.state != MessageState::Acknowledged);
         let only_here: Vec<Text> = node
             .agents
             .iter()
-            .filter(|agent| !picture.nodes.iter().any(|n| n.key != node.key && n.agents.contains(agent)))
+            .filter(|agent| !snapshot.nodes.iter().any(|n| n.key != node.key && n.agents.contains(agent)))
             .cloned()
             .collect();
         let moves = |m: &MessageView| only_here.contains(&m.message.receiver_agent) && is_work(m);
         for view in waiting().filter(|m| claimed_here(m) && !moves(m)) {
             if view.message.table != MessageTable::A2a {
-                blocked |= view.is_claimed(picture.at_ms);
+                blocked |= view.is_claimed(snapshot.at_ms);
                 let until = view.claim_until_ms.map_or_else(|| "unknown".into(), utc);
                 let why = format!("a control plane takes no claim back; this one ends at {until}");
                 plan.leave(format!("message {}", view.message.name()), why);
@@ -159,7 +159,7 @@ impl Planner<'_> {
         let its_own = |task: &TaskView| {
             task.owner_node.as_ref() == Some(node_id) && here(&task.repository_id) && !task.state.is_over()
         };
-        for task in picture.tasks.iter().filter(|task| its_own(task)) {
+        for task in snapshot.tasks.iter().filter(|task| its_own(task)) {
             let carried = task.message.as_ref().is_some_and(|key| waiting().any(|m| m.key() == *key && moves(m)));
             if !carried {
                 blocked = true;

@@ -41,7 +41,7 @@ impl Planner<'_> {
 
     /// What this machine shows of work on a resource. Work that is old says nothing.
     fn signs_of_work(&self, lock_key: &str) -> Vec<Sign> {
-        let name = self.picture.names.canonical(lock_key);
+        let name = self.snapshot.names.canonical(lock_key);
         let Some(work) = self.policy.work.get(name) else { return Vec::new() };
         let sign = |what: String, at: Millis| Sign {
             of: Text::new(name),
@@ -55,18 +55,18 @@ impl Planner<'_> {
     }
 
     fn is_recent(&self, at: Option<Millis>) -> bool {
-        let now = self.picture.at_ms;
+        let now = self.snapshot.at_ms;
         at.is_some_and(|at| !Staleness::of_misses(misses(now - at, self.policy.stale_ms)).is_gone())
     }
 
     /// Every signal of the nodes of a name, and of an agent on it.
     pub(super) fn signs(&self, node_id: &str, agent: &str) -> Vec<Sign> {
-        let picture = self.picture;
+        let snapshot = self.snapshot;
         let mut signs = Vec::new();
         let mut add = |of: String, what: String, at_ms: Option<Millis>| {
             signs.push(Sign { of: of.into(), what: what.into(), at_ms, alive: self.is_recent(at_ms) });
         };
-        let named: Vec<&NodeView> = picture.nodes_named(&Text::new(node_id)).collect();
+        let named: Vec<&NodeView> = snapshot.nodes_named(&Text::new(node_id)).collect();
         for (node, signal) in named.iter().flat_map(|node| node.signals.iter().map(move |signal| (node, signal))) {
             add(node.name().to_string(), signal.from.to_string(), Some(signal.seen_ms));
         }
@@ -74,10 +74,10 @@ impl Planner<'_> {
             add(node_id.to_owned(), "heartbeat or registry".into(), None);
         }
         if !agent.is_empty() {
-            let acked = picture.messages.iter().filter(|m| m.message.receiver_agent == *agent);
+            let acked = snapshot.messages.iter().filter(|m| m.message.receiver_agent == *agent);
             let acked = acked.filter_map(|m| m.message.processed_at_ms).max();
             add(format!("agent {agent}"), "acknowledgement".into(), acked);
-            let logged = picture.log.iter().filter(|l| l.entry.agent_id == *agent).filter_map(|l| l.at_ms).max();
+            let logged = snapshot.log.iter().filter(|l| l.entry.agent_id == *agent).filter_map(|l| l.at_ms).max();
             add(format!("agent {agent}"), "op-log entry".into(), logged);
         }
         signs

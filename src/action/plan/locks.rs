@@ -8,7 +8,7 @@ use super::evidence::{Sign, may_be_alive};
 use super::{Confirm, Plan, Planner, Refusal, count};
 use crate::mesh::derive::locks::{LockState, LockView};
 use crate::mesh::derive::queues::Waiter;
-use crate::model::action::{Action, Kind, LeaseGuard, Letter, LockGuard, Mode, OPERATOR_NODE, fence};
+use crate::model::action::{Action, Kind, LeaseGuard, LockGuard, Mode, OPERATOR_NODE, OutboundMessage, fence};
 use crate::model::observation::Presence;
 use crate::model::text::Text;
 use crate::model::time::short;
@@ -71,7 +71,7 @@ impl Planner<'_> {
                 plan.leave(name.clone(), instead);
                 continue;
             }
-            if self.picture.fenced_off(view).is_some() && view.state != LockState::Expired {
+            if self.snapshot.fenced_off(view).is_some() && view.state != LockState::Expired {
                 plan.leave(name.clone(), "the operator holds it already; it runs out by itself");
                 continue;
             }
@@ -140,7 +140,7 @@ impl Planner<'_> {
                 Some(_) => {}
             }
         }
-        let next = self.picture.next_in_line(view);
+        let next = self.snapshot.next_in_line(view);
         let then = then(next);
         let what = match mode {
             Mode::FenceOff => format!(
@@ -175,15 +175,15 @@ impl Planner<'_> {
             let payload = serde_json::json!({
                 "resource_id": lock.lock_key, "reason": "released by an operator", "fence_token": lock.fence_token,
             });
-            let letter = letter(&lock.holder_agent, "cancel_request", &payload, &lock.repository_id);
-            self.tell(plan, &view.source, letter, &name, Some(step));
+            let outbound = outbound(&lock.holder_agent, "cancel_request", &payload, &lock.repository_id);
+            self.tell(plan, &view.source, outbound, &name, Some(step));
         }
         if let Some(waiter) = next.filter(|_| tell_next) {
             let payload = serde_json::json!({
                 "resource_id": lock.lock_key, "note": "released by an operator: ask for it again",
             });
-            let letter = letter(waiter.agent.raw(), "free_form", &payload, &lock.repository_id);
-            self.tell(plan, &view.source, letter, &name, Some(step));
+            let outbound = outbound(waiter.agent.raw(), "free_form", &payload, &lock.repository_id);
+            self.tell(plan, &view.source, outbound, &name, Some(step));
         }
         Ok(may_live)
     }
@@ -205,7 +205,7 @@ impl Planner<'_> {
                 "it has not run out: its holder checks nothing but the directory, and cannot be fenced off".into()
             );
         }
-        let then = then(self.picture.next_in_line(view));
+        let then = then(self.snapshot.next_in_line(view));
         plan.mode = Some(plan.mode.unwrap_or(Mode::Delete));
         plan.note(
             "under the guard that others respect, looked at again, moved aside, looked at once more, then deleted",
@@ -220,14 +220,21 @@ impl Planner<'_> {
         Ok(may_live)
     }
 
-    pub(super) fn tell(&self, plan: &mut Plan, source: &Text, letter: Letter, name: &Text, after: Option<usize>) {
+    pub(super) fn tell(
+        &self,
+        plan: &mut Plan,
+        source: &Text,
+        outbound: OutboundMessage,
+        name: &Text,
+        after: Option<usize>,
+    ) {
         match self.able(source, Kind::Tell) {
             Ok(()) => {
-                let effect = format!("a {} message in its inbox", letter.msg_type);
-                let step = plan.step(source, Action::Tell { letter }, effect);
+                let effect = format!("a {} message in its inbox", outbound.msg_type);
+                let step = plan.step(source, Action::Tell { outbound }, effect);
                 plan.steps[step].after = after;
             }
-            Err(why) => plan.leave(format!("telling agent {} of {name}", letter.to), why),
+            Err(why) => plan.leave(format!("telling agent {} of {name}", outbound.to), why),
         }
     }
 
@@ -239,7 +246,7 @@ impl Planner<'_> {
                 continue;
             };
             let name = &view.name();
-            let former = match self.picture.fenced_off(view).map(|entry| &entry.action) {
+            let former = match self.snapshot.fenced_off(view).map(|entry| &entry.action) {
                 Some(Action::Release { lock, .. }) if view.state != LockState::Expired => lock.clone(),
                 _ => {
                     plan.leave(name.clone(), "this console's journal does not say that an operator holds it");
@@ -306,7 +313,7 @@ impl Planner<'_> {
     /// Adds the end of a lease. A database's row is a hint: only a control plane ends a lease.
     pub(super) fn revoke_one(&self, plan: &mut Plan, source: &Text, lease: LeaseGuard) -> Result<usize, String> {
         let lists = |name: &Text| {
-            self.picture
+            self.snapshot
                 .mesh
                 .sources
                 .iter()
@@ -322,7 +329,7 @@ impl Planner<'_> {
 
     /// Whether clients about here take over expired locks by themselves, by what the probe saw.
     pub(super) fn has_newer_clients(&self, source: &Text) -> bool {
-        let state = self.picture.mesh.sources.iter().find(|state| state.identity.name == *source);
+        let state = self.snapshot.mesh.sources.iter().find(|state| state.identity.name == *source);
         let Some(probe) = state.and_then(|state| state.probe.as_ref()) else { return true };
         let there = |part| !matches!(probe.of(part), None | Some(Presence::Absent));
         there("vcs_lock") || there("lock_leader")
@@ -370,8 +377,8 @@ fn usual_mode(may_live: bool, newer: bool, has_fence: bool) -> Mode {
     }
 }
 
-pub(super) fn letter(to: &str, msg_type: &str, payload: &serde_json::Value, repository_id: &str) -> Letter {
-    Letter {
+pub(super) fn outbound(to: &str, msg_type: &str, payload: &serde_json::Value, repository_id: &str) -> OutboundMessage {
+    OutboundMessage {
         to: to.to_owned(),
         msg_type: msg_type.to_owned(),
         payload: payload.to_string(),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::evidence::may_be_alive;
-use super::locks::{lease_guard, letter};
+use super::locks::{lease_guard, outbound};
 use super::receivers::{Receiver, fit, rank};
 use super::{Confirm, Plan, Planner, Refusal, count};
 use crate::mesh::derive::messages::{MessageState, MessageView};
@@ -11,7 +11,7 @@ use crate::model::MessageTable;
 use crate::model::action::{Action, Kind, MessageGuard};
 use crate::model::copies;
 use crate::model::journal::Entry;
-use crate::model::outcome::Verdict;
+use crate::model::outcome::OutcomeKind;
 use crate::model::text::Text;
 use crate::model::time::utc;
 
@@ -36,7 +36,7 @@ struct Copy<'a> {
     /// It, while it waits there.
     waits: Option<&'a MessageView>,
     /// How its delivery ended, as far as this journal knows.
-    verdict: Option<Verdict>,
+    verdict: Option<OutcomeKind>,
 }
 
 /// What a submitter does that loses the lease of its task.
@@ -79,7 +79,7 @@ impl Planner<'_> {
             // The row is a control plane's own store: the control plane itself is asked.
             MessageTable::Mesh => {
                 let m = &view.message;
-                let holder = self.picture.mesh.sources.iter().find(|state| {
+                let holder = self.snapshot.mesh.sources.iter().find(|state| {
                     state.facts.inbox.iter().any(|other| {
                         (other.id, &other.sender_agent, &other.receiver_agent)
                             == (m.id, &m.sender_agent, &m.receiver_agent)
@@ -114,7 +114,7 @@ impl Planner<'_> {
     pub(super) fn reroute(&self, keys: &[String], to: Option<&Text>) -> Result<Plan, Refusal> {
         let mut plan = Plan::new(String::new());
         let mut typed = false;
-        if let Some(to) = to.filter(|to| !self.picture.agents().contains(to)) {
+        if let Some(to) = to.filter(|to| !self.snapshot.agents().contains(to)) {
             return Err(Refusal::because(format!("no agent {to} is known here: nobody would ever take it")));
         }
         let views = self.waiting(&mut plan, keys);
@@ -157,7 +157,7 @@ impl Planner<'_> {
 
     /// The best agent but for some, those that were just given something counted as busier.
     pub(super) fn next_receiver(&self, view: &MessageView, without: &[Text], given: &[Text]) -> Option<Text> {
-        let mut all = fit(rank(self.picture, &labels(view), without));
+        let mut all = fit(rank(self.snapshot, &labels(view), without));
         for receiver in &mut all {
             receiver.inbox += given.iter().filter(|agent| **agent == receiver.agent).count();
         }
@@ -171,10 +171,10 @@ impl Planner<'_> {
         let m = &view.message;
         let mut live = self.note_claim(plan, view);
         self.note_receiver(plan, to);
-        let task = self.picture.tasks.iter().find(|task| task.message.as_ref() == Some(&view.key()));
+        let task = self.snapshot.tasks.iter().find(|task| task.message.as_ref() == Some(&view.key()));
         let mut after = None;
         if let Some(lease_id) = task.and_then(|task| task.lease_id.as_ref()) {
-            let lease = self.picture.leases.iter().find(|l| l.in_force && l.lease.lease_id == *lease_id);
+            let lease = self.snapshot.leases.iter().find(|l| l.in_force && l.lease.lease_id == *lease_id);
             if let Some(lease) = lease {
                 let guard = lease_guard(&lease.lease);
                 // Whoever holds the lease of a task may be at work on it, claim or no claim.
@@ -199,8 +199,8 @@ impl Planner<'_> {
             let key = key.and_then(|p| p["idempotency_key"].as_str().map(str::to_owned));
             let payload =
                 serde_json::json!({ "idempotency_key": key, "message_id": m.id, "reason": "re-routed by an operator" });
-            let letter = letter(m.receiver_agent.raw(), "remote_task_cancel", &payload, m.repository_id.raw());
-            self.tell(plan, &source, letter, &format!("message {}", m.id).into(), after);
+            let outbound = outbound(m.receiver_agent.raw(), "remote_task_cancel", &payload, m.repository_id.raw());
+            self.tell(plan, &source, outbound, &format!("message {}", m.id).into(), after);
         }
         match way {
             Way::Row(source) => {
@@ -215,7 +215,7 @@ impl Planner<'_> {
 
     /// Says where the chosen agent is no good choice.
     fn note_receiver(&self, plan: &mut Plan, to: &Text) {
-        let all = rank(self.picture, &[], &[]);
+        let all = rank(self.snapshot, &[], &[]);
         match all.iter().find(|receiver| receiver.agent == *to) {
             None => plan.unknown(format!("whether agent {to} is alive: no node names it")),
             Some(one) if one.staleness.is_gone() => {
@@ -249,7 +249,7 @@ impl Planner<'_> {
             if let Some(view) = copy.waits {
                 beside.push(MessageGuard { table: MessageTable::Inbox, ..guard(view) });
                 plan.unknown(format!("whether agent {other} has begun with its copy, message {}", view.message.id));
-            } else if copy.verdict == Some(Verdict::Done) {
+            } else if copy.verdict == Some(OutcomeKind::Done) {
                 return Err(format!(
                     "a copy of it was delivered to agent {other}, which does not wait there any more: agent {other} \
                      took it. Acknowledge the original, or agents {other} and {to} both run it"
@@ -263,8 +263,8 @@ impl Planner<'_> {
             }
         }
         let tried = self.deliveries(source, &key);
-        let delivered = tried.iter().any(|entry| entry.verdict.is_some_and(Verdict::is_so));
-        let unclear = tried.iter().rfind(|entry| matches!(entry.verdict, None | Some(Verdict::Unknown)));
+        let delivered = tried.iter().any(|entry| entry.verdict.is_some_and(OutcomeKind::is_so));
+        let unclear = tried.iter().rfind(|entry| matches!(entry.verdict, None | Some(OutcomeKind::Unknown)));
         let unclear = unclear.filter(|_| !delivered);
         let mut chain = |plan: &mut Plan, action: Action, effect: String| {
             let step = plan.step(source, action, effect);
@@ -304,7 +304,7 @@ impl Planner<'_> {
                 && matches!(&entry.action, Action::Deliver { key: other, .. } if other == key)
                 && !self.is_retired_copy(entry)
         };
-        self.picture.mesh.journal.iter().filter(of_key).collect()
+        self.snapshot.mesh.journal.iter().filter(of_key).collect()
     }
 
     /// Copies of one original, whoever has them: those that inboxes show, whoever delivered them, and those that this
@@ -312,7 +312,7 @@ impl Planner<'_> {
     fn copies(&self, source: &Text, original: &MessageGuard) -> Vec<Copy<'_>> {
         let stem = copies::stem(original);
         let mut copies: Vec<Copy<'_>> = Vec::new();
-        for view in self.picture.messages.iter().filter(|view| view.state != MessageState::Acknowledged) {
+        for view in self.snapshot.messages.iter().filter(|view| view.state != MessageState::Acknowledged) {
             let key = view.message.idempotency_key.as_ref().map(Text::raw).unwrap_or_default();
             let bare = key.rsplit('\u{1f}').next().unwrap_or(key);
             if bare.strip_prefix(&stem).is_some() {
@@ -323,11 +323,11 @@ impl Planner<'_> {
                 });
             }
         }
-        for entry in self.picture.mesh.journal.iter().rev().filter(|entry| self.is_from(entry, source)) {
+        for entry in self.snapshot.mesh.journal.iter().rev().filter(|entry| self.is_from(entry, source)) {
             let Action::Deliver { key, to, .. } = &entry.action else { continue };
             let known = copies.iter().any(|copy| copy.to == *to);
             let may_be_there =
-                matches!(entry.verdict, None | Some(Verdict::Done | Verdict::Already | Verdict::Unknown));
+                matches!(entry.verdict, None | Some(OutcomeKind::Done | OutcomeKind::Already | OutcomeKind::Unknown));
             if key.starts_with(&stem) && may_be_there && !known && !self.is_retired_copy(entry) {
                 copies.push(Copy { to: to.clone(), waits: None, verdict: entry.verdict });
             }
@@ -339,8 +339,8 @@ impl Planner<'_> {
     fn is_retired_copy(&self, delivery: &Entry) -> bool {
         let id = delivery.after.as_ref().and_then(|after| after["message_id"].as_i64());
         let Action::Deliver { to, .. } = &delivery.action else { return false };
-        self.picture.mesh.journal.iter().any(|entry| {
-            entry.verdict == Some(Verdict::Done)
+        self.snapshot.mesh.journal.iter().any(|entry| {
+            entry.verdict == Some(OutcomeKind::Done)
                 && entry.at_ms >= delivery.at_ms
                 && matches!(&entry.action, Action::Acknowledge { message } | Action::Retire { message, .. }
                     if Some(message.id) == id && message.receiver == *to)
@@ -349,7 +349,7 @@ impl Planner<'_> {
 
     /// Notes a claim in force and who has it; answers whether they may be alive.
     fn note_claim(&self, plan: &mut Plan, view: &MessageView) -> bool {
-        if !view.is_claimed(self.picture.at_ms) {
+        if !view.is_claimed(self.snapshot.at_ms) {
             return false;
         }
         let m = &view.message;

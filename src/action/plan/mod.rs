@@ -7,7 +7,7 @@ mod messages;
 mod nodes;
 mod receivers;
 
-use crate::mesh::derive::Picture;
+use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::locks::LockView;
 use crate::mesh::derive::messages::MessageView;
 use crate::model::action::{Action, Kind, Mode};
@@ -189,9 +189,9 @@ impl Plan {
 
     /// What it would release, by the names of the resources; a few of many.
     #[must_use]
-    pub fn resources(&self, picture: &Picture) -> Vec<String> {
+    pub fn resources(&self, snapshot: &Snapshot) -> Vec<String> {
         let released = self.steps.iter().filter_map(|step| match &step.action {
-            Action::Release { lock, .. } => Some(picture.names.canonical(&lock.lock_key).to_owned()),
+            Action::Release { lock, .. } => Some(snapshot.names.canonical(&lock.lock_key).to_owned()),
             _ => None,
         });
         released.take(MOST_WORK).collect()
@@ -231,17 +231,17 @@ fn bare(action: &Action) -> Action {
 
 /// What a planner works with.
 struct Planner<'a> {
-    picture: &'a Picture,
+    snapshot: &'a Snapshot,
     policy: &'a Policy,
 }
 
 /// Turns an intent into a plan, or says why there is none.
-pub fn plan(intent: &Intent, picture: &Picture, policy: &Policy) -> Result<Plan, Refusal> {
+pub fn plan(intent: &Intent, snapshot: &Snapshot, policy: &Policy) -> Result<Plan, Refusal> {
     if policy.read_only {
         let why = "this console is read-only: it was started with --read-only, or its configuration says so";
         return Err(Refusal { why: why.into(), read_only: true, nothing_left: false });
     }
-    let planner = Planner { picture, policy };
+    let planner = Planner { snapshot, policy };
     match intent {
         Intent::Release { locks, mode, tell_holder, tell_next } => {
             planner.release(locks, *mode, *tell_holder, *tell_next)
@@ -260,7 +260,7 @@ pub fn plan(intent: &Intent, picture: &Picture, policy: &Policy) -> Result<Plan,
 impl<'a> Planner<'a> {
     /// Whether a place does a kind of action; else why not.
     fn able(&self, source: &Text, kind: Kind) -> Result<(), String> {
-        let places = self.picture.mesh.sources.iter().zip(self.picture.sources.iter());
+        let places = self.snapshot.mesh.sources.iter().zip(self.snapshot.sources.iter());
         let Some((state, view)) = places.into_iter().find(|(state, _)| state.identity.name == *source) else {
             return Err(format!("{source} is not watched any more"));
         };
@@ -279,22 +279,22 @@ impl<'a> Planner<'a> {
 
     /// The first place that answers and does a kind of action.
     fn place_for(&self, kind: Kind) -> Option<&'a Text> {
-        let names = self.picture.mesh.sources.iter().map(|state| &state.identity.name);
+        let names = self.snapshot.mesh.sources.iter().map(|state| &state.identity.name);
         names.into_iter().find(|name| self.able(name, kind).is_ok())
     }
 
     /// Whether an attempt was made at a place that is watched now.
     fn is_from(&self, entry: &Entry, source: &Text) -> bool {
-        let state = self.picture.mesh.sources.iter().find(|state| state.identity.name == *source);
+        let state = self.snapshot.mesh.sources.iter().find(|state| state.identity.name == *source);
         state.is_some_and(|state| state.identity.place.raw() == entry.place)
     }
 
     fn lock(&self, key: &str) -> Option<&'a LockView> {
-        self.picture.holds().find(|lock| lock.key() == key)
+        self.snapshot.holds().find(|lock| lock.key() == key)
     }
 
     fn message(&self, key: &str) -> Option<&'a MessageView> {
-        self.picture.messages.iter().find(|message| message.key() == key)
+        self.snapshot.messages.iter().find(|message| message.key() == key)
     }
 }
 

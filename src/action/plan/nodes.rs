@@ -7,11 +7,11 @@ use crate::model::time::{Millis, short};
 
 impl Planner<'_> {
     /// A node's flags, and the control plane that keeps them.
-    pub(super) fn keeper(&self, node_id: &Text, kind: Kind) -> Result<(Text, NodeGuard), String> {
+    pub(super) fn mesh_task(&self, node_id: &Text, kind: Kind) -> Result<(Text, NodeGuard), String> {
         let knows = |state: &&crate::mesh::SourceState| {
             state.facts.registry.iter().any(|node| node.node_id == *node_id) && !state.identity.can.kinds.is_empty()
         };
-        let Some(state) = self.picture.mesh.sources.iter().find(knows) else {
+        let Some(state) = self.snapshot.mesh.sources.iter().find(knows) else {
             let why = match self.place_for(kind) {
                 Some(place) => format!("{place} does not know it: a node must have joined to be marked"),
                 None => "no control plane that may do it is connected (--control and a mesh or admin token)".into(),
@@ -33,7 +33,7 @@ impl Planner<'_> {
     fn names(&self, keys: &[Text]) -> Vec<Text> {
         let mut names: Vec<Text> = Vec::new();
         for key in keys {
-            let name = self.picture.node(key).map_or(key, |node| &node.node_id);
+            let name = self.snapshot.node(key).map_or(key, |node| &node.node_id);
             if !names.contains(name) {
                 names.push(name.clone());
             }
@@ -57,7 +57,7 @@ impl Planner<'_> {
 
     /// How many leases and locks the nodes of a name hold.
     fn holds(&self, node_id: &Text) -> (usize, usize) {
-        let all = || self.picture.nodes_named(node_id).map(|node| node.holds);
+        let all = || self.snapshot.nodes_named(node_id).map(|node| node.holds);
         // Each of several nodes of a name is shown every lease of the name: a lease names no repository.
         (all().map(|holds| holds.leases).max().unwrap_or(0), all().map(|holds| holds.locks).sum())
     }
@@ -67,7 +67,7 @@ impl Planner<'_> {
         let mut plan = Plan::new(String::new());
         let mut alive = Vec::new();
         for node_id in nodes {
-            match self.keeper(node_id, Kind::Drain) {
+            match self.mesh_task(node_id, Kind::Drain) {
                 Err(why) => plan.leave(node_id.clone(), why),
                 // One that is drained already may be given another deadline.
                 Ok((_, node)) if node.maintenance == on && !(on && for_ms.is_some()) => {
@@ -102,7 +102,7 @@ impl Planner<'_> {
         let mut plan = Plan::new(String::new());
         let mut alive = Vec::new();
         for node_id in nodes {
-            match self.keeper(node_id, Kind::Quarantine) {
+            match self.mesh_task(node_id, Kind::Quarantine) {
                 Err(why) => plan.leave(node_id.clone(), why),
                 Ok((_, node)) if node.quarantined == on => {
                     plan.leave(node_id.clone(), if on { "it is shut out already" } else { "it is not shut out" });

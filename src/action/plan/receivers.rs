@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::mesh::derive::Picture;
+use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::messages::MessageState;
 use crate::mesh::derive::staleness::Staleness;
 use crate::model::text::Text;
@@ -26,14 +26,14 @@ pub struct Receiver {
 /// Every agent of a node, by whether it may take work, how alive its node is, how many of the labels it has, how
 /// few messages wait for it, and its id.
 #[must_use]
-pub fn rank(picture: &Picture, labels: &[String], without: &[Text]) -> Vec<Receiver> {
+pub fn rank(snapshot: &Snapshot, labels: &[String], without: &[Text]) -> Vec<Receiver> {
     let mut inboxes = HashMap::new();
-    for message in picture.messages.iter().filter(|m| m.state != MessageState::Acknowledged) {
+    for message in snapshot.messages.iter().filter(|m| m.state != MessageState::Acknowledged) {
         *inboxes.entry(&message.message.receiver_agent).or_insert(0usize) += 1;
     }
     let mut all: Vec<Receiver> = Vec::new();
     let mut known: HashMap<&Text, usize> = HashMap::new();
-    for node in picture.nodes.iter() {
+    for node in snapshot.nodes.iter() {
         let registry = node.registry.as_ref();
         let has = |label: &&String| registry.is_some_and(|r| r.labels.iter().any(|l| l == label.as_str()));
         for agent in node.agents.iter().filter(|agent| !without.contains(agent)) {

@@ -1,15 +1,15 @@
 //! Plans, made from pictures of meshes.
 
 use super::*;
-use crate::mesh::Watch;
+use crate::mesh::MeshState;
 use crate::mesh::derive::locks::LockState;
 use crate::model::action::{LockGuard, MessageGuard, NodeGuard};
 use crate::model::observation::{Change, ClockSample, Observation, Presence, Probe};
-use crate::model::outcome::Verdict;
+use crate::model::outcome::OutcomeKind;
 use crate::model::report::Report;
 use crate::model::time::MINUTE;
 use crate::model::{Lease, Lock, LockTable, Message, MessageTable, RegistryNode};
-use crate::testing::{NOW, heartbeat, lock, message, picture, unheard};
+use crate::testing::{NOW, heartbeat, lock, message, snapshot, unheard};
 
 const REPO: &str = "9f2c41d07ab8e635";
 
@@ -46,7 +46,7 @@ fn envelope(id: i64, to: &str, task: i64) -> Message {
 }
 
 /// `dead` (agents 3 and 33) is gone, `quick` (1) and `busy` (2) are alive, `gpu` (4) too and has the label.
-fn mesh(locks: Vec<Lock>, messages: Vec<Message>, inbox: Vec<Message>) -> Watch {
+fn mesh(locks: Vec<Lock>, messages: Vec<Message>, inbox: Vec<Message>) -> MeshState {
     let beats = vec![
         heartbeat("quick", "1", 1_000),
         heartbeat("busy", "2", 1_000),
@@ -85,17 +85,17 @@ fn mesh(locks: Vec<Lock>, messages: Vec<Message>, inbox: Vec<Message>) -> Watch 
     ))
 }
 
-fn made(intent: &Intent, mesh: Watch) -> Result<Plan, Refusal> {
-    plan(intent, &picture(mesh, NOW), &Policy::default())
+fn made(intent: &Intent, mesh: MeshState) -> Result<Plan, Refusal> {
+    plan(intent, &snapshot(mesh, NOW), &Policy::default())
 }
 
-fn release(picture: &Picture, mode: Option<Mode>) -> Intent {
-    let locks = picture.locks.iter().map(LockView::key).collect();
+fn release(snapshot: &Snapshot, mode: Option<Mode>) -> Intent {
+    let locks = snapshot.locks.iter().map(LockView::key).collect();
     Intent::Release { locks, mode, tell_holder: false, tell_next: false }
 }
 
-fn says(plan: &Plan) -> Vec<String> {
-    plan.steps.iter().map(|step| step.action.says().to_string()).collect()
+fn summary(plan: &Plan) -> Vec<String> {
+    plan.steps.iter().map(|step| step.action.summary().to_string()).collect()
 }
 
 /// An attempt of this journal at the control plane.
@@ -112,7 +112,7 @@ fn attempt(action: Action) -> Entry {
         reason: String::new(),
         action,
         verdict: None,
-        says: String::new(),
+        summary: String::new(),
         before: None,
         after: None,
         audited: false,
@@ -126,15 +126,15 @@ fn attempt(action: Action) -> Entry {
 #[test]
 fn a_dead_holder_takes_one_key_and_a_living_one_its_name() {
     let dead = mesh(vec![lock("k", "dead", "3", MINUTE)], Vec::new(), Vec::new());
-    let seen = picture(dead, NOW);
-    let plan_of = |picture: &Picture, mode| plan(&release(picture, mode), picture, &Policy::default()).unwrap();
-    let judged = plan_of(&seen, None);
-    assert_eq!((judged.confirm.clone(), judged.mode), (Confirm::Key, Some(Mode::Expire)));
-    assert!(judged.evidence.iter().all(|sign| !sign.alive));
+    let seen = snapshot(dead, NOW);
+    let plan_of = |snapshot: &Snapshot, mode| plan(&release(snapshot, mode), snapshot, &Policy::default()).unwrap();
+    let evaluated = plan_of(&seen, None);
+    assert_eq!((evaluated.confirm.clone(), evaluated.mode), (Confirm::Key, Some(Mode::Expire)));
+    assert!(evaluated.evidence.iter().all(|sign| !sign.alive));
 
-    let alive = picture(mesh(vec![lock("k", "quick", "1", MINUTE)], Vec::new(), Vec::new()), NOW);
-    let judged = plan_of(&alive, None);
-    assert_eq!((judged.confirm.clone(), judged.mode), (Confirm::Typed("k".into()), Some(Mode::FenceOff)));
+    let alive = snapshot(mesh(vec![lock("k", "quick", "1", MINUTE)], Vec::new(), Vec::new()), NOW);
+    let evaluated = plan_of(&alive, None);
+    assert_eq!((evaluated.confirm.clone(), evaluated.mode), (Confirm::Typed("k".into()), Some(Mode::FenceOff)));
     let guard = LockGuard {
         table: LockTable::Distributed,
         lock_key: "k".into(),
@@ -147,7 +147,7 @@ fn a_dead_holder_takes_one_key_and_a_living_one_its_name() {
         expires_at: None,
         token: None,
     };
-    assert_eq!(judged.steps[0].action, Action::Release { lock: guard, mode: Mode::FenceOff, hold_ms: 5_000 });
+    assert_eq!(evaluated.steps[0].action, Action::Release { lock: guard, mode: Mode::FenceOff, hold_ms: 5_000 });
     let deleted = plan_of(&alive, Some(Mode::Delete));
     assert!(deleted.unknowns.iter().any(|line| line.as_str().contains("restart at 1")), "the fence trap is told");
 }
@@ -159,26 +159,26 @@ fn one_signal_of_life_is_enough_and_none_at_all_proves_no_death() {
     (acked.acknowledged, acked.processed_at_ms) = (true, Some(NOW - 2_000));
     let base = mesh(vec![lock("k", "dead", "3", MINUTE)], Vec::new(), Vec::new());
     let mesh = base.after(observed(0, vec![Change::SettledMessages(vec![acked])], &["distributed_locks", "vcs_lock"]));
-    let seen = picture(mesh, NOW);
-    let judged = plan(&release(&seen, None), &seen, &Policy::default()).unwrap();
-    assert_eq!((judged.confirm, judged.mode), (Confirm::Typed("k".into()), Some(Mode::FenceOff)));
+    let seen = snapshot(mesh, NOW);
+    let evaluated = plan(&release(&seen, None), &seen, &Policy::default()).unwrap();
+    assert_eq!((evaluated.confirm, evaluated.mode), (Confirm::Typed("k".into()), Some(Mode::FenceOff)));
 
-    let nobody = picture(self::mesh(vec![lock("k", "ghost", "99", MINUTE)], Vec::new(), Vec::new()), NOW);
-    let judged = plan(&release(&nobody, None), &nobody, &Policy::default()).unwrap();
-    assert_eq!(judged.confirm, Confirm::Typed("k".into()));
+    let nobody = snapshot(self::mesh(vec![lock("k", "ghost", "99", MINUTE)], Vec::new(), Vec::new()), NOW);
+    let evaluated = plan(&release(&nobody, None), &nobody, &Policy::default()).unwrap();
+    assert_eq!(evaluated.confirm, Confirm::Typed("k".into()));
 }
 
 #[test]
 fn deleting_is_the_default_only_where_older_clients_are_alone() {
     let older = mesh(vec![lock("k", "dead", "3", MINUTE)], Vec::new(), Vec::new());
     let older = older.after(observed(0, Vec::new(), &["distributed_locks"]));
-    let seen = picture(older, NOW);
+    let seen = snapshot(older, NOW);
     assert_eq!(plan(&release(&seen, None), &seen, &Policy::default()).unwrap().mode, Some(Mode::Delete));
 }
 
 #[test]
 fn a_read_only_console_plans_nothing() {
-    let seen = picture(mesh(vec![lock("k", "dead", "3", MINUTE)], Vec::new(), Vec::new()), NOW);
+    let seen = snapshot(mesh(vec![lock("k", "dead", "3", MINUTE)], Vec::new(), Vec::new()), NOW);
     let policy = Policy { read_only: true, ..Policy::default() };
     for intent in [
         release(&seen, None),
@@ -192,7 +192,7 @@ fn a_read_only_console_plans_nothing() {
 #[test]
 fn an_old_source_is_not_acted_on() {
     let (mesh, later) = crate::testing::silent_mesh();
-    let seen = picture(mesh, later);
+    let seen = snapshot(mesh, later);
     let refusal = plan(&release(&seen, None), &seen, &Policy::default()).unwrap_err();
     assert!(refusal.why.as_str().contains("does not answer"), "{refusal}");
 }
@@ -200,14 +200,14 @@ fn an_old_source_is_not_acted_on() {
 #[test]
 fn a_bulk_is_the_list_that_was_marked_and_says_what_it_leaves() {
     let locks = vec![lock("a", "dead", "3", MINUTE), lock("b", "quick", "1", MINUTE), lock("c", "quick", "1", MINUTE)];
-    let seen = picture(mesh(locks, Vec::new(), Vec::new()), NOW);
+    let seen = snapshot(mesh(locks, Vec::new(), Vec::new()), NOW);
     let mut marked: Vec<String> = seen.locks.iter().take(2).map(LockView::key).collect();
     marked.push("gone".into());
     let intent = Intent::Release { locks: marked, mode: None, tell_holder: false, tell_next: false };
-    let judged = plan(&intent, &seen, &Policy::default()).unwrap();
-    assert_eq!(judged.steps.len(), 2, "{:?}", says(&judged));
-    assert_eq!(judged.left_out.len(), 1);
-    assert_eq!(judged.confirm, Confirm::Typed("1 lock".into()), "as many as may be alive");
+    let evaluated = plan(&intent, &seen, &Policy::default()).unwrap();
+    assert_eq!(evaluated.steps.len(), 2, "{:?}", summary(&evaluated));
+    assert_eq!(evaluated.left_out.len(), 1);
+    assert_eq!(evaluated.confirm, Confirm::Typed("1 lock".into()), "as many as may be alive");
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn a_renewal_is_the_same_plan_renewed_and_another_holder_is_not() {
     let with = |node: &str, agent: &str, fence| {
         let mut row = lock("k", node, agent, MINUTE);
         row.fence_token = Some(fence);
-        let seen = picture(mesh(vec![row], Vec::new(), Vec::new()), NOW);
+        let seen = snapshot(mesh(vec![row], Vec::new(), Vec::new()), NOW);
         plan(&release(&seen, Some(Mode::FenceOff)), &seen, &Policy::default()).unwrap()
     };
     let first = with("quick", "1", 4);
@@ -228,10 +228,10 @@ fn a_renewal_is_the_same_plan_renewed_and_another_holder_is_not() {
 
 #[test]
 fn work_goes_to_a_living_agent_that_has_the_labels() {
-    let seen = picture(mesh(Vec::new(), vec![envelope(5, "3", 41)], Vec::new()), NOW);
+    let seen = snapshot(mesh(Vec::new(), vec![envelope(5, "3", 41)], Vec::new()), NOW);
     let keys = vec![seen.messages.get(0).unwrap().key()];
-    let judged = plan(&Intent::Reroute { messages: keys.clone(), to: None }, &seen, &Policy::default()).unwrap();
-    assert_eq!(says(&judged), ["give message 5 from agent 3 to agent 4"]);
+    let evaluated = plan(&Intent::Reroute { messages: keys.clone(), to: None }, &seen, &Policy::default()).unwrap();
+    assert_eq!(summary(&evaluated), ["give message 5 from agent 3 to agent 4"]);
     let ranked = rank_receivers(&seen, &["gpu".into()], &[]);
     let order: Vec<&str> = ranked.iter().map(|r| r.agent.as_str()).collect();
     assert_eq!(order, ["4", "1", "2", "3"], "labels, then the inbox, then the number; the dead last");
@@ -243,12 +243,12 @@ fn work_goes_to_a_living_agent_that_has_the_labels() {
 fn a_live_claim_is_typed_for_and_its_worker_told() {
     let mut claimed = envelope(5, "1", 42);
     (claimed.claim_owner, claimed.claim_until_ms) = (Some("quick:77".into()), Some(NOW + MINUTE));
-    let seen = picture(mesh(Vec::new(), vec![claimed], Vec::new()), NOW);
+    let seen = snapshot(mesh(Vec::new(), vec![claimed], Vec::new()), NOW);
     let intent = Intent::Reroute { messages: vec![seen.messages.get(0).unwrap().key()], to: Some("4".into()) };
-    let judged = plan(&intent, &seen, &Policy::default()).unwrap();
-    assert_eq!(judged.confirm, Confirm::Typed("message 5".into()));
+    let evaluated = plan(&intent, &seen, &Policy::default()).unwrap();
+    assert_eq!(evaluated.confirm, Confirm::Typed("message 5".into()));
     assert_eq!(
-        says(&judged),
+        summary(&evaluated),
         [
             "revoke lease 7 of task:42, held by dead",
             "tell agent 1 (remote_task_cancel)",
@@ -256,7 +256,7 @@ fn a_live_claim_is_typed_for_and_its_worker_told() {
         ],
         "the lease goes first"
     );
-    assert_eq!(judged.steps[2].after, Some(0));
+    assert_eq!(evaluated.steps[2].after, Some(0));
 }
 
 #[test]
@@ -274,17 +274,17 @@ fn the_lease_of_a_living_node_takes_the_name_and_a_dead_receiver_is_told() {
         };
         let base = mesh(Vec::new(), vec![envelope(5, "1", 42)], Vec::new());
         let mesh = base.after(observed(1, vec![Change::Leases(vec![lease])], &["nodes", "exec leases", "inbox"]));
-        let seen = picture(mesh, NOW);
+        let seen = snapshot(mesh, NOW);
         let messages = vec![seen.messages.get(0).unwrap().key()];
         plan(&Intent::Reroute { messages, to: Some("3".into()) }, &seen, &Policy::default()).unwrap()
     };
     assert_eq!(leased("dead").confirm, Confirm::Key);
-    let judged = leased("quick");
-    assert_eq!(judged.confirm, Confirm::Typed("message 5".into()), "it may be at work on it without a claim");
+    let evaluated = leased("quick");
+    assert_eq!(evaluated.confirm, Confirm::Typed("message 5".into()), "it may be at work on it without a claim");
     assert!(
-        judged.unknowns.iter().any(|line| line.as_str().contains("its node dead is dead")),
+        evaluated.unknowns.iter().any(|line| line.as_str().contains("its node dead is dead")),
         "{:?}",
-        judged.unknowns
+        evaluated.unknowns
     );
 }
 
@@ -293,18 +293,18 @@ fn a_sent_message_is_delivered_before_its_original_is_retired_and_taken_up_where
     let mut sent = envelope(8, "3", 43);
     sent.table = MessageTable::Inbox;
     let mut base = mesh(Vec::new(), Vec::new(), vec![sent]);
-    let seen = picture(base.clone(), NOW);
+    let seen = snapshot(base.clone(), NOW);
     let intent = Intent::Reroute { messages: vec![seen.messages.get(0).unwrap().key()], to: Some("4".into()) };
-    let judged = plan(&intent, &seen, &Policy::default()).unwrap();
-    let kinds: Vec<Kind> = judged.steps.iter().map(|step| step.action.kind()).collect();
+    let evaluated = plan(&intent, &seen, &Policy::default()).unwrap();
+    let kinds: Vec<Kind> = evaluated.steps.iter().map(|step| step.action.kind()).collect();
     assert_eq!(kinds, [Kind::Deliver, Kind::Retire]);
-    assert_eq!((judged.steps[1].after, judged.confirm.clone()), (Some(0), Confirm::Key));
+    assert_eq!((evaluated.steps[1].after, evaluated.confirm.clone()), (Some(0), Confirm::Key));
 
-    let entry = |verdict| Entry { verdict, ..attempt(judged.steps[0].action.clone()) };
-    base.mesh.journal = vec![entry(Some(Verdict::Done))].into();
+    let entry = |verdict| Entry { verdict, ..attempt(evaluated.steps[0].action.clone()) };
+    base.mesh.journal = vec![entry(Some(OutcomeKind::Done))].into();
     let after_done = made(&intent, base.clone()).unwrap();
     assert_eq!(after_done.steps.len(), 1, "what was delivered is not delivered again");
-    base.mesh.journal = vec![entry(Some(Verdict::Unknown))].into();
+    base.mesh.journal = vec![entry(Some(OutcomeKind::Unknown))].into();
     let after_unclear = made(&intent, base).unwrap();
     assert_eq!(after_unclear.steps.len(), 2);
     assert_eq!(after_unclear.confirm, Confirm::Typed("message 8".into()), "it might run twice");
@@ -314,7 +314,7 @@ fn a_sent_message_is_delivered_before_its_original_is_retired_and_taken_up_where
 fn poison_is_retired_by_one_key_and_anything_else_by_name() {
     let mut poison = message(3, "1", "plan_handoff", "{}", MINUTE);
     poison.delivery_attempts = Some(6);
-    let seen = picture(mesh(Vec::new(), vec![poison, message(4, "1", "free_form", "x", 1_000)], Vec::new()), NOW);
+    let seen = snapshot(mesh(Vec::new(), vec![poison, message(4, "1", "free_form", "x", 1_000)], Vec::new()), NOW);
     let of = |id: i64| {
         let view = seen.messages.iter().find(|m| m.message.id == id).unwrap();
         plan(&Intent::Acknowledge { messages: vec![view.key()] }, &seen, &Policy::default()).unwrap().confirm
@@ -330,9 +330,9 @@ fn an_evacuation_is_one_plan_in_order_and_leaves_the_living_alone() {
     let locks = vec![lock("a", "dead", "3", MINUTE), lock("b", "quick", "1", MINUTE)];
     let messages = vec![envelope(5, "3", 42), claimed, message(7, "3", "progress_update", "x", MINUTE)];
     let base = mesh(locks, messages, Vec::new());
-    let judged = made(&Intent::Evacuate { node: "dead".into() }, base.clone()).unwrap();
+    let evaluated = made(&Intent::Evacuate { node: "dead".into() }, base.clone()).unwrap();
     assert_eq!(
-        says(&judged),
+        summary(&evaluated),
         [
             "quarantine dead: it is shut out",
             "revoke lease 7 of task:42, held by dead",
@@ -341,9 +341,9 @@ fn an_evacuation_is_one_plan_in_order_and_leaves_the_living_alone() {
             "give message 5 from agent 3 to agent 4",
         ]
     );
-    assert_eq!(judged.steps[4].after, Some(1), "the task's lease was found twice and is revoked once");
-    assert_eq!(judged.confirm, Confirm::Key);
-    assert!(judged.left_out.iter().any(|(name, _)| name.as_str().starts_with("1 other")));
+    assert_eq!(evaluated.steps[4].after, Some(1), "the task's lease was found twice and is revoked once");
+    assert_eq!(evaluated.confirm, Confirm::Key);
+    assert!(evaluated.left_out.iter().any(|(name, _)| name.as_str().starts_with("1 other")));
     let refusal = made(&Intent::Evacuate { node: "quick".into() }, base).unwrap_err();
     assert!(refusal.why.as_str().contains("healthy: drain it"), "{refusal}");
 }
@@ -352,8 +352,8 @@ fn an_evacuation_is_one_plan_in_order_and_leaves_the_living_alone() {
 fn flags_are_set_once_and_by_who_keeps_them() {
     let base = mesh(Vec::new(), Vec::new(), Vec::new());
     let drain = |node: &str, on| Intent::Drain { nodes: vec![node.into()], on, for_ms: Some(MINUTE) };
-    let judged = made(&drain("quick", true), base.clone()).unwrap();
-    assert_eq!(judged.steps[0].source, "10.0.0.5:9847");
+    let evaluated = made(&drain("quick", true), base.clone()).unwrap();
+    assert_eq!(evaluated.steps[0].source, "10.0.0.5:9847");
     assert!(made(&drain("quick", false), base.clone()).unwrap_err().why.as_str().contains("not drained"));
     assert!(made(&drain("ghost", true), base).unwrap_err().why.as_str().contains("does not know it"));
 }
@@ -362,14 +362,14 @@ fn flags_are_set_once_and_by_who_keeps_them() {
 fn a_guard_keeps_what_was_really_there() {
     let mut hostile = message(5, "3", "free_form", "x", MINUTE);
     hostile.sender_agent = crate::testing::HOSTILE.into();
-    let seen = picture(mesh(Vec::new(), vec![hostile], Vec::new()), NOW);
+    let seen = snapshot(mesh(Vec::new(), vec![hostile], Vec::new()), NOW);
     let intent = Intent::Reroute { messages: vec![seen.messages.get(0).unwrap().key()], to: Some("1".into()) };
-    let judged = plan(&intent, &seen, &Policy::default()).unwrap();
-    let Action::Reroute { message: MessageGuard { sender, .. }, .. } = &judged.steps[0].action else {
-        panic!("{:?}", judged.steps)
+    let evaluated = plan(&intent, &seen, &Policy::default()).unwrap();
+    let Action::Reroute { message: MessageGuard { sender, .. }, .. } = &evaluated.steps[0].action else {
+        panic!("{:?}", evaluated.steps)
     };
     assert_eq!(sender, crate::testing::HOSTILE);
-    assert!(!says(&judged).concat().contains('\u{1b}'));
+    assert!(!summary(&evaluated).concat().contains('\u{1b}'));
 }
 
 /// E2: one name that sends heartbeats in two repositories is a node in each.
@@ -386,7 +386,7 @@ fn a_node_that_is_gone_in_one_repository_is_evacuated_there_and_nowhere_else() {
         vec![Change::Heartbeats(beats)],
         &["distributed_locks", "vcs_lock"],
     ));
-    let seen = picture(mesh, NOW);
+    let seen = snapshot(mesh, NOW);
 
     let nodes: Vec<_> = seen.nodes_named(&"dead".into()).map(|n| (n.name().to_string(), n.holds.locks)).collect();
     assert_eq!(nodes, [(format!("dead in {REPO}"), 1), ("dead in other".into(), 1)]);
@@ -412,7 +412,7 @@ fn a_node_that_is_gone_in_one_repository_is_evacuated_there_and_nowhere_else() {
 fn a_lock_that_two_repositories_have_is_named_with_its_own() {
     let other = Lock { repository_id: "other".into(), ..lock("k", "dead", "3", MINUTE) };
     let alone = lock("alone", "dead", "3", MINUTE);
-    let seen = picture(mesh(vec![lock("k", "dead", "3", MINUTE), other, alone], Vec::new(), Vec::new()), NOW);
+    let seen = snapshot(mesh(vec![lock("k", "dead", "3", MINUTE), other, alone], Vec::new(), Vec::new()), NOW);
     let names: Vec<_> = seen.locks.iter().map(|l| l.name().to_string()).collect();
     assert!(names.contains(&"k in other".into()) && names.contains(&format!("k in {REPO}")), "{names:?}");
     assert!(names.contains(&"alone".into()));
@@ -426,8 +426,8 @@ fn a_lock_that_two_repositories_have_is_named_with_its_own() {
 /// G5: what nobody would look for, because nobody is left to complain.
 #[test]
 fn leases_of_nodes_that_left_and_marks_that_were_forgotten_are_findings() {
-    let sentences = |mesh: Watch| {
-        let seen = picture(mesh, NOW);
+    let sentences = |mesh: MeshState| {
+        let seen = snapshot(mesh, NOW);
         let of = |f: &&std::sync::Arc<crate::mesh::derive::finding::Finding>| {
             matches!(f.rule, "lease-orphaned" | "mark-forgotten")
         };
@@ -446,7 +446,7 @@ fn leases_of_nodes_that_left_and_marks_that_were_forgotten_are_findings() {
     let place = left.mesh.sources[1].identity.place.raw().to_owned();
     let entry = |on| Entry {
         place: place.clone(),
-        verdict: Some(Verdict::Done),
+        verdict: Some(OutcomeKind::Done),
         ..attempt(Action::Quarantine { node: node.clone(), on })
     };
     left.mesh.journal = vec![entry(true)].into();
@@ -458,8 +458,8 @@ fn leases_of_nodes_that_left_and_marks_that_were_forgotten_are_findings() {
 /// Claims that contradict each other are findings, and an ordinary mesh has none.
 #[test]
 fn claims_that_lie_are_findings() {
-    let lies = |mesh: Watch| {
-        let seen = picture(mesh, NOW);
+    let lies = |mesh: MeshState| {
+        let seen = snapshot(mesh, NOW);
         let rules = ["heartbeat-idle", "lock-early", "lease-twice", "holder-unheard"];
         let of = |f: &&std::sync::Arc<crate::mesh::derive::finding::Finding>| rules.contains(&f.rule);
         seen.findings.iter().filter(of).map(|f| f.sentence.to_string()).collect::<Vec<_>>()
@@ -492,7 +492,7 @@ fn claims_that_lie_are_findings() {
 /// Work that goes on under a lock is a sign of life, whatever the coordination layer says.
 #[test]
 fn a_fresh_change_under_a_lock_asks_for_its_name() {
-    let seen = picture(mesh(vec![lock("file:src/a.rs", "dead", "3", MINUTE)], Vec::new(), Vec::new()), NOW);
+    let seen = snapshot(mesh(vec![lock("file:src/a.rs", "dead", "3", MINUTE)], Vec::new(), Vec::new()), NOW);
     let with = |age: Millis| {
         let work = crate::model::work::Work { changed: Some(("src/a.rs".into(), NOW - age)), committed: None };
         let work = [("src/a.rs".to_owned(), work)].into();
@@ -511,16 +511,17 @@ fn a_copy_that_was_taken_is_not_given_to_another() {
     let mut sent = envelope(8, "3", 43);
     sent.table = MessageTable::Inbox;
     let mut base = mesh(Vec::new(), Vec::new(), vec![sent]);
-    let seen = picture(base.clone(), NOW);
+    let seen = snapshot(base.clone(), NOW);
     let reroute =
         |to: &str| Intent::Reroute { messages: vec![seen.messages.get(0).unwrap().key()], to: Some(to.into()) };
     let first = plan(&reroute("1"), &seen, &Policy::default()).unwrap();
-    base.mesh.journal = vec![Entry { verdict: Some(Verdict::Done), ..attempt(first.steps[0].action.clone()) }].into();
+    base.mesh.journal =
+        vec![Entry { verdict: Some(OutcomeKind::Done), ..attempt(first.steps[0].action.clone()) }].into();
     let why = made(&reroute("2"), base.clone()).unwrap_err().why;
     assert!(why.as_str().contains("agent 1 took it"), "{why}");
     // Where it is not known whether it arrived, a person decides.
     base.mesh.journal =
-        vec![Entry { verdict: Some(Verdict::Unknown), ..attempt(first.steps[0].action.clone()) }].into();
+        vec![Entry { verdict: Some(OutcomeKind::Unknown), ..attempt(first.steps[0].action.clone()) }].into();
     let unclear = made(&reroute("2"), base).unwrap();
     assert!(unclear.may_repeat && matches!(unclear.confirm, Confirm::Typed(_)), "{unclear:#?}");
 }
@@ -535,7 +536,7 @@ fn a_copy_that_waits_goes_after_the_next_one_is_there() {
     copy.idempotency_key =
         Some(format!("9\u{1f}1\u{1f}lockkeeper-8-{}-1", sent.created_at_ms.unwrap()).as_str().into());
     let base = mesh(Vec::new(), Vec::new(), vec![sent, copy]);
-    let seen = picture(base.clone(), NOW);
+    let seen = snapshot(base.clone(), NOW);
     let original = seen.messages.iter().find(|view| view.message.id == 8).unwrap().key();
     let plan = made(&Intent::Reroute { messages: vec![original], to: Some("2".into()) }, base).unwrap();
     let steps: Vec<(Kind, Option<usize>)> = plan.steps.iter().map(|step| (step.action.kind(), step.after)).collect();
@@ -551,25 +552,25 @@ fn what_became_of_each_delivery_counts() {
     let mut sent = envelope(8, "3", 43);
     sent.table = MessageTable::Inbox;
     let mut base = mesh(Vec::new(), Vec::new(), vec![sent]);
-    let seen = picture(base.clone(), NOW);
+    let seen = snapshot(base.clone(), NOW);
     let intent = Intent::Reroute { messages: vec![seen.messages.get(0).unwrap().key()], to: Some("1".into()) };
     let deliver = plan(&intent, &seen, &Policy::default()).unwrap().steps[0].action.clone();
     let Action::Deliver { message, key, .. } = deliver.clone() else { panic!("{deliver:?}") };
     let tried = |verdict| Entry { verdict: Some(verdict), ..attempt(deliver.clone()) };
-    let kinds = |base: &Watch| {
+    let kinds = |base: &MeshState| {
         let plan = made(&intent, base.clone()).unwrap();
         (plan.steps.iter().map(|step| step.action.kind()).collect::<Vec<_>>(), plan.may_repeat)
     };
     let after = Some(serde_json::json!({ "message_id": 21 }));
-    let delivered = Entry { after, ..tried(Verdict::Done) };
+    let delivered = Entry { after, ..tried(OutcomeKind::Done) };
     base.mesh.journal = vec![delivered.clone()].into();
     assert_eq!(kinds(&base), (vec![Kind::Retire], false));
     let copy = MessageGuard { id: 21, receiver: "1".into(), ..message };
     let taken_back = Action::Retire { message: copy, to: "2".into(), key };
-    let taken_back = Entry { verdict: Some(Verdict::Done), ..attempt(taken_back) };
+    let taken_back = Entry { verdict: Some(OutcomeKind::Done), ..attempt(taken_back) };
     base.mesh.journal = vec![delivered, taken_back].into();
     assert_eq!(kinds(&base), (vec![Kind::Deliver, Kind::Retire], false));
-    base.mesh.journal = vec![tried(Verdict::Unknown), tried(Verdict::Failed)].into();
+    base.mesh.journal = vec![tried(OutcomeKind::Unknown), tried(OutcomeKind::Failed)].into();
     assert_eq!(kinds(&base), (vec![Kind::Deliver, Kind::Retire], true));
 }
 

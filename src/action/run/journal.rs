@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::lines::Lines;
-use crate::action::hand::WriteAccess;
+use crate::action::executor::WriteAccess;
 use crate::mesh::SourceState;
 use crate::model::journal::{Entry, Event, Line, Process, lines_of, read, to_keep};
 use crate::model::text::escape_json;
@@ -121,7 +121,7 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
-    use crate::action::hand::Purpose;
+    use crate::action::executor::Purpose;
     use crate::model::action::{Action, LeaseGuard};
     use crate::model::journal::SCHEMA;
 
@@ -189,7 +189,7 @@ mod tests {
                 unreachable!()
             };
             let event = Event::Intent { mesh, source, place, process, operator, reason: "x".repeat(200_000), action };
-            let closed = Line { event: Event::Closed { says: String::new() }, id: n.to_string(), ..line("x") };
+            let closed = Line { event: Event::Closed { summary: String::new() }, id: n.to_string(), ..line("x") };
             [Line { event, id: n.to_string(), ..line("x") }, closed]
         };
         for n in 0..60 {

@@ -12,10 +12,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures::FutureExt;
 
 use self::journal::{JournalFile, Stamp, host};
-use crate::action::hand::{Hand, Order, Recalled, WriteAccess};
+use crate::action::executor::{ActionRequest, Applied, Executor, WriteAccess};
 use crate::action::plan::{Plan, Step};
 use crate::model::journal::{ABANDONED, Entry, Event, Line, Open, Process, SCHEMA};
-use crate::model::outcome::{Outcome, Progress, Verdict};
+use crate::model::outcome::{Outcome, OutcomeKind, Progress};
 use crate::model::source::Identity;
 use crate::model::text::Text;
 use crate::model::time::Millis;
@@ -26,7 +26,7 @@ pub type Stop = Arc<AtomicBool>;
 /// Who acts, and with what. It is made only for a console that may write, and writes only when it is told to: what an
 /// earlier attempt left is looked into after a plan ran at the same place, or when the operator asks for it.
 pub struct Operator {
-    hands: Vec<(Text, Box<dyn Hand>)>,
+    executors: Vec<(Text, Box<dyn Executor>)>,
     /// Of each place: the one whose op-log takes entries of what was done there, of the same system.
     recorders: HashMap<Text, Text>,
     /// Where each place is.
@@ -56,7 +56,7 @@ impl Operator {
     /// An operator of a mesh.
     #[must_use]
     pub fn new(
-        hands: Vec<(Text, Box<dyn Hand>)>,
+        executors: Vec<(Text, Box<dyn Executor>)>,
         identities: &[Identity],
         journal: JournalFile,
         access: WriteAccess,
@@ -74,7 +74,19 @@ impl Operator {
         };
         let recorders = identities.iter().filter_map(|i| Some((i.name.clone(), recorder(i)?))).collect();
         let places = identities.iter().map(|i| (i.name.clone(), i.place.clone())).collect();
-        Self { hands, recorders, places, journal, access, clean: None, torn: false, host: host(), name, mesh, clock }
+        Self {
+            executors,
+            recorders,
+            places,
+            journal,
+            access,
+            clean: None,
+            torn: false,
+            host: host(),
+            name,
+            mesh,
+            clock,
+        }
     }
 
     /// Runs a plan to its end, or until it is stopped. A step that failed does not keep those that do not need it.
@@ -104,8 +116,8 @@ impl Operator {
         tell(Progress::Finished);
         // Where nothing was open before, only this run can have left something, and its outcomes tell.
         let over = |o: &Outcome| match o.verdict {
-            Verdict::Unknown => false,
-            Verdict::Done => o.audited || o.journal_only,
+            OutcomeKind::Unknown => false,
+            OutcomeKind::Done => o.audited || o.journal_only,
             _ => true,
         };
         if was_clean && !self.torn && outcomes.iter().all(over) {
@@ -136,7 +148,7 @@ impl Operator {
 
     async fn step(&mut self, step: &Step, plan_id: &str, reason: &str) -> Outcome {
         let at_ms = (self.clock)();
-        let order = Order {
+        let order = ActionRequest {
             id: new_id(at_ms),
             action: step.action.clone(),
             operator: self.name.clone(),
@@ -158,36 +170,36 @@ impl Operator {
         }
         let mut outcome = self.execute(&step.source, &order).await;
         outcome.journal_only = !self.recorders.contains_key(&step.source);
-        if outcome.verdict == Verdict::Done && !outcome.audited {
+        if outcome.verdict == OutcomeKind::Done && !outcome.audited {
             outcome.audited = self.record(&step.source, &order).await;
         }
         if let Err(error) = self.write(&order.id, plan_id, ended(&outcome)).await {
             self.torn = true;
-            outcome.says = format!("{}; the journal could not take the outcome: {error}", outcome.says).into();
+            outcome.summary = format!("{}; the journal could not take the outcome: {error}", outcome.summary).into();
         }
         outcome
     }
 
-    async fn execute(&mut self, source: &Text, order: &Order) -> Outcome {
-        let Some(hand) = self.hand(source) else {
+    async fn execute(&mut self, source: &Text, order: &ActionRequest) -> Outcome {
+        let Some(executor) = self.executor(source) else {
             return Outcome::read_only(format!("this console may not write to {source}"));
         };
         // A client library that panics on a malformed answer has sent its request.
-        match AssertUnwindSafe(hand.execute(order)).catch_unwind().await {
+        match AssertUnwindSafe(executor.execute(order)).catch_unwind().await {
             Ok(outcome) => outcome,
             Err(_panic) => Outcome::unknown("the answer could not be understood at all: it may have been done"),
         }
     }
 
-    fn hand(&mut self, source: &Text) -> Option<&mut Box<dyn Hand>> {
-        self.hands.iter_mut().find(|(name, _)| name == source).map(|(_, hand)| hand)
+    fn executor(&mut self, source: &Text) -> Option<&mut Box<dyn Executor>> {
+        self.executors.iter_mut().find(|(name, _)| name == source).map(|(_, executor)| executor)
     }
 
     /// Adds the op-log's entry, at the place itself or at the first of its system that keeps an op-log.
-    async fn record(&mut self, source: &Text, order: &Order) -> bool {
+    async fn record(&mut self, source: &Text, order: &ActionRequest) -> bool {
         let Some(place) = self.recorders.get(source).cloned() else { return false };
-        let Some(hand) = self.hand(&place) else { return false };
-        match AssertUnwindSafe(hand.record(order)).catch_unwind().await {
+        let Some(executor) = self.executor(&place) else { return false };
+        match AssertUnwindSafe(executor.record(order)).catch_unwind().await {
             Ok(Ok(())) => true,
             Ok(Err(why)) => {
                 tracing::warn!(why, "the op-log has no entry yet");
@@ -197,11 +209,11 @@ impl Operator {
         }
     }
 
-    async fn recall(&mut self, source: &Text, order: &Order) -> Recalled {
-        let Some(hand) = self.hand(source) else { return Recalled::Unreachable("it is not watched".into()) };
-        match AssertUnwindSafe(hand.recall(order)).catch_unwind().await {
+    async fn was_applied(&mut self, source: &Text, order: &ActionRequest) -> Applied {
+        let Some(executor) = self.executor(source) else { return Applied::Unreachable("it is not watched".into()) };
+        match AssertUnwindSafe(executor.was_applied(order)).catch_unwind().await {
             Ok(recalled) => recalled,
-            Err(_panic) => Recalled::Unreachable("the answer could not be understood at all".into()),
+            Err(_panic) => Applied::Unreachable("the answer could not be understood at all".into()),
         }
     }
 
@@ -247,8 +259,8 @@ impl Operator {
     /// It was done, and the op-log lacks its entry.
     async fn audit_late(&mut self, entry: &Entry, source: &Text) -> Settled {
         if !self.recorders.contains_key(source) {
-            let says = "no op-log of this mesh takes it: this journal is its only record".to_owned();
-            return self.close(entry, says).await;
+            let summary = "no op-log of this mesh takes it: this journal is its only record".to_owned();
+            return self.close(entry, summary).await;
         }
         if !self.record(source, &order_of(entry)).await {
             return Settled::Silent;
@@ -259,34 +271,34 @@ impl Operator {
     /// What became of it is not known: the place itself may tell.
     async fn resolve(&mut self, entry: &Entry, source: &Text, now_ms: Millis) -> Settled {
         let order = order_of(entry);
-        let mut outcome = match self.recall(source, &order).await {
-            Recalled::Applied { audited, now } => {
+        let mut outcome = match self.was_applied(source, &order).await {
+            Applied::Applied { audited, now } => {
                 Outcome { audited, ..Outcome::done(format!("looked into later: it was done; {now}")) }
             }
             // A request that was held up may still arrive.
-            Recalled::NotApplied(_) if now_ms.saturating_sub(entry.at_ms) <= ABANDONED => return Settled::TooEarly,
-            Recalled::NotApplied(now) => Outcome::failed(format!("looked into later: it was not done; {now}")),
-            Recalled::Undecidable(_) if now_ms.saturating_sub(entry.at_ms) <= ABANDONED && entry.verdict.is_some() => {
+            Applied::NotApplied(_) if now_ms.saturating_sub(entry.at_ms) <= ABANDONED => return Settled::TooEarly,
+            Applied::NotApplied(now) => Outcome::failed(format!("looked into later: it was not done; {now}")),
+            Applied::Undecidable(_) if now_ms.saturating_sub(entry.at_ms) <= ABANDONED && entry.verdict.is_some() => {
                 return Settled::TooEarly;
             }
-            Recalled::Undecidable(now) => {
-                let says = format!("looked into later: {now}; whether this attempt did that cannot be known");
-                return self.close(entry, says).await;
+            Applied::Undecidable(now) => {
+                let summary = format!("looked into later: {now}; whether this attempt did that cannot be known");
+                return self.close(entry, summary).await;
             }
-            Recalled::Unreachable(why) => {
+            Applied::Unreachable(why) => {
                 tracing::warn!(why, attempt = entry.id, "an attempt cannot be looked into");
                 return Settled::Silent;
             }
         };
         outcome.journal_only = !self.recorders.contains_key(source);
-        if outcome.verdict == Verdict::Done && !outcome.audited {
+        if outcome.verdict == OutcomeKind::Done && !outcome.audited {
             outcome.audited = self.record(source, &order).await;
         }
         Settled::of(self.write(&entry.id, &entry.plan, ended(&outcome)).await)
     }
 
-    async fn close(&mut self, entry: &Entry, says: String) -> Settled {
-        Settled::of(self.write(&entry.id, &entry.plan, Event::Closed { says }).await)
+    async fn close(&mut self, entry: &Entry, summary: String) -> Settled {
+        Settled::of(self.write(&entry.id, &entry.plan, Event::Closed { summary }).await)
     }
 
     async fn write(&mut self, id: &str, plan: &str, event: Event) -> Result<(), String> {
@@ -315,17 +327,17 @@ impl Settled {
 fn ended(outcome: &Outcome) -> Event {
     Event::Outcome {
         verdict: outcome.verdict,
-        says: outcome.says.raw().to_owned(),
+        summary: outcome.summary.raw().to_owned(),
         before: outcome.before.clone(),
         after: outcome.after.clone(),
         audited: outcome.audited,
         journal_only: outcome.journal_only,
-        not_reread: outcome.verdict == Verdict::Done && !outcome.reread,
+        not_reread: outcome.verdict == OutcomeKind::Done && !outcome.reread,
     }
 }
 
-fn order_of(entry: &Entry) -> Order {
-    Order {
+fn order_of(entry: &Entry) -> ActionRequest {
+    ActionRequest {
         id: entry.id.clone(),
         action: entry.action.clone(),
         operator: entry.operator.clone(),

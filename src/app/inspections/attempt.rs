@@ -2,20 +2,20 @@
 
 use crate::app::inspect::Inspection;
 use crate::app::role::Role;
-use crate::mesh::derive::Picture;
+use crate::mesh::derive::Snapshot;
 use crate::model::journal::Entry;
 use crate::model::text::Text;
 use crate::model::time::Millis;
 
 /// Everything about an attempt.
-pub fn inspect(entry: &Entry, _: &Picture, now: Millis) -> Inspection {
-    let mut page = Inspection::titled(entry.action.says().to_string());
+pub fn inspect(entry: &Entry, _: &Snapshot, now: Millis) -> Inspection {
+    let mut page = Inspection::titled(entry.action.summary().to_string());
     match entry.verdict {
         Some(verdict) => page.state("outcome", &verdict),
         None => page.text("its console ended before the outcome was written: it may have been done", Role::Unknown),
     }
-    if !entry.says.is_empty() {
-        page.text(Text::new(&entry.says).to_string(), Role::Title);
+    if !entry.summary.is_empty() {
+        page.text(Text::new(&entry.summary).to_string(), Role::Title);
     }
     page.instant("tried", Some(entry.at_ms), now);
     page.field("operator", Text::new(&entry.operator));

@@ -4,13 +4,13 @@ use crate::app::inspect::Inspection;
 use crate::app::role::{Role, State};
 use crate::app::view_id::ViewId;
 use crate::mesh::alarm::identity;
-use crate::mesh::derive::Picture;
+use crate::mesh::derive::Snapshot;
 use crate::model::event::Event;
 use crate::model::text::Text;
 use crate::model::time::Millis;
 
 /// Everything about an event.
-pub fn inspect(event: &Event, picture: &Picture, now: Millis) -> Inspection {
+pub fn inspect(event: &Event, snapshot: &Snapshot, now: Millis) -> Inspection {
     let mut page = Inspection::titled(format!("{} {}", event.kind, Text::new(&event.rule)));
     page.state("event", &event.kind);
     page.state("severity", &event.severity);
@@ -24,7 +24,7 @@ pub fn inspect(event: &Event, picture: &Picture, now: Millis) -> Inspection {
     }
     page.field("raised", format!("{} times", event.times));
     page.heading("Now");
-    match picture.findings.iter().find(|finding| identity(finding) == event.key) {
+    match snapshot.findings.iter().find(|finding| identity(finding) == event.key) {
         Some(finding) => {
             page.link(
                 ViewId::Findings,

@@ -3,13 +3,13 @@
 use crate::app::inspect::Inspection;
 use crate::app::role::Role;
 use crate::app::view_id::ViewId;
-use crate::mesh::derive::Picture;
+use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::finding::Finding;
 use crate::mesh::derive::rules::RULES;
 use crate::model::time::{Millis, short};
 
 /// Everything about a finding.
-pub fn inspect(finding: &Finding, _: &Picture, now: Millis) -> Inspection {
+pub fn inspect(finding: &Finding, _: &Snapshot, now: Millis) -> Inspection {
     let mut page = Inspection::titled(format!("finding {}", finding.rule));
     page.state("severity", &finding.severity);
     page.text(finding.sentence.to_string(), Role::Title);

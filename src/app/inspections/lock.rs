@@ -3,7 +3,7 @@
 use super::{as_of, findings, log_entries, messages, named_node};
 use crate::app::inspect::Inspection;
 use crate::app::role::Role;
-use crate::mesh::derive::Picture;
+use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::finding::Subject;
 use crate::mesh::derive::locks::LockView;
 use crate::mesh::derive::messages::MessageState;
@@ -12,7 +12,7 @@ use crate::model::time::{Millis, short};
 use crate::model::work::Work;
 
 /// Everything about a lock.
-pub fn inspect(view: &LockView, picture: &Picture, now: Millis) -> Inspection {
+pub fn inspect(view: &LockView, snapshot: &Snapshot, now: Millis) -> Inspection {
     let lock = &view.lock;
     let leased = lock.table == LockTable::ExecLease;
     let mut page = Inspection::titled(format!("{} {}", if leased { "lease of" } else { "lock" }, view.name()));
@@ -33,17 +33,17 @@ pub fn inspect(view: &LockView, picture: &Picture, now: Millis) -> Inspection {
     if lock.holder_node.is_empty() && lock.holder_agent.is_empty() {
         page.text("nothing says who holds it", Role::Alert);
     } else {
-        named_node(&mut page, picture, "node", (&lock.holder_node, &lock.repository_id), now);
+        named_node(&mut page, snapshot, "node", (&lock.holder_node, &lock.repository_id), now);
         page.field("agent", &lock.holder_agent);
     }
     if let Some(lease) = &lock.lease_id {
         page.field("lease", lease);
     }
-    queue(&mut page, view, picture, now);
-    findings(&mut page, picture, |subject| matches!(subject, Subject::Lock(key) if *key == view.key()));
-    history(&mut page, view, picture, now);
-    let name = picture.names.canonical(view.lock.lock_key.raw());
-    messages(&mut page, picture, "Messages that name it", now, |m| {
+    queue(&mut page, view, snapshot, now);
+    findings(&mut page, snapshot, |subject| matches!(subject, Subject::Lock(key) if *key == view.key()));
+    history(&mut page, view, snapshot, now);
+    let name = snapshot.names.canonical(view.lock.lock_key.raw());
+    messages(&mut page, snapshot, "Messages that name it", now, |m| {
         m.state != MessageState::Acknowledged && m.message.payload.head.contains(name)
     });
     page
@@ -69,7 +69,7 @@ pub fn work(page: &mut Inspection, work: &Work, now: Millis) {
 }
 
 /// Who waits, in order, and who is next.
-fn queue(page: &mut Inspection, view: &LockView, picture: &Picture, now: Millis) {
+fn queue(page: &mut Inspection, view: &LockView, snapshot: &Snapshot, now: Millis) {
     page.heading(format!("Queue, inferred ({})", view.waiters.len()));
     if view.waiters.is_empty() {
         page.text("no waiters known", Role::Dim);
@@ -82,7 +82,7 @@ fn queue(page: &mut Inspection, view: &LockView, picture: &Picture, now: Millis)
         page.text(line, Role::Warn);
         page.text(format!("     {}", evidence.join("; ")), Role::Dim);
     }
-    let next = picture.next_in_line(view);
+    let next = snapshot.next_in_line(view);
     let next = match next {
         Some(waiter) => format!("if it is freed now: agent {} is next in line", waiter.agent),
         None => "if it is freed now: nobody who waits is alive".into(),
@@ -92,7 +92,7 @@ fn queue(page: &mut Inspection, view: &LockView, picture: &Picture, now: Millis)
 }
 
 /// What the op-log and this console saw of it.
-fn history(page: &mut Inspection, view: &LockView, picture: &Picture, now: Millis) {
+fn history(page: &mut Inspection, view: &LockView, snapshot: &Snapshot, now: Millis) {
     if let Some(fences) = &view.fences {
         page.heading("Holders seen by this console");
         for held in fences.changes.iter().rev() {
@@ -113,6 +113,6 @@ fn history(page: &mut Inspection, view: &LockView, picture: &Picture, now: Milli
             page.text(line, Role::Dead);
         }
     }
-    let name = picture.names.canonical(view.lock.lock_key.raw());
-    log_entries(page, picture, "Op-log", now, |l| l.is_about(name, &picture.names));
+    let name = snapshot.names.canonical(view.lock.lock_key.raw());
+    log_entries(page, snapshot, "Op-log", now, |l| l.is_about(name, &snapshot.names));
 }

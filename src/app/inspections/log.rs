@@ -3,13 +3,13 @@
 use super::{findings, node_link};
 use crate::app::inspect::Inspection;
 use crate::app::role::Role;
-use crate::mesh::derive::Picture;
+use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::chain::LogView;
 use crate::mesh::derive::finding::Subject;
 use crate::model::time::Millis;
 
 /// Everything about an entry.
-pub fn inspect(view: &LogView, picture: &Picture, now: Millis) -> Inspection {
+pub fn inspect(view: &LogView, snapshot: &Snapshot, now: Millis) -> Inspection {
     let entry = &view.entry;
     let mut page = Inspection::titled(format!("{} {}", entry.operation_id, entry.kind));
     page.instant("written", view.at_ms, now);
@@ -29,8 +29,8 @@ pub fn inspect(view: &LogView, picture: &Picture, now: Millis) -> Inspection {
     }
     page.field("predecessor", entry.predecessor_hash.as_ref().map_or("none: the first of its process", |h| h.as_str()));
     page.text("the hash covers number, time and predecessor only, not the kind or the agent", Role::Dim);
-    findings(&mut page, picture, |subject| matches!(subject, Subject::Log(key) if *key == view.key()));
-    if let Some(node) = picture.nodes.iter().find(|n| n.agents.contains(&entry.agent_id)) {
+    findings(&mut page, snapshot, |subject| matches!(subject, Subject::Log(key) if *key == view.key()));
+    if let Some(node) = snapshot.nodes.iter().find(|n| n.agents.contains(&entry.agent_id)) {
         page.heading("Agent's node");
         node_link(&mut page, "node", node, now);
     }

@@ -4,14 +4,14 @@ use super::{as_of, findings, messages, node_link};
 use crate::app::inspect::Inspection;
 use crate::app::role::Role;
 use crate::app::view_id::ViewId;
-use crate::mesh::derive::Picture;
+use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::finding::Subject;
 use crate::mesh::derive::messages::MessageView;
 use crate::model::Payload;
 use crate::model::time::Millis;
 
 /// Everything about a message.
-pub fn inspect(view: &MessageView, picture: &Picture, now: Millis) -> Inspection {
+pub fn inspect(view: &MessageView, snapshot: &Snapshot, now: Millis) -> Inspection {
     let m = &view.message;
     let mut page = Inspection::titled(format!("message {}", m.name()));
     as_of(&mut page, view.as_of_ms, now);
@@ -40,17 +40,17 @@ pub fn inspect(view: &MessageView, picture: &Picture, now: Millis) -> Inspection
     if m.payload.is_cut() {
         page.text(format!("cut after {} of {} characters", Payload::MAX, m.payload.full_len.unwrap_or(0)), Role::Dim);
     }
-    findings(&mut page, picture, |subject| matches!(subject, Subject::Message(key) if *key == view.key()));
-    if let Some(node) = picture.nodes.iter().find(|n| n.agents.contains(&m.receiver_agent)) {
+    findings(&mut page, snapshot, |subject| matches!(subject, Subject::Message(key) if *key == view.key()));
+    if let Some(node) = snapshot.nodes.iter().find(|n| n.agents.contains(&m.receiver_agent)) {
         page.heading("Receiver");
         node_link(&mut page, "node", node, now);
     }
-    if let Some(task) = picture.tasks.iter().find(|t| t.message.as_ref() == Some(&view.key())) {
+    if let Some(task) = snapshot.tasks.iter().find(|t| t.message.as_ref() == Some(&view.key())) {
         page.heading("Task");
         page.link(ViewId::Tasks, task.key(), format!("task {}", task.task), task.state.to_string(), Role::Normal);
     }
     if let Some(thread) = &m.thread_id {
-        messages(&mut page, picture, "Thread", now, |other| {
+        messages(&mut page, snapshot, "Thread", now, |other| {
             other.message.thread_id.as_ref() == Some(thread) && other.message.id != m.id
         });
     }

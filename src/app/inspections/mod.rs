@@ -14,7 +14,7 @@ pub mod wait;
 use super::inspect::Inspection;
 use super::role::{Role, State};
 use super::view_id::ViewId;
-use crate::mesh::derive::Picture;
+use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::nodes::NodeView;
 use crate::model::text::Text;
 use crate::model::time::{Millis, short};
@@ -39,12 +39,12 @@ fn node_link(page: &mut Inspection, label: &str, node: &NodeView, now: Millis) {
 /// A link to the node that a name means in a repository.
 fn named_node(
     page: &mut Inspection,
-    picture: &Picture,
+    snapshot: &Snapshot,
     label: &str,
     (name, repository_id): (&Text, &Text),
     now: Millis,
 ) {
-    match picture.node_in(name, repository_id) {
+    match snapshot.node_in(name, repository_id) {
         Some(node) => node_link(page, label, node, now),
         None => page.text(format!("{label}  {name}  not known as a node"), Role::Unknown),
     }
@@ -53,12 +53,12 @@ fn named_node(
 /// Links to messages that fit.
 fn messages(
     page: &mut Inspection,
-    picture: &Picture,
+    snapshot: &Snapshot,
     heading: &str,
     now: Millis,
     fits: impl Fn(&crate::mesh::derive::messages::MessageView) -> bool,
 ) {
-    let mut found: Vec<_> = picture.messages.iter().filter(|m| fits(m)).collect();
+    let mut found: Vec<_> = snapshot.messages.iter().filter(|m| fits(m)).collect();
     found.sort_by_key(|m| (m.message.id, m.message.table));
     if found.is_empty() {
         return;
@@ -83,12 +83,12 @@ fn messages(
 /// Links to op-log entries that fit.
 fn log_entries(
     page: &mut Inspection,
-    picture: &Picture,
+    snapshot: &Snapshot,
     heading: &str,
     now: Millis,
     fits: impl Fn(&crate::mesh::derive::chain::LogView) -> bool,
 ) {
-    let found: Vec<_> = picture.log.iter().filter(|l| fits(l)).collect();
+    let found: Vec<_> = snapshot.log.iter().filter(|l| fits(l)).collect();
     if found.is_empty() {
         return;
     }
@@ -102,8 +102,8 @@ fn log_entries(
 }
 
 /// Links to findings about a thing.
-fn findings(page: &mut Inspection, picture: &Picture, fits: impl Fn(&crate::mesh::derive::finding::Subject) -> bool) {
-    let found: Vec<_> = picture.findings.iter().filter(|f| fits(&f.subject)).collect();
+fn findings(page: &mut Inspection, snapshot: &Snapshot, fits: impl Fn(&crate::mesh::derive::finding::Subject) -> bool) {
+    let found: Vec<_> = snapshot.findings.iter().filter(|f| fits(&f.subject)).collect();
     if found.is_empty() {
         return;
     }

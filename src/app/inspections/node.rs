@@ -4,7 +4,7 @@ use super::{MOST, as_of, findings, log_entries, messages, more};
 use crate::app::inspect::Inspection;
 use crate::app::role::{Role, State};
 use crate::app::view_id::ViewId;
-use crate::mesh::derive::Picture;
+use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::finding::Subject;
 use crate::mesh::derive::messages::MessageState;
 use crate::mesh::derive::nodes::NodeView;
@@ -12,7 +12,7 @@ use crate::model::time::{Millis, short};
 use crate::model::{Lock, RemarkKind};
 
 /// Everything about a node.
-pub fn inspect(node: &NodeView, picture: &Picture, now: Millis) -> Inspection {
+pub fn inspect(node: &NodeView, snapshot: &Snapshot, now: Millis) -> Inspection {
     let mut page = Inspection::titled(format!("node {}", node.name()));
     as_of(&mut page, node.as_of_ms, now);
     page.state("staleness", &node.staleness);
@@ -37,10 +37,10 @@ pub fn inspect(node: &NodeView, picture: &Picture, now: Millis) -> Inspection {
     for place in &node.missing_in {
         page.text(format!("not known to {place}"), Role::Warn);
     }
-    let said = picture.mesh.sources.iter().flat_map(|source| source.facts.remarks.iter());
+    let said = snapshot.mesh.sources.iter().flat_map(|source| source.facts.remarks.iter());
     for remark in said.filter(|remark| remark.node_id == node.node_id && remark.kind == RemarkKind::Checkin) {
         page.heading("Last check-in, by its own word");
-        page.text(remark.says.to_string(), Role::Normal);
+        page.text(remark.summary.to_string(), Role::Normal);
         page.instant("written", remark.at_ms, now);
     }
     if let Some(record) = &node.registry {
@@ -54,8 +54,8 @@ pub fn inspect(node: &NodeView, picture: &Picture, now: Millis) -> Inspection {
             page.instant("until", record.maintenance_until_ms, now);
         }
     }
-    findings(&mut page, picture, |subject| matches!(subject, Subject::Node(key) if *key == node.key));
-    let locks: Vec<_> = picture.holds().filter(|l| holds(node, &l.lock)).collect();
+    findings(&mut page, snapshot, |subject| matches!(subject, Subject::Node(key) if *key == node.key));
+    let locks: Vec<_> = snapshot.holds().filter(|l| holds(node, &l.lock)).collect();
     if !locks.is_empty() {
         page.heading(format!("Locks and leases in hand ({})", locks.len()));
         for lock in locks.iter().take(MOST) {
@@ -65,7 +65,7 @@ pub fn inspect(node: &NodeView, picture: &Picture, now: Millis) -> Inspection {
         }
         more(&mut page, locks.len());
     }
-    let tasks: Vec<_> = picture.tasks.iter().filter(|t| t.owner_node.as_ref() == Some(&node.node_id)).collect();
+    let tasks: Vec<_> = snapshot.tasks.iter().filter(|t| t.owner_node.as_ref() == Some(&node.node_id)).collect();
     if !tasks.is_empty() {
         page.heading(format!("Tasks ({})", tasks.len()));
         for task in tasks.iter().take(MOST) {
@@ -74,10 +74,10 @@ pub fn inspect(node: &NodeView, picture: &Picture, now: Millis) -> Inspection {
         }
         more(&mut page, tasks.len());
     }
-    messages(&mut page, picture, "Waiting for its agents", now, |m| {
+    messages(&mut page, snapshot, "Waiting for its agents", now, |m| {
         m.state != MessageState::Acknowledged && node.agents.contains(&m.message.receiver_agent)
     });
-    log_entries(&mut page, picture, "Op-log of its agents", now, |l| node.agents.contains(&l.entry.agent_id));
+    log_entries(&mut page, snapshot, "Op-log of its agents", now, |l| node.agents.contains(&l.entry.agent_id));
     page
 }
 

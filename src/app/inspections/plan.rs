@@ -101,12 +101,12 @@ fn steps(plan: &Plan, states: Option<&[StepState]>, lines: &mut Vec<PlanLine>) {
             Some(StepState::Working) => ('◐', Role::Accent),
             Some(StepState::Ended(outcome)) => (outcome.verdict.glyph(), outcome.verdict.role()),
         };
-        lines.push((format!("  {glyph} {}. {}", i + 1, step.action.says()), role));
+        lines.push((format!("  {glyph} {}. {}", i + 1, step.action.summary()), role));
         match states.and_then(|states| states.get(i)) {
             Some(StepState::Ended(outcome)) => {
                 let log = if outcome.audited { "" } else { " (not in the op-log)" };
-                let log = if outcome.verdict == crate::model::outcome::Verdict::Done { log } else { "" };
-                lines.push((format!("       {}: {}{log}", outcome.verdict, outcome.says), role));
+                let log = if outcome.verdict == crate::model::outcome::OutcomeKind::Done { log } else { "" };
+                lines.push((format!("       {}: {}{log}", outcome.verdict, outcome.summary), role));
             }
             Some(_) => {}
             None => {

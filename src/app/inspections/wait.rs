@@ -4,12 +4,12 @@ use super::log_entries;
 use crate::app::inspect::Inspection;
 use crate::app::role::{Role, State};
 use crate::app::view_id::ViewId;
-use crate::mesh::derive::Picture;
+use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::graph::WaitRow;
 use crate::model::time::Millis;
 
 /// Everything about a wait: what it is for, what the agent holds itself, and how to break a deadlock.
-pub fn inspect(row: &WaitRow, picture: &Picture, now: Millis) -> Inspection {
+pub fn inspect(row: &WaitRow, snapshot: &Snapshot, now: Millis) -> Inspection {
     let mut page = Inspection::titled(format!("agent {}", row.agent()));
     page.field("blocks directly", row.direct);
     page.field("blocks in all", row.total);
@@ -25,7 +25,7 @@ pub fn inspect(row: &WaitRow, picture: &Picture, now: Millis) -> Inspection {
     };
     page.heading("Waits for, inferred");
     let mut waits = 0;
-    for other in picture.waits.rows.iter().filter(|r| r.waits() && r.agent() == row.agent()) {
+    for other in snapshot.waits.rows.iter().filter(|r| r.waits() && r.agent() == row.agent()) {
         lock(&mut page, other.lock());
         page.instant("since", other.since_ms(), now);
         other.evidence().iter().for_each(|line| page.text(line.to_string(), Role::Normal));
@@ -35,10 +35,10 @@ pub fn inspect(row: &WaitRow, picture: &Picture, now: Millis) -> Inspection {
         page.text("nobody that is known", Role::Dim);
     }
     page.heading("Holds");
-    for view in picture.locks.iter().filter(|l| l.lock.holder_agent == *row.agent()) {
+    for view in snapshot.locks.iter().filter(|l| l.lock.holder_agent == *row.agent()) {
         lock(&mut page, view);
     }
-    for deadlock in picture.waits.deadlocks.iter().filter(|d| d.agents.contains(row.agent())) {
+    for deadlock in snapshot.waits.deadlocks.iter().filter(|d| d.agents.contains(row.agent())) {
         page.heading("Deadlock");
         let agents: Vec<_> = deadlock.agents.iter().map(ToString::to_string).collect();
         page.text(format!("agents {} wait for each other", agents.join(", ")), Role::Dead);
@@ -47,6 +47,6 @@ pub fn inspect(row: &WaitRow, picture: &Picture, now: Millis) -> Inspection {
             page.link(ViewId::Locks, key.clone(), name.to_string(), "", Role::Dead);
         }
     }
-    log_entries(&mut page, picture, "Op-log of the agent", now, |l| l.entry.agent_id == *row.agent());
+    log_entries(&mut page, snapshot, "Op-log of the agent", now, |l| l.entry.agent_id == *row.agent());
     page
 }

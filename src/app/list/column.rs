@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use crate::app::inspect::Inspection;
 use crate::app::role::{Role, State};
-use crate::app::scene::{Key, Row, Scene};
+use crate::app::workspace::{Key, Row, Workspace};
 use crate::model::text::Text;
 use crate::model::time::{Millis, clock, short};
 
@@ -124,31 +124,31 @@ pub struct ColumnInfo {
 
 /// A list as the app uses it, over every mesh that is shown.
 pub trait List: Sync {
-    fn len(&self, scene: &Scene) -> usize;
-    fn rows(&self, scene: &Scene) -> Vec<Row>;
+    fn len(&self, workspace: &Workspace) -> usize;
+    fn rows(&self, workspace: &Workspace) -> Vec<Row>;
     /// Rows that differ between two scenes; nothing where that is not known.
-    fn changed(&self, before: &Scene, now: &Scene) -> Option<Vec<Row>>;
+    fn changed(&self, before: &Workspace, now: &Workspace) -> Option<Vec<Row>>;
     /// Whether there is such a row.
-    fn has(&self, scene: &Scene, row: Row) -> bool;
+    fn has(&self, workspace: &Workspace, row: Row) -> bool;
     /// The last one is the mesh's name where there are several.
-    fn columns(&self, scene: &Scene) -> Vec<ColumnInfo>;
+    fn columns(&self, workspace: &Workspace) -> Vec<ColumnInfo>;
     /// What names a row's thing.
-    fn key(&self, scene: &Scene, row: Row) -> Key;
+    fn key(&self, workspace: &Workspace, row: Row) -> Key;
     /// The row of a thing.
-    fn find(&self, scene: &Scene, key: &Key) -> Option<Row>;
-    fn cell(&self, scene: &Scene, row: Row, column: usize, now: Millis) -> Cell;
-    fn compare(&self, scene: &Scene, a: Row, b: Row, column: usize) -> Ordering;
+    fn find(&self, workspace: &Workspace, key: &Key) -> Option<Row>;
+    fn cell(&self, workspace: &Workspace, row: Row, column: usize, now: Millis) -> Cell;
+    fn compare(&self, workspace: &Workspace, a: Row, b: Row, column: usize) -> Ordering;
     /// The order of equals, so that they do not swap places.
-    fn tie(&self, scene: &Scene, a: Row, b: Row) -> Ordering;
+    fn tie(&self, workspace: &Workspace, a: Row, b: Row) -> Ordering;
     /// What decides most comparisons by itself: see [`Head`].
-    fn head(&self, scene: &Scene, row: Row, column: usize) -> Head;
+    fn head(&self, workspace: &Workspace, row: Row, column: usize) -> Head;
     /// Whether a row belongs to a repository, under any of its names, or to none.
-    fn in_repo(&self, scene: &Scene, row: Row, repo: &str) -> bool;
+    fn in_repo(&self, workspace: &Workspace, row: Row, repo: &str) -> bool;
     /// Why there is nothing: a table that is absent, one that is empty, a source that is silent.
-    fn why_empty(&self, scene: &Scene) -> Vec<String>;
+    fn why_empty(&self, workspace: &Workspace) -> Vec<String>;
     /// What is to be known of all of it.
-    fn caveat(&self, scene: &Scene) -> Option<String>;
-    fn inspect(&self, scene: &Scene, row: Row, now: Millis) -> Inspection;
+    fn caveat(&self, workspace: &Workspace) -> Option<String>;
+    fn inspect(&self, workspace: &Workspace, row: Row, now: Millis) -> Inspection;
     /// The column that names a row, e.g. for the clipboard.
     fn name_column(&self) -> usize;
     /// The column and direction it is sorted by at first.

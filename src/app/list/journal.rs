@@ -49,7 +49,7 @@ pub static JOURNAL: Rows<Entry> = Rows {
             right: false,
             rank: 0,
             descending: false,
-            cell: |e, _| Cell::plain(e.action.says()),
+            cell: |e, _| Cell::plain(e.action.summary()),
             sort: |e| Sort::Text(&e.id),
         },
         Column {

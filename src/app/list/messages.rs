@@ -10,7 +10,7 @@ use crate::model::time::Millis;
 
 /// Every message known.
 pub static MESSAGES: Rows<MessageView> = Rows {
-    items: |p| Items::Shelf(&p.messages),
+    items: |p| Items::SharedSlab(&p.messages),
     key: MessageView::key,
     tie: |a, b| (a.message.id, a.message.table, &a.source).cmp(&(b.message.id, b.message.table, &b.source)),
     repo: |m| (!m.message.repository_id.is_empty()).then_some(&m.message.repository_id),

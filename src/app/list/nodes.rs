@@ -8,7 +8,7 @@ use crate::model::source::Aspect;
 
 /// Every node of every source.
 pub static NODES: Rows<NodeView> = Rows {
-    items: |p| Items::Shelf(&p.nodes),
+    items: |p| Items::SharedSlab(&p.nodes),
     key: |n| n.key.raw().to_owned(),
     tie: |a, b| a.key.cmp(&b.key),
     repo: |n| (!n.repository_id.is_empty()).then_some(&n.repository_id),

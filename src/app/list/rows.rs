@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::column::{Cell, Column, ColumnInfo, Head, List, Sort};
 use crate::app::inspect::Inspection;
-use crate::app::scene::{Key, Row, Scene};
-use crate::mesh::derive::Picture;
+use crate::app::workspace::{Key, Row, Workspace};
+use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::scope::may_be_of;
-use crate::mesh::shelf::Shelf;
+use crate::mesh::slab::SharedSlab;
 use crate::model::observation::Presence;
 use crate::model::source::Aspect;
 use crate::model::text::Text;
@@ -19,9 +19,9 @@ use crate::model::time::Millis;
 pub enum Items<'a, T> {
     Slice(&'a [T]),
     Shared(&'a [Arc<T>]),
-    Shelf(&'a Shelf<T>),
+    SharedSlab(&'a SharedSlab<T>),
     /// Rows on a shelf, and a few beside it.
-    Beside(&'a Shelf<T>, &'a [Arc<T>]),
+    Beside(&'a SharedSlab<T>, &'a [Arc<T>]),
 }
 
 /// The field of the column that says of which mesh a row is.
@@ -42,31 +42,31 @@ impl<'a, T> Items<'a, T> {
         match self {
             Self::Slice(items) => items.len(),
             Self::Shared(items) => items.len(),
-            Self::Shelf(shelf) => shelf.len(),
-            Self::Beside(shelf, items) => shelf.len() + items.len(),
+            Self::SharedSlab(slab) => slab.len(),
+            Self::Beside(slab, items) => slab.len() + items.len(),
         }
     }
     fn get(self, place: usize) -> Option<&'a T> {
         match self {
             Self::Slice(items) => items.get(place),
             Self::Shared(items) => items.get(place).map(|item| &**item),
-            Self::Shelf(shelf) => shelf.get(place).map(|item| &**item),
+            Self::SharedSlab(slab) => slab.get(place).map(|item| &**item),
             Self::Beside(_, items) if place >= BESIDE => items.get(place - BESIDE).map(|item| &**item),
-            Self::Beside(shelf, _) => shelf.get(place).map(|item| &**item),
+            Self::Beside(slab, _) => slab.get(place).map(|item| &**item),
         }
     }
     fn places(self) -> Vec<usize> {
         match self {
             Self::Slice(_) | Self::Shared(_) => (0..self.len()).collect(),
-            Self::Shelf(shelf) => shelf.taken().map(|(place, _)| place).collect(),
-            Self::Beside(shelf, items) => {
-                shelf.taken().map(|(place, _)| place).chain((0..items.len()).map(|i| BESIDE + i)).collect()
+            Self::SharedSlab(slab) => slab.taken().map(|(place, _)| place).collect(),
+            Self::Beside(slab, items) => {
+                slab.taken().map(|(place, _)| place).chain((0..items.len()).map(|i| BESIDE + i)).collect()
             }
         }
     }
     fn changed(self, before: Self) -> Option<Vec<usize>> {
         match (before, self) {
-            (Self::Shelf(before), Self::Shelf(now)) => Some(now.changed_since(before).collect()),
+            (Self::SharedSlab(before), Self::SharedSlab(now)) => Some(now.changed_since(before).collect()),
             (Self::Beside(before, few), Self::Beside(now, many)) => {
                 let beside = (0..few.len().max(many.len())).map(|i| BESIDE + i);
                 Some(now.changed_since(before).chain(beside).collect())
@@ -81,19 +81,19 @@ impl<'a, T> Items<'a, T> {
 
 /// A list over one part of the picture of each mesh.
 pub struct Rows<T: 'static> {
-    pub items: fn(&Picture) -> Items<'_, T>,
+    pub items: fn(&Snapshot) -> Items<'_, T>,
     pub columns: &'static [Column<T>],
     pub key: fn(&T) -> String,
     /// The order of two that are equal otherwise.
     pub tie: fn(&T, &T) -> Ordering,
     pub repo: fn(&T) -> Option<&Text>,
-    pub inspect: fn(&T, &Picture, Millis) -> Inspection,
+    pub inspect: fn(&T, &Snapshot, Millis) -> Inspection,
     /// What a source must tell of to have any.
     pub aspect: Option<Aspect>,
     /// Parts of sources that it is made from.
     pub parts: &'static [&'static str],
     /// What is to be known of all of it.
-    pub caveat: fn(&Picture) -> Option<String>,
+    pub caveat: fn(&Snapshot) -> Option<String>,
     pub name_column: usize,
     pub first_sort: (usize, bool),
     pub follows: bool,
@@ -105,22 +105,22 @@ pub struct Rows<T: 'static> {
 const TREE: i64 = 1 << 40;
 
 /// The mesh that a row is of, where there are several.
-fn mesh_column(scene: &Scene) -> Option<ColumnInfo> {
-    let width = (5, u16::try_from(scene.name_width()).unwrap_or(u16::MAX).clamp(5, 16));
+fn mesh_column(workspace: &Workspace) -> Option<ColumnInfo> {
+    let width = (5, u16::try_from(workspace.name_width()).unwrap_or(u16::MAX).clamp(5, 16));
     let column = ColumnInfo { field: MESH, title: "MESH", width, right: false, rank: 0, descending: false };
-    scene.is_several().then_some(column)
+    workspace.is_several().then_some(column)
 }
 
 impl<T> Rows<T> {
     /// The thing of a row.
-    pub fn get<'a>(&self, scene: &'a Scene, row: Row) -> Option<&'a T> {
-        (self.items)(scene.picture(row.mesh())?).get(row.place())
+    pub fn get<'a>(&self, workspace: &'a Workspace, row: Row) -> Option<&'a T> {
+        (self.items)(workspace.snapshot(row.mesh())?).get(row.place())
     }
 
-    fn sort<'a>(&self, scene: &'a Scene, row: Row, column: usize) -> Option<Sort<'a>> {
-        let item = self.get(scene, row)?;
+    fn sort<'a>(&self, workspace: &'a Workspace, row: Row, column: usize) -> Option<Sort<'a>> {
+        let item = self.get(workspace, row)?;
         Some(match self.columns.get(column) {
-            None => Sort::Text(scene.name(row.mesh())),
+            None => Sort::Text(workspace.name(row.mesh())),
             Some(of) => match (of.sort)(item) {
                 Sort::Number(n) if self.tree && column == 0 => {
                     Sort::Number(n + TREE * i64::try_from(row.mesh()).unwrap_or(0))
@@ -132,20 +132,20 @@ impl<T> Rows<T> {
 }
 
 impl<T: Sync + Send> List for Rows<T> {
-    fn len(&self, scene: &Scene) -> usize {
-        scene.pictures().map(|(_, picture)| (self.items)(picture).len()).sum()
+    fn len(&self, workspace: &Workspace) -> usize {
+        workspace.snapshots().map(|(_, snapshot)| (self.items)(snapshot).len()).sum()
     }
-    fn rows(&self, scene: &Scene) -> Vec<Row> {
-        let of = |(mesh, picture): (usize, &Arc<Picture>)| {
-            (self.items)(picture).places().into_iter().map(move |place| Row::new(mesh, place))
+    fn rows(&self, workspace: &Workspace) -> Vec<Row> {
+        let of = |(mesh, snapshot): (usize, &Arc<Snapshot>)| {
+            (self.items)(snapshot).places().into_iter().map(move |place| Row::new(mesh, place))
         };
-        scene.pictures().flat_map(of).collect()
+        workspace.snapshots().flat_map(of).collect()
     }
-    fn changed(&self, before: &Scene, now: &Scene) -> Option<Vec<Row>> {
+    fn changed(&self, before: &Workspace, now: &Workspace) -> Option<Vec<Row>> {
         let mut changed = Vec::new();
-        for (mesh, picture) in now.pictures() {
-            let items = (self.items)(picture);
-            let places = match before.picture(mesh) {
+        for (mesh, snapshot) in now.snapshots() {
+            let items = (self.items)(snapshot);
+            let places = match before.snapshot(mesh) {
                 Some(before) => items.changed((self.items)(before))?,
                 None => items.places(),
             };
@@ -153,10 +153,10 @@ impl<T: Sync + Send> List for Rows<T> {
         }
         Some(changed)
     }
-    fn has(&self, scene: &Scene, row: Row) -> bool {
-        self.get(scene, row).is_some()
+    fn has(&self, workspace: &Workspace, row: Row) -> bool {
+        self.get(workspace, row).is_some()
     }
-    fn columns(&self, scene: &Scene) -> Vec<ColumnInfo> {
+    fn columns(&self, workspace: &Workspace) -> Vec<ColumnInfo> {
         let info = |c: &Column<T>| ColumnInfo {
             field: c.field,
             title: c.title,
@@ -165,60 +165,60 @@ impl<T: Sync + Send> List for Rows<T> {
             rank: c.rank,
             descending: c.descending,
         };
-        self.columns.iter().map(info).chain(mesh_column(scene)).collect()
+        self.columns.iter().map(info).chain(mesh_column(workspace)).collect()
     }
-    fn key(&self, scene: &Scene, row: Row) -> Key {
-        Key { mesh: row.mesh(), key: self.get(scene, row).map(|item| (self.key)(item)).unwrap_or_default() }
+    fn key(&self, workspace: &Workspace, row: Row) -> Key {
+        Key { mesh: row.mesh(), key: self.get(workspace, row).map(|item| (self.key)(item)).unwrap_or_default() }
     }
-    fn find(&self, scene: &Scene, key: &Key) -> Option<Row> {
-        let items = (self.items)(scene.picture(key.mesh)?);
+    fn find(&self, workspace: &Workspace, key: &Key) -> Option<Row> {
+        let items = (self.items)(workspace.snapshot(key.mesh)?);
         let is_it = |place: &usize| items.get(*place).is_some_and(|item| (self.key)(item) == key.key);
         items.places().into_iter().find(is_it).map(|place| Row::new(key.mesh, place))
     }
-    fn cell(&self, scene: &Scene, row: Row, column: usize, now: Millis) -> Cell {
-        match (self.get(scene, row), self.columns.get(column)) {
+    fn cell(&self, workspace: &Workspace, row: Row, column: usize, now: Millis) -> Cell {
+        match (self.get(workspace, row), self.columns.get(column)) {
             (Some(item), Some(column)) => (column.cell)(item, now),
-            (Some(_), None) => Cell::dim(scene.name(row.mesh())),
+            (Some(_), None) => Cell::dim(workspace.name(row.mesh())),
             _ => Cell::plain(""),
         }
     }
-    fn compare(&self, scene: &Scene, a: Row, b: Row, column: usize) -> Ordering {
-        match (self.sort(scene, a, column), self.sort(scene, b, column)) {
+    fn compare(&self, workspace: &Workspace, a: Row, b: Row, column: usize) -> Ordering {
+        match (self.sort(workspace, a, column), self.sort(workspace, b, column)) {
             (Some(a), Some(b)) => a.cmp(&b),
             _ => Ordering::Equal,
         }
     }
-    fn tie(&self, scene: &Scene, a: Row, b: Row) -> Ordering {
-        let things = match (self.get(scene, a), self.get(scene, b)) {
+    fn tie(&self, workspace: &Workspace, a: Row, b: Row) -> Ordering {
+        let things = match (self.get(workspace, a), self.get(workspace, b)) {
             (Some(a), Some(b)) => (self.tie)(a, b),
             _ => Ordering::Equal,
         };
         things.then_with(|| a.mesh().cmp(&b.mesh()))
     }
-    fn head(&self, scene: &Scene, row: Row, column: usize) -> Head {
-        self.sort(scene, row, column).map(Head::of).unwrap_or_default()
+    fn head(&self, workspace: &Workspace, row: Row, column: usize) -> Head {
+        self.sort(workspace, row, column).map(Head::of).unwrap_or_default()
     }
-    fn in_repo(&self, scene: &Scene, row: Row, repo: &str) -> bool {
-        self.get(scene, row).and_then(|item| (self.repo)(item)).is_none_or(|id| may_be_of(id, repo))
+    fn in_repo(&self, workspace: &Workspace, row: Row, repo: &str) -> bool {
+        self.get(workspace, row).and_then(|item| (self.repo)(item)).is_none_or(|id| may_be_of(id, repo))
     }
-    fn why_empty(&self, scene: &Scene) -> Vec<String> {
-        let of = |(mesh, picture): (usize, &Arc<Picture>)| {
-            let prefix = scene.prefix(mesh);
-            let lacking = self.aspect.and_then(|aspect| picture.mesh.lacks(aspect));
-            let why = lacking.map_or_else(|| why_empty(picture, self.parts), |lacking| vec![lacking]);
+    fn why_empty(&self, workspace: &Workspace) -> Vec<String> {
+        let of = |(mesh, snapshot): (usize, &Arc<Snapshot>)| {
+            let prefix = workspace.prefix(mesh);
+            let lacking = self.aspect.and_then(|aspect| snapshot.mesh.lacks(aspect));
+            let why = lacking.map_or_else(|| why_empty(snapshot, self.parts), |lacking| vec![lacking]);
             why.into_iter().map(move |why| format!("{prefix}{why}"))
         };
-        scene.pictures().flat_map(of).collect()
+        workspace.snapshots().flat_map(of).collect()
     }
-    fn caveat(&self, scene: &Scene) -> Option<String> {
-        let of = |(mesh, picture): (usize, &Arc<Picture>)| {
-            (self.caveat)(picture).map(|caveat| format!("{}{caveat}", scene.prefix(mesh)))
+    fn caveat(&self, workspace: &Workspace) -> Option<String> {
+        let of = |(mesh, snapshot): (usize, &Arc<Snapshot>)| {
+            (self.caveat)(snapshot).map(|caveat| format!("{}{caveat}", workspace.prefix(mesh)))
         };
-        scene.pictures().find_map(of)
+        workspace.snapshots().find_map(of)
     }
-    fn inspect(&self, scene: &Scene, row: Row, now: Millis) -> Inspection {
-        let page = |item| Some((self.inspect)(item, scene.picture(row.mesh())?, now));
-        self.get(scene, row).and_then(page).unwrap_or_default()
+    fn inspect(&self, workspace: &Workspace, row: Row, now: Millis) -> Inspection {
+        let page = |item| Some((self.inspect)(item, workspace.snapshot(row.mesh())?, now));
+        self.get(workspace, row).and_then(page).unwrap_or_default()
     }
     fn name_column(&self) -> usize {
         self.name_column
@@ -231,9 +231,9 @@ impl<T: Sync + Send> List for Rows<T> {
     }
 }
 
-fn why_empty(picture: &Picture, parts: &[&str]) -> Vec<String> {
+fn why_empty(snapshot: &Snapshot, parts: &[&str]) -> Vec<String> {
     let mut lines = Vec::new();
-    for source in &picture.mesh.sources {
+    for source in &snapshot.mesh.sources {
         let name = &source.identity.name;
         let Some(probe) = &source.probe else {
             let why = source.health.trouble.as_ref().map_or_else(|| "not heard yet".into(), |t| t.fault.to_string());

@@ -8,7 +8,7 @@ use crate::model::source::Aspect;
 
 /// Every task that could be assembled.
 pub static TASKS: Rows<TaskView> = Rows {
-    items: |p| Items::Shelf(&p.tasks),
+    items: |p| Items::SharedSlab(&p.tasks),
     key: TaskView::key,
     tie: |a, b| (&a.repository_id, &a.task).cmp(&(&b.repository_id, &b.task)),
     repo: |t| (!t.repository_id.is_empty()).then_some(&t.repository_id),

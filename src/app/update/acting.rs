@@ -11,7 +11,7 @@ use super::super::role::Role;
 use super::super::view_id::ViewId;
 use super::super::{App, Asked, Effect};
 use crate::action::plan::Intent;
-use crate::model::outcome::{Progress, Verdict};
+use crate::model::outcome::{OutcomeKind, Progress};
 
 /// How long a hold may take to be seen before giving it back is given up, in ms.
 const SEEN_WITHIN: i64 = 3_000;
@@ -20,7 +20,7 @@ impl App {
     /// Runs an action command: a preview, or why there is none.
     pub(super) fn act(&mut self, command: Command) -> Vec<Effect> {
         if self.options.is_read_only() {
-            self.say("this console is read-only", Role::Alert);
+            self.toast("this console is read-only", Role::Alert);
             return Vec::new();
         }
         if self.running.as_ref().is_some_and(|running| !running.finished) {
@@ -30,17 +30,17 @@ impl App {
         let (mesh, things) = match self.things() {
             Ok(things) => things,
             Err(why) => {
-                self.say(why, Role::Alert);
+                self.toast(why, Role::Alert);
                 return Vec::new();
             }
         };
         if self.options.policy(mesh).read_only {
-            self.say(format!("mesh {} is read-only", self.scene.name(mesh)), Role::Alert);
+            self.toast(format!("mesh {} is read-only", self.workspace.name(mesh)), Role::Alert);
             return Vec::new();
         }
-        let Some(picture) = self.latest().whole(mesh).cloned() else { return Vec::new() };
-        match self.meant(command, &things, &picture) {
-            Err(why) => self.say(why, Role::Alert),
+        let Some(snapshot) = self.latest().whole(mesh).cloned() else { return Vec::new() };
+        match self.meant(command, &things, &snapshot) {
+            Err(why) => self.toast(why, Role::Alert),
             Ok(Meant::Choose(messages)) => {
                 let mut picker = Picker { mesh, messages, selected: 0 };
                 picker.selected = usize::from(picker.messages.len() == 1);
@@ -53,8 +53,8 @@ impl App {
 
     /// Shows what an intent would do in a mesh.
     pub fn open_preview(&mut self, mesh: usize, intent: Intent) {
-        let Some(picture) = self.latest().whole(mesh).cloned() else { return };
-        match Preview::of(mesh, intent, &picture, &self.options.policy(mesh), self.now_ms) {
+        let Some(snapshot) = self.latest().whole(mesh).cloned() else { return };
+        match Preview::of(mesh, intent, &snapshot, &self.options.policy(mesh), self.now_ms) {
             Ok(preview) => self.overlay = Some(Overlay::Preview(Box::new(preview))),
             Err(refusal) => {
                 self.overlay = None;
@@ -63,7 +63,7 @@ impl App {
                 } else {
                     (format!("cannot: {refusal}"), Role::Alert)
                 };
-                self.say(text, role);
+                self.toast(text, role);
             }
         }
     }
@@ -72,8 +72,8 @@ impl App {
     pub(super) fn look_for_work(&mut self) -> Option<Effect> {
         let asked = match &self.overlay {
             Some(Overlay::Preview(preview)) => {
-                let picture = self.latest().whole(preview.mesh)?;
-                Asked { mesh: preview.mesh, inspected: None, resources: preview.plan.resources(picture) }
+                let snapshot = self.latest().whole(preview.mesh)?;
+                Asked { mesh: preview.mesh, inspected: None, resources: preview.plan.resources(snapshot) }
             }
             Some(Overlay::Inspector(inspector)) if inspector.view == ViewId::Locks => {
                 // A lock is searched for among all: once, not at each event.
@@ -81,9 +81,9 @@ impl App {
                 if self.asked.as_ref().is_some_and(|asked| asked.inspected == inspected) {
                     return None;
                 }
-                let picture = self.latest().whole(inspector.key.mesh)?;
-                let lock = picture.holds().find(|lock| lock.key() == inspector.key.key);
-                let name = lock.map(|lock| picture.names.canonical(lock.lock.lock_key.raw()).to_owned());
+                let snapshot = self.latest().whole(inspector.key.mesh)?;
+                let lock = snapshot.holds().find(|lock| lock.key() == inspector.key.key);
+                let name = lock.map(|lock| snapshot.names.canonical(lock.lock.lock_key.raw()).to_owned());
                 Asked { mesh: inspector.key.mesh, inspected, resources: name.into_iter().collect() }
             }
             _ => {
@@ -101,7 +101,7 @@ impl App {
 
     /// A new picture of a mesh came: whatever is previewed there is compared with it.
     pub(super) fn refresh_preview(&mut self, mesh: usize) {
-        let (Some(picture), now) = (self.latest().whole(mesh).cloned(), self.now_ms) else { return };
+        let (Some(snapshot), now) = (self.latest().whole(mesh).cloned(), self.now_ms) else { return };
         if self.giving_back.is_some() {
             self.give_back();
         }
@@ -109,7 +109,7 @@ impl App {
         if let Some(Overlay::Preview(preview)) = &mut self.overlay
             && preview.mesh == mesh
         {
-            preview.look_again(&picture, &policy, now);
+            preview.look_again(&snapshot, &policy, now);
         }
     }
 
@@ -140,7 +140,7 @@ impl App {
             return self.type_in_preview(key);
         }
         let policy = self.options.policy(preview.mesh);
-        let Some(picture) = self.latest().whole(preview.mesh).cloned() else { return Vec::new() };
+        let Some(snapshot) = self.latest().whole(preview.mesh).cloned() else { return Vec::new() };
         let Some(Overlay::Preview(preview)) = &mut self.overlay else { return Vec::new() };
         if key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) {
             return Vec::new();
@@ -156,12 +156,12 @@ impl App {
             KeyCode::Char('u') => preview.take_change(now),
             KeyCode::Char('m') => {
                 if let Some(intent) = preview.with_next_mode() {
-                    preview.intend(intent, &picture, &policy, now);
+                    preview.intend(intent, &snapshot, &policy, now);
                 }
             }
             KeyCode::Char(option @ ('h' | 'w')) => {
                 if let Some(intent) = preview.with_option(option) {
-                    preview.intend(intent, &picture, &policy, now);
+                    preview.intend(intent, &snapshot, &policy, now);
                 }
             }
             KeyCode::Char('y') => return self.confirm(),
@@ -179,7 +179,7 @@ impl App {
                 Standing::Changed(_) => "the plan no longer holds: press u for the one that does",
                 Standing::Void(_) => "the plan no longer holds",
             };
-            self.say(why, Role::Alert);
+            self.toast(why, Role::Alert);
             return Vec::new();
         }
         if preview.name_to_type().is_some() {
@@ -201,7 +201,7 @@ impl App {
             (Some(Typing::Name(input)), KeyCode::Enter) => {
                 let typed = input.value().trim().to_owned();
                 if preview.name_to_type() != Some(typed.as_str()) {
-                    self.say("that is not its name: nothing was done", Role::Alert);
+                    self.toast("that is not its name: nothing was done", Role::Alert);
                 } else if preview.may_run(now) {
                     return self.run_plan();
                 }
@@ -251,7 +251,7 @@ impl App {
         use crate::model::action::{Action, Mode};
         let Some(running) = &self.running else { return Vec::new() };
         let mesh = running.mesh;
-        let Some(picture) = self.latest().whole(mesh).cloned() else { return Vec::new() };
+        let Some(snapshot) = self.latest().whole(mesh).cloned() else { return Vec::new() };
         let fenced: Vec<&str> = running
             .plan
             .steps
@@ -261,10 +261,12 @@ impl App {
                 _ => None,
             })
             .collect();
-        let held =
-            picture.locks.iter().filter(|l| fenced.contains(&l.lock.lock_key.raw()) && picture.fenced_off(l).is_some());
+        let held = snapshot
+            .locks
+            .iter()
+            .filter(|l| fenced.contains(&l.lock.lock_key.raw()) && snapshot.fenced_off(l).is_some());
         let locks: Vec<String> = held.map(crate::mesh::derive::locks::LockView::key).collect();
-        let preview = Preview::of(mesh, Intent::Restore { locks }, &picture, &self.options.policy(mesh), self.now_ms);
+        let preview = Preview::of(mesh, Intent::Restore { locks }, &snapshot, &self.options.policy(mesh), self.now_ms);
         match (preview, self.giving_back) {
             (Ok(preview), _) => {
                 self.giving_back = None;
@@ -275,7 +277,7 @@ impl App {
             (Err(_), Some(until)) if self.now_ms < until => {}
             (Err(refusal), _) => {
                 self.giving_back = None;
-                self.say(format!("cannot: {refusal}"), Role::Alert);
+                self.toast(format!("cannot: {refusal}"), Role::Alert);
             }
         }
         Vec::new()
@@ -284,16 +286,16 @@ impl App {
     /// Has the attempts looked into whose end is not known.
     pub(super) fn recover(&mut self) -> Vec<Effect> {
         let open = |mesh: usize| {
-            let entries = self.latest().whole(mesh).map(|picture| picture.mesh.journal.clone()).unwrap_or_default();
+            let entries = self.latest().whole(mesh).map(|snapshot| snapshot.mesh.journal.clone()).unwrap_or_default();
             entries.iter().any(|entry| entry.open(self.now_ms).is_some())
         };
         let meshes: Vec<usize> = (0..self.latest().len()).filter(|mesh| open(*mesh)).collect();
         let may = |mesh: &&usize| !self.options.policy(**mesh).read_only;
         let effects: Vec<Effect> = meshes.iter().filter(may).map(|mesh| Effect::Recover { mesh: *mesh }).collect();
         match (meshes.is_empty(), effects.is_empty()) {
-            (true, _) => self.say("no attempt of this journal is open", Role::Dim),
-            (false, true) => self.say("this console is read-only", Role::Alert),
-            (false, false) => self.say("looking into open attempts", Role::Dim),
+            (true, _) => self.toast("no attempt of this journal is open", Role::Dim),
+            (false, true) => self.toast("this console is read-only", Role::Alert),
+            (false, false) => self.toast("looking into open attempts", Role::Dim),
         }
         effects
     }
@@ -305,7 +307,7 @@ impl App {
             (n, 0) => (format!("{n} open attempts were settled"), Role::Healthy),
             (n, m) => (format!("{n} open attempts were settled, {m} are still open"), Role::Alert),
         };
-        self.say(text, role);
+        self.toast(text, role);
     }
 
     /// What the running plan tells.
@@ -324,11 +326,11 @@ impl App {
             }
             Progress::Finished => {
                 running.finished = true;
-                let so = running.count(Verdict::Done) + running.count(Verdict::Already);
+                let so = running.count(OutcomeKind::Done) + running.count(OutcomeKind::Already);
                 let all = so == running.steps.len();
                 let summary = running.summary();
                 if !matches!(self.overlay, Some(Overlay::Run { .. })) {
-                    self.say(summary, if all { Role::Healthy } else { Role::Alert });
+                    self.toast(summary, if all { Role::Healthy } else { Role::Alert });
                 }
             }
         }
@@ -338,13 +340,13 @@ impl App {
     #[must_use]
     pub fn receivers(&self) -> Vec<crate::action::plan::Receiver> {
         let Some(Overlay::Picker(picker)) = &self.overlay else { return Vec::new() };
-        let Some(picture) = self.latest().whole(picker.mesh) else { return Vec::new() };
-        let about: Vec<_> = picture.messages.iter().filter(|m| picker.messages.contains(&m.key())).collect();
+        let Some(snapshot) = self.latest().whole(picker.mesh) else { return Vec::new() };
+        let about: Vec<_> = snapshot.messages.iter().filter(|m| picker.messages.contains(&m.key())).collect();
         let labels: Vec<String> = about.first().map(|view| crate::action::plan::labels(view)).unwrap_or_default();
         let without: Vec<_> = match about.as_slice() {
             [only] => vec![only.message.receiver_agent.clone()],
             _ => Vec::new(),
         };
-        crate::action::plan::rank_receivers(picture, &labels, &without)
+        crate::action::plan::rank_receivers(snapshot, &labels, &without)
     }
 }

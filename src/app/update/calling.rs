@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::role::Role;
-use super::super::scene::Key;
-use super::super::verdict;
 use super::super::view_id::ViewId;
 use super::super::{App, Effect};
+use crate::app::status;
+use crate::app::workspace::Key;
 use crate::mesh::alarm::identity;
-use crate::mesh::derive::Picture;
+use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::finding::Finding;
 use crate::model::event::Event;
 use crate::model::text::scrub;
@@ -20,10 +20,10 @@ const LOOKED_AT: usize = 512;
 impl App {
     /// Calls for what the newest picture of a mesh brought, frozen or not.
     pub(super) fn call(&mut self, mesh: usize) -> Vec<Effect> {
-        let Some(picture) = self.latest().picture(mesh).cloned() else { return Vec::new() };
+        let Some(snapshot) = self.latest().snapshot(mesh).cloned() else { return Vec::new() };
         let mut effects = Vec::new();
         if self.options.calls.title {
-            let title = verdict::title(self.latest());
+            let title = status::title(self.latest());
             if title != self.titled {
                 self.titled.clone_from(&title);
                 effects.push(Effect::Title(title));
@@ -31,7 +31,7 @@ impl App {
         }
         self.heard.resize(self.heard.len().max(mesh + 1), 0);
         let heard = self.heard[mesh];
-        let fresh = picture.mesh.events.iter().rev().take(LOOKED_AT).filter(|event| event.seq > heard);
+        let fresh = snapshot.mesh.events.iter().rev().take(LOOKED_AT).filter(|event| event.seq > heard);
         let calls: Vec<&Event> = fresh.map(|event| &**event).collect();
         self.heard[mesh] = calls.iter().map(|event| event.seq).max().unwrap_or(heard);
         let calls: Vec<&Event> = calls.into_iter().filter(|event| event.kind.calls()).collect();
@@ -42,7 +42,7 @@ impl App {
         let told: Vec<&&Event> = from(self.options.calls.notify).collect();
         if let Some(worst) = told.iter().max_by_key(|event| event.severity) {
             let more = if told.len() > 1 { format!(" (and {} more)", told.len() - 1) } else { String::new() };
-            let name = &picture.mesh.name;
+            let name = &snapshot.mesh.name;
             effects.push(Effect::Notify(format!("{name}: {}{more}", scrub(&worst.sentence))));
         }
         effects
@@ -52,20 +52,20 @@ impl App {
     pub(super) fn known(&mut self, span: Option<Duration>) -> Vec<Effect> {
         let (view, chosen) = self.chosen();
         if view != ViewId::Findings {
-            self.say("only findings can be said to be known: they are in view 7", Role::Warn);
+            self.toast("only findings can be said to be known: they are in view 7", Role::Warn);
             return Vec::new();
         }
-        let scene = self.latest().clone();
-        let all = |(mesh, picture): (usize, &Arc<Picture>)| {
-            picture.findings.iter().map(move |finding| (mesh, finding.clone())).collect::<Vec<_>>()
+        let workspace = self.latest().clone();
+        let all = |(mesh, snapshot): (usize, &Arc<Snapshot>)| {
+            snapshot.findings.iter().map(move |finding| (mesh, finding.clone())).collect::<Vec<_>>()
         };
-        let raised: Vec<(usize, Arc<Finding>)> = scene
-            .pictures()
+        let raised: Vec<(usize, Arc<Finding>)> = workspace
+            .snapshots()
             .flat_map(all)
             .filter(|(mesh, finding)| finding.life.is_some() && chosen.contains(&Key::new(*mesh, finding.key())))
             .collect();
         if raised.is_empty() {
-            self.say(
+            self.toast(
                 "there is no alarm to acknowledge here: it stands too short, or is only worth knowing",
                 Role::Warn,
             );
@@ -74,7 +74,7 @@ impl App {
         let back = span.is_none() && raised.iter().all(|(_, finding)| finding.acknowledged().is_some());
         let span = (!back).then(|| span.unwrap_or(self.options.calls.known_for));
         let what = if raised.len() == 1 { "it".to_owned() } else { format!("{} findings", raised.len()) };
-        self.say(
+        self.toast(
             match span {
                 Some(span) => {
                     format!("known for {}: {what} will call nobody until then", humantime::format_duration(span))

@@ -66,7 +66,7 @@ impl App {
             }
             Command::Pause => self.pause(),
             Command::Refresh => {
-                self.say("asking every source now", Role::Dim);
+                self.toast("asking every source now", Role::Dim);
                 return vec![Effect::Refresh];
             }
             Command::Faster => return self.change_interval(-1),
@@ -87,11 +87,14 @@ impl App {
                 let themes: Vec<Theme> = Theme::iter().collect();
                 let now = themes.iter().position(|t| *t == self.options.theme).unwrap_or(0);
                 self.options.theme = themes[(now + 1) % themes.len()];
-                self.say(format!("theme {}", self.options.theme), Role::Dim);
+                self.toast(format!("theme {}", self.options.theme), Role::Dim);
             }
             Command::Zone => {
                 self.options.local_clock = !self.options.local_clock;
-                self.say(format!("clocks show {}", crate::model::time::zone_name(self.offset(self.now_ms))), Role::Dim);
+                self.toast(
+                    format!("clocks show {}", crate::model::time::zone_name(self.offset(self.now_ms))),
+                    Role::Dim,
+                );
             }
             Command::Mouse => {
                 self.options.mouse = !self.options.mouse;
@@ -100,7 +103,7 @@ impl App {
                 } else {
                     "the mouse is the terminal's: select text with it"
                 };
-                self.say(who, Role::Dim);
+                self.toast(who, Role::Dim);
                 return vec![Effect::Mouse(self.options.mouse)];
             }
             Command::Redraw => return vec![Effect::Redraw],
@@ -118,7 +121,7 @@ impl App {
         let Some(list) = self.list() else { return };
         let table = &mut self.tables[self.view.index()];
         let to = table.cursor.saturating_add_signed(by);
-        table.go(to, list, &self.scene);
+        table.go(to, list, &self.workspace);
     }
 
     fn turn(&mut self, by: usize) {
@@ -156,10 +159,10 @@ impl App {
     fn pause(&mut self) {
         match self.frozen.take() {
             Some(frozen) => {
-                self.scene = frozen.latest;
+                self.workspace = frozen.latest;
                 self.refresh_tables();
             }
-            None => self.frozen = Some(Frozen { since_ms: self.now_ms, latest: self.scene.clone() }),
+            None => self.frozen = Some(Frozen { since_ms: self.now_ms, latest: self.workspace.clone() }),
         }
     }
 
@@ -176,7 +179,7 @@ impl App {
     /// Polls at another pace.
     pub(super) fn set_interval(&mut self, interval: Duration) -> Vec<Effect> {
         self.options.interval = interval;
-        self.say(format!("polling every {}", humantime::format_duration(interval)), Role::Dim);
+        self.toast(format!("polling every {}", humantime::format_duration(interval)), Role::Dim);
         vec![Effect::Interval(interval)]
     }
 
@@ -196,8 +199,8 @@ impl App {
         let shown = repo
             .as_deref()
             .map_or("all repositories".into(), |r| format!("repository {}", crate::model::text::scrub(r)));
-        self.say(shown, Role::Dim);
-        self.scene.show_repository(repo.as_deref());
+        self.toast(shown, Role::Dim);
+        self.workspace.show_repository(repo.as_deref());
         if let Some(frozen) = &mut self.frozen {
             frozen.latest.show_repository(repo.as_deref());
         }
@@ -209,16 +212,16 @@ impl App {
         let Some(list) = self.list() else { return Vec::new() };
         let Some(&row) = self.table().rows.get(self.table().cursor) else { return Vec::new() };
         let text = if all {
-            super::overlays::plain(&list.inspect(&self.scene, row, self.shown_ms()))
+            super::overlays::plain(&list.inspect(&self.workspace, row, self.shown_ms()))
         } else {
-            list.cell(&self.scene, row, list.name_column(), self.now_ms).text
+            list.cell(&self.workspace, row, list.name_column(), self.now_ms).text
         };
         self.copied(text)
     }
 
     /// Asks the terminal to take a text. Whether it did cannot be seen from here.
     pub(super) fn copied(&mut self, text: String) -> Vec<Effect> {
-        self.say("sent to the terminal's clipboard (OSC 52); whether it took it cannot be seen from here", Role::Dim);
+        self.toast("sent to the terminal's clipboard (OSC 52); whether it took it cannot be seen from here", Role::Dim);
         vec![Effect::Copy(text)]
     }
 }

@@ -17,7 +17,7 @@ use super::role::Role;
 use super::view_id::ViewId;
 use super::views::VIEWS;
 use super::{App, Effect, Event, Toast};
-use crate::mesh::derive::Picture;
+use crate::mesh::derive::Snapshot;
 
 /// The most characters of anything that is typed.
 const MAX_INPUT: usize = 256;
@@ -37,7 +37,7 @@ fn take(app: &mut App, event: Event) -> Vec<Effect> {
         Event::Mouse(_) | Event::Paste(_) if app.on_wall() => Vec::new(),
         Event::Key(key) if key.kind != KeyEventKind::Release => app.key(key),
         Event::Key(_) | Event::Resize => Vec::new(),
-        Event::Focus(on) => vec![Effect::Watched(on)],
+        Event::Focus(on) => vec![Effect::MeshConfig(on)],
         Event::Mouse(mouse) => app.pointer(mouse),
         Event::Paste(text) => app.paste(&text),
         Event::Tick(now_ms) => {
@@ -49,15 +49,15 @@ fn take(app: &mut App, event: Event) -> Vec<Effect> {
             app.turn_wall();
             Vec::new()
         }
-        Event::Picture(mesh, picture) => {
-            app.take_picture(mesh, picture);
+        Event::Snapshot(mesh, snapshot) => {
+            app.take_picture(mesh, snapshot);
             app.refresh_preview(mesh);
             app.turn_wall();
             app.call(mesh)
         }
         Event::MeshesOpened(watched) => {
             app.options.watched = watched;
-            app.scene = app.options.scene();
+            app.workspace = app.options.workspace();
             (app.frozen, app.overlay, app.running) = (None, None, None);
             app.tables = App::fresh_tables();
             app.heard.clear();
@@ -79,31 +79,31 @@ fn take(app: &mut App, event: Event) -> Vec<Effect> {
             Vec::new()
         }
         Event::Said(why) => {
-            app.say(why, Role::Alert);
+            app.toast(why, Role::Alert);
             Vec::new()
         }
     }
 }
 
 impl App {
-    fn take_picture(&mut self, mesh: usize, picture: Arc<Picture>) {
+    fn take_picture(&mut self, mesh: usize, snapshot: Arc<Snapshot>) {
         if let Some(frozen) = &mut self.frozen {
-            frozen.latest.set(mesh, picture, self.options.repo.as_deref());
+            frozen.latest.set(mesh, snapshot, self.options.repo.as_deref());
             return;
         }
-        self.scene.set(mesh, picture, self.options.repo.as_deref());
+        self.workspace.set(mesh, snapshot, self.options.repo.as_deref());
         self.refresh_tables();
     }
 
     /// Sorts and filters the table that is shown, and those that may be looked into from it.
     pub(super) fn refresh_tables(&mut self) {
-        if !self.scene.is_heard() {
+        if !self.workspace.is_heard() {
             return;
         }
         let (repo, now) = (self.options.repo.clone(), self.shown_ms());
         let index = self.view.index();
         if let Some(list) = VIEWS[index].list {
-            self.tables[index].refresh(list, &self.scene, repo.as_deref(), now);
+            self.tables[index].refresh(list, &self.workspace, repo.as_deref(), now);
         }
     }
 
@@ -117,7 +117,7 @@ impl App {
         self.refresh_tables();
     }
 
-    pub(in crate::app) fn say(&mut self, text: impl Into<String>, role: Role) {
+    pub(in crate::app) fn toast(&mut self, text: impl Into<String>, role: Role) {
         self.toast = Some(Toast { text: text.into(), role, until_ms: self.now_ms + TOAST_MS });
     }
 

@@ -9,10 +9,10 @@ use super::super::inspections;
 use super::super::overlay::{Inspector, Overlay};
 use super::super::palette::{Choice, entries};
 use super::super::role::Role;
-use super::super::scene::Key;
 use super::super::view_id::ViewId;
 use super::super::views::VIEWS;
 use super::super::{App, Effect};
+use crate::app::workspace::Key;
 
 impl App {
     /// Runs a command in what lies on top; `None` if nothing does, or if it leaves the command to the view.
@@ -61,11 +61,11 @@ impl App {
         let Some(Overlay::Inspector(inspector)) = &self.overlay else { return None };
         let list = VIEWS[inspector.view.index()].list?;
         // Nothing is said of a thing before its mesh is heard.
-        self.scene.picture(inspector.key.mesh)?;
-        Some(match list.find(&self.scene, &inspector.key) {
+        self.workspace.snapshot(inspector.key.mesh)?;
+        Some(match list.find(&self.workspace, &inspector.key) {
             Some(row) => {
-                let mut page = list.inspect(&self.scene, row, self.shown_ms());
-                page.title.insert_str(0, &self.scene.prefix(row.mesh()));
+                let mut page = list.inspect(&self.workspace, row, self.shown_ms());
+                page.title.insert_str(0, &self.workspace.prefix(row.mesh()));
                 if let Some(asked) =
                     self.asked.as_ref().filter(|asked| asked.inspected.as_ref() == Some(&inspector.key))
                 {
@@ -179,15 +179,15 @@ impl App {
     pub(in crate::app) fn show_thing(&mut self, view: ViewId, key: &Key) {
         self.show(view);
         let Some(list) = self.list() else { return };
-        if self.tables[view.index()].select(key, list, &self.scene) {
+        if self.tables[view.index()].select(key, list, &self.workspace) {
             return;
         }
         let table = &mut self.tables[view.index()];
         if !table.filter.is_empty() {
             table.filter.clear();
             self.refresh_tables();
-            self.tables[view.index()].select(key, list, &self.scene);
-            self.say("the filter of this view was cleared to show it", Role::Dim);
+            self.tables[view.index()].select(key, list, &self.workspace);
+            self.toast("the filter of this view was cleared to show it", Role::Dim);
         }
     }
 
@@ -230,7 +230,7 @@ impl App {
         self.overlay = None;
         match choice {
             None => {
-                self.say(format!("there is no command \"{}\"", crate::model::text::scrub(typed)), Role::Alert);
+                self.toast(format!("there is no command \"{}\"", crate::model::text::scrub(typed)), Role::Alert);
                 Vec::new()
             }
             Some(Choice::Command(command)) => self.run(command),
@@ -245,7 +245,7 @@ impl App {
                 Vec::new()
             }
             Some(Choice::Mesh(mesh)) => {
-                self.say(format!("opening mesh {mesh}"), Role::Dim);
+                self.toast(format!("opening mesh {mesh}"), Role::Dim);
                 vec![Effect::Mesh(mesh)]
             }
         }

@@ -6,9 +6,9 @@ use super::super::command::Command;
 use super::super::mouse::Hit;
 use super::super::overlay::Overlay;
 use super::super::palette::entries;
-use super::super::scene::Key;
 use super::super::{App, Effect};
 use crate::app::view_id::ViewId;
+use crate::app::workspace::Key;
 
 /// Rows that one notch of the wheel moves.
 const NOTCH: isize = 3;
@@ -33,7 +33,7 @@ impl App {
                 self.run_in_overlay(command);
             }
         } else if let Some(list) = self.list() {
-            self.tables[self.view.index()].scroll(by, list, &self.scene);
+            self.tables[self.view.index()].scroll(by, list, &self.workspace);
         }
         Vec::new()
     }
@@ -45,7 +45,7 @@ impl App {
                 self.show(view);
             }
             Hit::Node(mesh, place) => {
-                let node = self.scene.picture(mesh).and_then(|p| p.marked.worst.get(place));
+                let node = self.workspace.snapshot(mesh).and_then(|p| p.marked.worst.get(place));
                 if let Some(node) = node {
                     let key = Key::new(mesh, node.key.raw());
                     return self.click(Hit::Thing(ViewId::Nodes, key));
@@ -60,7 +60,7 @@ impl App {
                     return self.run(Command::Open);
                 }
                 if row < table.rows.len() {
-                    table.go(row, list, &self.scene);
+                    table.go(row, list, &self.workspace);
                 }
             }
             Hit::Line(place) => {

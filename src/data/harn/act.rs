@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use self::guard::{Guard, take_stale_guard_away};
 use super::lockdir::{ASIDE, Found, GUARD_TTL, SPENT, STAGED, State, TAKING, moved_aside_from};
 use super::locks::{directory_since, guard_end, guard_of, is_guard, path_of, read};
-use crate::action::hand::{Hand, Order, Recalled, Working, WriteAccess};
+use crate::action::executor::{ActionRequest, Applied, Executor, Working, WriteAccess};
 use crate::model::action::Abilities;
 use crate::model::action::{Action, Kind, LockGuard, Mode};
 use crate::model::outcome::Outcome;
@@ -26,19 +26,19 @@ use crate::model::time::{Millis, plausible, utc};
 pub const LOCKS: Abilities = Abilities { kinds: &[Kind::Release], records: false };
 
 /// Breaks the locks of one work tree.
-pub struct LocksHand {
+pub struct LockDirExecutor {
     root: PathBuf,
     clock: fn() -> Millis,
 }
 
-impl LocksHand {
+impl LockDirExecutor {
     /// A hand on the tree at `root`.
     #[must_use]
     pub fn new(root: PathBuf, clock: fn() -> Millis, _: WriteAccess) -> Self {
         Self { root, clock }
     }
 
-    async fn execute_now(&self, order: &Order) -> Outcome {
+    async fn execute_now(&self, order: &ActionRequest) -> Outcome {
         let Action::Release { lock, mode: Mode::Delete, .. } = &order.action else {
             return Outcome::refused("a lock directory can only be deleted: it has no fence token and no end to move");
         };
@@ -53,46 +53,46 @@ impl LocksHand {
     }
 }
 
-impl Hand for LocksHand {
-    fn execute<'a>(&'a mut self, order: &'a Order) -> Working<'a, Outcome> {
+impl Executor for LockDirExecutor {
+    fn execute<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Outcome> {
         Box::pin(self.execute_now(order))
     }
-    fn record<'a>(&'a mut self, _: &'a Order) -> Working<'a, Result<(), String>> {
+    fn record<'a>(&'a mut self, _: &'a ActionRequest) -> Working<'a, Result<(), String>> {
         Box::pin(async { Err("the event log is written by Harn alone".into()) })
     }
-    fn recall<'a>(&'a mut self, order: &'a Order) -> Working<'a, Recalled> {
+    fn was_applied<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Applied> {
         Box::pin(async move {
             let Action::Release { lock, .. } = &order.action else {
-                return Recalled::Undecidable("nothing but a release is done here".into());
+                return Applied::Undecidable("nothing but a release is done here".into());
             };
             let (path, lock, id) = (path_of(&self.root, &lock.lock_key), lock.clone(), order.id.clone());
             let finished = tokio::task::spawn_blocking(move || finish(&path, &lock, &id)).await;
-            finished.unwrap_or_else(|e| Recalled::Unreachable(e.to_string()))
+            finished.unwrap_or_else(|e| Applied::Unreachable(e.to_string()))
         })
     }
 }
 
 /// Puts right what an attempt that was cut off left behind, and answers what became of it. A lock that is gone may have
 /// been broken by anybody.
-pub fn finish(path: &Path, expected: &LockGuard, id: &str) -> Recalled {
+pub fn finish(path: &Path, expected: &LockGuard, id: &str) -> Applied {
     let guard = Guard::of(&guard_of(path), id);
     let moved = beside(path, &guard.token, ASIDE);
     let found = directory_since(&moved).map(|since| (read(&moved), since));
     let recalled = match found {
         // What still stands was not broken.
-        None if is_same(path, expected) => Recalled::NotApplied("the lock still stands".into()),
-        None => Recalled::Undecidable("the lock is gone".into()),
+        None if is_same(path, expected) => Applied::NotApplied("the lock still stands".into()),
+        None => Applied::Undecidable("the lock is gone".into()),
         Some((found, since)) if matches_guard(&found, since, expected) => match fs::remove_dir_all(&moved) {
-            Ok(()) => Recalled::Applied { audited: false, now: "the lock is broken".into() },
-            Err(error) => Recalled::Unreachable(format!("{} cannot be deleted: {error}", moved.display())),
+            Ok(()) => Applied::Applied { audited: false, now: "the lock is broken".into() },
+            Err(error) => Applied::Unreachable(format!("{} cannot be deleted: {error}", moved.display())),
         },
         // Another's, that was to be put back at once.
         Some((Found::Recorded(_), _)) if put_back(&moved, path).is_ok() => {
-            Recalled::NotApplied("another's lock, which was moved aside, was put back".into())
+            Applied::NotApplied("another's lock, which was moved aside, was put back".into())
         }
         Some(_) => {
             let _ = fs::remove_dir_all(&moved);
-            Recalled::Undecidable("another's lock was moved aside, and is taken anew".into())
+            Applied::Undecidable("another's lock was moved aside, and is taken anew".into())
         }
     };
     let _ = guard.give_back(&mut |_| {});
@@ -145,8 +145,9 @@ pub fn break_lock(
     match guard.give_back(at) {
         Ok(()) => outcome,
         Err(error) => {
-            let says = format!("{}; its guard {} could not be taken away: {error}", outcome.says, guard.path.display());
-            Outcome { says: says.into(), ..outcome }
+            let summary =
+                format!("{}; its guard {} could not be taken away: {error}", outcome.summary, guard.path.display());
+            Outcome { summary: summary.into(), ..outcome }
         }
     }
 }
@@ -193,8 +194,8 @@ fn under_guard(
         };
     }
     if let Err(error) = fs::remove_dir_all(&aside) {
-        let says = format!("it is broken; what is left of it in {} could not be deleted: {error}", aside.display());
-        return Outcome::done(says).with(Some(before.clone()), None);
+        let summary = format!("it is broken; what is left of it in {} could not be deleted: {error}", aside.display());
+        return Outcome::done(summary).with(Some(before.clone()), None);
     }
     at(Step::Deleted);
     let now = match read(path) {

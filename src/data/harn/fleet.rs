@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde_json::Value;
 use strum::{Display, EnumString};
 
-use super::message::{Actor, FleetKind, Said};
+use super::message::{Actor, CoordMessage, FleetKind};
 use crate::model::text::Text;
 use crate::model::time::{LONGEST, MINUTE, Millis};
 
@@ -188,7 +188,7 @@ pub struct Fleet {
 
 impl Fleet {
     /// Takes a message. Messages of one topic come in its order.
-    pub fn take(&mut self, said: &Said) {
+    pub fn take(&mut self, said: &CoordMessage) {
         let lane = self.lanes.entry(said.from.id.clone()).or_insert_with(|| Lane {
             actor: said.from.clone(),
             beat: None,
@@ -275,7 +275,7 @@ impl Fleet {
         moved.map_or(claim.expires_ms, |beat| claim.expires_ms.max(beat.at_ms.saturating_add(beat.silence_ms)))
     }
 
-    fn claim(&mut self, said: &Said, data: &Value, lease_ms: Millis) {
+    fn claim(&mut self, said: &CoordMessage, data: &Value, lease_ms: Millis) {
         let Some(work_key) = data.get("work_key").and_then(Value::as_str).filter(|key| !key.is_empty()) else { return };
         if self.place.contains_key(&said.id) {
             return;
@@ -308,11 +308,11 @@ impl Fleet {
         for (claim, state) in self.claims.iter().zip(&alone) {
             *live.entry(&claim.work_key).or_default() += u32::from(state.is_live());
         }
-        let judged = self.claims.iter().zip(alone).map(|(claim, state)| {
+        let evaluated = self.claims.iter().zip(alone).map(|(claim, state)| {
             let conflicted = state.is_live() && live.get(claim.work_key.as_str()).is_some_and(|n| *n > 1);
             (claim, if conflicted { ClaimState::Conflicted } else { state })
         });
-        judged.collect()
+        evaluated.collect()
     }
 
     /// Lanes that are about, or that left work open.

@@ -8,7 +8,7 @@ use libsql::{Connection, Value};
 
 use super::its_clock;
 use super::process;
-use crate::data::source::{Known, Polling, Source};
+use crate::data::source::{PollContext, Polling, Source};
 use crate::data::sqlite::{self, SharedFile, collect};
 use crate::model::observation::{Change, Observation, Presence, Probe};
 use crate::model::source::Fault;
@@ -56,7 +56,7 @@ impl Hosts {
         }
         let now_ms = (self.clock)();
         if let Some((leases, waiters)) = &self.rows {
-            let locks: Vec<Lock> = leases.iter().map(|row| row.judge(now_ms)).collect();
+            let locks: Vec<Lock> = leases.iter().map(|row| row.evaluate(now_ms)).collect();
             let waits: Vec<Wait> = waiters.iter().filter(|row| row.waits(now_ms)).map(WaiterRow::fact).collect();
             let now = (locks, waits);
             if self.told.as_ref() != Some(&now) {
@@ -133,7 +133,7 @@ struct WaiterRow {
 
 impl LeaseRow {
     /// A lease that names no end is in force while its owner lives, and is nobody's once it is dead.
-    fn judge(&self, now_ms: Millis) -> Lock {
+    fn evaluate(&self, now_ms: Millis) -> Lock {
         let alive = self.owner.map(|(pid, birth)| process::is_alive(pid, birth));
         let condition = match (alive, self.lock.expires_at_ms) {
             (Some(false), end) if end.is_none_or(|end| end > now_ms) => Some(Condition::OwnerDead),
@@ -162,7 +162,7 @@ fn owner(row: &[Value], at: usize) -> Owner {
 }
 
 impl Source for Hosts {
-    fn poll<'a>(&'a mut self, _: &'a Known) -> Polling<'a> {
+    fn poll<'a>(&'a mut self, _: &'a PollContext) -> Polling<'a> {
         Box::pin(self.poll_now())
     }
 }

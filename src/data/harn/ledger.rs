@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::event::Event;
 use super::fleet::{Claim, ClaimState, Decision, Fleet, GRACE, Outcome};
-use super::message::Said;
+use super::message::CoordMessage;
 use super::store::{Consumer, News};
 use crate::model::observation::{Change, LogStart};
 use crate::model::text::Text;
@@ -29,7 +29,7 @@ pub struct Ledger {
     window: usize,
     fleet: Fleet,
     /// Messages for somebody, oldest first.
-    said: VecDeque<(i64, Text, Said)>,
+    said: VecDeque<(i64, Text, CoordMessage)>,
     /// Ids that were answered.
     answered: HashSet<String>,
     answered_in_turn: VecDeque<String>,
@@ -81,7 +81,7 @@ impl Ledger {
         let events = in_order(events);
         let (mut entries, mut lineage) = (Vec::new(), Vec::new());
         for event in events {
-            let said = Said::of(&event);
+            let said = CoordMessage::of(&event);
             let receipt = event.topic == RECEIPTS;
             // Rooms that are in the log themselves need no receipt.
             let in_memory = event.payload["scope"] == "session" && event.payload["inserted"] != false;
@@ -186,7 +186,7 @@ impl Ledger {
             agent: review.actor.agent.clone(),
             node_id: review.actor.id.clone(),
             at_ms: Some(review.at_ms),
-            says: Text::new(&review.subject),
+            summary: Text::new(&review.subject),
             kind: RemarkKind::Finding { overturned: review.overturned, action: Text::new(&review.action) },
         });
         let checkins = self.fleet.checkins.values().map(|checkin| Remark {
@@ -194,7 +194,7 @@ impl Ledger {
             agent: checkin.actor.agent.clone(),
             node_id: checkin.actor.id.clone(),
             at_ms: Some(checkin.at_ms),
-            says: format!("grade {}, shipped {}, next {}", checkin.grade, checkin.shipped, checkin.next).into(),
+            summary: format!("grade {}, shipped {}, next {}", checkin.grade, checkin.shipped, checkin.next).into(),
             kind: RemarkKind::Checkin,
         });
         reviews.chain(checkins).collect()
@@ -238,7 +238,7 @@ impl Ledger {
     }
 
     /// What a message tells of a task.
-    fn tells(&self, event: &Event, said: &Said) -> Vec<LineageEvent> {
+    fn tells(&self, event: &Event, said: &CoordMessage) -> Vec<LineageEvent> {
         let tell = |id: i64, kind: &str, claim: &Claim| LineageEvent {
             id,
             repository_id: Text::default(),
@@ -292,12 +292,12 @@ fn in_order(events: Vec<Event>) -> Vec<Event> {
 }
 
 /// Whether somebody is expected to do something.
-fn asks(said: &Said) -> bool {
+fn asks(said: &CoordMessage) -> bool {
     matches!(said.kind.as_str(), "request" | "blocker")
 }
 
 /// A request is over when it is answered; what was sent to somebody, when the cursor of the reader is past it.
-fn is_settled(said: &Said, answered: &HashSet<String>, consumers: &[Consumer]) -> bool {
+fn is_settled(said: &CoordMessage, answered: &HashSet<String>, consumers: &[Consumer]) -> bool {
     if said.kind == "request" {
         return answered.contains(&said.id);
     }
@@ -335,7 +335,7 @@ fn held(claim: &Claim, state: ClaimState, until_ms: Millis) -> Lock {
     }
 }
 
-fn message(id: i64, label: &Text, said: &Said, acknowledged: bool) -> Message {
+fn message(id: i64, label: &Text, said: &CoordMessage, acknowledged: bool) -> Message {
     let payload = json!({"subject": said.subject, "body": said.body, "refs": said.refs, "data": said.data, "room": said.room.raw()});
     let payload = payload.to_string();
     let head = crate::model::text::truncate_bytes(&payload, Payload::MAX);
@@ -361,7 +361,7 @@ fn message(id: i64, label: &Text, said: &Said, acknowledged: bool) -> Message {
     }
 }
 
-fn entry(event: &Event, said: Option<&Said>, receipt: bool) -> LogEntry {
+fn entry(event: &Event, said: Option<&CoordMessage>, receipt: bool) -> LogEntry {
     // The chain of receipts goes through rows that are not shown.
     let seal = if receipt { None } else { event.seal() };
     let payload = event.payload.to_string();

@@ -12,7 +12,7 @@ use super::lockdir::{
     ASIDE, Found, GUARD_SUFFIX, GUARD_TTL, MOST_BYTES, RECORD, Record, SUFFIX, State, TAKING, moved_aside_from,
 };
 use super::walk::Tree;
-use crate::data::source::{Known, Polling, Source};
+use crate::data::source::{PollContext, Polling, Source};
 use crate::model::observation::{Change, Observation, Presence, Probe};
 use crate::model::source::Fault;
 use crate::model::text::Text;
@@ -95,7 +95,7 @@ impl Locks {
 }
 
 impl Source for Locks {
-    fn poll<'a>(&'a mut self, _: &'a Known) -> Polling<'a> {
+    fn poll<'a>(&'a mut self, _: &'a PollContext) -> Polling<'a> {
         Box::pin(self.poll_now())
     }
 }

@@ -7,7 +7,7 @@ use super::its_clock;
 use super::ledger::Ledger;
 use super::places::LogPlace;
 use super::store::Store;
-use crate::data::source::{Known, Polling, Source};
+use crate::data::source::{PollContext, Polling, Source};
 use crate::model::observation::{Observation, Presence, Probe};
 use crate::model::source::Fault;
 use crate::model::time::Millis;
@@ -67,7 +67,7 @@ impl EventLog {
 }
 
 impl Source for EventLog {
-    fn poll<'a>(&'a mut self, _: &'a Known) -> Polling<'a> {
+    fn poll<'a>(&'a mut self, _: &'a PollContext) -> Polling<'a> {
         Box::pin(self.poll_now())
     }
 }

@@ -36,7 +36,7 @@ pub enum FleetKind {
 
 /// One message.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Said {
+pub struct CoordMessage {
     pub id: String,
     pub topic: String,
     pub event_id: i64,
@@ -57,7 +57,7 @@ pub struct Said {
     pub at_ms: Millis,
 }
 
-impl Said {
+impl CoordMessage {
     /// The message that an event carries, where it carries one, and says when.
     #[must_use]
     pub fn of(event: &Event) -> Option<Self> {
@@ -199,7 +199,7 @@ mod tests {
     #[case(json!({"root_session_id": "r"}), "r", "r")]
     #[case(json!(null), "unknown:m", "")]
     fn who_says_it(#[case] from: Value, #[case] id: &str, #[case] agent: &str) {
-        let said = Said::of(&event(json!({"schema": SCHEMA, "id": "m", "from": from}))).unwrap();
+        let said = CoordMessage::of(&event(json!({"schema": SCHEMA, "id": "m", "from": from}))).unwrap();
         assert_eq!((said.from.id.raw(), said.from.agent.raw()), (id, agent));
         assert_eq!(said.at_ms, 42);
     }
@@ -210,7 +210,7 @@ mod tests {
     #[case(json!(["a", {"agent": "b"}, 5, ["no"]]), &["a", "b"])]
     #[case(json!(7), &[])]
     fn whom_it_is_for(#[case] to: Value, #[case] expected: &[&str]) {
-        let mut found = Said::of(&event(json!({"schema": SCHEMA, "id": "m", "to": to}))).unwrap().to;
+        let mut found = CoordMessage::of(&event(json!({"schema": SCHEMA, "id": "m", "to": to}))).unwrap().to;
         found.sort();
         assert_eq!(found, expected);
     }
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn what_is_no_message_is_none() {
         for odd in [json!(null), json!({"id": "m"}), json!({"schema": "other", "id": "m"}), json!({"schema": SCHEMA})] {
-            assert_eq!(Said::of(&event(odd)), None);
+            assert_eq!(CoordMessage::of(&event(odd)), None);
         }
     }
 }

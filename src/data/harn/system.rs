@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::act::{LOCKS, LocksHand};
+use super::act::{LOCKS, LockDirExecutor};
 use super::hosts::Hosts;
 use super::locks::Locks;
 use super::log::EventLog;
 use super::places::{Project, host_leases};
 use super::{LEASES_CANNOT, LOG_CANNOT, NAME, OF_LOG, WHY_EMPTY};
-use crate::action::hand::Hand;
+use crate::action::executor::Executor;
 use crate::clock::wall_clock;
 use crate::config::keys::{Key, Kind};
 use crate::config::locate::HostEnv;
@@ -132,9 +132,10 @@ impl HarnPlaces {
             can: LOCKS,
             cannot: None,
         };
-        let hand = |access| Box::new(LocksHand::new(project.tree.clone(), wall_clock, access)) as Box<dyn Hand>;
-        let hand = to.access.map(hand);
-        to.add(&format!("{name} locks"), is, Box::new(Locks::new(project.tree.clone(), wall_clock)), hand);
+        let executor =
+            |access| Box::new(LockDirExecutor::new(project.tree.clone(), wall_clock, access)) as Box<dyn Executor>;
+        let executor = to.access.map(executor);
+        to.add(&format!("{name} locks"), is, Box::new(Locks::new(project.tree.clone(), wall_clock)), executor);
     }
 }
 

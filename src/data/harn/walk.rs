@@ -12,7 +12,7 @@ use ignore::overrides::OverrideBuilder;
 
 use super::lockdir::{ASIDE, Found, GUARD_SUFFIX, GUARD_TOKEN, RECORD, SPENT, STAGED, SUFFIX, moved_aside_from};
 use super::locks::read;
-use super::watch::Watches;
+use super::watch::DirWatcher;
 
 /// Directories that are walked at most; what is beyond is not seen, and the screen says so.
 pub const MOST_DIRECTORIES: usize = 100_000;
@@ -32,7 +32,7 @@ pub struct Tree {
     /// Directories that could not be read.
     pub unreadable: usize,
     /// Who tells where something came or went; nothing where every directory must be looked at.
-    watches: Option<Watches>,
+    watches: Option<DirWatcher>,
     /// Directories to look at once more: something may have come before they were watched.
     again: Vec<PathBuf>,
 }
@@ -47,7 +47,7 @@ impl Tree {
     /// The same, watched where the platform can.
     #[must_use]
     pub fn watched(root: PathBuf) -> Self {
-        let watches = Watches::begin(&root);
+        let watches = DirWatcher::begin(&root);
         Self { watches, ..Self::new(root) }
     }
 
@@ -78,7 +78,7 @@ impl Tree {
     /// Looks only where something came or went since: in each directory that changed, and below those that are new.
     pub fn look_again(&mut self) -> io::Result<()> {
         fs::metadata(&self.root)?;
-        let changed = match self.watches.as_mut().map(Watches::told) {
+        let changed = match self.watches.as_mut().map(DirWatcher::told) {
             Some(Some(told)) => {
                 if told.gone.contains(&self.root) {
                     return self.walk();
@@ -119,7 +119,7 @@ impl Tree {
 
     fn watch_anew(&mut self) {
         if self.watches.is_some() {
-            (self.watches, self.again) = (Watches::begin(&self.root), Vec::new());
+            (self.watches, self.again) = (DirWatcher::begin(&self.root), Vec::new());
         }
     }
 
@@ -129,7 +129,7 @@ impl Tree {
         moved.map(|(path, _)| path.clone()).collect()
     }
 
-    /// Watches what is there now. What happened in a directory between its walk and its watch is seen at the next look.
+    /// DirWatcher what is there now. What happened in a directory between its walk and its watch is seen at the next look.
     fn follow(&mut self) {
         let Some(watches) = &mut self.watches else { return };
         match watches.follow(self.directories.keys()) {

@@ -14,9 +14,9 @@ pub struct Told {
 }
 
 #[cfg(target_os = "linux")]
-pub use self::linux::Watches;
+pub use self::linux::DirWatcher;
 #[cfg(not(target_os = "linux"))]
-pub use self::nobody::Watches;
+pub use self::nobody::DirWatcher;
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -39,7 +39,7 @@ mod linux {
 
     /// The directories of a tree that are watched.
     #[derive(Debug)]
-    pub struct Watches {
+    pub struct DirWatcher {
         inotify: OwnedFd,
         paths: HashMap<i32, PathBuf>,
         numbers: BTreeMap<PathBuf, i32>,
@@ -52,8 +52,8 @@ mod linux {
         (bound / 4).min(MOST_WATCHES)
     }
 
-    impl Watches {
-        /// Watches nothing of the tree at `root` yet; nothing where nobody would tell.
+    impl DirWatcher {
+        /// DirWatcher nothing of the tree at `root` yet; nothing where nobody would tell.
         #[must_use]
         pub fn begin(root: &Path) -> Option<Self> {
             let kind = rustix::fs::statfs(root).ok()?.f_type;
@@ -64,7 +64,7 @@ mod linux {
             Some(Self { inotify, paths: HashMap::new(), numbers: BTreeMap::new(), most })
         }
 
-        /// Watches these directories and no others. Answers those that are watched from now on; nothing where they are
+        /// DirWatcher these directories and no others. Answers those that are watched from now on; nothing where they are
         /// too many, or the platform takes no more.
         pub fn follow<'a>(&mut self, directories: impl ExactSizeIterator<Item = &'a PathBuf>) -> Option<Vec<PathBuf>> {
             if directories.len() > self.most {
@@ -160,16 +160,16 @@ mod nobody {
 
     /// Nothing is ever watched.
     #[derive(Debug)]
-    pub enum Watches {}
+    pub enum DirWatcher {}
 
-    impl Watches {
+    impl DirWatcher {
         /// Nobody would tell.
         #[must_use]
         pub fn begin(_: &Path) -> Option<Self> {
             None
         }
 
-        /// Watches these directories and no others.
+        /// DirWatcher these directories and no others.
         pub fn follow<'a>(&mut self, _: impl ExactSizeIterator<Item = &'a PathBuf>) -> Option<Vec<PathBuf>> {
             match *self {}
         }

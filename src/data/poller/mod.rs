@@ -10,7 +10,7 @@ use futures::FutureExt;
 use tokio::sync::{mpsc, watch};
 
 use crate::data::poller::breaker::Breaker;
-use crate::data::source::{Known, Source};
+use crate::data::source::{PollContext, Source};
 use crate::model::observation::Observation;
 use crate::model::source::{Fault, FaultKind};
 use crate::model::time::{Millis, millis};
@@ -45,7 +45,7 @@ impl Pace {
 }
 
 /// One poll that takes no longer than it may.
-pub async fn attempt(source: &mut dyn Source, known: &Known, limit: Duration) -> Result<Observation, Fault> {
+pub async fn attempt(source: &mut dyn Source, known: &PollContext, limit: Duration) -> Result<Observation, Fault> {
     // A client library that panics on a malformed answer must not take the source down for good.
     let guarded = AssertUnwindSafe(source.poll(known)).catch_unwind();
     match tokio::time::timeout(limit, guarded).await {
@@ -78,7 +78,7 @@ pub struct Poller {
     /// A poll that takes longer has failed.
     pub timeout: Duration,
     pub pace: watch::Receiver<Pace>,
-    pub known: watch::Receiver<Known>,
+    pub known: watch::Receiver<PollContext>,
     pub reports: mpsc::Sender<Report>,
     /// The console's steady clock, in Unix milliseconds.
     pub clock: fn() -> Millis,

@@ -10,9 +10,10 @@ use super::queries::{self, Asks, Cursor, History, Limits, Part, Query};
 use super::row::MAX_ODDITIES;
 use super::schema::Schema;
 use super::tables::{Reading, locks, log, messages, nodes};
-use super::track::{self, Ask, Mail, Track};
 use super::witness::Witnesses;
-use crate::data::source::{Known, Polling, Source};
+use crate::data::source::{PollContext, Polling, Source};
+use crate::data::vox::trackers;
+use crate::data::vox::trackers::{Ask, InboxTracker, TableTracker};
 use crate::model::observation::{Change, ClockSample, Cost, Delta, LogStart, Observation};
 use crate::model::source::Fault;
 use crate::model::text::{Interner, Text};
@@ -47,10 +48,10 @@ pub struct VoxDb {
 /// Tables that may be large.
 #[derive(Default)]
 struct Tracks {
-    heartbeats: Track,
-    distributed: Track,
-    vcs: Track,
-    mail: [Mail; 2],
+    heartbeats: TableTracker,
+    distributed: TableTracker,
+    vcs: TableTracker,
+    mail: [InboxTracker; 2],
 }
 
 impl VoxDb {
@@ -202,7 +203,7 @@ impl VoxDb {
         seen.unseen = Some(unseen);
         seen.notes = Some(notes);
         if self.backend.is_local() && self.vanished.iter().any(|ids| !ids.is_empty()) {
-            self.settle(&schema, seen, spent, rows_read).await?;
+            self.read_acknowledged(&schema, seen, spent, rows_read).await?;
         }
         Ok(())
     }
@@ -246,7 +247,7 @@ impl VoxDb {
     }
 
     /// Looks up the ends of vanished messages at once, where that costs no round trip.
-    async fn settle(
+    async fn read_acknowledged(
         &mut self,
         schema: &Schema,
         seen: &mut Observation,
@@ -383,7 +384,7 @@ impl VoxDb {
 }
 
 impl Source for VoxDb {
-    fn poll<'a>(&'a mut self, _known: &'a Known) -> Polling<'a> {
+    fn poll<'a>(&'a mut self, _known: &'a PollContext) -> Polling<'a> {
         Box::pin(self.poll_now())
     }
 }
@@ -403,11 +404,11 @@ impl Reader<'_> {
     fn rows<T>(
         &mut self,
         reading: &Reading<T>,
-        track: &mut Track,
+        track: &mut TableTracker,
         ask: &Ask,
         rows: &Rows,
-        mut name: impl FnMut(&mut T) -> track::Name,
-    ) -> Result<Delta<T, track::Name>, Vec<T>> {
+        mut name: impl FnMut(&mut T) -> trackers::Name,
+    ) -> Result<Delta<T, trackers::Name>, Vec<T>> {
         let Ask::Rows(asked) = ask else {
             let mut facts: Vec<Option<T>> = rows.iter().map(|row| reading.read_one(row, &mut self.oddities)).collect();
             let named = facts.iter_mut().map(|fact| fact.as_mut().map(&mut name));
@@ -416,9 +417,9 @@ impl Reader<'_> {
         };
         let named = |row: &Vec<libsql::Value>| {
             let mut fact = reading.read_one(row, &mut self.oddities)?;
-            Some((track::rowid(row)?, name(&mut fact), fact))
+            Some((trackers::rowid(row)?, name(&mut fact), fact))
         };
-        let facts: Vec<(i64, track::Name, T)> = rows.iter().filter_map(named).collect();
+        let facts: Vec<(i64, trackers::Name, T)> = rows.iter().filter_map(named).collect();
         self.read.extend(facts.iter().map(|(_, name, _)| (reading.table, name.0.clone())));
         let delta = track.take_rows(asked, facts);
         self.read.extend(delta.gone.iter().map(|name| (reading.table, name.0.clone())));
@@ -440,7 +441,7 @@ impl Reader<'_> {
     }
 }
 
-fn lock_name(lock: &mut Lock, names: &mut Interner) -> track::Name {
+fn lock_name(lock: &mut Lock, names: &mut Interner) -> trackers::Name {
     for text in [&mut lock.repository_id, &mut lock.holder_node, &mut lock.holder_agent] {
         names.share(text);
     }

@@ -4,6 +4,7 @@ pub mod act;
 pub mod backend;
 pub mod connector;
 pub mod db;
+pub mod file_copy;
 pub mod hrana;
 pub mod http;
 pub mod pages;
@@ -12,10 +13,9 @@ pub mod queries;
 pub mod registry;
 pub mod row;
 pub mod schema;
-pub mod snapshot;
 pub mod system;
 pub mod tables;
-pub mod track;
+pub mod trackers;
 mod witness;
 
 /// What people call it.

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::act::database::DatabaseHand;
-use super::act::plane::PlaneHand;
+use super::act::database::DatabaseExecutor;
 use super::act::target::WriteTarget;
 use super::act::{self, holders};
 use super::backend::{Backend, local, remote, replica};
@@ -13,9 +12,8 @@ use super::http::client::Client;
 use super::http::{self, ControlPlane, INBOXES_A_POLL};
 use super::queries::Limits;
 use super::registry::RegistryFile;
-use super::snapshot::copy::Copier;
 use super::{NAME, hrana, schema};
-use crate::action::hand::Hand;
+use crate::action::executor::Executor;
 use crate::clock::{steady_clock, wall_clock};
 use crate::config::address::{self, Address};
 use crate::config::locate::HostEnv;
@@ -23,6 +21,8 @@ use crate::config::token::Token;
 use crate::config::{ConfigError, Layers};
 use crate::data::system::{Connections, Described, Places, once, real};
 use crate::data::tls::{self, Tls};
+use crate::data::vox::act::control_plane::ControlPlaneExecutor;
+use crate::data::vox::file_copy::copy::Copier;
 use crate::model::action::Abilities;
 use crate::model::source::Aspect;
 use crate::model::text::Text;
@@ -149,11 +149,11 @@ impl VoxPlaces {
             can: if cannot.is_some() { Abilities::default() } else { act::DATABASE },
             cannot,
         };
-        let hand = to.access.filter(|_| is.cannot.is_none()).map(|access| {
+        let executor = to.access.filter(|_| is.cannot.is_none()).map(|access| {
             let target = self.write_target(database);
-            Box::new(DatabaseHand::new(target, wall_clock, access)) as Box<dyn Hand>
+            Box::new(DatabaseExecutor::new(target, wall_clock, access)) as Box<dyn Executor>
         });
-        to.add(&name, is, Box::new(VoxDb::new(backend, self.limits, steady_clock)), hand);
+        to.add(&name, is, Box::new(VoxDb::new(backend, self.limits, steady_clock)), executor);
         Ok(())
     }
 
@@ -178,7 +178,8 @@ impl VoxPlaces {
             let (base, token) = (control.base.clone(), control.token.clone());
             Client::new(base, token, self.control_max_answer, self.timeout, steady_clock).with_tls(self.tls.clone())
         };
-        let hand = |access| Box::new(PlaneHand::new(client().for_writing(), access)) as Box<dyn Hand>;
+        let executor =
+            |access| Box::new(ControlPlaneExecutor::new(client().for_writing(), access)) as Box<dyn Executor>;
         let source = Box::new(ControlPlane::new(client()).asking(&self.control_agents));
         let is = Described {
             system: NAME,
@@ -190,8 +191,8 @@ impl VoxPlaces {
             can: act::CONTROL_PLANE,
             cannot: None,
         };
-        let hand = to.access.map(hand);
-        to.add(control.base.name(), is, source, hand);
+        let executor = to.access.map(executor);
+        to.add(control.base.name(), is, source, executor);
     }
 }
 

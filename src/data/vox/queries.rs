@@ -7,7 +7,7 @@ use strum::IntoEnumIterator;
 
 use super::schema::Schema;
 use super::tables::Reading;
-use super::track::Ask;
+use crate::data::vox::trackers::Ask;
 use crate::model::MessageTable;
 
 /// Bounds of a poll, in rows.

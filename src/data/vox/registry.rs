@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
 
 use super::http::wire;
-use super::snapshot::fingerprint::Stat;
-use crate::data::source::{Known, Polling, Source};
+use crate::data::source::{PollContext, Polling, Source};
+use crate::data::vox::file_copy::fingerprint::Stat;
 use crate::model::observation::{Change, Cost, Observation};
 use crate::model::source::Fault;
 
@@ -53,7 +53,7 @@ impl RegistryFile {
 }
 
 impl Source for RegistryFile {
-    fn poll<'a>(&'a mut self, _known: &'a Known) -> Polling<'a> {
+    fn poll<'a>(&'a mut self, _known: &'a PollContext) -> Polling<'a> {
         Box::pin(self.poll_now())
     }
 }

@@ -101,7 +101,7 @@ impl Alarms {
 
     /// A finding with its life.
     #[must_use]
-    pub fn dress(&self, finding: &Arc<Finding>) -> Arc<Finding> {
+    pub fn with_life(&self, finding: &Arc<Finding>) -> Arc<Finding> {
         match self.life(finding) {
             Some(life) => Arc::new(Finding { life: Some(life), ..(**finding).clone() }),
             None => finding.clone(),

@@ -76,7 +76,7 @@ pub fn same_logs(a: &Mesh, b: &Mesh) -> bool {
 }
 
 /// Judges all logs of all sources, newest first.
-pub(super) fn judge(mesh: &Mesh) -> Vec<LogView> {
+pub(super) fn evaluate(mesh: &Mesh) -> Vec<LogView> {
     let mut views = Vec::new();
     for source in &mesh.sources {
         for table in [LogTable::Agent, LogTable::Convergence, LogTable::Events] {

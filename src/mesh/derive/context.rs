@@ -12,7 +12,7 @@ use crate::model::time::Millis;
 
 /// What every judgement looks at.
 #[derive(Clone, Copy)]
-pub(super) struct Look<'a> {
+pub(super) struct EvalContext<'a> {
     pub mesh: &'a Mesh,
     pub tables: &'a [Tables],
     pub clocks: &'a HashMap<Text, NodeClock>,

@@ -11,11 +11,11 @@ use super::finding::Finding;
 use super::locks::LockView;
 use super::messages::{MessageView, Turn};
 use super::nodes::NodeView;
-use super::picture::Picture;
 use super::rules::Check;
 use super::rules::RULES;
 use super::tasks::TaskView;
 use super::thresholds::Thresholds;
+use crate::mesh::derive::snapshot::Snapshot;
 use crate::model::text::Text;
 use crate::model::time::Millis;
 
@@ -55,7 +55,7 @@ impl Ord for Ranked {
 
 /// The findings about single things, kept as those change.
 #[derive(Debug, Default)]
-pub(super) struct Book {
+pub(super) struct FindingIndex {
     ranked: BTreeSet<Ranked>,
     of_nodes: HashMap<u32, Vec<Arc<Finding>>, RandomState>,
     of_locks: HashMap<u32, Vec<Arc<Finding>>, RandomState>,
@@ -66,7 +66,7 @@ pub(super) struct Book {
     shown: Arc<[Arc<Finding>]>,
 }
 
-impl Book {
+impl FindingIndex {
     pub(super) fn nodes(&mut self, turns: &[Turn<NodeView>]) {
         let checks = RULES.iter().filter_map(|rule| match rule.check {
             Check::Node(check) => Some((rule.name, check)),
@@ -107,12 +107,12 @@ impl Book {
     }
 
     /// Asks the rules that look at the whole, and answers everything that was found. What is the same stays shared.
-    pub(super) fn all(&mut self, picture: &Picture, thresholds: &Thresholds) -> Arc<[Arc<Finding>]> {
+    pub(super) fn all(&mut self, snapshot: &Snapshot, thresholds: &Thresholds) -> Arc<[Arc<Finding>]> {
         let mut found = Vec::new();
         for rule in RULES {
             let from = found.len();
             if let Check::Mesh(check) = rule.check {
-                check(picture, thresholds, &mut found);
+                check(snapshot, thresholds, &mut found);
             }
             for finding in &mut found[from..] {
                 (finding.rule, finding.order) = (rule.name, order(rule.name));

@@ -6,26 +6,26 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::agenda::Agenda;
-use super::context::Look;
+use super::context::EvalContext;
 use super::graph::{self, Line, Numbers, WaitGraph};
-use super::homes::{At, Homes};
 use super::locks::{LockState, LockView, state};
 use super::messages::Turn;
 use super::nodes::Nodes;
 use super::queues::{Queues, Waiter};
 use super::staleness::Staleness;
 use crate::mesh::Touched;
-use crate::mesh::shelf::Shelf;
+use crate::mesh::derive::slot_map::{At, SlotMap};
+use crate::mesh::derive::timer_queue::TimerQueue;
+use crate::mesh::slab::SharedSlab;
 use crate::model::text::Text;
 use crate::model::time::Millis;
 
 /// Every lock known, judged.
 #[derive(Debug, Default)]
 pub(super) struct Locks {
-    pub(super) shelf: Shelf<LockView>,
-    homes: Homes,
-    agenda: Agenda,
+    pub(super) slab: SharedSlab<LockView>,
+    slots: SlotMap,
+    timers: TimerQueue,
     by_resource: HashMap<Arc<str>, Vec<At>, RandomState>,
     /// What each row is filed under.
     filed: HashMap<At, Filed, RandomState>,
@@ -68,7 +68,7 @@ impl Locks {
     /// Judges what was touched and what is due. Answers which judgements changed.
     pub(super) fn step(
         &mut self,
-        look: &Look<'_>,
+        look: &EvalContext<'_>,
         nodes: &Nodes,
         queues: &Queues,
         why: &Reasons<'_>,
@@ -88,21 +88,21 @@ impl Locks {
         }
         for holder in why.holders {
             let places = self.by_holder.get(holder).into_iter().flatten();
-            dirty.extend(places.filter_map(|place| Some((self.homes.row(*place)?, true))));
+            dirty.extend(places.filter_map(|place| Some((self.slots.row(*place)?, true))));
         }
         for resource in resources {
             dirty.extend(self.by_resource.get(&resource).into_iter().flatten().map(|at| (*at, true)));
         }
-        let due = self.agenda.due(look.now_ms);
-        dirty.extend(due.iter().filter_map(|place| Some((self.homes.row(*place)?, false))));
+        let due = self.timers.due(look.now_ms);
+        dirty.extend(due.iter().filter_map(|place| Some((self.slots.row(*place)?, false))));
         // Of several reasons the strongest one counts.
         dirty.sort_unstable_by_key(|(at, around)| (*at, !around));
         dirty.dedup_by_key(|(at, _)| *at);
-        dirty.into_iter().filter_map(|(at, around)| self.judge(look, nodes, queues, at, around)).collect()
+        dirty.into_iter().filter_map(|(at, around)| self.evaluate(look, nodes, queues, at, around)).collect()
     }
 
     /// Files a row under its resource. Another lock of a name that somebody waits for may change all their queues.
-    fn file(&mut self, look: &Look<'_>, queues: &Queues, at: At, resources: &mut Vec<Arc<str>>) {
+    fn file(&mut self, look: &EvalContext<'_>, queues: &Queues, at: At, resources: &mut Vec<Arc<str>>) {
         let row = look.tables[at.0].locks[at.1].at(at.2);
         let now = row.map(|lock| (queues.canonical(lock.lock_key.raw()), &lock.repository_id));
         let before = self.filed.get(&at).map(|filed| (&*filed.resource, &filed.repository_id));
@@ -146,21 +146,21 @@ impl Locks {
     }
 
     /// `around` says that more than the row itself may be another: its holder's node, or who waits.
-    fn judge(
+    fn evaluate(
         &mut self,
-        look: &Look<'_>,
+        look: &EvalContext<'_>,
         nodes: &Nodes,
         queues: &Queues,
         at: At,
         around: bool,
     ) -> Option<Turn<LockView>> {
         let (source, view) = (&look.mesh.sources[at.0], &look.sources[at.0]);
-        let home = self.homes.of(at);
-        let before = home.and_then(|home| self.shelf.get(home as usize).cloned());
+        let home = self.slots.of(at);
+        let before = home.and_then(|home| self.slab.get(home as usize).cloned());
         let Some(lock) = look.tables[at.0].locks[at.1].at(at.2) else {
             let home = home?;
-            self.homes.leave(at);
-            self.shelf.put(home as usize, None);
+            self.slots.leave(at);
+            self.slab.put(home as usize, None);
             self.index(home, before.as_deref(), None);
             return Some((home, before, None));
         };
@@ -192,7 +192,7 @@ impl Locks {
                 if waiters.is_empty() { self.nobody.clone() } else { waiters.into() }
             }
         };
-        let judged = LockView {
+        let evaluated = LockView {
             state: lock
                 .condition
                 .and_then(LockState::of)
@@ -210,23 +210,23 @@ impl Locks {
             expires_ms,
             as_of_ms: view.as_of_ms,
         };
-        let home = home.unwrap_or_else(|| self.homes.enter(at));
+        let home = home.unwrap_or_else(|| self.slots.enter(at));
         if view.as_of_ms.is_none() {
             let ttl = acquired_ms.zip(expires_ms).map_or(0, |(from, to)| (to - from).max(0));
             let ends = expires_ms.into_iter().flat_map(|at| [at - margin.max(ttl / 5), at]);
-            let starving = judged.waiters.iter().filter_map(|w| w.since_ms);
+            let starving = evaluated.waiters.iter().filter_map(|w| w.since_ms);
             let starving = starving.map(|since| since + look.thresholds.starved_ms + 1);
-            self.agenda.note(home, look.now_ms, ends.chain(starving));
+            self.timers.note(home, look.now_ms, ends.chain(starving));
         }
         // Time may starve a waiter without changing what is judged here: the rules look again all the same.
-        let starves = judged.starves_between(before.as_deref(), look);
-        if !starves && before.as_ref().is_some_and(|before| before.same(&judged)) {
+        let starves = evaluated.starves_between(before.as_deref(), look);
+        if !starves && before.as_ref().is_some_and(|before| before.same(&evaluated)) {
             return None;
         }
-        let judged = Arc::new(judged);
-        self.shelf.put(home as usize, Some(judged.clone()));
-        self.index(home, before.as_deref(), Some(&judged));
-        Some((home, before, Some(judged)))
+        let evaluated = Arc::new(evaluated);
+        self.slab.put(home as usize, Some(evaluated.clone()));
+        self.index(home, before.as_deref(), Some(&evaluated));
+        Some((home, before, Some(evaluated)))
     }
 
     fn index(&mut self, home: u32, before: Option<&LockView>, now: Option<&LockView>) {
@@ -298,14 +298,14 @@ impl Locks {
 
     /// Locks at these places.
     pub(super) fn at(&self, places: impl IntoIterator<Item = u32>) -> Vec<Arc<LockView>> {
-        places.into_iter().filter_map(|place| self.shelf.get(place as usize).cloned()).collect()
+        places.into_iter().filter_map(|place| self.slab.get(place as usize).cloned()).collect()
     }
 
     /// The locks of each resource that has several, by name.
     pub(super) fn of_one_name(&self) -> Vec<(Arc<str>, Vec<Arc<LockView>>)> {
         let mut names: Vec<&Arc<str>> = self.several.iter().collect();
         names.sort();
-        let places = |name| self.by_resource.get(name).into_iter().flatten().filter_map(|at| self.homes.of(*at));
+        let places = |name| self.by_resource.get(name).into_iter().flatten().filter_map(|at| self.slots.of(*at));
         names.into_iter().map(|name| (name.clone(), self.at(places(name)))).collect()
     }
 }

@@ -39,7 +39,7 @@ pub struct LeaderView {
 }
 
 /// Judges every lease. Where a control plane lists a lease, its database's row for it is not repeated.
-pub(super) fn judge(mesh: &Mesh, sources: &[SourceView], now_ms: Millis, nodes: &Nodes) -> Vec<LeaseView> {
+pub(super) fn evaluate(mesh: &Mesh, sources: &[SourceView], now_ms: Millis, nodes: &Nodes) -> Vec<LeaseView> {
     let all = || mesh.sources.iter().flat_map(|s| s.facts.leases.iter());
     let listed: HashSet<_> = all().filter(|l| l.authoritative).map(|l| (&l.lease_id, &l.scope_key)).collect();
     let mut views = Vec::new();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use strum::{Display, EnumIter, IntoStaticStr};
 
-use super::context::Look;
+use super::context::EvalContext;
 use super::queues::Waiter;
 use super::staleness::Staleness;
 use crate::mesh::fences::Fences;
@@ -103,7 +103,7 @@ impl LockView {
     }
 
     /// Whether as many starve now as did at the last look.
-    pub(super) fn starves_between(&self, before: Option<&Self>, look: &Look<'_>) -> bool {
+    pub(super) fn starves_between(&self, before: Option<&Self>, look: &EvalContext<'_>) -> bool {
         let starved_ms = look.thresholds.starved_ms;
         let then = look.before_ms.unwrap_or(look.now_ms);
         let n = |view: &Self, at| view.starving(starved_ms, at).count();
@@ -186,8 +186,8 @@ mod tests {
     proptest! {
         #[test]
         fn an_expired_lock_is_never_called_held(acquired in 0i64..1_000_000, ttl in 0i64..1_000_000, now in 0i64..3_000_000) {
-            let judged = state(Some(acquired), Some(acquired + ttl), now, Staleness::Healthy, 5_000);
-            prop_assert_eq!(judged == LockState::Expired, now >= acquired + ttl);
+            let evaluated = state(Some(acquired), Some(acquired + ttl), now, Staleness::Healthy, 5_000);
+            prop_assert_eq!(evaluated == LockState::Expired, now >= acquired + ttl);
         }
     }
 }

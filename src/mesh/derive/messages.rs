@@ -6,12 +6,12 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use strum::{Display, EnumIter, IntoStaticStr};
 
-use super::agenda::Agenda;
-use super::context::Look;
-use super::homes::Homes;
+use super::context::EvalContext;
 use super::thresholds::Thresholds;
 use crate::mesh::Touched;
-use crate::mesh::shelf::Shelf;
+use crate::mesh::derive::slot_map::SlotMap;
+use crate::mesh::derive::timer_queue::TimerQueue;
+use crate::mesh::slab::SharedSlab;
 use crate::model::text::Text;
 use crate::model::time::Millis;
 use crate::model::{Message, MessageTable};
@@ -103,9 +103,9 @@ pub(super) type Turn<V> = (u32, Option<Arc<V>>, Option<Arc<V>>);
 /// Every message known, judged, and kept so. One that is seen through a control plane and in its database is one.
 #[derive(Debug, Default)]
 pub(super) struct Messages {
-    pub(super) shelf: Shelf<MessageView>,
-    homes: Homes,
-    agenda: Agenda,
+    pub(super) slab: SharedSlab<MessageView>,
+    slots: SlotMap,
+    timers: TimerQueue,
     /// How many rows of databases a control plane's message may be the twin of.
     in_databases: HashMap<Twin, usize, RandomState>,
     /// Messages of control planes, by what they would be twins of.
@@ -121,7 +121,7 @@ fn twin(m: &Message) -> Twin {
 
 impl Messages {
     /// Judges what was touched and what is due. Answers which judgements changed.
-    pub(super) fn step(&mut self, look: &Look<'_>, touched: &Touched) -> Vec<Turn<MessageView>> {
+    pub(super) fn step(&mut self, look: &EvalContext<'_>, touched: &Touched) -> Vec<Turn<MessageView>> {
         let mut dirty: Vec<(usize, u32)> = Vec::new();
         for (source, tables) in touched.sources.iter().enumerate() {
             dirty.extend(tables.messages.iter().map(|place| (source, *place)));
@@ -130,18 +130,18 @@ impl Messages {
         for at in &dirty {
             self.pair(look, *at, &mut woken);
         }
-        let due = self.agenda.due(look.now_ms);
-        dirty.extend(due.iter().filter_map(|place| self.homes.row(*place)).map(|(source, _, place)| (source, place)));
+        let due = self.timers.due(look.now_ms);
+        dirty.extend(due.iter().filter_map(|place| self.slots.row(*place)).map(|(source, _, place)| (source, place)));
         dirty.extend(woken);
         dirty.sort_unstable();
         dirty.dedup();
-        dirty.into_iter().filter_map(|at| self.judge(look, at)).collect()
+        dirty.into_iter().filter_map(|at| self.evaluate(look, at)).collect()
     }
 
     /// Keeps count of rows that stand for a control plane's message; those whose twin came or went are woken.
-    fn pair(&mut self, look: &Look<'_>, at: (usize, u32), woken: &mut Vec<(usize, u32)>) {
-        let home = self.homes.of((at.0, 0, at.1));
-        let before = home.and_then(|home| self.shelf.get(home as usize)).map(|view| &view.message);
+    fn pair(&mut self, look: &EvalContext<'_>, at: (usize, u32), woken: &mut Vec<(usize, u32)>) {
+        let home = self.slots.of((at.0, 0, at.1));
+        let before = home.and_then(|home| self.slab.get(home as usize)).map(|view| &view.message);
         let now = look.tables[at.0].messages.at(at.1);
         let before = before.filter(|m| m.table == MessageTable::Mesh).map(|m| twin(m));
         let after = now.filter(|m| m.table == MessageTable::Mesh).map(|m| twin(m));
@@ -171,22 +171,22 @@ impl Messages {
         }
     }
 
-    fn judge(&mut self, look: &Look<'_>, at: (usize, u32)) -> Option<Turn<MessageView>> {
+    fn evaluate(&mut self, look: &EvalContext<'_>, at: (usize, u32)) -> Option<Turn<MessageView>> {
         let (source, view) = (&look.mesh.sources[at.0], &look.sources[at.0]);
         let row = look.tables[at.0].messages.at(at.1);
         let row = row.filter(|m| m.table != MessageTable::Inbox || !self.in_databases.contains_key(&twin(m)));
-        let home = self.homes.of((at.0, 0, at.1));
-        let before = home.and_then(|home| self.shelf.get(home as usize).cloned());
+        let home = self.slots.of((at.0, 0, at.1));
+        let before = home.and_then(|home| self.slab.get(home as usize).cloned());
         let Some(message) = row else {
             let home = home?;
-            self.homes.leave((at.0, 0, at.1));
-            self.shelf.put(home as usize, None);
+            self.slots.leave((at.0, 0, at.1));
+            self.slab.put(home as usize, None);
             return Some((home, before, None));
         };
         let created_ms = message.created_at_ms.map(|ms| source.to_console(ms));
         let claim_until_ms = message.claim_until_ms.map(|ms| source.to_console(ms));
         let now_ms = view.at(look.now_ms);
-        let judged = MessageView {
+        let evaluated = MessageView {
             state: state(message, created_ms, claim_until_ms, now_ms, look.thresholds),
             message: message.clone(),
             source: source.identity.name.clone(),
@@ -194,17 +194,17 @@ impl Messages {
             claim_until_ms,
             as_of_ms: view.as_of_ms,
         };
-        let home = home.unwrap_or_else(|| self.homes.enter((at.0, 0, at.1)));
+        let home = home.unwrap_or_else(|| self.slots.enter((at.0, 0, at.1)));
         if view.as_of_ms.is_none() && !message.acknowledged {
             let stuck = created_ms.map(|at| at + look.thresholds.stuck_ms + 1);
-            self.agenda.note(home, look.now_ms, stuck.into_iter().chain(claim_until_ms.map(|until| until + 1)));
+            self.timers.note(home, look.now_ms, stuck.into_iter().chain(claim_until_ms.map(|until| until + 1)));
         }
-        if before.as_ref().is_some_and(|before| before.same(&judged)) {
+        if before.as_ref().is_some_and(|before| before.same(&evaluated)) {
             return None;
         }
-        let judged = Arc::new(judged);
-        self.shelf.put(home as usize, Some(judged.clone()));
-        Some((home, before, Some(judged)))
+        let evaluated = Arc::new(evaluated);
+        self.slab.put(home as usize, Some(evaluated.clone()));
+        Some((home, before, Some(evaluated)))
     }
 }
 
@@ -262,8 +262,8 @@ mod tests {
     proptest! {
         #[test]
         fn an_acknowledged_message_is_never_a_worry(attempts in prop::option::of(any::<i64>()), claim in prop::option::of(any::<i64>()), now in 0i64..i64::MAX / 2) {
-            let judged = state(&message(true, attempts), Some(0), claim, now, &Thresholds::default());
-            prop_assert_eq!(judged, MessageState::Acknowledged);
+            let evaluated = state(&message(true, attempts), Some(0), claim, now, &Thresholds::default());
+            prop_assert_eq!(evaluated, MessageState::Acknowledged);
         }
     }
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::agenda::Agenda;
-use super::context::Look;
+use super::context::EvalContext;
 use super::messages::Turn;
 use super::sources::SourceView;
 use super::staleness::{Staleness, by_patience, misses, turns, window};
 use crate::mesh::Touched;
 use crate::mesh::clocks::SKEW;
-use crate::mesh::shelf::Shelf;
+use crate::mesh::derive::timer_queue::TimerQueue;
+use crate::mesh::slab::SharedSlab;
 use crate::model::text::Text;
 use crate::model::time::Millis;
 use crate::model::{Patience, RegistryNode};
@@ -103,7 +103,7 @@ impl NodeView {
 /// Every node known, judged, and kept so.
 #[derive(Debug, Default)]
 pub(super) struct Nodes {
-    pub(super) shelf: Shelf<NodeView>,
+    pub(super) slab: SharedSlab<NodeView>,
     /// Places of nodes by key, and of the nodes that an agent was seen on.
     pub(super) by_key: Arc<HashMap<Text, u32, RandomState>>,
     /// Keys of the nodes of each name.
@@ -116,7 +116,7 @@ pub(super) struct Nodes {
     node_of: HashMap<(usize, u32), Text, RandomState>,
     /// Registries as they were at the last look, by source, and the place of each node in them.
     registries: Vec<Registry>,
-    agenda: Agenda,
+    timers: TimerQueue,
 }
 
 /// A registry, and the place of each node in it.
@@ -133,7 +133,7 @@ pub(super) struct Places {
 }
 
 impl Places {
-    pub(super) fn of(look: &Look<'_>) -> Self {
+    pub(super) fn of(look: &EvalContext<'_>) -> Self {
         let sources = &look.mesh.sources;
         let all = |what: &str| sources.iter().map(|s| format!("{what} {}", s.identity.name).into()).collect();
         // The silence of a source that is down says nothing.
@@ -152,7 +152,7 @@ impl Places {
 
 impl Nodes {
     /// Judges what was touched and what is due. Answers which judgements changed; what nodes hold is left as it was.
-    pub(super) fn step(&mut self, look: &Look<'_>, touched: &Touched, places: &Places) -> Vec<Turn<NodeView>> {
+    pub(super) fn step(&mut self, look: &EvalContext<'_>, touched: &Touched, places: &Places) -> Vec<Turn<NodeView>> {
         let mut dirty: BTreeSet<Text> = touched.clocks.iter().cloned().collect();
         for (source, tables) in touched.sources.iter().enumerate() {
             for &place in &tables.heartbeats {
@@ -160,13 +160,13 @@ impl Nodes {
             }
         }
         self.compare_registries(look, &mut dirty);
-        for place in self.agenda.due(look.now_ms) {
-            dirty.extend(self.shelf.get(place as usize).map(|node| node.node_id.clone()));
+        for place in self.timers.due(look.now_ms) {
+            dirty.extend(self.slab.get(place as usize).map(|node| node.node_id.clone()));
         }
         dirty.into_iter().flat_map(|name| self.judge_named(look, places, &name)).collect()
     }
 
-    fn move_beat(&mut self, look: &Look<'_>, at: (usize, u32), dirty: &mut BTreeSet<Text>) {
+    fn move_beat(&mut self, look: &EvalContext<'_>, at: (usize, u32), dirty: &mut BTreeSet<Text>) {
         let now = look.tables[at.0].heartbeats.at(at.1).map(|beat| &beat.node_id);
         let before = self.node_of.get(&at);
         if before != now {
@@ -191,7 +191,7 @@ impl Nodes {
         dirty.extend(now.cloned());
     }
 
-    fn compare_registries(&mut self, look: &Look<'_>, dirty: &mut BTreeSet<Text>) {
+    fn compare_registries(&mut self, look: &EvalContext<'_>, dirty: &mut BTreeSet<Text>) {
         self.registries.resize_with(look.mesh.sources.len(), Default::default);
         for (known, source) in self.registries.iter_mut().zip(&look.mesh.sources) {
             let now = &source.facts.registry;
@@ -211,7 +211,7 @@ impl Nodes {
     }
 
     /// Judges every node of a name: one, or one in each repository that it sends heartbeats in.
-    fn judge_named(&mut self, look: &Look<'_>, places: &Places, name: &Text) -> Vec<Turn<NodeView>> {
+    fn judge_named(&mut self, look: &EvalContext<'_>, places: &Places, name: &Text) -> Vec<Turn<NodeView>> {
         let rows = self.beats.get(name).map_or(&[][..], Vec::as_slice);
         let rows = rows.iter().filter_map(|(source, place)| look.tables[*source].heartbeats.at(*place));
         let repositories: BTreeSet<&Text> = rows.map(|beat| &beat.repository_id).collect();
@@ -222,11 +222,11 @@ impl Nodes {
         let before = self.keys_of.get(name).cloned().unwrap_or_default();
         let keys: Vec<Text> = now.iter().map(|(key, _)| key.clone()).collect();
         let gone = before.iter().filter(|key| !keys.contains(key));
-        let mut turns: Vec<Turn<NodeView>> = gone.filter_map(|key| self.judge(look, key, None)).collect();
+        let mut turns: Vec<Turn<NodeView>> = gone.filter_map(|key| self.evaluate(look, key, None)).collect();
         for (key, repository) in &now {
             let draft =
                 self.draft(look, places, name, repository.as_ref()).map(|view| NodeView { key: key.clone(), ..view });
-            turns.extend(self.judge(look, key, draft));
+            turns.extend(self.evaluate(look, key, draft));
         }
         let there: Vec<Text> = keys.into_iter().filter(|key| self.by_key.contains_key(key)).collect();
         if there != before {
@@ -241,15 +241,15 @@ impl Nodes {
         turns
     }
 
-    fn judge(&mut self, look: &Look<'_>, name: &Text, judged: Option<NodeView>) -> Option<Turn<NodeView>> {
+    fn evaluate(&mut self, look: &EvalContext<'_>, name: &Text, evaluated: Option<NodeView>) -> Option<Turn<NodeView>> {
         let home = self.by_key.get(name).copied();
-        let before = home.and_then(|home| self.shelf.get(home as usize).cloned());
-        let Some(mut judged) = judged else {
+        let before = home.and_then(|home| self.slab.get(home as usize).cloned());
+        let Some(mut evaluated) = evaluated else {
             let (home, before) = (home?, before?);
             Arc::make_mut(&mut self.by_key).remove(name);
             self.move_agents(home, &before.agents, &[]);
             self.free.push(home);
-            self.shelf.put(home as usize, None);
+            self.slab.put(home as usize, None);
             return Some((home, Some(before), None));
         };
         let home = home.unwrap_or_else(|| {
@@ -260,23 +260,23 @@ impl Nodes {
             Arc::make_mut(&mut self.by_key).insert(name.clone(), home);
             home
         });
-        if let (Some(seen), Some(misses), None) = (judged.seen_ms, judged.misses, judged.as_of_ms) {
-            let window = judged.patience.map_or(look.thresholds.stale_ms.max(1), window);
+        if let (Some(seen), Some(misses), None) = (evaluated.seen_ms, evaluated.misses, evaluated.as_of_ms) {
+            let window = evaluated.patience.map_or(look.thresholds.stale_ms.max(1), window);
             let next = seen.saturating_add((misses + 1).saturating_mul(window));
-            let turns = judged.patience.into_iter().flat_map(turns).map(|age| seen.saturating_add(age));
-            self.agenda.note(home, look.now_ms, turns.chain([next]));
+            let turns = evaluated.patience.into_iter().flat_map(turns).map(|age| seen.saturating_add(age));
+            self.timers.note(home, look.now_ms, turns.chain([next]));
         }
         if let Some(before) = &before {
-            judged.holds = before.holds;
-            if **before == judged {
+            evaluated.holds = before.holds;
+            if **before == evaluated {
                 return None;
             }
         }
         let known = before.as_ref().map_or(&[][..], |before| &before.agents);
-        self.move_agents(home, known, &judged.agents);
-        let judged = Arc::new(judged);
-        self.shelf.put(home as usize, Some(judged.clone()));
-        Some((home, before, Some(judged)))
+        self.move_agents(home, known, &evaluated.agents);
+        let evaluated = Arc::new(evaluated);
+        self.slab.put(home as usize, Some(evaluated.clone()));
+        Some((home, before, Some(evaluated)))
     }
 
     fn move_agents(&mut self, home: u32, before: &[Text], now: &[Text]) {
@@ -285,9 +285,9 @@ impl Nodes {
         }
         let by_agent = Arc::make_mut(&mut self.by_agent);
         for agent in before.iter().filter(|agent| !now.contains(agent)) {
-            if let Some(homes) = by_agent.get_mut(agent) {
-                homes.retain(|at| *at != home);
-                if homes.is_empty() {
+            if let Some(slots) = by_agent.get_mut(agent) {
+                slots.retain(|at| *at != home);
+                if slots.is_empty() {
                     by_agent.remove(agent);
                 }
             }
@@ -298,14 +298,14 @@ impl Nodes {
     }
 
     /// Joins all that is known of a node, in one repository where it is one of several; nothing where nothing is.
-    fn draft(&self, look: &Look<'_>, places: &Places, name: &Text, only: Option<&Text>) -> Option<NodeView> {
+    fn draft(&self, look: &EvalContext<'_>, places: &Places, name: &Text, only: Option<&Text>) -> Option<NodeView> {
         let mut view = unheard(name);
         let rows = self.beats.get(name).map_or(&[][..], Vec::as_slice);
         let (mut beats, mut registered) = (false, false);
         let mut systems: Vec<&'static str> = Vec::new();
         let skew = look.clocks.get(name).and_then(|clock| clock.skew_ms());
         for (index, source) in look.mesh.sources.iter().enumerate() {
-            let judged = &look.sources[index];
+            let evaluated = &look.sources[index];
             let here = rows.iter().filter(|row| row.0 == index);
             let beats_here = here.filter_map(|row| Some((row.1, look.tables[index].heartbeats.at(row.1)?)));
             for (place, beat) in beats_here.filter(|(_, beat)| only.is_none_or(|only| beat.repository_id == *only)) {
@@ -322,7 +322,7 @@ impl Nodes {
                 let seen = noted.map_or(said, |noted| said.min(noted.at_ms));
                 let ahead = said.saturating_sub(seen);
                 let seen = seen + source.slept_ms(seen);
-                if signal(&mut view, &places.beats[index], seen, last_seen, judged, look.now_ms) {
+                if signal(&mut view, &places.beats[index], seen, last_seen, evaluated, look.now_ms) {
                     let sure = noted.is_some_and(|noted| noted.moved);
                     view.ahead_ms = Some(ahead).filter(|ahead| *ahead > SKEW && !sure);
                     view.agent_id = beat.agent_id.clone();
@@ -343,7 +343,7 @@ impl Nodes {
             let from = &places.registries[index];
             let seen = source.to_console(last_seen);
             let seen = seen + source.slept_ms(seen);
-            if signal(&mut view, from, seen, last_seen, judged, look.now_ms) {
+            if signal(&mut view, from, seen, last_seen, evaluated, look.now_ms) {
                 (view.patience, view.ahead_ms) = (None, None);
             }
         }
@@ -376,7 +376,7 @@ impl Nodes {
 
     /// How alive a node is: the one of a repository where there are several of its name, else the one that is most alive.
     pub(super) fn staleness(&self, name: &Text, repository_id: Option<&Text>) -> Staleness {
-        let at = |key: &Text| self.by_key.get(key).and_then(|place| self.shelf.get(*place as usize));
+        let at = |key: &Text| self.by_key.get(key).and_then(|place| self.slab.get(*place as usize));
         let keys = self.keys_of.get(name).map_or(&[][..], Vec::as_slice);
         let there = repository_id.filter(|_| keys.len() > 1).and_then(|repository| at(&key_in(name, repository)));
         there
@@ -392,18 +392,18 @@ impl Nodes {
 
     /// The node an agent was last seen on: of several, the one that is more alive.
     pub(super) fn home(&self, agent: &Text) -> Option<&NodeView> {
-        let nodes = self.by_agent.get(agent)?.iter().filter_map(|place| self.shelf.get(*place as usize));
+        let nodes = self.by_agent.get(agent)?.iter().filter_map(|place| self.slab.get(*place as usize));
         nodes.map(|node| &**node).min_by_key(|node| (node.staleness, &node.node_id))
     }
 
     /// Notes what a node has in hand.
     pub(super) fn hold(&mut self, place: u32, holds: Holdings) -> Option<Turn<NodeView>> {
-        let before = self.shelf.get(place as usize)?.clone();
+        let before = self.slab.get(place as usize)?.clone();
         if before.holds == holds {
             return None;
         }
         let now = Arc::new(NodeView { holds, ..(*before).clone() });
-        self.shelf.put(place as usize, Some(now.clone()));
+        self.slab.put(place as usize, Some(now.clone()));
         Some((place, Some(before), Some(now)))
     }
 }

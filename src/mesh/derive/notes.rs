@@ -8,12 +8,12 @@ use foldhash::fast::RandomState;
 use serde_json::Value;
 
 use super::chain::LogView;
-use super::context::Look;
+use super::context::EvalContext;
 use super::leases::LeaseView;
 use super::messages::{MessageState, MessageView, Turn};
 use super::nodes::{NodeView, Nodes};
 use super::tasks::{Carrier, Grant, Note, Says, TaskState, TaskView, assemble};
-use crate::mesh::shelf::Shelf;
+use crate::mesh::slab::SharedSlab;
 use crate::model::text::Text;
 use crate::model::time::Millis;
 use crate::model::{LineageEvent, LogTable, MessageTable};
@@ -46,8 +46,8 @@ enum Given {
 /// Every task known.
 #[derive(Debug, Default)]
 pub(super) struct Tasks {
-    pub(super) shelf: Shelf<TaskView>,
-    homes: HashMap<Key, u32, RandomState>,
+    pub(super) slab: SharedSlab<TaskView>,
+    slots: HashMap<Key, u32, RandomState>,
     next: u32,
     free: Vec<u32>,
     notes: HashMap<Key, BTreeMap<Origin, Note>, RandomState>,
@@ -61,7 +61,7 @@ pub(super) struct Tasks {
     /// Tasks by number alone, without those that only a lease names.
     by_number: HashMap<Text, BTreeSet<Key>, RandomState>,
     /// What logs and lineage said, and what leases do.
-    from_logs: Known,
+    from_logs: LineageKeys,
     /// Tells two rows of one id apart: a log that begins again counts from one.
     prints: RandomState,
     from_lineage: Vec<Lineage>,
@@ -73,10 +73,10 @@ pub(super) struct Tasks {
 }
 
 /// A source's lineage, and the task that each event is about.
-type Lineage = (Arc<VecDeque<LineageEvent>>, Known);
+type Lineage = (Arc<VecDeque<LineageEvent>>, LineageKeys);
 
 /// The task that each row is about, and the row's fingerprint.
-type Known = HashMap<Origin, (Key, u64), RandomState>;
+type LineageKeys = HashMap<Origin, (Key, u64), RandomState>;
 
 /// What tasks are assembled from, as it changed.
 pub(super) struct Changes<'a> {
@@ -89,7 +89,7 @@ pub(super) struct Changes<'a> {
 
 impl Tasks {
     /// Takes what changed. Answers which tasks are judged otherwise.
-    pub(super) fn step(&mut self, look: &Look<'_>, nodes: &Nodes, changes: &Changes<'_>) -> Vec<Turn<TaskView>> {
+    pub(super) fn step(&mut self, look: &EvalContext<'_>, nodes: &Nodes, changes: &Changes<'_>) -> Vec<Turn<TaskView>> {
         // A message may have moved to another place: what it said there is taken back before it is said anew.
         for (place, before, _) in changes.messages {
             if before.is_some() {
@@ -112,13 +112,13 @@ impl Tasks {
                 self.dirty.extend(self.by_agent.get(agent).into_iter().flatten().cloned());
             }
         }
-        std::mem::take(&mut self.dirty).into_iter().filter_map(|key| self.judge(nodes, key)).collect()
+        std::mem::take(&mut self.dirty).into_iter().filter_map(|key| self.evaluate(nodes, key)).collect()
     }
 
-    fn judge(&mut self, nodes: &Nodes, key: Key) -> Option<Turn<TaskView>> {
-        let home = self.homes.get(&key).copied();
-        let before = home.and_then(|home| self.shelf.get(home as usize).cloned());
-        let judged = self.notes.get(&key).map(|notes| {
+    fn evaluate(&mut self, nodes: &Nodes, key: Key) -> Option<Turn<TaskView>> {
+        let home = self.slots.get(&key).copied();
+        let before = home.and_then(|home| self.slab.get(home as usize).cloned());
+        let evaluated = self.notes.get(&key).map(|notes| {
             let middle = Origin::Answer(i64::MIN, 0, MessageTable::A2a);
             let (carriers, others) = (notes.range(..middle), notes.range(middle..));
             let answers = self.known_by.get(&key).into_iter().flatten().filter(|idem| self.resolve(idem) == Some(&key));
@@ -126,15 +126,15 @@ impl Tasks {
             let all = carriers.chain(answers).chain(others).map(|(_, note)| note);
             assemble(key.0.clone(), key.1.clone(), all, nodes)
         });
-        let Some(judged) = judged else {
+        let Some(evaluated) = evaluated else {
             let home = home?;
-            self.homes.remove(&key);
+            self.slots.remove(&key);
             self.free.push(home);
-            self.shelf.put(home as usize, None);
+            self.slab.put(home as usize, None);
             self.depend(&key, before.as_deref(), None);
             return Some((home, before, None));
         };
-        if before.as_ref().is_some_and(|before| **before == judged) {
+        if before.as_ref().is_some_and(|before| **before == evaluated) {
             return None;
         }
         let home = home.unwrap_or_else(|| {
@@ -142,13 +142,13 @@ impl Tasks {
                 self.next += 1;
                 self.next - 1
             });
-            self.homes.insert(key.clone(), home);
+            self.slots.insert(key.clone(), home);
             home
         });
-        let judged = Arc::new(judged);
-        self.shelf.put(home as usize, Some(judged.clone()));
-        self.depend(&key, before.as_deref(), Some(&judged));
-        Some((home, before, Some(judged)))
+        let evaluated = Arc::new(evaluated);
+        self.slab.put(home as usize, Some(evaluated.clone()));
+        self.depend(&key, before.as_deref(), Some(&evaluated));
+        Some((home, before, Some(evaluated)))
     }
 
     fn depend(&mut self, key: &Key, before: Option<&TaskView>, now: Option<&TaskView>) {
@@ -205,7 +205,7 @@ impl Tasks {
         self.dirty.insert(key.clone());
     }
 
-    fn take(&mut self, look: &Look<'_>, place: u32, view: &MessageView) {
+    fn take(&mut self, look: &EvalContext<'_>, place: u32, view: &MessageView) {
         let message = &view.message;
         match message.msg_type.raw() {
             "remote_task_envelope" | "plan_handoff" => self.take_carrier(look, place, view),
@@ -223,7 +223,7 @@ impl Tasks {
         }
     }
 
-    fn take_carrier(&mut self, look: &Look<'_>, place: u32, view: &MessageView) {
+    fn take_carrier(&mut self, look: &EvalContext<'_>, place: u32, view: &MessageView) {
         let message = &view.message;
         let handoff = message.msg_type == "plan_handoff";
         let payload: Value =
@@ -280,7 +280,7 @@ impl Tasks {
         }
     }
 
-    fn take_log(&mut self, look: &Look<'_>, log: &[LogView]) {
+    fn take_log(&mut self, look: &EvalContext<'_>, log: &[LogView]) {
         let mut gone = std::mem::take(&mut self.from_logs);
         for view in log {
             if !matches!(view.entry.kind.raw(), "TaskSubmit" | "TaskComplete" | "TaskFail") {
@@ -312,7 +312,7 @@ impl Tasks {
         }
     }
 
-    fn take_lineage(&mut self, look: &Look<'_>) {
+    fn take_lineage(&mut self, look: &EvalContext<'_>) {
         self.from_lineage.resize_with(look.mesh.sources.len(), Default::default);
         for (index, source) in look.mesh.sources.iter().enumerate() {
             let events = &source.facts.lineage;
@@ -320,7 +320,7 @@ impl Tasks {
                 continue;
             }
             let mut gone = std::mem::take(&mut self.from_lineage[index].1);
-            let mut kept = Known::default();
+            let mut kept = LineageKeys::default();
             for event in events.iter() {
                 let origin = Origin::Lineage(index, event.id);
                 let (print, before) = (self.prints.hash_one(event), gone.remove(&origin));
@@ -377,24 +377,24 @@ impl Tasks {
 }
 
 /// A source's place among the sources.
-fn index(look: &Look<'_>, source: &Text) -> usize {
+fn index(look: &EvalContext<'_>, source: &Text) -> usize {
     look.mesh.sources.iter().position(|s| s.identity.name == *source).unwrap_or(0)
 }
 
 fn carrier(view: &MessageView) -> Note {
     let message = &view.message;
     let text = format!("{} {}", message.msg_type, message.id);
-    let mut says = vec![(view.created_ms, Says::Submitted, text.clone().into())];
+    let mut summary = vec![(view.created_ms, Says::Submitted, text.clone().into())];
     let acknowledged = view.state == MessageState::Acknowledged;
     if acknowledged {
         let over = message.msg_type == "plan_handoff";
         // Whether it was run is not said by that.
         let meaning = if over { Says::Over(TaskState::Done) } else { Says::Received };
-        says.push((view.created_ms, meaning, format!("{text} acknowledged").into()));
+        summary.push((view.created_ms, meaning, format!("{text} acknowledged").into()));
     }
     let claimed = !acknowledged && view.claim_until_ms.is_some() && view.state != MessageState::Lapsed;
     Note {
-        says,
+        summary,
         agent: Some(message.receiver_agent.clone()),
         carrier: Some(Carrier { key: view.key(), claimed }),
         lease: None,
@@ -402,14 +402,14 @@ fn carrier(view: &MessageView) -> Note {
     }
 }
 
-fn plain(at: Option<Millis>, says: Says, text: String, agent: Option<Text>) -> Note {
-    Note { says: vec![(at, says, text.into())], agent, carrier: None, lease: None, as_of_ms: None }
+fn plain(at: Option<Millis>, summary: Says, text: String, agent: Option<Text>) -> Note {
+    Note { summary: vec![(at, summary, text.into())], agent, carrier: None, lease: None, as_of_ms: None }
 }
 
 fn answer(view: &MessageView, payload: &Value) -> Note {
     let kind = view.message.msg_type.raw();
     let failed = payload["success"] == false;
-    let says = match kind {
+    let summary = match kind {
         "remote_task_result" | "job_result" if failed => Says::Over(TaskState::Failed),
         "remote_task_ack" if payload["accepted"] == false => Says::Over(TaskState::Failed),
         "remote_task_ack" => Says::Accepted,
@@ -419,12 +419,12 @@ fn answer(view: &MessageView, payload: &Value) -> Note {
     };
     let error = payload["error"].as_str().filter(|_| failed).map(|error| Text::bounded(error, 200));
     let why = error.map_or_else(String::new, |error| format!(": {error}"));
-    plain(view.created_ms, says, format!("{kind} {}{why}", view.message.id), None)
+    plain(view.created_ms, summary, format!("{kind} {}{why}", view.message.id), None)
 }
 
 fn logged(view: &LogView) -> Option<(Key, Note)> {
     let entry = &view.entry;
-    let says = match entry.kind.raw() {
+    let summary = match entry.kind.raw() {
         "TaskSubmit" => Says::Submitted,
         "TaskComplete" => Says::Over(TaskState::Done),
         "TaskFail" => Says::Over(TaskState::Failed),
@@ -434,11 +434,11 @@ fn logged(view: &LogView) -> Option<(Key, Note)> {
     let id = kind[entry.kind.raw()]["task_id"].as_i64()?;
     let text = format!("{} {}", entry.kind, entry.operation_id);
     let key = (entry.repository_id.clone(), id.to_string().into());
-    Some((key, plain(view.at_ms, says, text, Some(entry.agent_id.clone()))))
+    Some((key, plain(view.at_ms, summary, text, Some(entry.agent_id.clone()))))
 }
 
 fn event_says(event: &LineageEvent, to_console: impl Fn(Millis) -> Millis) -> Option<(Key, Note)> {
-    let says = match event.kind.raw() {
+    let summary = match event.kind.raw() {
         "task_submitted" => Says::Submitted,
         "task_delegated" => Says::Accepted,
         "task_completed" => Says::Over(TaskState::Done),
@@ -447,7 +447,7 @@ fn event_says(event: &LineageEvent, to_console: impl Fn(Millis) -> Millis) -> Op
     };
     let key = (event.repository_id.clone(), event.task.clone()?);
     let text = format!("lineage {} {}", event.kind, event.id);
-    Some((key, plain(event.created_at_ms.map(to_console), says, text, event.agent_id.clone())))
+    Some((key, plain(event.created_at_ms.map(to_console), summary, text, event.agent_id.clone())))
 }
 
 fn leased(view: &LeaseView) -> Note {

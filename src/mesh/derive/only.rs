@@ -10,15 +10,15 @@ use std::sync::Arc;
 use super::locks::{LockState, LockView};
 use super::messages::{MessageState, MessageView};
 use super::nodes::NodeView;
-use super::picture::{Counts, Marked, Picture, Stuck};
-use super::picture::{NODES, SCREENFUL};
 use super::scope::{Only, may_be_of};
 use super::tasks::TaskState;
-use crate::mesh::shelf::Shelf;
+use crate::mesh::derive::snapshot::{Counts, Marked, Snapshot, Stuck};
+use crate::mesh::derive::snapshot::{NODES, SCREENFUL};
+use crate::mesh::slab::SharedSlab;
 use crate::model::text::Text;
 use crate::model::time::Millis;
 
-impl Picture {
+impl Snapshot {
     /// The same of one repository. `before` is an earlier whole picture, and what it was made into: what did not change
     /// since then is not looked at again.
     #[must_use]
@@ -28,7 +28,7 @@ impl Picture {
         let of_lock = |view: &LockView| fits(&view.lock.repository_id);
         let of_message = |view: &MessageView| fits(&view.message.repository_id);
         let same = before.filter(|(_, made)| made.only.as_ref().is_some_and(|only| only.repository == *repository));
-        let mut picture = Self {
+        let mut snapshot = Self {
             nodes: pick(&self.nodes, same.map(|(whole, made)| (&whole.nodes, &made.nodes)), of_node),
             locks: pick(&self.locks, same.map(|(whole, made)| (&whole.locks, &made.locks)), of_lock),
             messages: pick(&self.messages, same.map(|(whole, made)| (&whole.messages, &made.messages)), of_message),
@@ -39,14 +39,14 @@ impl Picture {
             only: Some(Only { repository: Text::new(repository), known: self.names_repository(repository) }),
             ..self.clone()
         };
-        let gone = self.left_out(&picture);
-        let waits = Arc::make_mut(&mut picture.waits);
+        let gone = self.left_out(&snapshot);
+        let waits = Arc::make_mut(&mut snapshot.waits);
         waits.rows.retain(|row| of_lock(row.lock()));
         waits.deadlocks.retain(|deadlock| !deadlock.breaks.iter().all(|(key, _)| gone.contains(key.as_str())));
-        picture.findings = self.findings.iter().filter(|f| !gone.contains(f.subject.key())).cloned().collect();
-        picture.counts = picture.count();
-        picture.marked = picture.mark_all();
-        picture
+        snapshot.findings = self.findings.iter().filter(|f| !gone.contains(f.subject.key())).cloned().collect();
+        snapshot.counts = snapshot.count();
+        snapshot.marked = snapshot.mark_all();
+        snapshot
     }
 
     fn names_repository(&self, repository: &str) -> bool {
@@ -118,10 +118,14 @@ fn first<'a, T: 'a, K: Ord>(
 }
 
 /// What fits, in the places that it has in the whole.
-fn pick<T>(whole: &Shelf<T>, before: Option<(&Shelf<T>, &Shelf<T>)>, fits: impl Fn(&T) -> bool) -> Shelf<T> {
+fn pick<T>(
+    whole: &SharedSlab<T>,
+    before: Option<(&SharedSlab<T>, &SharedSlab<T>)>,
+    fits: impl Fn(&T) -> bool,
+) -> SharedSlab<T> {
     let (changed, mut picked): (Vec<usize>, _) = match before {
         Some((old, made)) => (whole.changed_since(old).collect(), made.clone()),
-        None => ((0..whole.places()).collect(), Shelf::default()),
+        None => ((0..whole.places()).collect(), SharedSlab::default()),
     };
     for place in changed {
         let thing = whole.get(place).filter(|thing| fits(thing)).cloned();
@@ -139,7 +143,7 @@ mod tests {
     use crate::model::observation::{Change, Observation};
     use crate::model::report::Report;
     use crate::model::time::MINUTE;
-    use crate::testing::{NOW, heartbeat, lock, picture, unheard};
+    use crate::testing::{NOW, heartbeat, lock, snapshot, unheard};
 
     fn told(changes: Vec<Change>) -> Report {
         let observation = Observation { changes, ..Observation::default() };
@@ -161,7 +165,7 @@ mod tests {
         let locks = vec![held("a", "well", "one"), held("b", "gone", "two")];
         let mesh = unheard()
             .after(told(vec![Change::Heartbeats(beats.clone()), Change::Locks(LockTable::Distributed, locks)]));
-        let whole = picture(mesh.clone(), NOW);
+        let whole = snapshot(mesh.clone(), NOW);
         assert!(whole.counts.critical > 0, "{:#?}", whole.findings);
 
         let one = whole.only("one", None);
@@ -174,9 +178,9 @@ mod tests {
 
         // What changed since the last picture is all that is looked at, and it comes to the same.
         let mesh = mesh.after(told(vec![Change::Locks(LockTable::Distributed, vec![held("c", "well", "one")])]));
-        let next = picture(mesh, NOW);
+        let next = snapshot(mesh, NOW);
         let (fast, slow) = (next.only("one", Some((&whole, &one))), next.only("one", None));
-        let names = |p: &Picture| p.locks.iter().map(|l| l.lock.lock_key.to_string()).collect::<Vec<_>>();
+        let names = |p: &Snapshot| p.locks.iter().map(|l| l.lock.lock_key.to_string()).collect::<Vec<_>>();
         assert_eq!((names(&fast), fast.counts), (names(&slow), slow.counts));
         assert_eq!(names(&fast), ["c"]);
     }

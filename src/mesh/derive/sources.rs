@@ -43,7 +43,7 @@ impl SourceView {
 }
 
 /// Judges every source.
-pub(super) fn judge(mesh: &Mesh, now_ms: Millis, thresholds: &Thresholds, interval_ms: Millis) -> Vec<SourceView> {
+pub(super) fn evaluate(mesh: &Mesh, now_ms: Millis, thresholds: &Thresholds, interval_ms: Millis) -> Vec<SourceView> {
     let patience = thresholds.old_ms.max(3 * interval_ms);
     let judge_one = |source: &crate::mesh::SourceState| {
         let failing = source.health.trouble.as_ref();

@@ -81,7 +81,7 @@ pub(super) enum Says {
 /// What one message, log entry, event or lease says of a task.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Note {
-    pub(super) says: Vec<(Option<Millis>, Says, Text)>,
+    pub(super) summary: Vec<(Option<Millis>, Says, Text)>,
     pub(super) agent: Option<Text>,
     pub(super) carrier: Option<Carrier>,
     pub(super) lease: Option<Grant>,
@@ -106,7 +106,7 @@ pub(super) struct Grant {
 
 #[derive(Default)]
 struct Draft {
-    says: Vec<(Option<Millis>, Says, Text)>,
+    summary: Vec<(Option<Millis>, Says, Text)>,
     agent: Option<Text>,
     /// Who holds a lease on it, or held one that is over.
     node: Option<Text>,
@@ -126,7 +126,7 @@ pub(super) fn assemble<'a>(
 ) -> TaskView {
     let mut draft = Draft::default();
     for note in notes {
-        draft.says.extend(note.says.iter().cloned());
+        draft.summary.extend(note.summary.iter().cloned());
         if let Some(carrier) = &note.carrier {
             draft.claimed |= carrier.claimed;
             draft.message = Some(carrier.key.clone());
@@ -141,21 +141,21 @@ pub(super) fn assemble<'a>(
             *node = Some(grant.node.clone());
         }
     }
-    settle(repository_id, task, draft, nodes)
+    finish(repository_id, task, draft, nodes)
 }
 
-fn settle(repository_id: Text, task: Text, mut draft: Draft, nodes: &Nodes) -> TaskView {
-    draft.says.sort_by_key(|(at, ..)| at.unwrap_or(Millis::MAX));
+fn finish(repository_id: Text, task: Text, mut draft: Draft, nodes: &Nodes) -> TaskView {
+    draft.summary.sort_by_key(|(at, ..)| at.unwrap_or(Millis::MAX));
     let home = draft.agent.as_ref().and_then(|agent| nodes.home(agent));
     let owner_node = draft.node.clone().or_else(|| home.map(|node| node.node_id.clone())).or(draft.last_node.clone());
     let owner_staleness = owner_node.as_ref().map_or(Staleness::Unknown, |node| nodes.staleness(node, None));
-    let submitted = draft.says.iter().filter(|s| s.1 == Says::Submitted).filter_map(|s| s.0).max();
-    let over = draft.says.iter().rev().find_map(|(at, says, _)| match says {
+    let submitted = draft.summary.iter().filter(|s| s.1 == Says::Submitted).filter_map(|s| s.0).max();
+    let over = draft.summary.iter().rev().find_map(|(at, summary, _)| match summary {
         Says::Over(state) if submitted.is_none_or(|s| at.is_none_or(|at| at >= s)) => Some(*state),
         _ => None,
     });
-    let accepted = draft.claimed || draft.says.iter().any(|s| s.1 == Says::Accepted);
-    let received = draft.says.iter().any(|s| s.1 == Says::Received);
+    let accepted = draft.claimed || draft.summary.iter().any(|s| s.1 == Says::Accepted);
+    let received = draft.summary.iter().any(|s| s.1 == Says::Received);
     let leased = draft.lease.as_ref().is_some_and(|(_, in_force)| *in_force);
     let lapsed = draft.lease.as_ref().is_some_and(|(_, in_force)| !*in_force);
     let state = match over {
@@ -177,11 +177,11 @@ fn settle(repository_id: Text, task: Text, mut draft: Draft, nodes: &Nodes) -> T
         owner_agent: draft.agent,
         owner_node,
         owner_staleness,
-        since_ms: draft.says.iter().filter_map(|s| s.0).min(),
-        last_ms: draft.says.iter().filter_map(|s| s.0).max(),
+        since_ms: draft.summary.iter().filter_map(|s| s.0).min(),
+        last_ms: draft.summary.iter().filter_map(|s| s.0).max(),
         message: draft.message,
         lease_id: draft.lease.map(|(id, _)| id),
         as_of_ms: draft.as_of_ms,
-        evidence: draft.says.into_iter().map(|(_, _, note)| note).collect(),
+        evidence: draft.summary.into_iter().map(|(_, _, note)| note).collect(),
     }
 }

@@ -10,7 +10,7 @@ use crate::model::observation::{Change, ClockSample, Observation};
 use crate::model::report::Report;
 use crate::model::time::MINUTE;
 use crate::model::{LockTable, MessageTable};
-use crate::testing::{HOSTILE, NOW, heartbeat, lock, mesh, message, picture, registered, silent_mesh, unheard};
+use crate::testing::{HOSTILE, NOW, heartbeat, lock, mesh, message, registered, silent_mesh, snapshot, unheard};
 
 fn observed(source: usize, changes: Vec<Change>, offset_ms: Millis) -> Report {
     let clock = Some(ClockSample { offset_ms, uncertainty_ms: 5 });
@@ -18,8 +18,8 @@ fn observed(source: usize, changes: Vec<Change>, offset_ms: Millis) -> Report {
     Report::Observed { source, at_ms: NOW, observation: Box::new(observation) }
 }
 
-fn rules(picture: &Picture) -> Vec<&str> {
-    picture.findings.iter().map(|f| f.rule).collect()
+fn rules(snapshot: &Snapshot) -> Vec<&str> {
+    snapshot.findings.iter().map(|f| f.rule).collect()
 }
 
 #[test]
@@ -29,11 +29,11 @@ fn a_skewed_database_clock_neither_expires_locks_nor_hides_their_end() {
         let mut held = lock("k", "n", "1", 0);
         held.acquired_at_ms = Some(NOW + skew - 1_000);
         held.expires_at_ms = Some(NOW + skew + 20_000);
-        let judged =
-            picture(unheard().after(observed(0, vec![Change::Locks(LockTable::Distributed, vec![held])], skew)), NOW);
-        assert_eq!(judged.locks.get(0).unwrap().ttl_ms(NOW), Some(20_000), "{skew}");
-        assert_eq!(judged.locks.get(0).unwrap().state, LockState::Held);
-        assert_eq!(rules(&judged).contains(&"clock-skew"), skew != 0, "{skew}");
+        let evaluated =
+            snapshot(unheard().after(observed(0, vec![Change::Locks(LockTable::Distributed, vec![held])], skew)), NOW);
+        assert_eq!(evaluated.locks.get(0).unwrap().ttl_ms(NOW), Some(20_000), "{skew}");
+        assert_eq!(evaluated.locks.get(0).unwrap().state, LockState::Held);
+        assert_eq!(rules(&evaluated).contains(&"clock-skew"), skew != 0, "{skew}");
     }
 }
 
@@ -44,12 +44,12 @@ fn the_freshest_signal_counts_and_a_node_of_one_source_is_a_finding() {
     let mesh = unheard()
         .after(observed(0, vec![Change::Heartbeats(vec![heartbeat("both", "1", HOUR), heartbeat("beats", "2", 0)])], 0))
         .after(observed(1, vec![Change::Registry(vec![registered("both", 1_000), registered("joined", 0)])], 0));
-    let judged = picture(mesh, NOW);
-    let both = judged.nodes.iter().find(|n| n.node_id == "both").unwrap();
+    let evaluated = snapshot(mesh, NOW);
+    let both = evaluated.nodes.iter().find(|n| n.node_id == "both").unwrap();
     assert_eq!((both.staleness, both.age_ms(NOW)), (staleness::Staleness::Healthy, Some(1_000)));
     assert_eq!(both.signals.len(), 2, "both are shown");
     let missing: Vec<_> =
-        judged.findings.iter().filter(|f| f.rule == "node-missing").map(|f| f.name.to_string()).collect();
+        evaluated.findings.iter().filter(|f| f.rule == "node-missing").map(|f| f.name.to_string()).collect();
     assert_eq!(missing, ["beats", "joined"]);
 }
 
@@ -58,26 +58,26 @@ fn what_a_silent_source_said_is_judged_as_of_its_last_answer() {
     let (mesh, later) = silent_mesh();
     let now = later + HOUR;
     let heard = Report::Observed { source: 1, at_ms: now, observation: Box::default() };
-    let judged = picture(mesh.after(heard), now);
-    assert_eq!(judged.sources[0].health, SourceHealth::Old);
-    let laptop = judged.nodes.iter().find(|n| n.node_id == "laptop-192").unwrap();
+    let evaluated = snapshot(mesh.after(heard), now);
+    assert_eq!(evaluated.sources[0].health, SourceHealth::Old);
+    let laptop = evaluated.nodes.iter().find(|n| n.node_id == "laptop-192").unwrap();
     assert_eq!(laptop.staleness, staleness::Staleness::Warn, "an hour of our own deafness is not its death");
     assert_eq!(laptop.as_of_ms, Some(NOW));
-    assert!(rules(&judged).contains(&"source-old"));
+    assert!(rules(&evaluated).contains(&"source-old"));
     // The registry still speaks, and is believed.
-    let desktop = judged.nodes.iter().find(|n| n.node_id == "desktop-488").unwrap();
+    let desktop = evaluated.nodes.iter().find(|n| n.node_id == "desktop-488").unwrap();
     assert_eq!(desktop.staleness, staleness::Staleness::Dead);
     assert_eq!(desktop.as_of_ms, None);
 }
 
 #[test]
 fn every_rule_that_fits_the_hand_made_mesh_speaks() {
-    let judged = picture(mesh(), NOW);
-    let found = rules(&judged);
+    let evaluated = snapshot(mesh(), NOW);
+    let found = rules(&evaluated);
     for rule in ["node-dead", "lock-orphaned", "message-poison", "task-orphaned", "node-missing", "lock-expired"] {
         assert!(found.contains(&rule), "{rule}");
     }
-    for finding in judged.findings.iter() {
+    for finding in evaluated.findings.iter() {
         assert!(!finding.sentence.is_empty() && !finding.rule.is_empty());
         let safe = finding.sentence.as_str().chars().all(|c| !c.is_control() && !crate::model::text::is_hidden(c));
         assert!(safe, "{:?}", finding.sentence);
@@ -93,7 +93,7 @@ fn one_message_seen_in_a_database_and_an_inbox_is_one() {
     let mesh = unheard()
         .after(observed(0, vec![Change::LiveMessages(MessageTable::Mesh, vec![row])], 0))
         .after(observed(1, vec![Change::LiveMessages(MessageTable::Inbox, vec![seen])], 0));
-    assert_eq!(picture(mesh, NOW).messages.len(), 1);
+    assert_eq!(snapshot(mesh, NOW).messages.len(), 1);
 }
 
 #[test]
@@ -139,9 +139,9 @@ fn a_grant_answers_the_requests_before_it_and_none_after() {
         let mut answer = message(id, to, kind, r#"{"lock_key":"a.rs"}"#, 0);
         answer.sender_agent = from.into();
         let rows = vec![message(4, "9", "resource_lock_request", wanted, 0), answer];
-        let judged =
-            picture(unheard().after(observed(0, vec![held(), Change::LiveMessages(MessageTable::A2a, rows)], 0)), NOW);
-        assert_eq!(!judged.locks.get(0).unwrap().waiters.is_empty(), waits, "{kind} {from} {to} {id}");
+        let evaluated =
+            snapshot(unheard().after(observed(0, vec![held(), Change::LiveMessages(MessageTable::A2a, rows)], 0)), NOW);
+        assert_eq!(!evaluated.locks.get(0).unwrap().waiters.is_empty(), waits, "{kind} {from} {to} {id}");
     }
 }
 
@@ -157,9 +157,9 @@ fn a_log_that_stands_still_while_tasks_go_on_is_a_finding() {
         created_at_ms: Some(at),
     };
     for (later, stopped) in [(4 * MINUTE, false), (6 * MINUTE, true)] {
-        let judged =
-            picture(mesh().after(observed(0, vec![Change::Lineage(vec![event(NOW - 26_000 + later)])], 0)), NOW);
-        assert_eq!(rules(&judged).contains(&"log-stopped"), stopped);
+        let evaluated =
+            snapshot(mesh().after(observed(0, vec![Change::Lineage(vec![event(NOW - 26_000 + later)])], 0)), NOW);
+        assert_eq!(rules(&evaluated).contains(&"log-stopped"), stopped);
     }
 }
 
@@ -213,10 +213,10 @@ proptest! {
             Change::Locks(LockTable::Distributed, rows),
             Change::LiveMessages(MessageTable::A2a, messages),
         ], skew));
-        let judged = picture(mesh, NOW);
-        prop_assert_eq!(judged.locks.len(), lock_count);
-        prop_assert_eq!(judged.messages.len(), message_count);
-        for lock in judged.locks.iter() {
+        let evaluated = snapshot(mesh, NOW);
+        prop_assert_eq!(evaluated.locks.len(), lock_count);
+        prop_assert_eq!(evaluated.messages.len(), message_count);
+        for lock in evaluated.locks.iter() {
             let mut agents: Vec<_> = lock.waiters.iter().map(|w| w.agent.clone()).collect();
             prop_assert!(!agents.contains(&lock.lock.holder_agent));
             let queue: Vec<_> = lock.waiters.iter().map(|w| (-w.priority, w.since_ms.unwrap_or(Millis::MAX))).collect();
@@ -247,8 +247,8 @@ fn a_fence_that_goes_back_is_found_whoever_did_it() {
     row.holder_node = "b".into();
     let anew = locks(vec![(LockTable::Distributed, row)]);
     let mesh = unheard().after(observed(0, held, 0)).after(observed(0, locks(Vec::new()), 0));
-    let judged = picture(mesh.after(observed(0, anew, 0)), NOW);
-    let found = judged.findings.iter().find(|f| f.rule == "fence-back").expect("a finding");
+    let evaluated = snapshot(mesh.after(observed(0, anew, 0)), NOW);
+    let found = evaluated.findings.iter().find(|f| f.rule == "fence-back").expect("a finding");
     assert!(found.sentence.as_str().contains("from 41 to 1"), "{}", found.sentence);
 }
 
@@ -258,11 +258,11 @@ fn one_resource_in_two_tables_is_a_finding_unless_one_holds_both() {
     let mut second = lock("src/a.rs", "b", "2", MINUTE);
     second.table = LockTable::Vcs;
     let both = |other| locks(vec![(LockTable::Distributed, first.clone()), (LockTable::Vcs, other)]);
-    let judged = picture(unheard().after(observed(0, both(second.clone()), 0)), NOW);
-    assert!(rules(&judged).contains(&"lock-twice"));
+    let evaluated = snapshot(unheard().after(observed(0, both(second.clone()), 0)), NOW);
+    assert!(rules(&evaluated).contains(&"lock-twice"));
     (second.holder_node, second.holder_agent) = ("a".into(), "1".into());
-    let judged = picture(unheard().after(observed(0, both(second), 0)), NOW);
-    assert!(!rules(&judged).contains(&"lock-twice"));
+    let evaluated = snapshot(unheard().after(observed(0, both(second), 0)), NOW);
+    assert!(!rules(&evaluated).contains(&"lock-twice"));
 }
 
 #[test]
@@ -278,7 +278,7 @@ fn two_databases_with_a_leader_each_are_a_finding() {
         }])
     };
     let mesh = |other: &str| {
-        picture(unheard().after(observed(0, vec![leader("a")], 0)).after(observed(1, vec![leader(other)], 0)), NOW)
+        snapshot(unheard().after(observed(0, vec![leader("a")], 0)).after(observed(1, vec![leader(other)], 0)), NOW)
     };
     assert!(rules(&mesh("b")).contains(&"leader-twice"));
     assert!(!rules(&mesh("a")).contains(&"leader-twice"));
@@ -293,16 +293,16 @@ fn a_waiter_starves_and_a_renewer_is_noticed_by_the_configured_thresholds() {
         row.fence_token = Some(renewal);
         mesh = mesh.after(observed(0, locks(vec![(LockTable::Distributed, row.clone())]), 0));
     }
-    let judged = |t: &Thresholds| derive(&mesh, NOW, t, 1_000);
-    assert!(rules(&judged(&Thresholds::default())).contains(&"waiter-starved"));
-    assert!(!rules(&judged(&Thresholds::default())).contains(&"lock-held-long"));
+    let evaluated = |t: &Thresholds| derive(&mesh, NOW, t, 1_000);
+    assert!(rules(&evaluated(&Thresholds::default())).contains(&"waiter-starved"));
+    assert!(!rules(&evaluated(&Thresholds::default())).contains(&"lock-held-long"));
     let lax = Thresholds { starved_ms: HOUR, renewals: 1, ..Thresholds::default() };
-    assert!(!rules(&judged(&lax)).contains(&"waiter-starved"));
-    assert!(rules(&judged(&lax)).contains(&"lock-held-long"));
+    assert!(!rules(&evaluated(&lax)).contains(&"waiter-starved"));
+    assert!(rules(&evaluated(&lax)).contains(&"lock-held-long"));
 }
 
 /// One database with one heartbeat, looked at three times.
-fn beating(said: [Millis; 2], asleep: Option<(Millis, Millis)>) -> Watch {
+fn beating(said: [Millis; 2], asleep: Option<(Millis, Millis)>) -> MeshState {
     let mut watch = unheard();
     for (at_ms, said) in [(NOW, said[0]), (NOW + 10_000, said[1])] {
         let beat = crate::model::Heartbeat { last_seen_ms: Some(said), ..heartbeat("n", "1", 0) };
@@ -316,13 +316,13 @@ fn beating(said: [Millis; 2], asleep: Option<(Millis, Millis)>) -> Watch {
     watch
 }
 
-fn node_at(watch: &Watch, now_ms: Millis) -> (Staleness, Vec<String>) {
+fn node_at(watch: &MeshState, now_ms: Millis) -> (Staleness, Vec<String>) {
     // Nothing but the heartbeat is of interest: the source is looked at right now.
     let observation = Box::<Observation>::default();
     let watch = watch.clone().after(Report::Observed { source: 0, at_ms: now_ms, observation });
-    let picture = derive(&watch, now_ms, &Thresholds::default(), 1_000);
-    let found = picture.findings.iter().filter(|f| f.rule == "clock-skew" && f.subject.kind() == "node");
-    (picture.nodes.iter().next().unwrap().staleness, found.map(|f| f.sentence.to_string()).collect())
+    let snapshot = derive(&watch, now_ms, &Thresholds::default(), 1_000);
+    let found = snapshot.findings.iter().filter(|f| f.rule == "clock-skew" && f.subject.kind() == "node");
+    (snapshot.nodes.iter().next().unwrap().staleness, found.map(|f| f.sentence.to_string()).collect())
 }
 
 /// F1: a heartbeat from the future, then silence.

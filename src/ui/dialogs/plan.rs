@@ -119,7 +119,7 @@ pub fn picker(canvas: &mut Canvas<'_, '_>, area: Rect, picker: &Picker) {
 
 /// What is done, and in which mesh, where there are several.
 fn title_in(canvas: &Canvas<'_, '_>, mesh: usize, what: &str) -> String {
-    format!("{}{}", canvas.app.scene.prefix(mesh), scrub(what))
+    format!("{}{}", canvas.app.workspace.prefix(mesh), scrub(what))
 }
 
 /// The box, and how many rows of text it has room for.

@@ -8,12 +8,12 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::app::mouse::Hit;
 use crate::app::role::{Role, State};
-use crate::app::scene::{Key, Scene};
-use crate::app::verdict::worst_first;
+use crate::app::status::worst_first;
 use crate::app::view_id::ViewId;
+use crate::app::workspace::{Key, Workspace};
 use crate::mesh::derive::locks::{LockState, LockView};
 use crate::mesh::derive::sources::SourceHealth;
-use crate::mesh::derive::{Picture, Stuck};
+use crate::mesh::derive::{Snapshot, Stuck};
 use crate::mesh::rates::Tally;
 use crate::model::text::{fit, fit_middle};
 use crate::model::time::{count, short};
@@ -41,21 +41,21 @@ struct Item {
 
 /// Draws the page.
 pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
-    let scene = canvas.app.scene.clone();
-    if !scene.is_heard() {
+    let workspace = canvas.app.workspace.clone();
+    if !workspace.is_heard() {
         let lines = vec![Line::raw(""), Line::from(canvas.span("  asking the sources ...", Role::Dim))];
         canvas.text(area, lines);
         return;
     }
-    let several = scene.is_several();
+    let several = workspace.is_several();
     // What is wrong comes before what it is known from.
     let tight = several && area.height < 30;
     let heads = usize::from(!tight);
-    let known_from: usize = scene.pictures().map(|(_, p)| p.mesh.sources.len().clamp(1, 6) + heads).sum();
+    let known_from: usize = workspace.snapshots().map(|(_, p)| p.mesh.sources.len().clamp(1, 6) + heads).sum();
     let known_from = u16::try_from(known_from).unwrap_or(u16::MAX);
-    let node_rows = node_rows(&scene, area);
+    let node_rows = node_rows(&workspace, area);
     let verdicts = match (several, canvas.app.on_wall()) {
-        (true, _) => u16::try_from(scene.len()).unwrap_or(u16::MAX).min(area.height / 4),
+        (true, _) => u16::try_from(workspace.len()).unwrap_or(u16::MAX).min(area.height / 4),
         // A wall says the verdict above, in larger letters.
         (false, true) => 0,
         (false, false) => 1,
@@ -70,8 +70,8 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
     ])
     .areas(area);
     if top.height > 0 && several {
-        each_verdict(canvas, top, &scene);
-    } else if let (1.., Some((_, p))) = (top.height, scene.pictures().next()) {
+        each_verdict(canvas, top, &workspace);
+    } else if let (1.., Some((_, p))) = (top.height, workspace.snapshots().next()) {
         verdict(canvas, top, p);
     }
     let mut y = nodes.y;
@@ -81,9 +81,9 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
         y += height;
     }
     let now = canvas.app.shown_ms();
-    let contended = || gathered(&scene, |p| contended(p, now));
-    let expiring = || gathered(&scene, |p| expiring(p, now));
-    let stuck = || gathered(&scene, |p| stuck(p, now));
+    let contended = || gathered(&workspace, |p| contended(p, now));
+    let expiring = || gathered(&workspace, |p| expiring(p, now));
+    let stuck = || gathered(&workspace, |p| stuck(p, now));
     if area.width >= 100 {
         let [left, center, right] = Layout::horizontal([Constraint::Fill(1); 3]).areas(middle);
         panel(canvas, left, "CONTENDED LOCKS", "no waiters known", contended());
@@ -96,26 +96,26 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
         panel(canvas, lower, "SOONEST TO EXPIRE", "no lock is running out", expiring());
         panel(canvas, right, "STUCK WORK", "nothing is stuck", stuck());
     }
-    draw_rates(canvas, rates, &scene);
-    sources::draw(canvas, bottom, &scene, !tight);
+    draw_rates(canvas, rates, &workspace);
+    sources::draw(canvas, bottom, &workspace, !tight);
 }
 
 /// Which meshes' nodes are shown, in their order, and in how many rows: the worst, where not all have room.
-fn node_rows(scene: &Scene, area: Rect) -> Vec<(usize, u16)> {
-    let mut shown: Vec<usize> = worst_first(scene).into_iter().map(|(mesh, _)| mesh).collect();
-    shown.retain(|mesh| scene.picture(*mesh).is_some());
+fn node_rows(workspace: &Workspace, area: Rect) -> Vec<(usize, u16)> {
+    let mut shown: Vec<usize> = worst_first(workspace).into_iter().map(|(mesh, _)| mesh).collect();
+    shown.retain(|mesh| workspace.snapshot(*mesh).is_some());
     shown.truncate(usize::from(area.height / 6).max(1));
     shown.sort_unstable();
     let most = area.height / 3 / u16::try_from(shown.len()).unwrap_or(1).max(1);
     let rows = |mesh: usize| {
-        let nodes = scene.picture(mesh).map_or(0, |p| p.nodes.len());
+        let nodes = workspace.snapshot(mesh).map_or(0, |p| p.nodes.len());
         (mesh, heatmap::rows(nodes, area.width).min(most).max(2))
     };
     shown.into_iter().map(rows).collect()
 }
 
 /// How many troubles a mesh has; how large it is, where it has none.
-fn figures(p: &Picture) -> String {
+fn figures(p: &Snapshot) -> String {
     match (p.counts.critical, p.counts.warnings) {
         (0, 0) => format!("{} nodes, {} locks, {} tasks", p.nodes.len(), p.locks.len(), p.counts.open_tasks),
         (0, 1) => "1 warning".into(),
@@ -126,7 +126,7 @@ fn figures(p: &Picture) -> String {
     }
 }
 
-fn verdict(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
+fn verdict(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Snapshot) {
     let (worst, role) = canvas.app.verdict();
     let figures = figures(p);
     let room = usize::from(area.width).saturating_sub(figures.width() + 5);
@@ -140,22 +140,22 @@ fn verdict(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Picture) {
 }
 
 /// A verdict for each mesh, in their order, so that none has to be looked for; the worst, where not all have room.
-fn each_verdict(canvas: &mut Canvas<'_, '_>, area: Rect, scene: &Scene) {
-    let names = scene.name_width().min(usize::from(area.width) / 4);
-    let mut shown = worst_first(scene);
+fn each_verdict(canvas: &mut Canvas<'_, '_>, area: Rect, workspace: &Workspace) {
+    let names = workspace.name_width().min(usize::from(area.width) / 4);
+    let mut shown = worst_first(workspace);
     shown.truncate(usize::from(area.height));
     shown.sort_by_key(|(mesh, _)| *mesh);
     let mut lines = Vec::new();
     for (mesh, verdict) in shown {
-        let heard = scene.picture(mesh).filter(|p| p.sources.iter().any(|s| s.health != SourceHealth::Starting));
-        let name = fit(scene.name(mesh), names).into_owned();
+        let heard = workspace.snapshot(mesh).filter(|p| p.sources.iter().any(|s| s.health != SourceHealth::Starting));
+        let name = fit(workspace.name(mesh), names).into_owned();
         let room = usize::from(area.width).saturating_sub(names + 6);
         let figures = heard.map(|p| figures(p)).unwrap_or_default();
         // What is wrong is said before how much.
         let figures = if figures.width() + 3 + SENTENCE <= room { figures } else { String::new() };
-        let says = fit(&verdict.says, room.saturating_sub(figures.width() + 3)).into_owned();
+        let summary = fit(&verdict.summary, room.saturating_sub(figures.width() + 3)).into_owned();
         lines.push(Line::from(vec![
-            canvas.span(format!(" {} {name:<names$}  {says}", verdict.glyph), verdict.role),
+            canvas.span(format!(" {} {name:<names$}  {summary}", verdict.glyph), verdict.role),
             canvas.span(format!("   {figures}"), Role::Dim),
         ]));
     }
@@ -164,9 +164,9 @@ fn each_verdict(canvas: &mut Canvas<'_, '_>, area: Rect, scene: &Scene) {
 }
 
 /// What every mesh has of something, the worst first.
-fn gathered(scene: &Scene, of: impl Fn(&Picture) -> Vec<Item>) -> Vec<Item> {
-    let of_mesh = |(mesh, picture): (usize, &Arc<Picture>)| {
-        let name = scene.is_several().then(|| scene.name(mesh).to_owned());
+fn gathered(workspace: &Workspace, of: impl Fn(&Snapshot) -> Vec<Item>) -> Vec<Item> {
+    let of_mesh = |(mesh, snapshot): (usize, &Arc<Snapshot>)| {
+        let name = workspace.is_several().then(|| workspace.name(mesh).to_owned());
         let placed = move |mut item: Item| {
             item.of.clone_from(&name);
             if let Some((_, key)) = &mut item.thing {
@@ -174,10 +174,10 @@ fn gathered(scene: &Scene, of: impl Fn(&Picture) -> Vec<Item>) -> Vec<Item> {
             }
             item
         };
-        of(picture).into_iter().map(placed).collect::<Vec<_>>()
+        of(snapshot).into_iter().map(placed).collect::<Vec<_>>()
     };
-    let mut all: Vec<Item> = scene.pictures().flat_map(of_mesh).collect();
-    if scene.is_several() {
+    let mut all: Vec<Item> = workspace.snapshots().flat_map(of_mesh).collect();
+    if workspace.is_several() {
         all.sort_by_key(|item| item.order);
     }
     all
@@ -224,7 +224,7 @@ fn span(ms: Option<i64>, as_of_ms: Option<i64>) -> String {
     ms.map(|ms| format!("{}{old}", short(ms))).unwrap_or_default()
 }
 
-fn contended(p: &Picture, now: i64) -> Vec<Item> {
+fn contended(p: &Snapshot, now: i64) -> Vec<Item> {
     let item = |l: &std::sync::Arc<LockView>| {
         let longest = l
             .waiters
@@ -245,7 +245,7 @@ fn contended(p: &Picture, now: i64) -> Vec<Item> {
     p.marked.contended.iter().map(item).collect()
 }
 
-fn expiring(p: &Picture, now: i64) -> Vec<Item> {
+fn expiring(p: &Snapshot, now: i64) -> Vec<Item> {
     let item = |l: &std::sync::Arc<LockView>| Item {
         left: format!("{} {}", l.state.glyph(), l.name()),
         right: span(l.ttl_ms(now), l.as_of_ms),
@@ -262,7 +262,7 @@ fn expiring(p: &Picture, now: i64) -> Vec<Item> {
     p.marked.ending.iter().map(item).collect()
 }
 
-fn stuck(p: &Picture, now: i64) -> Vec<Item> {
+fn stuck(p: &Snapshot, now: i64) -> Vec<Item> {
     let item = |stuck: &Stuck| match stuck {
         Stuck::Message(m) => Item {
             left: format!(
@@ -293,11 +293,11 @@ fn stuck(p: &Picture, now: i64) -> Vec<Item> {
     p.marked.stuck.iter().map(item).collect()
 }
 
-fn draw_rates(canvas: &mut Canvas<'_, '_>, area: Rect, scene: &Scene) {
+fn draw_rates(canvas: &mut Canvas<'_, '_>, area: Rect, workspace: &Workspace) {
     if area.height < 3 {
         return;
     }
-    let mut all = scene.pictures().map(|(_, p)| &p.mesh.rates);
+    let mut all = workspace.snapshots().map(|(_, p)| &p.mesh.rates);
     let mut rates = all.next().cloned().unwrap_or_default();
     all.for_each(|other| rates.join(other));
     let series: [(&str, Rate); 4] = [

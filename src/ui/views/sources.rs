@@ -4,34 +4,34 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use crate::app::role::{Role, State};
-use crate::app::scene::Scene;
-use crate::mesh::derive::Picture;
+use crate::app::workspace::Workspace;
+use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::sources::{SourceHealth, SourceView};
 use crate::model::text::fit;
 use crate::model::time::{bytes, count, latency, short};
 use crate::ui::Canvas;
 
 /// Every source, under the mesh it is of; without headings, behind its name.
-pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect, scene: &Scene, headed: bool) {
+pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect, workspace: &Workspace, headed: bool) {
     let mut lines = Vec::new();
-    for (mesh, picture) in scene.pictures() {
+    for (mesh, snapshot) in workspace.snapshots() {
         if !headed {
-            lines.extend(source_lines(canvas, area, picture, &scene.prefix(mesh)));
+            lines.extend(source_lines(canvas, area, snapshot, &workspace.prefix(mesh)));
             continue;
         }
-        let of = if scene.is_several() { format!(" of {}", scene.name(mesh)) } else { String::new() };
+        let of = if workspace.is_several() { format!(" of {}", workspace.name(mesh)) } else { String::new() };
         let mut head = vec![canvas.span(format!(" SOURCES{of}"), Role::Title)];
         if lines.is_empty() {
             let what = "  health, last answer, what this console costs at this rate, the last poll";
             head.push(canvas.span(what, Role::Dim));
         }
         lines.push(Line::from(head));
-        lines.extend(source_lines(canvas, area, picture, ""));
+        lines.extend(source_lines(canvas, area, snapshot, ""));
     }
     canvas.text(area, lines);
 }
 
-fn source_lines(canvas: &Canvas<'_, '_>, area: Rect, p: &Picture, of: &str) -> Vec<Line<'static>> {
+fn source_lines(canvas: &Canvas<'_, '_>, area: Rect, p: &Snapshot, of: &str) -> Vec<Line<'static>> {
     let now = canvas.app.now_ms;
     let mut lines = Vec::new();
     for (source, view) in p.mesh.sources.iter().zip(p.sources.iter()) {

@@ -54,7 +54,7 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
 fn caption(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List) {
     let app = canvas.app;
     let table = app.table();
-    let all = list.len(&app.scene);
+    let all = list.len(&app.workspace);
     let shown = table.rows.len();
     let mut text = if shown == all { format!(" {all}") } else { format!(" {shown} of {all}") };
     text.push_str(if all == 1 { " row" } else { " rows" });
@@ -67,10 +67,10 @@ fn caption(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List) {
             if table.follow { ("  following", Role::Healthy) } else { ("  scrolled: G follows again", Role::Warn) };
         spans.push(canvas.span(word, role));
     }
-    if app.scene.pictures().any(|(_, picture)| picture.sources.iter().any(|s| s.as_of_ms.is_some())) {
+    if app.workspace.snapshots().any(|(_, snapshot)| snapshot.sources.iter().any(|s| s.as_of_ms.is_some())) {
         spans.push(canvas.span("  ~ marks ages as of the last answer of a source that is old", Role::Old));
     }
-    if let Some(caveat) = list.caveat(&app.scene) {
+    if let Some(caveat) = list.caveat(&app.workspace) {
         spans.push(canvas.span(format!("  {}", crate::model::text::scrub(&caveat)), Role::Warn));
     }
     canvas.text(area, vec![Line::from(spans)]);
@@ -99,14 +99,14 @@ fn titles(canvas: &mut Canvas<'_, '_>, area: Rect, columns: &[Placed]) {
 
 fn rows(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List, columns: &[Placed]) {
     let app = canvas.app;
-    let scene = &app.scene;
+    let workspace = &app.workspace;
     let table = app.table();
     let now = app.shown_ms();
     let mut lines = Vec::with_capacity(usize::from(area.height));
     for (place, &row) in table.rows.iter().enumerate().skip(table.offset).take(usize::from(area.height)) {
         // On a wall nobody chooses; what is wrong is shown all the same.
         let selected = place == table.cursor && (!app.on_wall() || app.wall_holds());
-        let marked = !table.marks.is_empty() && table.marks.contains(&list.key(scene, row));
+        let marked = !table.marks.is_empty() && table.marks.contains(&list.key(workspace, row));
         let base = if selected { canvas.style(Role::Selected) } else { Style::new() };
         let gutter = match (selected, marked) {
             (true, true) => "▸×",
@@ -116,7 +116,7 @@ fn rows(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List, columns: &[Pla
         };
         let mut spans = vec![Span::styled(gutter, canvas.style(Role::Marked).patch(base))];
         for column in columns {
-            let mut cell = list.cell(scene, row, column.index, now);
+            let mut cell = list.cell(workspace, row, column.index, now);
             if let (Some(at), true) = (cell.at, app.options.local_clock) {
                 cell.text = clock_face(at, app.offset(at));
             }
@@ -137,9 +137,9 @@ fn rows(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List, columns: &[Pla
 fn empty(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List) {
     let app = canvas.app;
     let mut lines = vec![Line::raw("")];
-    match app.scene.is_heard() {
+    match app.workspace.is_heard() {
         false => lines.push(Line::from(canvas.span("  nothing was heard yet", Role::Dim))),
-        true if list.len(&app.scene) > 0 => {
+        true if list.len(&app.workspace) > 0 => {
             let what = if app.table().filter.is_empty() {
                 "  nothing of this repository"
             } else {
@@ -150,7 +150,7 @@ fn empty(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List) {
         }
         true => {
             lines.push(Line::from(canvas.span("  nothing here", Role::Normal)));
-            for why in list.why_empty(&app.scene) {
+            for why in list.why_empty(&app.workspace) {
                 lines.push(Line::from(canvas.span(format!("  {}", crate::model::text::scrub(&why)), Role::Dim)));
             }
         }

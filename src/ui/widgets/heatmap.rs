@@ -9,8 +9,8 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::app::mouse::Hit;
 use crate::app::role::{Role, State};
-use crate::app::scene::Key;
 use crate::app::view_id::ViewId;
+use crate::app::workspace::Key;
 use crate::mesh::derive::nodes::NodeView;
 use crate::mesh::derive::staleness::Staleness;
 use crate::model::text::fit;
@@ -33,13 +33,13 @@ pub fn rows(nodes: usize, width: u16) -> u16 {
 
 /// Draws the nodes of a mesh, the worst first.
 pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect, mesh: usize) {
-    let scene = &canvas.app.scene;
-    let Some(picture) = scene.picture(mesh).filter(|_| area.height > 0) else { return };
-    let of = if scene.is_several() { format!(" NODES of {} ", scene.name(mesh)) } else { " NODES ".to_owned() };
-    canvas.text(Rect { height: 1, ..area }, vec![counts(canvas, of, &picture.counts.nodes)]);
+    let workspace = &canvas.app.workspace;
+    let Some(snapshot) = workspace.snapshot(mesh).filter(|_| area.height > 0) else { return };
+    let of = if workspace.is_several() { format!(" NODES of {} ", workspace.name(mesh)) } else { " NODES ".to_owned() };
+    canvas.text(Rect { height: 1, ..area }, vec![counts(canvas, of, &snapshot.counts.nodes)]);
     let body = Rect { y: area.y + 1, height: area.height - 1, ..area };
     let (room, rows) = (usize::from(body.width) - 1, usize::from(body.height));
-    let (all, worst) = (picture.nodes.len(), &picture.marked.worst);
+    let (all, worst) = (snapshot.nodes.len(), &snapshot.marked.worst);
     match NAMED.iter().find(|width| all <= room / *width * rows && all == worst.len()) {
         Some(width) => named(canvas, body, mesh, worst, *width),
         None => dense(canvas, body, mesh, worst, all),

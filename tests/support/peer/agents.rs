@@ -89,7 +89,7 @@ pub async fn consumer(database: &Path, agent: &str, seed: u64) {
 
 /// Has the files open, and takes no lock at all, as an engine does whose locks are switched off.
 pub fn open_files(database: &Path) {
-    let beside = lockkeeper::data::vox::snapshot::fingerprint::beside(database, "-wal");
+    let beside = lockkeeper::data::vox::file_copy::fingerprint::beside(database, "-wal");
     let files = [std::fs::File::open(database).ok(), std::fs::File::open(beside).ok()];
     println!("open {}", files.iter().flatten().count());
     let _ = std::io::stdin().read_to_end(&mut Vec::new());

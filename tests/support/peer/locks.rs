@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, Write};
 use std::path::Path;
 
-use lockkeeper::data::vox::snapshot::fingerprint::beside;
+use lockkeeper::data::vox::file_copy::fingerprint::beside;
 use rustix::fs::{FlockOperation, fcntl_lock};
 
 fn lock_all(files: &[File]) -> bool {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lockkeeper::config::keys::{Key, Kind};
 use lockkeeper::config::locate::HostEnv;
 use lockkeeper::config::{ConfigError, Layers};
-use lockkeeper::data::source::{Known, Polling, Source};
+use lockkeeper::data::source::{PollContext, Polling, Source};
 use lockkeeper::data::system::{Connections, Described, Flag, Places, System};
 use lockkeeper::model::action::Abilities;
 use lockkeeper::model::observation::{Change, Observation};
@@ -89,7 +89,7 @@ impl Places for LockFile {
 struct File(PathBuf);
 
 impl Source for File {
-    fn poll<'a>(&'a mut self, _: &'a Known) -> Polling<'a> {
+    fn poll<'a>(&'a mut self, _: &'a PollContext) -> Polling<'a> {
         Box::pin(async {
             let text = tokio::fs::read_to_string(&self.0).await.map_err(|e| Fault::transient(e.to_string()))?;
             let rows: Vec<serde_json::Value> =

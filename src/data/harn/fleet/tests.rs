@@ -4,8 +4,8 @@ use super::*;
 use proptest::prelude::*;
 use serde_json::json;
 
-fn said(at_ms: Millis, id: &str, from: &str, data: Value) -> Said {
-    Said {
+fn said(at_ms: Millis, id: &str, from: &str, data: Value) -> CoordMessage {
+    CoordMessage {
         id: id.into(),
         topic: "t".into(),
         event_id: at_ms,

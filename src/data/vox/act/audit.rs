@@ -7,7 +7,7 @@
 use libsql::Value;
 
 use super::script::quote;
-use crate::action::hand::Order;
+use crate::action::executor::ActionRequest;
 use crate::data::vox::schema::Schema;
 use crate::model::action::OPERATOR_AGENT;
 use crate::model::chain::{link, operation_number};
@@ -35,7 +35,7 @@ pub fn last_sql() -> String {
 
 /// Whether an attempt has its entry.
 #[must_use]
-pub fn is_there_sql(order: &Order) -> String {
+pub fn is_there_sql(order: &ActionRequest) -> String {
     format!(
         "SELECT count(*) FROM {LOG} WHERE agent_id = '{OPERATOR_AGENT}' AND description LIKE {}",
         quote(&format!("lockkeeper {} %", order.id))
@@ -70,14 +70,14 @@ impl Next {
 
     /// Adds the entry, unless the attempt has one; with `if_changed`, only if the statement before changed something.
     #[must_use]
-    pub fn insert(&self, order: &Order, schema: &Schema, if_changed: bool) -> String {
-        let says = order.action.says();
+    pub fn insert(&self, order: &ActionRequest, schema: &Schema, if_changed: bool) -> String {
+        let summary = order.action.summary();
         let reason = scrub(truncate_bytes(&order.reason, MOST)).into_owned();
         let operator = scrub(truncate_bytes(&order.operator, MOST)).into_owned();
         let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-        let label = format!("lockkeeper: {operator}: {says}{why}");
+        let label = format!("lockkeeper: {operator}: {summary}{why}");
         let kind = serde_json::json!({ "Custom": { "label": label } }).to_string();
-        let description = format!("lockkeeper {} {says}, by {operator}{why}", order.id);
+        let description = format!("lockkeeper {} {summary}, by {operator}{why}", order.id);
         let mut row = vec![
             ("agent_id", quote(OPERATOR_AGENT)),
             ("operation_id", quote(&format!("OP-{}", self.number))),

@@ -8,7 +8,7 @@ use super::error::{SqlCode, WriteError};
 use super::file::OpenError;
 use super::script::{Script, script};
 use super::target::{Committed, Session, WriteTarget};
-use crate::action::hand::{Hand, Order, Recalled, Working, WriteAccess};
+use crate::action::executor::{ActionRequest, Applied, Executor, Working, WriteAccess};
 use crate::data::vox::backend::Rows;
 use crate::data::vox::schema::Schema;
 use crate::model::action::{Action, LockGuard, Mode, OPERATOR_NODE, fence};
@@ -22,19 +22,19 @@ const NUMBERS: u64 = 5;
 const ENTRY: usize = 3;
 
 /// Writes to one database.
-pub struct DatabaseHand {
+pub struct DatabaseExecutor {
     target: WriteTarget,
     clock: fn() -> Millis,
 }
 
-impl DatabaseHand {
+impl DatabaseExecutor {
     /// Writes to `target`.
     #[must_use]
     pub fn new(target: WriteTarget, clock: fn() -> Millis, _: WriteAccess) -> Self {
         Self { target, clock }
     }
 
-    async fn execute_now(&mut self, order: &Order) -> Outcome {
+    async fn execute_now(&mut self, order: &ActionRequest) -> Outcome {
         let clock = self.clock;
         let mut session = match self.target.open().await {
             Ok(session) => session,
@@ -69,11 +69,11 @@ impl DatabaseHand {
 
     /// The entry and the action stand in one transaction, so the entry proves the action. Without an entry the action
     /// was not done, if things are still as they were before it.
-    async fn recall_now(&mut self, order: &Order) -> Recalled {
-        let unreachable = |why: &str| Recalled::Unreachable(why.to_owned());
+    async fn was_applied_now(&mut self, order: &ActionRequest) -> Applied {
+        let unreachable = |why: &str| Applied::Unreachable(why.to_owned());
         let mut session = match self.target.open().await {
             Ok(session) => session,
-            Err(OpenError::InUse(why) | OpenError::Failed(why)) => return Recalled::Unreachable(why),
+            Err(OpenError::InUse(why) | OpenError::Failed(why)) => return Applied::Unreachable(why),
         };
         let (schema, auditable) = match prepare(&mut session).await {
             Ok(found) => found,
@@ -81,7 +81,7 @@ impl DatabaseHand {
         };
         let script = match script(&order.action, &schema, &operator_node(&order.operator), &order.id) {
             Ok(script) => script,
-            Err(why) => return Recalled::Undecidable(why),
+            Err(why) => return Applied::Undecidable(why),
         };
         let is_there = audit::is_there_sql(order);
         let statements = [script.look.as_str(), &script.stands, &is_there];
@@ -91,23 +91,23 @@ impl DatabaseHand {
         };
         let now = sentence(&order.action, describe(&order.action, answers.first()).as_ref());
         if first_number(answers.get(2)).is_some_and(|n| n > 0) {
-            return Recalled::Applied { audited: true, now };
+            return Applied::Applied { audited: true, now };
         }
         match first_number(answers.get(1)) {
             // A letter is known by its own key.
             Some(n) if matches!(order.action, Action::Tell { .. }) => {
                 if n > 0 {
-                    Recalled::Applied { audited: false, now }
+                    Applied::Applied { audited: false, now }
                 } else {
-                    Recalled::NotApplied(now)
+                    Applied::NotApplied(now)
                 }
             }
-            Some(n) if n > 0 => Recalled::NotApplied(now),
-            _ => Recalled::Undecidable(now),
+            Some(n) if n > 0 => Applied::NotApplied(now),
+            _ => Applied::Undecidable(now),
         }
     }
 
-    async fn record_now(&mut self, order: &Order) -> Result<(), String> {
+    async fn record_now(&mut self, order: &ActionRequest) -> Result<(), String> {
         let clock = self.clock;
         let mut session = match self.target.open().await {
             Ok(session) => session,
@@ -148,15 +148,15 @@ impl DatabaseHand {
     }
 }
 
-impl Hand for DatabaseHand {
-    fn execute<'a>(&'a mut self, order: &'a Order) -> Working<'a, Outcome> {
+impl Executor for DatabaseExecutor {
+    fn execute<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Outcome> {
         Box::pin(self.execute_now(order))
     }
-    fn record<'a>(&'a mut self, order: &'a Order) -> Working<'a, Result<(), String>> {
+    fn record<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Result<(), String>> {
         Box::pin(self.record_now(order))
     }
-    fn recall<'a>(&'a mut self, order: &'a Order) -> Working<'a, Recalled> {
-        Box::pin(self.recall_now(order))
+    fn was_applied<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Applied> {
+        Box::pin(self.was_applied_now(order))
     }
 }
 
@@ -177,7 +177,7 @@ async fn prepare(session: &mut Session<'_>) -> Result<(Schema, bool), WriteError
 
 struct Attempt<'a> {
     session: Session<'a>,
-    order: &'a Order,
+    order: &'a ActionRequest,
     schema: Schema,
     script: Script,
     /// Nothing where the op-log takes no entries.
@@ -225,23 +225,23 @@ impl Attempt<'_> {
         if changed < 1 {
             let now =
                 committed.reread.ok().as_ref().and_then(|answers| describe(action, answers.first())).or(before.clone());
-            let says = sentence(action, now.as_ref());
+            let summary = sentence(action, now.as_ref());
             let outcome = if matches!(action, Action::Tell { .. }) && now.is_some() {
                 Outcome::already("it was told before")
             } else {
-                Outcome::refused(format!("it is not as it was seen, so nothing was changed: {says}"))
+                Outcome::refused(format!("it is not as it was seen, so nothing was changed: {summary}"))
             };
             return outcome.with(before, now);
         }
         // Of a file that others use without SQLite's locks only what is there after closing counts.
         let found = match closed {
             Some(Err(why)) => {
-                let says = format!("it was committed, but {why}: it may be gone");
-                return Outcome::unknown(says).with(before, None);
+                let summary = format!("it was committed, but {why}: it may be gone");
+                return Outcome::unknown(summary).with(before, None);
             }
             Some(Ok(answers)) if audited && first_number(answers.get(1)) != Some(1) => {
-                let says = "it was committed, but is not in the file any more: another process wrote over it";
-                return Outcome::unknown(says).with(before, describe(action, answers.first()));
+                let summary = "it was committed, but is not in the file any more: another process wrote over it";
+                return Outcome::unknown(summary).with(before, describe(action, answers.first()));
             }
             Some(Ok(answers)) => Ok(answers),
             None => committed.reread,
@@ -256,8 +256,8 @@ impl Attempt<'_> {
                 let after = describe(action, answers.first());
                 let now = sentence(action, after.as_ref());
                 let held = holds_after(action, after.as_ref());
-                let says = if held { now } else { format!("done, but it was changed again at once: {now}") };
-                Outcome::done(several + &says).with(before, after)
+                let summary = if held { now } else { format!("done, but it was changed again at once: {now}") };
+                Outcome::done(several + &summary).with(before, after)
             }
             Err(why) => Outcome::done(format!("{several}done; not read again: {why}")).with(before, None).not_reread(),
         };

@@ -14,8 +14,9 @@ use libsql::{Builder, Connection, OpenFlags};
 use super::holders::{self, WriterSlot};
 use crate::data::sqlite::{collect, open_read_only, reason};
 use crate::data::vox::backend::Rows;
-use crate::data::vox::snapshot::copy::Copier;
-use crate::data::vox::snapshot::gate::{self, Writing};
+use crate::data::vox::file_copy::copy::Copier;
+use crate::data::vox::file_copy::gate;
+use crate::data::vox::file_copy::gate::Writing;
 
 /// How long SQLite waits for its own locks.
 const PATIENCE: Duration = Duration::from_secs(2);

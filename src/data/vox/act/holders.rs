@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 
-use crate::data::vox::snapshot::fingerprint::beside;
+use crate::data::vox::file_copy::fingerprint::beside;
 
 /// Magic numbers of file systems whose other users are on other machines.
 const NETWORK: [u64; 4] = [0x6969, 0xff53_4d42, 0xfe53_4d42, 0x517b];

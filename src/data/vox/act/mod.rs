@@ -1,11 +1,11 @@
 //! Actions on Vox: guarded writes to a database, and calls to a control plane.
 
 pub mod audit;
+pub mod control_plane;
 pub mod database;
 pub mod error;
 pub mod file;
 pub mod holders;
-pub mod plane;
 pub mod script;
 pub mod target;
 

@@ -7,7 +7,7 @@
 use crate::data::vox::queries::CLOCK_SQL;
 use crate::data::vox::schema::Schema;
 use crate::data::vox::tables::MAX_CELL;
-use crate::model::action::{Action, Letter, LockGuard, MessageGuard, Mode, OPERATOR_AGENT};
+use crate::model::action::{Action, LockGuard, MessageGuard, Mode, OPERATOR_AGENT, OutboundMessage};
 use crate::model::time::sqlite;
 use crate::model::{LockTable, Stored};
 
@@ -120,7 +120,7 @@ pub fn script(action: &Action, schema: &Schema, operator_node: &str, order: &str
             };
             message_script(message, schema, &format!("acknowledged = 1{stamp}"), "")
         }
-        Action::Tell { letter } => Ok(tell(letter, schema, order)),
+        Action::Tell { outbound } => Ok(tell(outbound, schema, order)),
         other => Err(format!("a database does not do this: {}", other.kind())),
     }
 }
@@ -354,20 +354,20 @@ fn message_script(message: &MessageGuard, schema: &Schema, set: &str, also: &str
 }
 
 /// A letter is written once: its uuid is the attempt's.
-fn tell(letter: &Letter, schema: &Schema, order: &str) -> Script {
+fn tell(outbound: &OutboundMessage, schema: &Schema, order: &str) -> Script {
     let uuid = quote(&format!("lockkeeper-{order}"));
-    let mut row = vec![("receiver_agent", quote(&letter.to)), ("acknowledged", "0".to_owned())];
+    let mut row = vec![("receiver_agent", quote(&outbound.to)), ("acknowledged", "0".to_owned())];
     let mut also = |column: &'static str, value: String| {
         if schema.has(MESSAGES, column) {
             row.push((column, value));
         }
     };
     also("sender_agent", quote(OPERATOR_AGENT));
-    also("msg_type", quote(&letter.msg_type));
-    also("payload", quote(&letter.payload));
+    also("msg_type", quote(&outbound.msg_type));
+    also("payload", quote(&outbound.payload));
     also("priority", "2".into());
     also("created_at", "datetime('now')".into());
-    also("repository_id", quote(&letter.repository_id));
+    also("repository_id", quote(&outbound.repository_id));
     // Not read by the console, but every variant of the table has it.
     row.push(("message_uuid", uuid.clone()));
     let (names, values): (Vec<&str>, Vec<String>) = row.into_iter().unzip();

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 use super::error::{SqlCode, WriteError};
 use super::file::{OpenError, OpenFile};
-use crate::action::hand::Working;
+use crate::action::executor::Working;
 use crate::config::token::Token;
 use crate::data::sqlite::{self, collect};
 use crate::data::vox::backend::Rows;

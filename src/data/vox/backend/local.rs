@@ -7,9 +7,9 @@ use libsql::Connection;
 
 use super::{News, Spent};
 use crate::data::sqlite::{data_version, open_read_only};
+use crate::data::vox::file_copy::copy::{Copier, Fresh};
 use crate::data::vox::pages::{Generation, Pages};
-use crate::data::vox::snapshot::copy::{Copier, Fresh};
-use crate::data::vox::track::Sight;
+use crate::data::vox::trackers::PageView;
 use crate::model::source::Fault;
 
 /// A database file that others own, read through a private copy.
@@ -61,7 +61,7 @@ impl CopyOf {
         open_once(&mut self.connection, &self.path).await
     }
 
-    pub(super) fn sight(&mut self) -> Option<Sight<'_>> {
+    pub(super) fn sight(&mut self) -> Option<PageView<'_>> {
         see(&mut self.pages, &self.path)
     }
 
@@ -102,13 +102,13 @@ impl Owned {
         open_once(&mut self.connection, &self.path).await
     }
 
-    pub(super) fn sight(&mut self) -> Option<Sight<'_>> {
+    pub(super) fn sight(&mut self) -> Option<PageView<'_>> {
         see(&mut self.pages, &self.path)
     }
 }
 
 /// Looks at the pages of a file, which stays open: closing it would release the locks of a connection to it.
-fn see<'a>(slot: &'a mut Option<Pages>, path: &Path) -> Option<Sight<'a>> {
+fn see<'a>(slot: &'a mut Option<Pages>, path: &Path) -> Option<PageView<'a>> {
     let known = slot.is_some();
     if !known {
         *slot = Pages::open(path).ok();
@@ -119,7 +119,7 @@ fn see<'a>(slot: &'a mut Option<Pages>, path: &Path) -> Option<Sight<'a>> {
         return None;
     };
     let pages = slot.as_ref()?;
-    Some(Sight { pages, generation: if known { generation } else { Generation::Another } })
+    Some(PageView { pages, generation: if known { generation } else { Generation::Another } })
 }
 
 /// Opens a file; what is open already is used again.

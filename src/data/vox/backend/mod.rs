@@ -14,7 +14,7 @@ use crate::config::token::Token;
 pub use crate::data::sqlite::Rows;
 use crate::data::sqlite::{self, collect};
 use crate::data::tls::Tls;
-use crate::data::vox::track::Sight;
+use crate::data::vox::trackers::PageView;
 use crate::model::source::Fault;
 use crate::model::text::Text;
 use crate::model::time::Millis;
@@ -75,7 +75,7 @@ impl Backend {
     }
 
     /// The file's pages, where they can be looked at. Nothing where that fails: SQL is asked for everything then.
-    pub fn sight(&mut self) -> Option<Sight<'_>> {
+    pub fn sight(&mut self) -> Option<PageView<'_>> {
         match self {
             Self::Copy(copy) => copy.sight(),
             Self::Owned(owned) => owned.sight(),

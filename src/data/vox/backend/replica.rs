@@ -19,7 +19,7 @@ use crate::data::sqlite::{open_read_only, reason};
 use crate::data::store::restrict;
 use crate::data::tls::Tls;
 use crate::data::vox::connector::Meter;
-use crate::data::vox::snapshot::fingerprint::beside;
+use crate::data::vox::file_copy::fingerprint::beside;
 use crate::model::source::Fault;
 use crate::model::text::Text;
 use crate::model::time::{Millis, millis};

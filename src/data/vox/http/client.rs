@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::DateTime;
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::{RequestBuilder, StatusCode};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 
@@ -30,14 +30,14 @@ pub enum Answer<T> {
 
 /// What a call was answered.
 #[derive(Debug)]
-pub struct Said {
+pub struct Response {
     pub status: u16,
     /// The body, where it is JSON.
     pub json: Option<serde_json::Value>,
     text: Text,
 }
 
-impl Said {
+impl Response {
     /// What a body says that came with a status.
     #[must_use]
     pub fn new(status: u16, body: &[u8]) -> Self {
@@ -189,7 +189,7 @@ impl Client {
     }
 
     /// One call, answered with whatever the server says; with a body it is a `POST`.
-    pub async fn call(&mut self, path: &str, body: Option<serde_json::Value>) -> Result<Said, CallError> {
+    pub async fn call(&mut self, path: &str, body: Option<serde_json::Value>) -> Result<Response, CallError> {
         let not_sent = |fault: Fault| CallError::NotSent(fault.to_string());
         let http = self.http().map_err(not_sent)?;
         let address = format!("{}{path}", self.base);
@@ -209,7 +209,7 @@ impl Client {
             .read(response, self.max_answer, &mut Cost::default())
             .await
             .map_err(|fault| CallError::Unclear(fault.to_string()))?;
-        let said = Said::new(status, &bytes);
+        let said = Response::new(status, &bytes);
         if said.json.is_none() && status == 200 {
             return Err(CallError::Unclear(format!("{path} answered something that is not JSON")));
         }
@@ -248,7 +248,7 @@ impl Client {
         &mut self,
         request: RequestBuilder,
         cost: &mut Cost,
-    ) -> Result<(Response, Option<ClockSample>), Fault> {
+    ) -> Result<(reqwest::Response, Option<ClockSample>), Fault> {
         let again = request.try_clone();
         let mut sent_ms = (self.clock)();
         cost.round_trips += 1;
@@ -275,7 +275,7 @@ impl Client {
         Ok((response, sample))
     }
 
-    async fn read(&self, response: Response, max: u64, cost: &mut Cost) -> Result<Vec<u8>, Fault> {
+    async fn read(&self, response: reqwest::Response, max: u64, cost: &mut Cost) -> Result<Vec<u8>, Fault> {
         let bytes = body::whole(response, max).await.map_err(|error| match error {
             BodyError::TooLarge => Fault::setup(
                 format!("the answer is larger than {}", time::bytes(max)),

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use self::client::{Answer, Client};
-use crate::data::source::{Known, Polling, Source};
+use crate::data::source::{PollContext, Polling, Source};
 use crate::model::Lease;
 use crate::model::MessageTable;
 use crate::model::observation::{Change, ClockSample, Observation, Presence, Probe};
@@ -79,7 +79,7 @@ impl ControlPlane {
         Self { named: agents.iter().map(|agent| Text::new(agent.trim())).collect(), ..self }
     }
 
-    async fn poll_now(&mut self, known: &Known) -> Result<Observation, Fault> {
+    async fn poll_now(&mut self, known: &PollContext) -> Result<Observation, Fault> {
         let started = Instant::now();
         let mut seen = Observation::default();
         let health = self.client.health(&mut seen.cost).await?;
@@ -153,7 +153,7 @@ impl ControlPlane {
     }
 
     /// Asks some inboxes in turn. Answers how many messages wait in all of them, once each was asked.
-    async fn ask_inboxes(&mut self, known: &Known, seen: &mut Observation) -> Result<Option<usize>, Fault> {
+    async fn ask_inboxes(&mut self, known: &PollContext, seen: &mut Observation) -> Result<Option<usize>, Fault> {
         let named = known.agents.iter().chain(&self.named);
         let agents: BTreeSet<Text> = named.filter(|a| is_decimal(a.raw())).cloned().collect();
         let agents: Vec<&Text> = agents.iter().collect();
@@ -212,7 +212,7 @@ impl ControlPlane {
 }
 
 impl Source for ControlPlane {
-    fn poll<'a>(&'a mut self, known: &'a Known) -> Polling<'a> {
+    fn poll<'a>(&'a mut self, known: &'a PollContext) -> Polling<'a> {
         Box::pin(self.poll_now(known))
     }
 }

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use foldhash::fast::RandomState;
 
 use self::wal::Wal;
-use crate::data::vox::snapshot::fingerprint::beside;
+use crate::data::vox::file_copy::fingerprint::beside;
 
 /// Pages that are read at once at most.
 const AT_ONCE: u32 = 64;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::super::messages::{MessageState, MessageView};
-use super::super::picture::Picture;
 use super::super::thresholds::Thresholds;
 use super::finding;
 use crate::mesh::derive::finding::{Finding, Subject};
+use crate::mesh::derive::snapshot::Snapshot;
 use crate::model::MessageTable;
 use crate::model::copies;
 use crate::model::severity::Severity;
@@ -18,13 +18,13 @@ use crate::model::time::{Millis, SECOND};
 const MOMENT: Millis = 10 * SECOND;
 
 /// An operator's steps were not all done, or two operators acted at once.
-pub(super) fn several(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
+pub(super) fn several(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
     let waits = |view: &&MessageView| {
         view.state != MessageState::Acknowledged
             && matches!(view.message.table, MessageTable::Inbox | MessageTable::Mesh)
     };
     let mut by_original: BTreeMap<(i64, Millis), Vec<&MessageView>> = BTreeMap::new();
-    for view in picture.messages.iter().filter(waits) {
+    for view in snapshot.messages.iter().filter(waits) {
         let key = view.message.idempotency_key.as_ref().map(Text::raw).unwrap_or_default();
         let bare = key.rsplit('\u{1f}').next().unwrap_or(key);
         if let Some(original) = copies::original_of(bare) {
@@ -32,12 +32,12 @@ pub(super) fn several(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding
         }
     }
     for (original, mut all) in by_original {
-        let fresh = |view: &&MessageView| view.age_ms(picture.at_ms).is_some_and(|age| age < MOMENT);
+        let fresh = |view: &&MessageView| view.age_ms(snapshot.at_ms).is_some_and(|age| age < MOMENT);
         if all.iter().any(fresh) {
             continue;
         }
         let is_original = |view: &&MessageView| (view.message.id, view.message.created_at_ms.unwrap_or(0)) == original;
-        all.extend(picture.messages.iter().filter(waits).filter(is_original));
+        all.extend(snapshot.messages.iter().filter(waits).filter(is_original));
         let mut agents: Vec<&Text> = all.iter().map(|view| &view.message.receiver_agent).collect();
         agents.sort_unstable();
         agents.dedup();

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::locks::{LockState, LockView};
-use super::super::picture::Picture;
 use super::super::staleness::Staleness;
 use super::super::thresholds::Thresholds;
 use super::finding;
 use crate::mesh::derive::finding::{Finding, Subject};
+use crate::mesh::derive::snapshot::Snapshot;
 use crate::model::LockTable;
 use crate::model::severity::Severity;
 use crate::model::text::Text;
@@ -17,12 +17,12 @@ use crate::model::time::Millis;
 
 /// A release that deletes the row restarts the count, and releases are everyday business. It is dangerous where
 /// whoever had the higher token may still write with it: such a lock is named, the others are counted.
-pub(super) fn back(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
+pub(super) fn back(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
     let mut everyday: BTreeMap<&Text, Vec<Text>> = BTreeMap::new();
-    for view in &picture.marked.back {
+    for view in &snapshot.marked.back {
         let Some(back) = view.fences.as_ref().and_then(|f| f.back.as_ref()) else { continue };
         let name = view.name();
-        let before = picture.node_in(&back.node, &view.lock.repository_id);
+        let before = snapshot.node_in(&back.node, &view.lock.repository_id);
         let before = before.map_or(Staleness::Unknown, |node| node.staleness);
         if before < Staleness::Critical {
             everyday.entry(&view.source).or_default().push(name);
@@ -53,14 +53,14 @@ pub(super) fn back(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) 
 }
 
 /// Readers may share; anything else that two hold in two places, one of them holds in vain.
-pub(super) fn held_twice(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
+pub(super) fn held_twice(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
     // What only says that it is somebody's keeps nobody out by itself.
     let standing = |l: &&Arc<LockView>| {
         matches!(l.state, LockState::Held | LockState::Expiring | LockState::Orphaned)
             && l.lock.table != LockTable::Claim
     };
     let mut twice: Vec<(&str, Vec<&Arc<LockView>>)> = Vec::new();
-    for (resource, locks) in &picture.marked.of_one_name {
+    for (resource, locks) in &snapshot.marked.of_one_name {
         let mut by_repository: BTreeMap<&Text, Vec<&Arc<LockView>>> = BTreeMap::new();
         for view in locks.iter().filter(standing) {
             by_repository.entry(&view.lock.repository_id).or_default().push(view);

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::super::picture::Picture;
 use super::super::thresholds::Thresholds;
 use super::finding;
 use crate::mesh::derive::finding::{Finding, Subject};
+use crate::mesh::derive::snapshot::Snapshot;
 use crate::model::severity::Severity;
 use crate::model::text::Text;
 use crate::model::time;
 
-pub(super) fn gone(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
-    for view in picture.leaders.iter().filter(|l| l.expired || l.staleness.is_gone()) {
+pub(super) fn gone(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
+    for view in snapshot.leaders.iter().filter(|l| l.expired || l.staleness.is_gone()) {
         let leader = &view.leader;
         let why = if view.staleness.is_gone() { format!("is {}", view.staleness) } else { "stopped leading".into() };
         let sentence = format!("{}, lock leader of {}, {why}", leader.leader_node_id, leader.repository_id);
@@ -19,7 +19,7 @@ pub(super) fn gone(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) 
             view.expires_ms.map(|at| format!("leadership ran out {}", time::utc(at)).into()).into_iter().collect();
         found.push(finding(
             Severity::Warning,
-            Subject::Node(picture.node_key(&leader.leader_node_id, &leader.repository_id)),
+            Subject::Node(snapshot.node_key(&leader.leader_node_id, &leader.repository_id)),
             &leader.repository_id,
             sentence,
             evidence,
@@ -28,9 +28,9 @@ pub(super) fn gone(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) 
 }
 
 /// Two databases may each name one, and both cannot be right.
-pub(super) fn two(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
+pub(super) fn two(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
     let mut leading: BTreeMap<&Text, Vec<_>> = BTreeMap::new();
-    for view in picture.leaders.iter().filter(|l| !l.expired && !l.leader.repository_id.is_empty()) {
+    for view in snapshot.leaders.iter().filter(|l| !l.expired && !l.leader.repository_id.is_empty()) {
         leading.entry(&view.leader.repository_id).or_default().push(view);
     }
     for (repository, leaders) in leading {
@@ -45,7 +45,7 @@ pub(super) fn two(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
             let epoch = l.leader.epoch.map_or_else(|| "unknown".into(), |n| n.to_string());
             format!("{} by {}, epoch {epoch}", l.leader.leader_node_id, l.source).into()
         });
-        let subject = Subject::Node(picture.node_key(&leaders[0].leader.leader_node_id, repository));
+        let subject = Subject::Node(snapshot.node_key(&leaders[0].leader.leader_node_id, repository));
         found.push(finding(Severity::Critical, subject, repository, sentence, evidence.collect()));
     }
 }

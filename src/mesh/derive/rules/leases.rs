@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::super::picture::Picture;
 use super::super::sources::SourceHealth;
 use super::super::thresholds::Thresholds;
 use super::finding;
 use crate::mesh::derive::finding::{Finding, Subject};
+use crate::mesh::derive::snapshot::Snapshot;
 use crate::model::action::Action;
 use crate::model::journal::Entry;
 use crate::model::severity::Severity;
@@ -15,15 +15,15 @@ use crate::model::time;
 
 /// A lease in force keeps its scope from everybody else, whether its holder is there or not. One that is known to be dead
 /// has a finding of its own.
-pub(super) fn orphaned(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
+pub(super) fn orphaned(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
     // Where not all is heard, a node that is not known may be there all the same.
-    let all_heard = picture.sources.iter().all(|source| source.health == SourceHealth::Live);
-    if !all_heard || picture.nodes.is_empty() {
+    let all_heard = snapshot.sources.iter().all(|source| source.health == SourceHealth::Live);
+    if !all_heard || snapshot.nodes.is_empty() {
         return;
     }
-    for view in picture.beside.iter() {
+    for view in snapshot.beside.iter() {
         let lock = &view.lock;
-        if picture.nodes_named(&lock.holder_node).next().is_some() {
+        if snapshot.nodes_named(&lock.holder_node).next().is_some() {
             continue;
         }
         let until = view.expires_ms.map(|at| format!("in force until {} unless it is revoked", time::utc(at)).into());
@@ -36,13 +36,13 @@ pub(super) fn orphaned(picture: &Picture, _: &Thresholds, found: &mut Vec<Findin
 }
 
 /// What an operator did to a node, and whether that is on: the last word of the journal.
-fn marks(picture: &Picture) -> BTreeMap<(&str, &str, bool), (bool, &Entry)> {
+fn marks(snapshot: &Snapshot) -> BTreeMap<(&str, &str, bool), (bool, &Entry)> {
     let mut marks = BTreeMap::new();
-    for entry in picture.mesh.journal.iter().filter(|entry| entry.verdict.is_some_and(|verdict| verdict.is_so())) {
+    for entry in snapshot.mesh.journal.iter().filter(|entry| entry.verdict.is_some_and(|verdict| verdict.is_so())) {
         let (node, on, shut_out) = match &entry.action {
             Action::Quarantine { node, on } => (node, *on, true),
             Action::Drain { node, on, for_ms } => {
-                let over = for_ms.is_some_and(|ms| entry.at_ms.saturating_add(ms) <= picture.at_ms);
+                let over = for_ms.is_some_and(|ms| entry.at_ms.saturating_add(ms) <= snapshot.at_ms);
                 (node, *on && !over, false)
             }
             _ => continue,
@@ -53,9 +53,9 @@ fn marks(picture: &Picture) -> BTreeMap<(&str, &str, bool), (bool, &Entry)> {
 }
 
 /// A control plane keeps such marks in memory: one that started again lets everybody in.
-pub(super) fn forgotten(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
-    for ((place, name, shut_out), (on, entry)) in marks(picture) {
-        let sources = picture.mesh.sources.iter().zip(picture.sources.iter());
+pub(super) fn forgotten(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
+    for ((place, name, shut_out), (on, entry)) in marks(snapshot) {
+        let sources = snapshot.mesh.sources.iter().zip(snapshot.sources.iter());
         let here = sources.filter(|(source, view)| source.identity.place.raw() == place && view.as_of_ms.is_none());
         let nodes = here.flat_map(|(source, _)| source.facts.registry.iter().map(move |node| (source, node)));
         let Some((source, node)) = nodes.into_iter().find(|(_, node)| node.node_id == *name) else { continue };
@@ -69,7 +69,7 @@ pub(super) fn forgotten(picture: &Picture, _: &Thresholds, found: &mut Vec<Findi
         );
         let operator = Text::new(&entry.operator);
         let evidence = vec![format!("{done} by {operator} at {}", time::utc(entry.at_ms)).into()];
-        let key = picture.node_key(&node.node_id, &Text::default());
+        let key = snapshot.node_key(&node.node_id, &Text::default());
         found.push(finding(Severity::Warning, Subject::Node(key), &node.node_id, sentence, evidence));
     }
 }

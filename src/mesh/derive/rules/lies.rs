@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use super::super::locks::{LockState, LockView};
-use super::super::picture::Picture;
 use super::super::sources::SourceHealth;
 use super::super::staleness::Staleness;
 use super::super::thresholds::Thresholds;
 use super::finding;
 use crate::mesh::derive::finding::{Finding, Subject};
+use crate::mesh::derive::snapshot::Snapshot;
 use crate::model::LockTable;
 use crate::model::action::OPERATOR_NODE;
 use crate::model::severity::Severity;
@@ -25,18 +25,18 @@ fn is_of_a_node(view: &LockView) -> bool {
 }
 
 /// A node that sends heartbeats long after its locks ran out: something in it lives that does none of its work.
-pub(super) fn renews_nothing(picture: &Picture, thresholds: &Thresholds, found: &mut Vec<Finding>) {
+pub(super) fn renews_nothing(snapshot: &Snapshot, thresholds: &Thresholds, found: &mut Vec<Finding>) {
     let mut by_node: BTreeMap<Text, Vec<&LockView>> = BTreeMap::new();
-    for view in picture.marked.doubtful.iter().filter(|view| view.state == LockState::Expired && is_of_a_node(view)) {
+    for view in snapshot.marked.doubtful.iter().filter(|view| view.state == LockState::Expired && is_of_a_node(view)) {
         let Some(ended) = view.expires_ms else { continue };
-        let Some(node) = picture.node_in(&view.lock.holder_node, &view.lock.repository_id) else { continue };
+        let Some(node) = snapshot.node_in(&view.lock.holder_node, &view.lock.repository_id) else { continue };
         let beat_since = node.seen_ms.is_some_and(|seen| seen.saturating_sub(ended) > thresholds.stale_ms);
         if node.staleness == Staleness::Healthy && node.ahead_ms.is_none() && beat_since {
             by_node.entry(node.key.clone()).or_default().push(view);
         }
     }
     for (key, locks) in by_node {
-        let Some(node) = picture.node(&key) else { continue };
+        let Some(node) = snapshot.node(&key) else { continue };
         let what = match locks.as_slice() {
             [only] => only.name().to_string(),
             many => format!("{} locks", many.len()),
@@ -69,9 +69,9 @@ pub(super) fn taken_early(view: &LockView, _: &Thresholds, _: time::Millis) -> O
 }
 
 /// Scopes that are leased to several at once.
-pub(super) fn leased_twice(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
+pub(super) fn leased_twice(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
     let mut by_scope: BTreeMap<(&Text, &Text), Vec<&super::super::leases::LeaseView>> = BTreeMap::new();
-    for view in picture.leases.iter().filter(|view| view.as_of_ms.is_none()) {
+    for view in snapshot.leases.iter().filter(|view| view.as_of_ms.is_none()) {
         if view.in_force {
             by_scope.entry((&view.source, &view.lease.scope_key)).or_default().push(view);
         }
@@ -87,22 +87,22 @@ pub(super) fn leased_twice(picture: &Picture, _: &Thresholds, found: &mut Vec<Fi
         let sentence = format!("{scope} is leased to {} at once", names.join(" and "));
         let evidence =
             views.iter().map(|view| format!("lease {} of {}", view.lease.lease_id, view.lease.holder_node_id).into());
-        let key = picture.node_key(holders[0], &Text::default());
+        let key = snapshot.node_key(holders[0], &Text::default());
         let evidence = evidence.chain([format!("read from {source}").into()]).collect();
         found.push(finding(Severity::Critical, Subject::Node(key), scope, sentence, evidence));
     }
 }
 
 /// Nodes that hold locks for longer than a heartbeat takes, and never sent one.
-pub(super) fn never_beat(picture: &Picture, thresholds: &Thresholds, found: &mut Vec<Finding>) {
-    let all_heard = picture.sources.iter().all(|source| source.health == SourceHealth::Live);
-    if !all_heard || picture.nodes.is_empty() {
+pub(super) fn never_beat(snapshot: &Snapshot, thresholds: &Thresholds, found: &mut Vec<Finding>) {
+    let all_heard = snapshot.sources.iter().all(|source| source.health == SourceHealth::Live);
+    if !all_heard || snapshot.nodes.is_empty() {
         return;
     }
     let mut by_node: BTreeMap<&Text, Vec<&LockView>> = BTreeMap::new();
-    for view in picture.marked.doubtful.iter().filter(|view| view.state != LockState::Expired && is_of_a_node(view)) {
-        let old = view.acquired_ms.is_some_and(|at| picture.at_ms.saturating_sub(at) > thresholds.stale_ms);
-        if old && picture.nodes_named(&view.lock.holder_node).next().is_none() {
+    for view in snapshot.marked.doubtful.iter().filter(|view| view.state != LockState::Expired && is_of_a_node(view)) {
+        let old = view.acquired_ms.is_some_and(|at| snapshot.at_ms.saturating_sub(at) > thresholds.stale_ms);
+        if old && snapshot.nodes_named(&view.lock.holder_node).next().is_none() {
             by_node.entry(&view.lock.holder_node).or_default().push(view);
         }
     }

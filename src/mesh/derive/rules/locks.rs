@@ -1,10 +1,10 @@
 //! Locks whose holders are gone, and agents that wait for them.
 
 use super::super::locks::{LockState, LockView};
-use super::super::picture::Picture;
 use super::super::thresholds::Thresholds;
 use super::finding;
 use crate::mesh::derive::finding::{Finding, Subject};
+use crate::mesh::derive::snapshot::Snapshot;
 use crate::model::Condition;
 use crate::model::severity::Severity;
 use crate::model::text::Text;
@@ -31,15 +31,15 @@ pub(super) fn orphaned(view: &LockView, _: &Thresholds, _: Millis) -> Option<Fin
     Some(finding(Severity::Critical, Subject::Lock(view.key()), &view.name(), sentence, evidence))
 }
 
-pub(super) fn deadlocked(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
-    for deadlock in &picture.waits.deadlocks {
+pub(super) fn deadlocked(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
+    for deadlock in &snapshot.waits.deadlocks {
         let agents: Vec<_> = deadlock.agents.iter().map(ToString::to_string).collect();
         let breaks: Vec<_> = deadlock.breaks.iter().map(|(_, name)| name.to_string()).collect();
         let sentence =
             format!("agents {} wait for each other; releasing {} breaks it", agents.join(", "), breaks.join(" and "));
         let Some((key, name)) = deadlock.breaks.first() else { continue };
         let members = |row: &&super::super::graph::WaitRow| row.waits() && deadlock.agents.contains(row.agent());
-        let evidence = picture.waits.rows.iter().filter(members).map(|row| -> Text {
+        let evidence = snapshot.waits.rows.iter().filter(members).map(|row| -> Text {
             let why: Vec<_> = row.evidence().iter().map(ToString::to_string).collect();
             format!("agent {} waits for {} ({}, inferred)", row.agent(), row.lock().name(), why.join("; ")).into()
         });

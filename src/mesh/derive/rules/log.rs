@@ -1,10 +1,10 @@
 //! The op-log.
 
 use super::super::chain::ChainState;
-use super::super::picture::Picture;
 use super::super::thresholds::Thresholds;
 use super::finding;
 use crate::mesh::derive::finding::{Finding, Subject};
+use crate::mesh::derive::snapshot::Snapshot;
 use crate::model::LogTable;
 use crate::model::severity::Severity;
 use crate::model::time;
@@ -13,8 +13,8 @@ use crate::model::time::{MINUTE, Millis};
 /// Task events this much newer than the newest log entry say that the log stopped.
 const BEHIND: Millis = 5 * MINUTE;
 
-pub(super) fn broken(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
-    for view in picture.log.iter().filter(|l| l.chain == ChainState::Broken) {
+pub(super) fn broken(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
+    for view in snapshot.log.iter().filter(|l| l.chain == ChainState::Broken) {
         let id = &view.entry.operation_id;
         let sentence = format!("the chain is broken at {id} of agent {}: {}", view.entry.agent_id, view.why);
         let evidence = vec![format!("{} row {} in {}", view.entry.table, view.entry.id, view.source).into()];
@@ -24,8 +24,8 @@ pub(super) fn broken(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>
 
 /// Each task event has its log entry. A process that restarts counts from one again, and the numbers that
 /// are taken are refused: the events go on, the log stands still.
-pub(super) fn stopped(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
-    for source in &picture.mesh.sources {
+pub(super) fn stopped(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
+    for source in &snapshot.mesh.sources {
         let newest = source
             .facts
             .log(LogTable::Agent)

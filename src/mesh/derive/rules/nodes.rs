@@ -1,11 +1,11 @@
 //! Nodes that are silent, skewed, or known to one source only.
 
 use super::super::nodes::NodeView;
-use super::super::picture::Picture;
 use super::super::staleness::Staleness;
 use super::super::thresholds::Thresholds;
 use super::finding;
 use crate::mesh::derive::finding::{Finding, Subject};
+use crate::mesh::derive::snapshot::Snapshot;
 use crate::model::severity::Severity;
 use crate::model::time;
 
@@ -44,8 +44,8 @@ fn word(ms: i64) -> String {
     format!("{} {}", time::short(ms.abs()), if ms > 0 { "ahead of" } else { "behind" })
 }
 
-pub(super) fn source_skew(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
-    for (source, view) in picture.mesh.sources.iter().zip(picture.sources.iter()) {
+pub(super) fn source_skew(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
+    for (source, view) in snapshot.mesh.sources.iter().zip(snapshot.sources.iter()) {
         let Some(ms) = view.skew_ms else { continue };
         let name = &source.identity.name;
         let sentence = format!("the clock of {name} is {} this console's", word(ms));

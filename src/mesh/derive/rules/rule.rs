@@ -4,9 +4,9 @@ use super::super::finding::Finding;
 use super::super::locks::LockView;
 use super::super::messages::MessageView;
 use super::super::nodes::NodeView;
-use super::super::picture::Picture;
 use super::super::tasks::TaskView;
 use super::super::thresholds::Thresholds;
+use crate::mesh::derive::snapshot::Snapshot;
 use crate::model::time::Millis;
 
 /// A kind of trouble.
@@ -22,7 +22,7 @@ pub struct Rule {
 /// What a rule looks at. Rules that look at one thing are asked again only when that thing is judged otherwise.
 pub enum Check {
     /// The picture as a whole.
-    Mesh(fn(&Picture, &Thresholds, &mut Vec<Finding>)),
+    Mesh(fn(&Snapshot, &Thresholds, &mut Vec<Finding>)),
     Node(fn(&NodeView) -> Option<Finding>),
     Lock(fn(&LockView, &Thresholds, Millis) -> Option<Finding>),
     Message(fn(&MessageView) -> Option<Finding>),

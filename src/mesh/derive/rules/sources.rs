@@ -1,23 +1,23 @@
 //! Sources that do not answer, or say odd things.
 
-use super::super::picture::Picture;
 use super::super::sources::SourceHealth;
 use super::super::thresholds::Thresholds;
 use super::finding;
 use crate::mesh::SourceState;
 use crate::mesh::derive::finding::{Finding, Subject};
+use crate::mesh::derive::snapshot::Snapshot;
 use crate::model::Reader;
 use crate::model::observation::Presence;
 use crate::model::severity::Severity;
 use crate::model::text::Text;
 use crate::model::time;
 
-fn each(picture: &Picture, health: &[SourceHealth]) -> impl Iterator<Item = SourceState> {
-    let chosen: Vec<_> = picture
+fn each(snapshot: &Snapshot, health: &[SourceHealth]) -> impl Iterator<Item = SourceState> {
+    let chosen: Vec<_> = snapshot
         .mesh
         .sources
         .iter()
-        .zip(picture.sources.iter())
+        .zip(snapshot.sources.iter())
         .filter(|(_, view)| health.contains(&view.health))
         .map(|(source, _)| source.clone())
         .collect();
@@ -30,8 +30,8 @@ fn fault_of(source: &SourceState) -> (String, Vec<Text>) {
     (trouble.fault.to_string(), evidence)
 }
 
-pub(super) fn down(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
-    for source in each(picture, &[SourceHealth::Down]) {
+pub(super) fn down(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
+    for source in each(snapshot, &[SourceHealth::Down]) {
         let (why, evidence) = fault_of(&source);
         let name = &source.identity.name;
         found.push(finding(
@@ -44,8 +44,8 @@ pub(super) fn down(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) 
     }
 }
 
-pub(super) fn old(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
-    for source in each(picture, &[SourceHealth::Old]) {
+pub(super) fn old(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
+    for source in each(snapshot, &[SourceHealth::Old]) {
         let (why, mut evidence) = fault_of(&source);
         let name = &source.identity.name;
         if let Some(at) = source.health.last_ok_ms {
@@ -56,12 +56,12 @@ pub(super) fn old(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
     }
 }
 
-pub(super) fn foreign(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
+pub(super) fn foreign(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
     let nothing = |source: &&SourceState| {
         let there = |(_, presence): &(&str, Presence)| matches!(presence, Presence::Present | Presence::Partial(_));
         source.probe.as_ref().is_some_and(|probe| !probe.parts.iter().any(there))
     };
-    for source in picture.mesh.sources.iter().filter(nothing) {
+    for source in snapshot.mesh.sources.iter().filter(nothing) {
         let name = &source.identity.name;
         let sentence =
             format!("{name} answers, but has none of the tables or calls looked for: is it the right place?");
@@ -70,8 +70,8 @@ pub(super) fn foreign(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding
     }
 }
 
-pub(super) fn odd(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
-    for source in picture.mesh.sources.iter().filter(|s| !s.oddities.is_empty()) {
+pub(super) fn odd(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
+    for source in snapshot.mesh.sources.iter().filter(|s| !s.oddities.is_empty()) {
         let name = &source.identity.name;
         let n = source.oddities.len();
         let values = if n == 1 { "1 value is".into() } else { format!("{n} values are") };
@@ -86,8 +86,8 @@ pub(super) fn odd(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
     }
 }
 
-pub(super) fn unseen(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
-    for source in picture.mesh.sources.iter().filter(|s| !s.unseen.is_empty()) {
+pub(super) fn unseen(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
+    for source in snapshot.mesh.sources.iter().filter(|s| !s.unseen.is_empty()) {
         let name = &source.identity.name;
         let first = source.unseen.first().map(ToString::to_string).unwrap_or_default();
         let sentence = match source.unseen.len() {
@@ -98,8 +98,8 @@ pub(super) fn unseen(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>
     }
 }
 
-pub(super) fn notes(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>) {
-    for source in picture.mesh.sources.iter().filter(|s| !s.notes.is_empty()) {
+pub(super) fn notes(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
+    for source in snapshot.mesh.sources.iter().filter(|s| !s.notes.is_empty()) {
         let name = &source.identity.name;
         let sentence = source.notes.first().map(ToString::to_string).unwrap_or_default();
         found.push(finding(Severity::Info, Subject::Source(name.clone()), name, sentence, source.notes.to_vec()));
@@ -110,12 +110,12 @@ pub(super) fn notes(picture: &Picture, _: &Thresholds, found: &mut Vec<Finding>)
 const FAR: i64 = 20;
 
 /// Readers that have much to read and do not read it.
-pub(super) fn behind(picture: &Picture, thresholds: &Thresholds, found: &mut Vec<Finding>) {
-    for source in &picture.mesh.sources {
+pub(super) fn behind(snapshot: &Snapshot, thresholds: &Thresholds, found: &mut Vec<Finding>) {
+    for source in &snapshot.mesh.sources {
         let far = |reader: &&Reader| {
             let moved = reader.moved_at_ms.map(|at| source.to_console(at));
             reader.head.saturating_sub(reader.cursor) >= FAR
-                && moved.is_none_or(|at| picture.at_ms - at >= thresholds.stuck_ms)
+                && moved.is_none_or(|at| snapshot.at_ms - at >= thresholds.stuck_ms)
         };
         let behind: Vec<&Reader> = source.facts.readers.iter().filter(far).collect();
         let Some(first) = behind.first() else { continue };

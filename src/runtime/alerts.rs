@@ -12,7 +12,7 @@ use crate::action::run::history::{Brought, History};
 use crate::action::run::lines::{Lines, Stamp};
 use crate::mesh::Mesh;
 use crate::mesh::alarm::Alarms;
-use crate::mesh::derive::Picture;
+use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::finding::Finding;
 use crate::mesh::derive::sources::SourceHealth;
 use crate::model::event::Event;
@@ -29,9 +29,9 @@ const ORDERS: usize = 256;
 /// Findings as a picture has them.
 type Findings = Arc<[Arc<Finding>]>;
 
-/// What the scribe tells.
+/// What the writer tells.
 #[derive(Debug)]
-pub enum Told {
+pub enum EventReport {
     /// What others wrote.
     Others(Vec<Event>),
     /// The history cannot be read or written, and why.
@@ -40,7 +40,7 @@ pub enum Told {
 
 /// Findings that are acknowledged, or not any more.
 #[derive(Debug)]
-pub struct Known {
+pub struct Acknowledgement {
     pub keys: Vec<String>,
     pub until_ms: Option<Millis>,
     pub on: bool,
@@ -48,7 +48,7 @@ pub struct Known {
 
 /// The lives of findings.
 #[derive(Debug)]
-pub struct Warden {
+pub struct AlertManager {
     alarms: Alarms,
     operator: String,
     /// The history's file, and as it was when it was looked into last.
@@ -65,14 +65,14 @@ pub struct Warden {
     failing: Option<Text>,
 }
 
-impl Warden {
+impl AlertManager {
     /// Starts the task that writes and runs programs. It tells what others wrote.
-    pub fn start(settings: &Settings, whose: Whose, tasks: &mut JoinSet<()>) -> (Self, mpsc::Receiver<Told>) {
+    pub fn start(settings: &Settings, whose: Whose, tasks: &mut JoinSet<()>) -> (Self, mpsc::Receiver<EventReport>) {
         let (orders, ordered) = mpsc::channel(ORDERS);
         let (tell, told) = mpsc::channel(ORDERS);
         let hook = Hook::start(&settings.alarms, tasks);
-        tasks.spawn(scribe(History::new(settings.events.clone()), ordered, tell, hook));
-        let warden = Self {
+        tasks.spawn(writer(History::new(settings.events.clone()), ordered, tell, hook));
+        let alerts = Self {
             alarms: Alarms::new(whose, settings.alarms.rules),
             operator: settings.operator_name(),
             file: Lines::new(settings.events.clone()),
@@ -85,32 +85,33 @@ impl Warden {
             blind: false,
             failing: None,
         };
-        (warden, told)
+        (alerts, told)
     }
 
     /// Looks at a picture, and gives its findings their lives.
-    pub fn look(&mut self, picture: &mut Picture) {
-        let blind = picture.sources.iter().any(|source| source.health != SourceHealth::Live);
-        let same = self.dressed.as_ref().is_some_and(|(judged, ..)| Arc::ptr_eq(judged, &picture.findings));
+    pub fn look(&mut self, snapshot: &mut Snapshot) {
+        let blind = snapshot.sources.iter().any(|source| source.health != SourceHealth::Live);
+        let same = self.dressed.as_ref().is_some_and(|(evaluated, ..)| Arc::ptr_eq(evaluated, &snapshot.findings));
         if !same || blind != self.blind || self.alarms.waits() {
             self.blind = blind;
-            let events = self.alarms.look(&picture.findings, blind, picture.at_ms);
+            let events = self.alarms.look(&snapshot.findings, blind, snapshot.at_ms);
             self.happened(events);
         }
-        let fits = |(judged, revision, _): &&(Findings, u64, Findings)| {
-            Arc::ptr_eq(judged, &picture.findings) && *revision == self.alarms.revision()
+        let fits = |(evaluated, revision, _): &&(Findings, u64, Findings)| {
+            Arc::ptr_eq(evaluated, &snapshot.findings) && *revision == self.alarms.revision()
         };
         let dressed = match self.dressed.as_ref().filter(fits) {
             Some((.., dressed)) => dressed.clone(),
             None => {
-                let dressed: Findings = picture.findings.iter().map(|finding| self.alarms.dress(finding)).collect();
-                self.dressed = Some((picture.findings.clone(), self.alarms.revision(), dressed.clone()));
+                let dressed: Findings =
+                    snapshot.findings.iter().map(|finding| self.alarms.with_life(finding)).collect();
+                self.dressed = Some((snapshot.findings.clone(), self.alarms.revision(), dressed.clone()));
                 dressed
             }
         };
-        picture.findings = dressed;
-        if !Arc::ptr_eq(&picture.mesh.events, &self.events) {
-            self.tell(Arc::make_mut(&mut picture.mesh));
+        snapshot.findings = dressed;
+        if !Arc::ptr_eq(&snapshot.mesh.events, &self.events) {
+            self.tell(Arc::make_mut(&mut snapshot.mesh));
         }
     }
 
@@ -121,23 +122,23 @@ impl Warden {
     }
 
     /// Takes what the operator said of findings.
-    pub fn known(&mut self, known: &Known, now_ms: Millis) {
+    pub fn known(&mut self, known: &Acknowledgement, now_ms: Millis) {
         let say = |key: &String| self.alarms.acknowledge(key, &self.operator, known.until_ms, known.on, now_ms);
         let events: Vec<Event> = known.keys.iter().filter_map(say).collect();
         self.happened(events);
     }
 
-    /// Takes what the scribe tells.
-    pub fn told(&mut self, told: Told) {
+    /// Takes what the writer tells.
+    pub fn told(&mut self, told: EventReport) {
         match told {
-            Told::Others(events) => {
+            EventReport::Others(events) => {
                 self.failing = None;
                 for event in &events {
                     self.alarms.adopt(event);
                 }
                 self.show(events);
             }
-            Told::Failed(why) => {
+            EventReport::Failed(why) => {
                 if self.failing.is_none() {
                     tracing::warn!(why, "the history of findings cannot be kept");
                 }
@@ -185,10 +186,10 @@ impl Warden {
 }
 
 /// Writes what happened, one order after another.
-async fn scribe(
+async fn writer(
     mut history: History,
     mut orders: mpsc::Receiver<Vec<Event>>,
-    tell: mpsc::Sender<Told>,
+    tell: mpsc::Sender<EventReport>,
     hook: Option<Hook>,
 ) {
     let mut failed = false;
@@ -208,17 +209,17 @@ async fn scribe(
         let Ok((kept, brought)) = work.await else { return };
         history = kept;
         let (others, news) = match brought {
-            Ok(Brought { others, written }) => (Told::Others(others), written),
+            Ok(Brought { others, written }) => (EventReport::Others(others), written),
             // What cannot be written is still told to whoever listens.
-            Err(error) => (Told::Failed(error.to_string()), ours),
+            Err(error) => (EventReport::Failed(error.to_string()), ours),
         };
         if let Some(hook) = &hook {
             for event in news {
                 hook.run(event);
             }
         }
-        let nothing = matches!(&others, Told::Others(events) if events.is_empty());
-        let again = std::mem::replace(&mut failed, matches!(others, Told::Failed(_)));
+        let nothing = matches!(&others, EventReport::Others(events) if events.is_empty());
+        let again = std::mem::replace(&mut failed, matches!(others, EventReport::Failed(_)));
         if (again || !nothing) && tell.send(others).await.is_err() {
             return;
         }

@@ -8,14 +8,14 @@ const NOWHERE: u32 = u32::MAX;
 
 /// Places on a shelf by row, and the other way round. A place that is free is given away again.
 #[derive(Debug, Default)]
-pub(super) struct Homes {
+pub(super) struct SlotMap {
     /// By source, by table, by place in the table.
     of: Vec<Vec<Vec<u32>>>,
     rows: Vec<Option<At>>,
     free: Vec<u32>,
 }
 
-impl Homes {
+impl SlotMap {
     /// The place of a row.
     pub(super) fn of(&self, at: At) -> Option<u32> {
         self.of.get(at.0)?.get(at.1)?.get(at.2 as usize).copied().filter(|home| *home != NOWHERE)

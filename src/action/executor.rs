@@ -12,7 +12,7 @@ pub type Working<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// One action, and who wants it.
 #[derive(Debug, Clone)]
-pub struct Order {
+pub struct ActionRequest {
     /// Names the attempt in the journal and in the op-log.
     pub id: String,
     pub action: Action,
@@ -23,21 +23,21 @@ pub struct Order {
 }
 
 /// What carries out actions on one place.
-pub trait Hand: Send {
+pub trait Executor: Send {
     /// Carries one out: checks its guard, writes, and reads back.
-    fn execute<'a>(&'a mut self, order: &'a Order) -> Working<'a, Outcome>;
+    fn execute<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Outcome>;
 
     /// Writes the op-log's entry of an action that was done elsewhere; does nothing if it is there.
     /// Answers whether the op-log has it now, or why not.
-    fn record<'a>(&'a mut self, order: &'a Order) -> Working<'a, Result<(), String>>;
+    fn record<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Result<(), String>>;
 
     /// Whether an attempt whose end is not known took effect.
-    fn recall<'a>(&'a mut self, order: &'a Order) -> Working<'a, Recalled>;
+    fn was_applied<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Applied>;
 }
 
 /// What became of an attempt whose end was not known. Each comes with how things stand now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Recalled {
+pub enum Applied {
     /// There is proof that this attempt did it.
     Applied { audited: bool, now: String },
     /// Things are as they were before it.
@@ -52,7 +52,7 @@ pub enum Recalled {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// To watch: the wall, lines, a snapshot, a check, a dry run.
-    Watch,
+    MeshState,
     /// To act, when the operator says so.
     Act,
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::chain::{self, LogView};
-use super::context::Look;
-use super::findings::Book;
+use super::context::EvalContext;
+use super::findings::FindingIndex;
 use super::graph::WaitGraph;
 use super::holds::{Locks, Reasons};
 use super::leases::{self, LeaderView, LeaseView};
@@ -18,13 +18,13 @@ use super::locks::LockView;
 use super::messages::{MessageState, MessageView, Messages, Turn};
 use super::nodes::{Holdings, NodeView, Nodes, Places, key_in};
 use super::notes::{Changes, Tasks};
-use super::picture::{Counts, Marked, NODES, Picture, SCREENFUL, Stuck};
 use super::queues::Queues;
 use super::resource::Names;
 use super::sources;
 use super::tasks::{TaskState, TaskView};
 use super::thresholds::Thresholds;
-use crate::mesh::{Mesh, Touched, Watch};
+use crate::mesh::derive::snapshot::{Counts, Marked, NODES, SCREENFUL, Snapshot, Stuck};
+use crate::mesh::{Mesh, MeshState, Touched};
 use crate::model::text::Text;
 use crate::model::time::Millis;
 
@@ -33,15 +33,15 @@ const NAMES: usize = 500_000;
 
 /// Everything judged so far.
 #[derive(Debug, Default)]
-pub struct Judge {
-    basis: Option<Basis>,
+pub struct Evaluator {
+    basis: Option<EvalKey>,
     before_ms: Option<Millis>,
     messages: Messages,
     nodes: Nodes,
     queues: Queues,
     locks: Locks,
     tasks: Tasks,
-    book: Book,
+    book: FindingIndex,
     log: Arc<[LogView]>,
     logged: Option<Arc<Mesh>>,
     waits: Arc<WaitGraph>,
@@ -60,7 +60,7 @@ pub struct Judge {
 
 /// What all judgements rest on. Where it changes, which is rare, everything is judged anew.
 #[derive(Debug, Clone, PartialEq)]
-struct Basis {
+struct EvalKey {
     thresholds: Thresholds,
     /// By source: until when what it said is true, and its clock.
     sources: Vec<(Option<Millis>, Millis)>,
@@ -68,18 +68,18 @@ struct Basis {
     names: Names,
 }
 
-impl Judge {
+impl Evaluator {
     /// Judges a mesh at an instant. `touched` is what changed since it was judged last.
-    pub fn judge(
+    pub fn evaluate(
         &mut self,
-        watch: &Watch,
+        watch: &MeshState,
         touched: &Touched,
         now_ms: Millis,
         thresholds: &Thresholds,
         interval_ms: Millis,
-    ) -> Picture {
-        let sources = sources::judge(&watch.mesh, now_ms, thresholds, interval_ms);
-        let look = Look {
+    ) -> Snapshot {
+        let sources = sources::evaluate(&watch.mesh, now_ms, thresholds, interval_ms);
+        let look = EvalContext {
             mesh: &watch.mesh,
             tables: &watch.tables,
             clocks: &watch.clocks,
@@ -89,7 +89,7 @@ impl Judge {
             now_ms,
             before_ms: self.before_ms,
         };
-        let mut basis = Basis {
+        let mut basis = EvalKey {
             thresholds: thresholds.clone(),
             sources: sources.iter().zip(&watch.mesh.sources).map(|(s, m)| (s.as_of_ms, m.clock.offset_ms())).collect(),
             places: Places::of(&look),
@@ -111,18 +111,18 @@ impl Judge {
             // Resources are called otherwise from here on.
             basis.names = names;
             *self = Self { queues: Queues::new(basis.names.clone()), basis: Some(basis), ..Self::default() };
-            return self.judge(watch, &watch.everything(), now_ms, thresholds, interval_ms);
+            return self.evaluate(watch, &watch.everything(), now_ms, thresholds, interval_ms);
         }
         self.basis = Some(basis);
         self.before_ms = Some(now_ms);
         self.go_on(look, touched, &messages)
     }
 
-    fn go_on(&mut self, look: Look<'_>, touched: &Touched, messages: &[Turn<MessageView>]) -> Picture {
+    fn go_on(&mut self, look: EvalContext<'_>, touched: &Touched, messages: &[Turn<MessageView>]) -> Snapshot {
         let log_changed = self.logged.as_ref().is_none_or(|before| !chain::same_logs(before, look.mesh));
         let mesh = Arc::new(look.mesh.clone());
         if log_changed {
-            self.log = chain::judge(look.mesh).into();
+            self.log = chain::evaluate(look.mesh).into();
             self.logged = Some(mesh.clone());
         }
         let places = self.basis.as_ref().map(|basis| basis.places.clone()).unwrap_or_default();
@@ -144,19 +144,19 @@ impl Judge {
             self.waits = Arc::new(waits);
         }
         let rest = self.finish(&look, messages, &nodes, &locks, log_changed);
-        self.picture(look, mesh, rest)
+        self.snapshot(look, mesh, rest)
     }
 
     /// What is left to judge once nodes, messages and locks are: leases, tasks, what nodes hold, and findings.
     fn finish(
         &mut self,
-        look: &Look<'_>,
+        look: &EvalContext<'_>,
         messages: &[Turn<MessageView>],
         nodes: &[Turn<NodeView>],
         locks: &[Turn<LockView>],
         log_changed: bool,
     ) -> (Vec<LeaseView>, Vec<LeaderView>) {
-        let leases = leases::judge(look.mesh, look.sources, look.now_ms, &self.nodes);
+        let leases = leases::evaluate(look.mesh, look.sources, look.now_ms, &self.nodes);
         let leaders = leases::leaders(look.mesh, look.sources, look.now_ms, &self.nodes);
         let log = log_changed.then(|| self.log.clone());
         let changes = Changes { messages, nodes, log: log.as_deref(), leases: &leases };
@@ -173,23 +173,23 @@ impl Judge {
         (leases, leaders)
     }
 
-    fn picture(
+    fn snapshot(
         &mut self,
-        look: Look<'_>,
+        look: EvalContext<'_>,
         mesh: Arc<Mesh>,
         (leases, leaders): (Vec<LeaseView>, Vec<LeaderView>),
-    ) -> Picture {
+    ) -> Snapshot {
         let beside = leases::as_locks(&leases, look.now_ms, look.thresholds.expiring_ms);
-        let mut picture = Picture {
+        let mut snapshot = Snapshot {
             mesh,
             at_ms: look.now_ms,
             names: self.queues.names().clone(),
             sources: look.sources.to_vec().into(),
-            nodes: self.nodes.shelf.clone(),
-            locks: self.locks.shelf.clone(),
+            nodes: self.nodes.slab.clone(),
+            locks: self.locks.slab.clone(),
             beside: beside.into_iter().map(Arc::new).collect(),
-            messages: self.messages.shelf.clone(),
-            tasks: self.tasks.shelf.clone(),
+            messages: self.messages.slab.clone(),
+            tasks: self.tasks.slab.clone(),
             log: self.log.clone(),
             leases: leases.into(),
             leaders: leaders.into(),
@@ -202,25 +202,25 @@ impl Judge {
             node_keys: self.nodes.keys_of.clone(),
             agent_places: self.nodes.by_agent.clone(),
         };
-        picture.findings = self.book.all(&picture, look.thresholds);
-        picture.counts = self.counts(&picture);
-        picture
+        snapshot.findings = self.book.all(&snapshot, look.thresholds);
+        snapshot.counts = self.counts(&snapshot);
+        snapshot
     }
 
-    fn counts(&self, picture: &Picture) -> Counts {
-        Counts::new(&picture.findings, self.open_tasks, self.levels)
+    fn counts(&self, snapshot: &Snapshot) -> Counts {
+        Counts::new(&snapshot.findings, self.open_tasks, self.levels)
     }
 
     fn mark(&self) -> Marked {
         let stuck = self.stuck.iter().take(SCREENFUL).filter_map(|(_, task, place)| {
             let place = *place as usize;
             if *task {
-                self.tasks.shelf.get(place).cloned().map(Stuck::Task)
+                self.tasks.slab.get(place).cloned().map(Stuck::Task)
             } else {
-                self.messages.shelf.get(place).cloned().map(Stuck::Message)
+                self.messages.slab.get(place).cloned().map(Stuck::Message)
             }
         });
-        let worst = self.alive.iter().take(NODES).filter_map(|(.., place)| self.nodes.shelf.get(*place as usize));
+        let worst = self.alive.iter().take(NODES).filter_map(|(.., place)| self.nodes.slab.get(*place as usize));
         Marked {
             contended: self.locks.at(self.locks.queues.iter().take(SCREENFUL).map(|(.., place)| *place)),
             ending: self.locks.at(self.locks.ends.iter().take(SCREENFUL).map(|(_, place)| *place)),
@@ -322,7 +322,7 @@ impl Judge {
         }
         let of = |counts: &HashMap<Text, usize, RandomState>, name: &Text| counts.get(name).copied().unwrap_or(0);
         let turn = |place: u32| {
-            let node = self.nodes.shelf.get(place as usize)?.clone();
+            let node = self.nodes.slab.get(place as usize)?.clone();
             let holds = Holdings {
                 // What bears no repository is of every node of the name.
                 locks: if node.is_alone() { of(&self.locks_of, &node.node_id) } else { of(&self.locks_in, &node.key) },

@@ -10,24 +10,24 @@ type Chunk<T> = [Option<Arc<T>>; CHUNK];
 
 /// Things by place.
 #[derive(Debug)]
-pub struct Shelf<T> {
+pub struct SharedSlab<T> {
     chunks: Arc<Vec<Arc<Chunk<T>>>>,
     len: usize,
 }
 
-impl<T> Default for Shelf<T> {
+impl<T> Default for SharedSlab<T> {
     fn default() -> Self {
         Self { chunks: Arc::default(), len: 0 }
     }
 }
 
-impl<T> Clone for Shelf<T> {
+impl<T> Clone for SharedSlab<T> {
     fn clone(&self) -> Self {
         Self { chunks: self.chunks.clone(), len: self.len }
     }
 }
 
-impl<T> Shelf<T> {
+impl<T> SharedSlab<T> {
     /// How many things there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -92,19 +92,19 @@ impl<T> Shelf<T> {
             _ => true,
         };
         (0..chunks).filter(differ).flat_map(move |i| {
-            let slot = move |shelf: &'a Self, j: usize| shelf.chunks.get(i).and_then(|chunk| chunk[j].as_ref());
+            let slot = move |slab: &'a Self, j: usize| slab.chunks.get(i).and_then(|chunk| chunk[j].as_ref());
             (0..CHUNK).filter(move |&j| !same(slot(self, j), slot(before, j))).map(move |j| i * CHUNK + j)
         })
     }
 }
 
-impl<T> FromIterator<T> for Shelf<T> {
+impl<T> FromIterator<T> for SharedSlab<T> {
     fn from_iter<I: IntoIterator<Item = T>>(things: I) -> Self {
-        let mut shelf = Self::default();
+        let mut slab = Self::default();
         for (place, thing) in things.into_iter().enumerate() {
-            shelf.put(place, Some(Arc::new(thing)));
+            slab.put(place, Some(Arc::new(thing)));
         }
-        shelf
+        slab
     }
 }
 
@@ -127,26 +127,26 @@ mod tests {
             first in prop::collection::vec((0usize..200, prop::option::of(0u8..9)), 0..60),
             then in prop::collection::vec((0usize..200, prop::option::of(0u8..9)), 0..60),
         ) {
-            let (mut shelf, mut map) = (Shelf::default(), BTreeMap::new());
-            let put = |shelf: &mut Shelf<u8>, map: &mut BTreeMap<usize, u8>, (place, thing): (usize, Option<u8>)| {
-                shelf.put(place, thing.map(Arc::new));
+            let (mut slab, mut map) = (SharedSlab::default(), BTreeMap::new());
+            let put = |slab: &mut SharedSlab<u8>, map: &mut BTreeMap<usize, u8>, (place, thing): (usize, Option<u8>)| {
+                slab.put(place, thing.map(Arc::new));
                 match thing {
                     Some(thing) => map.insert(place, thing),
                     None => map.remove(&place),
                 };
             };
             for step in first {
-                put(&mut shelf, &mut map, step);
+                put(&mut slab, &mut map, step);
             }
-            let (before, known) = (shelf.clone(), map.clone());
+            let (before, known) = (slab.clone(), map.clone());
             for step in then {
-                put(&mut shelf, &mut map, step);
+                put(&mut slab, &mut map, step);
             }
-            let all = |shelf: &Shelf<u8>| shelf.taken().map(|(place, thing)| (place, **thing)).collect::<BTreeMap<_, _>>();
-            prop_assert_eq!(all(&shelf), map.clone());
+            let all = |slab: &SharedSlab<u8>| slab.taken().map(|(place, thing)| (place, **thing)).collect::<BTreeMap<_, _>>();
+            prop_assert_eq!(all(&slab), map.clone());
             prop_assert_eq!(all(&before), known.clone(), "what was copied stays as it was");
-            prop_assert_eq!(shelf.len(), map.len());
-            let changed: Vec<usize> = shelf.changed_since(&before).collect();
+            prop_assert_eq!(slab.len(), map.len());
+            let changed: Vec<usize> = slab.changed_since(&before).collect();
             for place in 0..220 {
                 if map.get(&place) != known.get(&place) {
                     prop_assert!(changed.contains(&place));

@@ -28,14 +28,14 @@ pub enum Ask {
 }
 
 /// The pages to look at.
-pub struct Sight<'a> {
+pub struct PageView<'a> {
     pub pages: &'a Pages,
     pub generation: Generation,
 }
 
 /// One table and the names of its rows.
 #[derive(Debug, Default)]
-pub struct Track {
+pub struct TableTracker {
     followed: Option<Followed>,
     /// The root of a tree that cannot be followed.
     unfit: Option<u32>,
@@ -43,9 +43,9 @@ pub struct Track {
     len: usize,
 }
 
-impl Track {
+impl TableTracker {
     /// Decides what to read. `root` is where the table's tree begins, where that is known.
-    pub fn ask(&mut self, sight: Option<&Sight<'_>>, root: Option<u32>) -> Ask {
+    pub fn ask(&mut self, sight: Option<&PageView<'_>>, root: Option<u32>) -> Ask {
         let (Some(sight), Some(root)) = (sight, root.filter(|root| self.unfit != Some(*root))) else {
             self.followed = None;
             return Ask::Whole { named: false };
@@ -106,7 +106,7 @@ impl Track {
 
 /// The messages that wait in one table.
 #[derive(Debug, Default)]
-pub struct Mail {
+pub struct InboxTracker {
     followed: Option<Followed>,
     unfit: Option<u32>,
     /// Polls since all that wait were listed.
@@ -116,9 +116,9 @@ pub struct Mail {
 /// All that wait are listed this often, in polls: a message that is taken up again after it was settled is seen then.
 const LIST_EVERY: u32 = 30;
 
-impl Mail {
+impl InboxTracker {
     /// Decides which of the messages that wait to read again; the new ones are read anyway.
-    pub fn ask(&mut self, sight: Option<&Sight<'_>>, root: Option<u32>, waiting: &HashSet<i64>) -> Ask {
+    pub fn ask(&mut self, sight: Option<&PageView<'_>>, root: Option<u32>, waiting: &HashSet<i64>) -> Ask {
         let (Some(sight), Some(root)) = (sight, root.filter(|root| self.unfit != Some(*root))) else {
             self.followed = None;
             return Ask::Whole { named: false };

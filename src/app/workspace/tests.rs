@@ -10,13 +10,13 @@ use crate::app::update::update;
 use crate::app::view_id::ViewId;
 use crate::app::{App, Calls, Effect, Event};
 use crate::model::severity::Severity;
-use crate::testing::{NOW, mesh, options, picture, silent_mesh, unheard, watched};
+use crate::testing::{NOW, mesh, options, silent_mesh, snapshot, unheard, watched};
 
 /// Two meshes in which everything has the same names.
 fn twins() -> App {
     let mut app = open();
     for mesh_of in 0..2 {
-        update(&mut app, Event::Picture(mesh_of, picture(mesh(), NOW)));
+        update(&mut app, Event::Snapshot(mesh_of, snapshot(mesh(), NOW)));
     }
     app
 }
@@ -49,7 +49,7 @@ fn things_of_one_name_are_told_apart_by_their_mesh() {
     let mut app = twins();
     let alone = {
         let mut app = App::new(options(), NOW);
-        update(&mut app, Event::Picture(0, picture(mesh(), NOW)));
+        update(&mut app, Event::Snapshot(0, snapshot(mesh(), NOW)));
         press(&mut app, "3");
         app.table().rows.len()
     };
@@ -79,7 +79,7 @@ fn every_row_of_every_list_can_be_looked_into() {
     for view in crate::app::views::VIEWS {
         app.show(view.id);
         for row in app.table().rows.clone() {
-            let key = app.list().unwrap().key(&app.scene, row);
+            let key = app.list().unwrap().key(&app.workspace, row);
             app.overlay = Some(Overlay::Inspector(crate::app::overlay::Inspector::on(view.id, key.clone())));
             assert_ne!(app.inspection().unwrap().title, "gone", "{key:?} in {}", view.title);
         }
@@ -109,7 +109,7 @@ fn a_plan_is_made_for_the_mesh_of_its_things() {
     app.overlay = None;
     app.tables[ViewId::Locks.index()].filter.clear();
     app.show(ViewId::Locks);
-    let keys: Vec<Key> = app.table().rows.iter().map(|row| app.list().unwrap().key(&app.scene, *row)).collect();
+    let keys: Vec<Key> = app.table().rows.iter().map(|row| app.list().unwrap().key(&app.workspace, *row)).collect();
     app.tables[ViewId::Locks.index()].marks.extend(keys);
     press(&mut app, "x");
     assert!(app.overlay.is_none() && said(&app).contains("several meshes"), "{}", said(&app));
@@ -134,7 +134,7 @@ fn an_outage_of_one_leaves_the_other_untouched() {
     let mut app = open();
     let (silent, later) = silent_mesh();
     update(&mut app, Event::Tick(later));
-    update(&mut app, Event::Picture(0, picture(silent, later)));
+    update(&mut app, Event::Snapshot(0, snapshot(silent, later)));
     // Of the other there is no word at all yet, which is worse.
     assert_eq!(app.verdict().0, "✖ staging: nothing was heard for 1m00s");
     assert_eq!(app.silence().and_then(|silence| silence.who), Some("prod: vox.db, staging".into()));
@@ -142,12 +142,12 @@ fn an_outage_of_one_leaves_the_other_untouched() {
     for source in &mut alive.mesh.sources {
         source.health.last_ok_ms = Some(later);
     }
-    let alive = picture(alive, later);
-    update(&mut app, Event::Picture(1, alive.clone()));
-    let old = |mesh: usize| app.scene.picture(mesh).unwrap().locks.iter().any(|lock| lock.as_of_ms.is_some());
+    let alive = snapshot(alive, later);
+    update(&mut app, Event::Snapshot(1, alive.clone()));
+    let old = |mesh: usize| app.workspace.snapshot(mesh).unwrap().locks.iter().any(|lock| lock.as_of_ms.is_some());
     assert!(old(0) && !old(1));
     assert_eq!(app.silence().and_then(|silence| silence.who), Some("prod: vox.db".into()));
-    assert!(Arc::ptr_eq(app.scene.picture(1).unwrap(), &alive));
+    assert!(Arc::ptr_eq(app.workspace.snapshot(1).unwrap(), &alive));
     press(&mut app, "3");
     assert!(app.table().rows.iter().any(|row| row.mesh() == 1));
 }
@@ -156,13 +156,13 @@ fn an_outage_of_one_leaves_the_other_untouched() {
 fn the_worst_of_all_meshes_is_said_first_and_counted_with_the_rest() {
     let mut app = open();
     assert_eq!(app.verdict().0, "· starting");
-    update(&mut app, Event::Picture(0, picture(unheard(), NOW)));
-    update(&mut app, Event::Picture(1, picture(mesh(), NOW)));
+    update(&mut app, Event::Snapshot(0, snapshot(unheard(), NOW)));
+    update(&mut app, Event::Snapshot(1, snapshot(mesh(), NOW)));
     let (text, _) = app.verdict();
-    let worries = app.scene.picture(1).unwrap();
+    let worries = app.workspace.snapshot(1).unwrap();
     let more = worries.counts.critical + worries.counts.warnings - 1;
     assert!(text.starts_with("✖ staging: ") && text.ends_with(&format!("(+{more} more)")), "{text}");
-    assert!(crate::app::verdict::title(&app.scene).ends_with(" prod, staging - lockkeeper"));
+    assert!(crate::app::status::title(&app.workspace).ends_with(" prod, staging - lockkeeper"));
 }
 
 #[test]
@@ -170,8 +170,8 @@ fn each_mesh_calls_for_itself_and_is_known_by_itself() {
     let mut app = open();
     app.options.calls = Calls { bell: Some(Severity::Warning), ..Calls::default() };
     for mesh_of in [0, 1] {
-        assert_eq!(update(&mut app, Event::Picture(mesh_of, picture(mesh(), NOW))), [Effect::Bell], "{mesh_of}");
-        assert_eq!(update(&mut app, Event::Picture(mesh_of, picture(mesh(), NOW))), [], "{mesh_of}, again");
+        assert_eq!(update(&mut app, Event::Snapshot(mesh_of, snapshot(mesh(), NOW))), [Effect::Bell], "{mesh_of}");
+        assert_eq!(update(&mut app, Event::Snapshot(mesh_of, snapshot(mesh(), NOW))), [], "{mesh_of}, again");
     }
 }
 
@@ -179,12 +179,12 @@ fn each_mesh_calls_for_itself_and_is_known_by_itself() {
 fn a_pause_holds_all_of_them() {
     let mut app = twins();
     press(&mut app, "p");
-    update(&mut app, Event::Picture(1, picture(unheard(), NOW + 1_000)));
-    assert!(!app.scene.picture(1).unwrap().findings.is_empty());
-    assert!(app.latest().picture(1).unwrap().findings.is_empty());
-    assert!(!app.latest().picture(0).unwrap().findings.is_empty(), "what did not come anew is still known");
+    update(&mut app, Event::Snapshot(1, snapshot(unheard(), NOW + 1_000)));
+    assert!(!app.workspace.snapshot(1).unwrap().findings.is_empty());
+    assert!(app.latest().snapshot(1).unwrap().findings.is_empty());
+    assert!(!app.latest().snapshot(0).unwrap().findings.is_empty(), "what did not come anew is still known");
     press(&mut app, "p");
-    assert!(app.scene.picture(1).unwrap().findings.is_empty());
+    assert!(app.workspace.snapshot(1).unwrap().findings.is_empty());
 }
 
 #[test]
@@ -192,8 +192,8 @@ fn other_meshes_are_opened_from_the_palette() {
     let mut app = twins();
     assert_eq!(press(&mut app, ":mesh all\r"), [Effect::Mesh("all".into())]);
     update(&mut app, Event::MeshesOpened(vec![watched("lab")]));
-    assert!(!app.scene.is_several() && !app.scene.is_heard());
-    update(&mut app, Event::Picture(1, picture(mesh(), NOW)));
-    assert!(!app.scene.is_heard(), "a late picture of a mesh that was closed is none of this one");
+    assert!(!app.workspace.is_several() && !app.workspace.is_heard());
+    update(&mut app, Event::Snapshot(1, snapshot(mesh(), NOW)));
+    assert!(!app.workspace.is_heard(), "a late picture of a mesh that was closed is none of this one");
     assert_eq!(app.run(Command::View(2)), []);
 }

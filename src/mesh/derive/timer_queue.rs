@@ -6,12 +6,12 @@ use crate::model::time::Millis;
 
 /// Places by the instant from when on another judgement may be due.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Agenda(BTreeMap<Millis, Vec<u32>>);
+pub(super) struct TimerQueue(BTreeMap<Millis, Vec<u32>>);
 
 /// Instants are kept in steps of so many ms: few entries, and nothing is late by more.
 const STEP: Millis = 50;
 
-impl Agenda {
+impl TimerQueue {
     /// Notes the first of these instants that is still to come.
     pub(super) fn note(&mut self, place: u32, now_ms: Millis, instants: impl IntoIterator<Item = Millis>) {
         if let Some(next) = instants.into_iter().filter(|at| *at > now_ms).min() {
@@ -38,15 +38,15 @@ mod tests {
         fn nothing_is_forgotten_and_nothing_comes_late(
             notes in prop::collection::vec((0u32..9, -200i64..2_000), 0..30), step in 1i64..400,
         ) {
-            let mut agenda = Agenda::default();
+            let mut timers = TimerQueue::default();
             for (place, at) in &notes {
-                agenda.note(*place, 0, [*at]);
+                timers.note(*place, 0, [*at]);
             }
             let mut open: Vec<(u32, i64)> = notes.into_iter().filter(|(_, at)| *at > 0).collect();
             let mut now = 0;
             while now < 2_500 {
                 now += step;
-                let due = agenda.due(now);
+                let due = timers.due(now);
                 for (place, at) in open.iter().filter(|(_, at)| *at <= now) {
                     prop_assert!(due.contains(place), "{place} at {at} by {now}");
                 }
@@ -54,7 +54,7 @@ mod tests {
                 let early: Vec<(u32, i64)> =
                     open.iter().copied().filter(|(place, at)| *at > now && due.contains(place)).collect();
                 for (place, at) in &early {
-                    agenda.note(*place, now, [*at]);
+                    timers.note(*place, now, [*at]);
                 }
                 open.retain(|(_, at)| *at > now);
             }

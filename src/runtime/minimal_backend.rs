@@ -37,7 +37,7 @@ const MOST_ORDERED: usize = 600;
 
 /// Draws with short steps.
 #[derive(Debug)]
-pub struct Thrift<W: Write> {
+pub struct MinimalBackend<W: Write> {
     inner: CrosstermBackend<W>,
     /// As the terminal said last; each frame begins with asking for it.
     width: Remembered<u16>,
@@ -45,7 +45,7 @@ pub struct Thrift<W: Write> {
     shown: Vec<Vec<Cell>>,
 }
 
-impl<W: Write> Thrift<W> {
+impl<W: Write> MinimalBackend<W> {
     pub fn new(writer: W) -> Self {
         Self { inner: CrosstermBackend::new(writer), width: Remembered::new(0), shown: Vec::new() }
     }
@@ -102,7 +102,7 @@ fn is_doubtful(symbol: &str) -> bool {
     !symbol.is_ascii() && symbol.chars().nth(1).is_some()
 }
 
-impl<W: Write> Write for Thrift<W> {
+impl<W: Write> Write for MinimalBackend<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.inner.write(bytes)
     }
@@ -120,7 +120,7 @@ struct Pen {
     modifier: Modifier,
 }
 
-impl<W: Write> Backend for Thrift<W> {
+impl<W: Write> Backend for MinimalBackend<W> {
     type Error = io::Error;
 
     fn draw<'a, I>(&mut self, content: I) -> io::Result<()>
@@ -136,7 +136,7 @@ impl<W: Write> Backend for Thrift<W> {
                 // Only of plain ASCII is it certain how far it moves the cursor; at the edge it does not.
                 let plain = matches!(cell.symbol().as_bytes(), [b' '..=b'~']) && x + 1 < self.width.get();
                 pen.at = plain.then_some(Position { x: x + 1, y });
-                dress(&mut self.inner, &mut pen, cell)?;
+                write_style(&mut self.inner, &mut pen, cell)?;
                 if is_doubtful(cell.symbol()) {
                     spill(&mut self.inner, &mut pen, Position { x, y }, &self.shown[usize::from(y)])?;
                 } else {
@@ -260,7 +260,7 @@ fn spill(out: &mut impl Write, pen: &mut Pen, from: Position, row: &[Cell]) -> i
     loop {
         let cell = row.get(usize::from(at)).unwrap_or(&Cell::EMPTY);
         let (meant, most) = columns(cell.symbol());
-        dress(out, pen, cell)?;
+        write_style(out, pen, cell)?;
         queue!(out, cursor::MoveTo(at, from.y))?;
         if is_doubtful(cell.symbol()) {
             queue!(out, Print(" ".repeat(usize::from(meant))), cursor::MoveTo(at, from.y))?;
@@ -275,7 +275,7 @@ fn spill(out: &mut impl Write, pen: &mut Pen, from: Position, row: &[Cell]) -> i
 }
 
 /// Puts on what a cell wears and the pen does not.
-fn dress(out: &mut impl Write, pen: &mut Pen, cell: &Cell) -> io::Result<()> {
+fn write_style(out: &mut impl Write, pen: &mut Pen, cell: &Cell) -> io::Result<()> {
     if cell.modifier != pen.modifier {
         let mut worn = pen.modifier;
         for (modifier, _, off) in ATTRIBUTES {

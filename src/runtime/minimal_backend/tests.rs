@@ -35,10 +35,10 @@ fn buffer(cells: &[(u16, u16, &'static str, Color, Modifier)]) -> Buffer {
 }
 
 /// A terminal 80 cells wide.
-fn terminal(out: &mut Vec<u8>) -> Thrift<&mut Vec<u8>> {
-    let thrift = Thrift::new(out);
-    thrift.width.set(80);
-    thrift
+fn terminal(out: &mut Vec<u8>) -> MinimalBackend<&mut Vec<u8>> {
+    let minimal = MinimalBackend::new(out);
+    minimal.width.set(80);
+    minimal
 }
 
 proptest! {
@@ -52,9 +52,9 @@ proptest! {
         for frame in &frames {
             let now = buffer(frame);
             let changed = before.diff(&now);
-            let thrift = &mut Thrift::new(&mut short);
-            thrift.width.set(SIZE.0);
-            thrift.draw(changed.iter().copied()).unwrap();
+            let minimal = &mut MinimalBackend::new(&mut short);
+            minimal.width.set(SIZE.0);
+            minimal.draw(changed.iter().copied()).unwrap();
             CrosstermBackend::new(&mut long).draw(changed.iter().copied()).unwrap();
             before = now;
         }
@@ -101,11 +101,11 @@ proptest! {
         let empty = Buffer::empty(Rect::new(0, 0, SIZE.0, SIZE.1));
         let shown = |frames: &[Buffer]| {
             let mut out = Vec::new();
-            let thrift = &mut Thrift::new(&mut out);
-            thrift.width.set(SIZE.0);
+            let minimal = &mut MinimalBackend::new(&mut out);
+            minimal.width.set(SIZE.0);
             let mut before = &empty;
             for now in frames {
-                thrift.draw(before.diff(now).into_iter()).unwrap();
+                minimal.draw(before.diff(now).into_iter()).unwrap();
                 before = now;
             }
             let mut parser = vt100::Parser::new(cells(SIZE.1), cells(SIZE.0), 0);

@@ -5,10 +5,10 @@
 
 use serde_json::{Value, json};
 
-use crate::action::hand::{Hand, Order, Recalled, Working, WriteAccess};
-use crate::data::vox::http::client::{CallError, Client, Said};
+use crate::action::executor::{ActionRequest, Applied, Executor, Working, WriteAccess};
+use crate::data::vox::http::client::{CallError, Client, Response};
 use crate::data::vox::http::wire::key_of;
-use crate::model::action::{Action, LeaseGuard, Letter, MessageGuard, NodeGuard, OPERATOR_AGENT};
+use crate::model::action::{Action, LeaseGuard, MessageGuard, NodeGuard, OPERATOR_AGENT, OutboundMessage};
 use crate::model::outcome::Outcome;
 use crate::model::text::Text;
 use crate::model::time::utc;
@@ -26,31 +26,31 @@ const LEASES: &str = "/v1/populi/exec/leases";
 /// Carries calls to a control plane. What it answers is believed as it is.
 pub trait Caller: Send {
     /// One call; with a body it may change something.
-    fn call<'a>(&'a mut self, path: &'a str, body: Option<Value>) -> Working<'a, Result<Said, CallError>>;
+    fn call<'a>(&'a mut self, path: &'a str, body: Option<Value>) -> Working<'a, Result<Response, CallError>>;
 }
 
 impl Caller for Client {
-    fn call<'a>(&'a mut self, path: &'a str, body: Option<Value>) -> Working<'a, Result<Said, CallError>> {
+    fn call<'a>(&'a mut self, path: &'a str, body: Option<Value>) -> Working<'a, Result<Response, CallError>> {
         Box::pin(Self::call(self, path, body))
     }
 }
 
 /// Acts through one control plane.
-pub struct PlaneHand {
+pub struct ControlPlaneExecutor {
     caller: Box<dyn Caller>,
 }
 
 /// How a piece of work ended early.
 type Ended<T> = Result<T, Box<Outcome>>;
 
-impl PlaneHand {
+impl ControlPlaneExecutor {
     /// A hand on the control plane that `caller` talks to.
     #[must_use]
     pub fn new(caller: impl Caller + 'static, _: WriteAccess) -> Self {
         Self { caller: Box::new(caller) }
     }
 
-    async fn execute_now(&mut self, order: &Order) -> Outcome {
+    async fn execute_now(&mut self, order: &ActionRequest) -> Outcome {
         let ended = match &order.action {
             Action::Revoke { lease } => self.revoke(lease).await,
             Action::Quarantine { node, on } => {
@@ -67,23 +67,23 @@ impl PlaneHand {
             Action::Deliver { message, to, key, beside } => self.deliver(message, to, key, beside).await,
             Action::Retire { message, to, key } => self.retire(message, to, key).await,
             Action::Acknowledge { message } => self.acknowledge(message).await,
-            Action::Tell { letter } => self.tell(letter, &order.id).await,
+            Action::Tell { outbound } => self.tell(outbound, &order.id).await,
             other => Ok(Outcome::refused(format!("a control plane does not do this: {}", other.kind()))),
         };
         ended.unwrap_or_else(|early| *early)
     }
 
     /// A control plane keeps no trace of who asked for what, but for the key of a delivery: only that proves anything.
-    async fn recall_now(&mut self, order: &Order) -> Recalled {
+    async fn was_applied_now(&mut self, order: &ActionRequest) -> Applied {
         match self.recall_here(order).await {
             Ok(recalled) => recalled,
-            Err(outcome) => Recalled::Unreachable(outcome.says.to_string()),
+            Err(outcome) => Applied::Unreachable(outcome.summary.to_string()),
         }
     }
 
-    async fn recall_here(&mut self, order: &Order) -> Ended<Recalled> {
+    async fn recall_here(&mut self, order: &ActionRequest) -> Ended<Applied> {
         let as_before = |stands: bool, now: String| {
-            if stands { Recalled::NotApplied(now) } else { Recalled::Undecidable(now) }
+            if stands { Applied::NotApplied(now) } else { Applied::Undecidable(now) }
         };
         Ok(match &order.action {
             Action::Revoke { lease } => {
@@ -104,7 +104,7 @@ impl PlaneHand {
                 as_before(set == Some(false), flag_now("maintenance", flags.as_ref()))
             }
             Action::Deliver { to, key, .. } => self.delivered(to, key).await?,
-            Action::Tell { letter } => self.delivered(&letter.to, &letter_key(&order.id)).await?,
+            Action::Tell { outbound } => self.delivered(&outbound.to, &letter_key(&order.id)).await?,
             Action::Retire { message, .. } | Action::Acknowledge { message } => {
                 let waits = self.waiting(&message.receiver, message.id).await?;
                 let stands = waits.is_some_and(|now| same_message(message, &now, false).is_ok());
@@ -112,23 +112,23 @@ impl PlaneHand {
                 let now = if stands { "it waits" } else { "it does not wait any more" };
                 as_before(stands, format!("{now} for agent {receiver}"))
             }
-            other => Recalled::Undecidable(format!("a control plane does not do this: {}", other.kind())),
+            other => Applied::Undecidable(format!("a control plane does not do this: {}", other.kind())),
         })
     }
 
     /// A copy that is not there may have been taken at once.
-    async fn delivered(&mut self, to: &str, key: &str) -> Ended<Recalled> {
+    async fn delivered(&mut self, to: &str, key: &str) -> Ended<Applied> {
         let to_agent = Text::new(to);
         Ok(match self.copy(to, key).await? {
-            Some(id) => Recalled::Applied { audited: false, now: format!("message {id} waits for agent {to_agent}") },
-            None => Recalled::Undecidable(format!("the inbox of agent {to_agent} does not show it")),
+            Some(id) => Applied::Applied { audited: false, now: format!("message {id} waits for agent {to_agent}") },
+            None => Applied::Undecidable(format!("the inbox of agent {to_agent} does not show it")),
         })
     }
 
     /// Asks for something; nothing is changed by it.
     async fn look(&mut self, path: &str, body: Option<Value>) -> Ended<Value> {
         match self.caller.call(path, body).await {
-            Ok(Said { status: 200, json: Some(value), .. }) => Ok(value),
+            Ok(Response { status: 200, json: Some(value), .. }) => Ok(value),
             Ok(said) => Err(Box::new(not_done(&said))),
             Err(error) => Err(Box::new(Outcome::failed(error.to_string()))),
         }
@@ -137,8 +137,8 @@ impl PlaneHand {
     /// Asks for a change: what it answered, nothing where the thing was not found, or why its end is unclear.
     async fn change(&mut self, path: &str, body: Value) -> Ended<Result<Option<Value>, String>> {
         match self.caller.call(path, Some(body)).await {
-            Ok(Said { status: 200 | 204, json, .. }) => Ok(Ok(Some(json.unwrap_or(Value::Null)))),
-            Ok(Said { status: 404, .. }) => Ok(Ok(None)),
+            Ok(Response { status: 200 | 204, json, .. }) => Ok(Ok(Some(json.unwrap_or(Value::Null)))),
+            Ok(Response { status: 404, .. }) => Ok(Ok(None)),
             Ok(said) if said.status >= 500 && said.status != 503 => Ok(Err(said.explain())),
             Ok(said) => Err(Box::new(not_done(&said))),
             Err(CallError::NotSent(why)) => Err(Box::new(Outcome::failed(why))),
@@ -188,8 +188,8 @@ impl PlaneHand {
         };
         let deadline = body.get("maintenance_for_ms").is_some();
         if before[name] == on && !deadline {
-            let says = format!("{name} was {} already", if on { "set" } else { "cleared" });
-            return Ok(Outcome::already(says).with(Some(before.clone()), Some(before)));
+            let summary = format!("{name} was {} already", if on { "set" } else { "cleared" });
+            return Ok(Outcome::already(summary).with(Some(before.clone()), Some(before)));
         }
         let seen = if name == "quarantined" { node.quarantined } else { node.maintenance };
         if before[name] != seen {
@@ -251,8 +251,8 @@ impl PlaneHand {
             return Ok(Outcome::refused(why));
         }
         if let Some(id) = self.copy(to, key).await? {
-            let says = format!("message {id} waits for agent {to} already");
-            return Ok(Outcome::already(says).with(None, Some(json!({ "message_id": id }))));
+            let summary = format!("message {id} waits for agent {to} already");
+            return Ok(Outcome::already(summary).with(None, Some(json!({ "message_id": id }))));
         }
         for copy in beside {
             let Some(now) = self.waiting(&copy.receiver, copy.id).await? else {
@@ -312,7 +312,7 @@ impl PlaneHand {
         match self.waiting(to, copy).await {
             Ok(Some(_)) => {}
             Ok(None) => {
-                outcome.says = format!("{}; {gone}", outcome.says).into();
+                outcome.summary = format!("{}; {gone}", outcome.summary).into();
                 outcome.after = Some(json!({ "copy": null }));
             }
             Err(_) => outcome = outcome.not_reread(),
@@ -342,14 +342,14 @@ impl PlaneHand {
         Ok(outcome.with(Some(facts(&before)), after.ok().flatten().as_ref().map(facts)))
     }
 
-    async fn tell(&mut self, letter: &Letter, order: &str) -> Ended<Outcome> {
-        if letter.to.is_empty() || !letter.to.bytes().all(|b| b.is_ascii_digit()) {
+    async fn tell(&mut self, outbound: &OutboundMessage, order: &str) -> Ended<Outcome> {
+        if outbound.to.is_empty() || !outbound.to.bytes().all(|b| b.is_ascii_digit()) {
             return Ok(Outcome::refused("the control plane takes decimal agent ids only"));
         }
         let key = letter_key(order);
         let body = json!({
-            "sender_agent_id": OPERATOR_AGENT, "receiver_agent_id": letter.to, "message_type": letter.msg_type,
-            "payload": letter.payload, "idempotency_key": key,
+            "sender_agent_id": OPERATOR_AGENT, "receiver_agent_id": outbound.to, "message_type": outbound.msg_type,
+            "payload": outbound.payload, "idempotency_key": key,
         });
         Ok(match self.change(DELIVER, body).await? {
             Ok(Some(answer)) => Outcome::done(format!("message {} was delivered", answer["message_id"])),
@@ -359,15 +359,15 @@ impl PlaneHand {
     }
 }
 
-impl Hand for PlaneHand {
-    fn execute<'a>(&'a mut self, order: &'a Order) -> Working<'a, Outcome> {
+impl Executor for ControlPlaneExecutor {
+    fn execute<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Outcome> {
         Box::pin(self.execute_now(order))
     }
-    fn record<'a>(&'a mut self, _: &'a Order) -> Working<'a, Result<(), String>> {
+    fn record<'a>(&'a mut self, _: &'a ActionRequest) -> Working<'a, Result<(), String>> {
         Box::pin(std::future::ready(Err("a control plane keeps no op-log".into())))
     }
-    fn recall<'a>(&'a mut self, order: &'a Order) -> Working<'a, Recalled> {
-        Box::pin(self.recall_now(order))
+    fn was_applied<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Applied> {
+        Box::pin(self.was_applied_now(order))
     }
 }
 
@@ -383,8 +383,8 @@ fn same_message(guard: &MessageGuard, now: &Value, claim: bool) -> Ended<()> {
     let (owner, until) = (now["lease_holder_node_id"].as_str(), now["lease_expires_unix_ms"].as_i64());
     if claim && (owner, until) != (guard.claim_owner.as_deref(), guard.claim_until_ms) {
         let who = owner.map_or_else(|| "nobody".into(), Text::new);
-        let says = format!("its claim changed: {who} has it now");
-        return Err(Box::new(Outcome::refused(says).with(Some(facts(now)), None)));
+        let summary = format!("its claim changed: {who} has it now");
+        return Err(Box::new(Outcome::refused(summary).with(Some(facts(now)), None)));
     }
     Ok(())
 }
@@ -398,7 +398,7 @@ fn facts(message: &Value) -> Value {
     })
 }
 
-fn not_done(said: &Said) -> Outcome {
+fn not_done(said: &Response) -> Outcome {
     match said.status {
         401 | 403 => Outcome::read_only(said.explain()),
         _ => Outcome::failed(said.explain()),

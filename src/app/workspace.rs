@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::mesh::derive::Picture;
+use crate::mesh::derive::Snapshot;
 use crate::model::text::Text;
 
 /// A row of a list: of which mesh, and which one there. It stays while the thing does.
@@ -50,7 +50,7 @@ impl Key {
 
 /// What is shown. Cheap to copy.
 #[derive(Debug, Clone, Default)]
-pub struct Scene {
+pub struct Workspace {
     meshes: Vec<Member>,
 }
 
@@ -59,25 +59,25 @@ pub struct Scene {
 struct Member {
     name: Text,
     /// As it is shown: of one repository where one is chosen. Nothing where it was not heard of yet.
-    picture: Option<Arc<Picture>>,
+    snapshot: Option<Arc<Snapshot>>,
     /// All of it.
-    whole: Option<Arc<Picture>>,
+    whole: Option<Arc<Snapshot>>,
 }
 
-impl Scene {
+impl Workspace {
     /// Meshes by their names, of which nothing was heard yet.
     #[must_use]
     pub fn of(names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        let member = |name: &str| Member { name: Text::new(name), picture: None, whole: None };
+        let member = |name: &str| Member { name: Text::new(name), snapshot: None, whole: None };
         Self { meshes: names.into_iter().map(|name| member(name.as_ref())).collect() }
     }
 
     /// Takes the newest picture of a mesh, to be shown of one repository or of all.
-    pub fn set(&mut self, mesh: usize, picture: Arc<Picture>, repository: Option<&str>) {
+    pub fn set(&mut self, mesh: usize, snapshot: Arc<Snapshot>, repository: Option<&str>) {
         let Some(member) = self.meshes.get_mut(mesh) else { return };
-        let before = member.whole.as_deref().zip(member.picture.as_deref());
-        let shown = repository.map(|repository| Arc::new(picture.only(repository, before)));
-        (member.picture, member.whole) = (Some(shown.unwrap_or_else(|| picture.clone())), Some(picture));
+        let before = member.whole.as_deref().zip(member.snapshot.as_deref());
+        let shown = repository.map(|repository| Arc::new(snapshot.only(repository, before)));
+        (member.snapshot, member.whole) = (Some(shown.unwrap_or_else(|| snapshot.clone())), Some(snapshot));
     }
 
     /// Shows another repository, or all.
@@ -91,7 +91,7 @@ impl Scene {
 
     /// All of a mesh, whatever repository is shown: what plans are made from.
     #[must_use]
-    pub fn whole(&self, mesh: usize) -> Option<&Arc<Picture>> {
+    pub fn whole(&self, mesh: usize) -> Option<&Arc<Snapshot>> {
         self.meshes.get(mesh)?.whole.as_ref()
     }
 
@@ -116,7 +116,7 @@ impl Scene {
     /// Whether anything was heard of any.
     #[must_use]
     pub fn is_heard(&self) -> bool {
-        self.pictures().next().is_some()
+        self.snapshots().next().is_some()
     }
 
     /// What a mesh is called.
@@ -145,13 +145,13 @@ impl Scene {
 
     /// The picture of a mesh.
     #[must_use]
-    pub fn picture(&self, mesh: usize) -> Option<&Arc<Picture>> {
-        self.meshes.get(mesh)?.picture.as_ref()
+    pub fn snapshot(&self, mesh: usize) -> Option<&Arc<Snapshot>> {
+        self.meshes.get(mesh)?.snapshot.as_ref()
     }
 
     /// Every picture there is, with the place of its mesh.
-    pub fn pictures(&self) -> impl Iterator<Item = (usize, &Arc<Picture>)> + Clone {
-        self.meshes.iter().enumerate().filter_map(|(mesh, member)| Some((mesh, member.picture.as_ref()?)))
+    pub fn snapshots(&self) -> impl Iterator<Item = (usize, &Arc<Snapshot>)> + Clone {
+        self.meshes.iter().enumerate().filter_map(|(mesh, member)| Some((mesh, member.snapshot.as_ref()?)))
     }
 }
 

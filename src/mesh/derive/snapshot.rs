@@ -19,10 +19,10 @@ use super::staleness::Staleness;
 use super::tasks::TaskView;
 use crate::mesh::Mesh;
 use crate::mesh::derive::finding::Finding;
-use crate::mesh::shelf::Shelf;
+use crate::mesh::slab::SharedSlab;
 use crate::model::action::{Action, Mode, OPERATOR_AGENT};
 use crate::model::journal::Entry;
-use crate::model::outcome::Verdict as Outcome;
+use crate::model::outcome::OutcomeKind as Outcome;
 use crate::model::severity::Severity;
 use crate::model::text::Text;
 use crate::model::time::Millis;
@@ -36,19 +36,19 @@ pub(super) const SCREENFUL: usize = 64;
 /// A mesh, judged at an instant. Instants in the views are on the console's clock. What is the same in two pictures
 /// of one mesh is shared by them.
 #[derive(Debug, Clone)]
-pub struct Picture {
+pub struct Snapshot {
     pub mesh: Arc<Mesh>,
     /// When it was judged, on the console's clock.
     pub at_ms: Millis,
     /// How resources are named here.
     pub names: Names,
     pub sources: Arc<[SourceView]>,
-    pub nodes: Shelf<NodeView>,
-    pub locks: Shelf<LockView>,
+    pub nodes: SharedSlab<NodeView>,
+    pub locks: SharedSlab<LockView>,
     /// Execution leases in force, as rows beside the locks.
     pub beside: Arc<[Arc<LockView>]>,
-    pub messages: Shelf<MessageView>,
-    pub tasks: Shelf<TaskView>,
+    pub messages: SharedSlab<MessageView>,
+    pub tasks: SharedSlab<TaskView>,
     pub log: Arc<[LogView]>,
     pub leases: Arc<[LeaseView]>,
     pub leaders: Arc<[LeaderView]>,
@@ -111,7 +111,7 @@ impl Counts {
     }
 }
 
-impl Picture {
+impl Snapshot {
     /// The locks, and the execution leases in force beside them: everything that somebody holds.
     pub fn holds(&self) -> impl Iterator<Item = &LockView> {
         self.locks.iter().chain(self.beside.iter().map(|view| &**view))

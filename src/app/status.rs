@@ -1,0 +1,179 @@
+//! The mesh's state in one sentence: what the top line, the wall and the window's title say.
+
+use std::cmp::Reverse;
+
+use super::App;
+use super::role::{Role, State};
+use crate::app::workspace::Workspace;
+use crate::mesh::derive::Snapshot;
+use crate::mesh::derive::finding::Finding;
+use crate::mesh::derive::scope::Only;
+use crate::mesh::derive::sources::SourceHealth;
+use crate::model::severity::Severity;
+use crate::model::time::{Millis, short};
+
+/// A verdict: what is said, and what it means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeshStatus {
+    pub glyph: char,
+    pub summary: String,
+    pub role: Role,
+    urgency: Urgency,
+}
+
+/// What is said first where there is much to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Urgency {
+    Well,
+    Acknowledged,
+    Starting,
+    NotHeard,
+    Warning,
+    Critical,
+}
+
+impl MeshStatus {
+    fn new(glyph: char, summary: impl Into<String>, role: Role, urgency: Urgency) -> Self {
+        Self { glyph, summary: summary.into(), role, urgency }
+    }
+
+    /// Glyph and sentence.
+    #[must_use]
+    pub fn line(&self) -> String {
+        format!("{} {}", self.glyph, self.summary)
+    }
+}
+
+impl App {
+    /// The verdict on what is known now, in a line. Where the newest picture is not of now, that is the verdict.
+    #[must_use]
+    pub fn verdict(&self) -> (String, Role) {
+        let workspace = self.latest();
+        if let Some((mesh, since_ms)) = self.stalled() {
+            return nothing_since(&workspace.prefix(mesh), since_ms, self.now_ms);
+        }
+        if !workspace.is_heard() {
+            return ("· starting".into(), Role::Dim);
+        }
+        let verdict = verdict(workspace);
+        let worries: usize = workspace.snapshots().map(|(_, p)| p.counts.critical + p.counts.warnings).sum();
+        let open = matches!(verdict.urgency, Urgency::Warning | Urgency::Critical);
+        let more = if open && worries > 1 { format!("  (+{} more)", worries - 1) } else { String::new() };
+        (verdict.line() + &more, verdict.role)
+    }
+}
+
+/// What is said where there is no picture of now.
+#[must_use]
+pub fn nothing_since(of: &str, since_ms: Millis, now_ms: Millis) -> (String, Role) {
+    (format!("✖ {of}nothing was heard for {}", short(now_ms - since_ms)), Role::Dead)
+}
+
+/// The verdict on all meshes: that of the one that is worst off, by name where there are several.
+#[must_use]
+pub fn verdict(workspace: &Workspace) -> MeshStatus {
+    let Some((mesh, mut worst)) = worst_first(workspace).into_iter().next() else { return starting() };
+    if worst.urgency != Urgency::Well {
+        worst.summary.insert_str(0, &workspace.prefix(mesh));
+    }
+    worst
+}
+
+/// The verdict on each mesh, the worst first; of two that are as bad, in the order of the meshes.
+#[must_use]
+pub fn worst_first(workspace: &Workspace) -> Vec<(usize, MeshStatus)> {
+    let mut all: Vec<(usize, MeshStatus)> = (0..workspace.len()).map(|mesh| (mesh, of_mesh(workspace, mesh))).collect();
+    all.sort_by_key(|(_, verdict)| Reverse(verdict.urgency));
+    all
+}
+
+fn of_mesh(workspace: &Workspace, mesh: usize) -> MeshStatus {
+    workspace.snapshot(mesh).map_or_else(starting, |snapshot| of_picture(snapshot))
+}
+
+fn starting() -> MeshStatus {
+    MeshStatus::new('·', "asking the sources", Role::Dim, Urgency::Starting)
+}
+
+/// The verdict on a mesh. What somebody knows of comes after what nobody does.
+#[must_use]
+pub fn of_picture(snapshot: &Snapshot) -> MeshStatus {
+    let heard = snapshot.sources.iter().any(|s| s.health != SourceHealth::Starting);
+    if !heard {
+        return starting();
+    }
+    if let Some(summary) = snapshot.only.as_ref().and_then(Only::unknown) {
+        return MeshStatus::new('▲', summary, Role::Warn, Urgency::Warning);
+    }
+    let worries = snapshot.counts.critical + snapshot.counts.warnings;
+    let not_live = snapshot.sources.iter().position(|s| s.health != SourceHealth::Live);
+    match (first_open(snapshot), not_live) {
+        (Some(first), _) => {
+            let urgency = if first.severity == Severity::Critical { Urgency::Critical } else { Urgency::Warning };
+            MeshStatus::new(first.severity.glyph(), first.sentence.to_string(), first.severity.role(), urgency)
+        }
+        (None, _) if worries > 0 => {
+            let first = snapshot.findings.first().map(|first| first.sentence.to_string()).unwrap_or_default();
+            let summary = format!("{worries} acknowledged: {first}");
+            MeshStatus::new('◐', summary, Role::Warn, Urgency::Acknowledged)
+        }
+        (None, Some(_)) if snapshot.sources.iter().any(|s| s.health == SourceHealth::Starting) => {
+            MeshStatus::new('·', "some sources were not heard yet", Role::Dim, Urgency::Starting)
+        }
+        // It may be nothing; but nobody can say that all is well while somebody does not answer.
+        (None, Some(at)) => {
+            let name = snapshot.mesh.sources.get(at).map(|source| source.identity.name.to_string());
+            let summary = format!("{} did not answer the last time", name.unwrap_or_default());
+            MeshStatus::new('◐', summary, Role::Warn, Urgency::NotHeard)
+        }
+        (None, None) if snapshot.mesh.sources.iter().any(|source| !source.unseen.is_empty()) => {
+            let first = snapshot.mesh.sources.iter().find(|source| !source.unseen.is_empty());
+            let name = first.map(|source| source.identity.name.to_string()).unwrap_or_default();
+            MeshStatus::new('◐', format!("not all of {name} is seen"), Role::Warn, Urgency::NotHeard)
+        }
+        (None, None) => MeshStatus::new('●', "all is well", Role::Healthy, Urgency::Well),
+    }
+}
+
+/// Troubles that nobody has acknowledged, the worst first.
+fn all_open(snapshot: &Snapshot) -> impl Iterator<Item = &Finding> {
+    let worth = snapshot.findings.iter().take_while(|f| f.severity >= Severity::Warning);
+    worth.map(|finding| &**finding).filter(|finding| finding.acknowledged().is_none())
+}
+
+/// The worst of them.
+#[must_use]
+pub fn first_open(snapshot: &Snapshot) -> Option<&Finding> {
+    all_open(snapshot).next()
+}
+
+/// The worst of all meshes, and which one it is of.
+#[must_use]
+pub fn first_of_all(workspace: &Workspace) -> Option<(usize, &Finding)> {
+    let each = workspace.snapshots().filter_map(|(mesh, snapshot)| Some((mesh, first_open(snapshot)?)));
+    each.reduce(|worst, next| if next.1.severity > worst.1.severity { next } else { worst })
+}
+
+/// How many troubles nobody has acknowledged: critical ones, and warnings.
+#[must_use]
+pub fn open(workspace: &Workspace) -> (usize, usize) {
+    let all = workspace.snapshots().flat_map(|(_, snapshot)| all_open(snapshot));
+    all.fold((0, 0), |(critical, warnings), finding| match finding.severity {
+        Severity::Critical => (critical + 1, warnings),
+        _ => (critical, warnings + 1),
+    })
+}
+
+/// What the window is called: the counts first, since little of a title is seen.
+#[must_use]
+pub fn title(workspace: &Workspace) -> String {
+    let verdict = verdict(workspace);
+    let word = match open(workspace) {
+        (0, 0) if verdict.role == Role::Healthy => "● ok".to_owned(),
+        (0, 0) => verdict.line().chars().take(32).collect(),
+        (0, warnings) => format!("▲ {warnings}"),
+        (critical, 0) => format!("✖ {critical}"),
+        (critical, warnings) => format!("✖ {critical} ▲ {warnings}"),
+    };
+    format!("{word} {} - lockkeeper", workspace.label())
+}
