@@ -1,0 +1,36 @@
+# List the commands.
+default:
+    @just --list
+
+# What a change must pass.
+ci:
+    .ci/run
+
+# The demo, released.
+demo *arguments:
+    cargo run --release -- demo {{arguments}}
+
+# Write the pages of docs/ that come from tables and tests.
+docs:
+    UPDATE_DOCS=1 cargo test --test architecture --test faults
+
+# Take the screens' snapshots anew; read the diff.
+snapshots:
+    INSTA_UPDATE=always cargo test --lib ui::
+
+# Draw one picture from the running program, e.g. `just picture assets/overview.svg 120x36 "" 40 demo`.
+picture file size keys seconds *arguments:
+    cargo build --release
+    cargo run --release --example picture -- {{file}} {{size}} "{{keys}}" {{seconds}} target/release/lockkeeper {{arguments}}
+
+# Run the simulation of the action path for about an hour.
+simulate:
+    SIMULATE_RUNS=2000000 cargo test --release --test simulation
+
+# Run the property tests with many cases.
+fuzz cases="100000":
+    PROPTEST_CASES={{cases}} cargo test --release --test untrusted
+
+# Measure: 10 000 nodes and 100 000 locks, start-up, days of use.
+bench name="scale":
+    cargo bench --bench {{name}}
