@@ -94,7 +94,7 @@ pub enum Effect {
     MeshConfig(bool),
     Copy(String),
     Mouse(bool),
-    /// MeshState another mesh, or others: what their names are, as they are written on the command line.
+    /// Watch another mesh, or others: what their names are, as they are written on the command line.
     Mesh(String),
     /// Ring the terminal's bell.
     Bell,

@@ -292,7 +292,7 @@ pub fn events() -> Vec<Event> {
         severity,
         subject: "node".into(),
         name: name.into(),
-        sentence: format!("{name} is dead with 1 lock in hand"),
+        sentence: format!("{name}: dead, holds 1 lock"),
         times: 1,
         by: (kind == Kind::Acknowledged).then(|| "ada".into()),
         until_ms: (kind == Kind::Acknowledged).then_some(NOW + MINUTE),

@@ -79,15 +79,14 @@ async fn a_finding_calls_is_known_outlives_the_console_and_is_cleared() {
     case.wait_told("raised", "lock-orphaned");
 
     screen.press("7");
-    screen.wait_for("the selected finding", |text| {
-        text.lines().any(|l| l.starts_with('▸') && l.contains("gone is dead"))
-    });
+    screen
+        .wait_for("the selected finding", |text| text.lines().any(|l| l.starts_with('▸') && l.contains("gone: dead")));
     screen.press("A");
-    screen.wait_text("known for 1h");
+    screen.wait_text("acknowledged for 1h");
     screen.wait_for("who knows", |text| text.lines().any(|l| l.starts_with('▸') && l.contains("ada")));
     case.wait_told("acknowledged", "node-dead");
     screen.press("0");
-    screen.wait_for("the event", |text| text.lines().any(|l| l.contains("acknowledged") && l.contains("gone is dead")));
+    screen.wait_for("the event", |text| text.lines().any(|l| l.contains("acknowledged") && l.contains("gone: dead")));
     screen.press("q");
     assert_eq!(screen.wait_end(), 0);
     assert!(screen.is_restored() && screen.raw().ends_with_title_given_back());
@@ -110,7 +109,7 @@ async fn a_finding_calls_is_known_outlives_the_console_and_is_cleared() {
     let told = case.told().len();
     let mut screen = case.screen();
     screen.press("7");
-    screen.wait_for("who knows", |text| text.lines().any(|l| l.contains("gone is dead") && l.contains("ada")));
+    screen.wait_for("who knows", |text| text.lines().any(|l| l.contains("gone: dead") && l.contains("ada")));
     screen.wait_text("2 rows");
     // The other one is no news either; both are cleared once the node is back and the lock is gone.
     let connection = libsql::Builder::new_local(&case.database).build().await.unwrap().connect().unwrap();
@@ -153,9 +152,12 @@ async fn plain_lines_need_no_terminal() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let mut until = |word: &str| {
-        let line = lines.find(|line| line.contains(word)).unwrap_or_else(|| panic!("it ended before {word}"));
+    let (send, lines) = std::sync::mpsc::channel();
+    let reader = BufReader::new(child.stdout.take().unwrap());
+    std::thread::spawn(move || reader.lines().map(Result::unwrap).try_for_each(|line| send.send(line)));
+    let until = |word: &str| {
+        let next = || lines.recv_timeout(support::PATIENCE).unwrap_or_else(|e| panic!("no line with {word}: {e}"));
+        let line = std::iter::repeat_with(next).find(|line| line.contains(word)).unwrap();
         let (time, text) = line.split_once(' ').unwrap();
         assert!(time.len() == 9 && time.ends_with('Z') && text.is_ascii(), "{line:?}");
         assert!(!line.chars().any(char::is_control), "{line:?}");
@@ -163,7 +165,7 @@ async fn plain_lines_need_no_terminal() {
     until("watching mesh");
     until("source fixture.db: live");
     until("now critical; 2 nodes");
-    until("raised, critical: gone is dead");
+    until("raised, critical: gone: dead");
     let connection = libsql::Builder::new_local(&case.database).build().await.unwrap().connect().unwrap();
     connection
         .execute_batch("DELETE FROM distributed_locks; DELETE FROM mesh_heartbeats WHERE node_id = 'gone';")

@@ -104,7 +104,7 @@ async fn several_meshes_are_asked_for_from_the_command_line() {
     assert!(code == Some(0) && said.contains("| nodes=1 "), "one mesh is as it ever was: {said}");
     let (code, said) = run(&["check", "--mesh", "prod,staging"]);
     assert_eq!(code, Some(2), "{said}");
-    assert!(said.starts_with("LOCKKEEPER CRITICAL - staging: loom is dead"), "{said}");
+    assert!(said.starts_with("LOCKKEEPER CRITICAL - staging: loom: dead"), "{said}");
     assert!(said.contains(" prod.nodes=1 ") && said.contains(" staging.nodes_silent=1 "), "{said}");
     let (code, said) = run(&["check", "--mesh", "prod,lab"]);
     assert!(code == Some(3) && said.starts_with("LOCKKEEPER UNKNOWN - lab: "), "never OK unseen: {said}");
@@ -133,7 +133,7 @@ async fn several_meshes_are_told_in_lines_and_hang_on_a_wall() {
     let mut wall = Screen::start(120, 30, &["--wall", "--config", &config, "--mesh", "all"], &[]);
     // It stays where something is wrong, in whichever mesh.
     wall.wait_for("what is wrong", |text| {
-        text.contains("staging: loom is dead") && text.contains("held, something is wrong here")
+        text.contains("staging: loom: dead") && text.contains("held, something is wrong here")
     });
     wall.press("\x03\x03");
     wall.wait_end();

@@ -140,7 +140,7 @@ pub fn listing(keymap: &Keymap) -> String {
         let keys = if keys.is_empty() { "(palette)".into() } else { keys.join(", ") };
         out.push_str(&format!("{keys:<18} {:<18} {}\n", info.name, info.help));
     }
-    out.push_str("\nEvery command is in the palette (:), where `theme NAME`, `interval SPAN`, `known SPAN`, `repo ID` and `mesh NAME` work too.\n");
+    out.push_str("\nEvery command is in the palette (:), where `theme NAME`, `interval SPAN`, `acknowledge SPAN`, `repo ID` and `mesh NAME` work too.\n");
     out
 }
 
@@ -155,7 +155,7 @@ pub fn docs_page() -> String {
         let keys = if keys.is_empty() { "palette".into() } else { keys.join(" ") };
         out.push_str(&format!("| {keys} | {} | {} |\n", info.name, info.help));
     }
-    out.push_str("\nEvery command is in the palette (`:`), where `theme NAME`, `interval SPAN`, `known SPAN`, `repo ID` and `mesh NAME` work too.\n");
+    out.push_str("\nEvery command is in the palette (`:`), where `theme NAME`, `interval SPAN`, `acknowledge SPAN`, `repo ID` and `mesh NAME` work too.\n");
     out
 }
 

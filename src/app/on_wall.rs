@@ -28,7 +28,7 @@ impl Silence {
     /// What is said across the screen.
     #[must_use]
     pub fn summary(&self, now_ms: Millis) -> String {
-        format!("LAST HEARD {} AGO", short(now_ms - self.since_ms))
+        format!("NO DATA FOR {}", short(now_ms - self.since_ms))
     }
 }
 

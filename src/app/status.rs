@@ -66,7 +66,7 @@ impl App {
 /// What is said where there is no picture of now.
 #[must_use]
 pub fn nothing_since(of: &str, since_ms: Millis, now_ms: Millis) -> (String, Role) {
-    (format!("✖ {of}nothing was heard for {}", short(now_ms - since_ms)), Role::Dead)
+    (format!("✖ {of}no data for {}", short(now_ms - since_ms)), Role::Dead)
 }
 
 /// The verdict on all meshes: that of the one that is worst off, by name where there are several.
@@ -92,7 +92,7 @@ fn of_mesh(workspace: &Workspace, mesh: usize) -> MeshStatus {
 }
 
 fn starting() -> MeshStatus {
-    MeshStatus::new('·', "asking the sources", Role::Dim, Urgency::Starting)
+    MeshStatus::new('·', "waiting for the first answers", Role::Dim, Urgency::Starting)
 }
 
 /// The verdict on a mesh. What somebody knows of comes after what nobody does.
@@ -118,18 +118,18 @@ pub fn of_picture(snapshot: &Snapshot) -> MeshStatus {
             MeshStatus::new('◐', summary, Role::Warn, Urgency::Acknowledged)
         }
         (None, Some(_)) if snapshot.sources.iter().any(|s| s.health == SourceHealth::Starting) => {
-            MeshStatus::new('·', "some sources were not heard yet", Role::Dim, Urgency::Starting)
+            MeshStatus::new('·', "waiting for some sources", Role::Dim, Urgency::Starting)
         }
         // It may be nothing; but nobody can say that all is well while somebody does not answer.
         (None, Some(at)) => {
             let name = snapshot.mesh.sources.get(at).map(|source| source.identity.name.to_string());
-            let summary = format!("{} did not answer the last time", name.unwrap_or_default());
+            let summary = format!("{}: last poll failed", name.unwrap_or_default());
             MeshStatus::new('◐', summary, Role::Warn, Urgency::NotHeard)
         }
         (None, None) if snapshot.mesh.sources.iter().any(|source| !source.unseen.is_empty()) => {
             let first = snapshot.mesh.sources.iter().find(|source| !source.unseen.is_empty());
             let name = first.map(|source| source.identity.name.to_string()).unwrap_or_default();
-            MeshStatus::new('◐', format!("not all of {name} is seen"), Role::Warn, Urgency::NotHeard)
+            MeshStatus::new('◐', format!("{name}: partly unseen"), Role::Warn, Urgency::NotHeard)
         }
         (None, None) => MeshStatus::new('●', "all is well", Role::Healthy, Urgency::Well),
     }

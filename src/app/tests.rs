@@ -351,7 +351,7 @@ fn findings_are_known_one_by_one_or_marked() {
     assert_eq!((keys.len(), *span), (1, Some(Duration::from_secs(3_600))));
     assert!(keys[0].starts_with("node-dead\u{1}node\u{1}ci-7"), "{keys:?}");
     press(&mut app, "  ");
-    press(&mut app, ":known 10m");
+    press(&mut app, ":acknowledge 10m");
     let effects = press(&mut app, "\r");
     let [Effect::Known { keys, span, .. }] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!((keys.len(), *span), (2, Some(Duration::from_secs(600))));

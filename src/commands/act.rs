@@ -156,7 +156,7 @@ async fn plan_and_run(
     }
     if !arguments.yes {
         if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-            let why = "without a terminal nothing is run unasked: add --yes, or --dry-run to see the plan";
+            let why = "not a terminal: pass --yes to run or --dry-run to preview";
             return Ok(End::Usage(why.into()));
         }
         eprint!("{}", table(&plan, None, snapshot));

@@ -31,19 +31,19 @@ pub struct Cli {
 pub struct Global {
     #[command(flatten)]
     pub systems: SystemFlags,
-    /// Mesh of the configuration file to open; several with commas between, or all
+    /// Mesh of the configuration file to open; several separated by commas, or all
     #[arg(long, global = true, value_name = "NAME")]
     pub mesh: Option<String>,
     /// Show this repository only
     #[arg(long, global = true, value_name = "ID")]
     pub repo: Option<String>,
-    /// From the start of one poll to the start of the next, e.g. 1s or 500ms
+    /// Time between the starts of two polls, e.g. 1s or 500ms
     #[arg(long, global = true, value_name = "SPAN")]
     pub interval: Option<String>,
     /// Offer and run no write action
     #[arg(long, global = true)]
     pub read_only: bool,
-    /// Configuration file in place of the usual one
+    /// Configuration file, instead of the default
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Colours: auto, dark, light, contrast or mono
@@ -52,7 +52,7 @@ pub struct Global {
     /// Write the program's own log to this file
     #[arg(long, global = true, value_name = "FILE")]
     pub log_file: Option<String>,
-    /// Who is named in the journal
+    /// Operator name in the journal
     #[arg(long, global = true, value_name = "NAME")]
     pub operator: Option<String>,
     /// No colours (NO_COLOR does the same)
@@ -81,79 +81,79 @@ impl Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Open the dashboard on an embedded, simulated mesh: nothing to install, nothing to configure
+    /// Open the dashboard on a simulated mesh: nothing to install or configure
     Demo(DemoArgs),
-    /// Poll once and print what is there
+    /// Poll once and print the state
     Snapshot(SnapshotArgs),
-    /// Poll once and answer as a monitoring plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+    /// Poll once and exit as a monitoring plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
     Check,
-    /// Force-release a lock, if its fence token is still the one you saw
+    /// Force-release a lock if its fence token is unchanged
     Release {
         /// The lock's key, e.g. file:src/lib.rs
         key: String,
         /// The fence token you saw, or the token of a lock directory (`none` where the lock has neither)
         #[arg(long, value_name = "N", value_parser = fence, allow_hyphen_values = true)]
         fence: Seen,
-        /// How: fence-off, expire or delete; by what is known of the holder and the clients if not given
+        /// fence-off, expire or delete; by default chosen from the state of the holder and the clients
         #[arg(long, value_name = "MODE")]
         mode: Option<Mode>,
-        /// Write a cancel_request to the holder's agent
+        /// Send a cancel_request to the holder's agent
         #[arg(long)]
         tell_holder: bool,
-        /// Write to the agent that is next in line
+        /// Send a message to the next agent in the queue
         #[arg(long)]
         tell_next: bool,
         #[command(flatten)]
         act: ActArgs,
     },
-    /// Give a message, or the task it carries, to another agent
+    /// Move a message and its task to another agent
     Reroute {
         /// The message's id, or SOURCE/ID where several sources have it
         message: String,
-        /// The agent that gets it
+        /// Receiving agent
         #[arg(long, value_name = "AGENT")]
         to: String,
         #[command(flatten)]
         act: ActArgs,
     },
-    /// Run one plan for everything that a dead node holds
+    /// Free everything that a dead node holds
     Evacuate {
         node: String,
         #[command(flatten)]
         act: ActArgs,
     },
-    /// Let a node take no new work
+    /// Stop a node from taking new work
     Drain {
         node: String,
-        /// End it by itself after this time, e.g. 30m
+        /// End automatically after this time, e.g. 30m
         #[arg(long = "for", value_name = "SPAN", value_parser = humantime::parse_duration)]
         span: Option<std::time::Duration>,
         #[command(flatten)]
         act: ActArgs,
     },
-    /// Let a drained node take work again
+    /// Undo a drain
     Undrain {
         node: String,
         #[command(flatten)]
         act: ActArgs,
     },
-    /// Shut a node out
+    /// Exclude a node from the mesh
     Quarantine {
         node: String,
         #[command(flatten)]
         act: ActArgs,
     },
-    /// Let a quarantined node in again
+    /// Undo a quarantine
     Unquarantine {
         node: String,
         #[command(flatten)]
         act: ActArgs,
     },
-    /// Print every key and the command it stands for
+    /// Print all keys and commands
     Keys,
-    /// Print the effective configuration and where each value comes from
+    /// Print the effective configuration and the origin of each value
     Config,
-    /// Print completions for a shell
+    /// Print shell completions
     Completions {
         #[arg(value_enum)]
         shell: clap_complete::Shell,
@@ -165,16 +165,16 @@ pub enum Command {
 /// Options of every action.
 #[derive(Debug, Clone, Args)]
 pub struct ActArgs {
-    /// Why, for the journal and the op-log
+    /// Reason, for the journal and the op-log
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub reason: String,
     /// Print the plan and change nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Run it without asking
+    /// Run without confirmation
     #[arg(long)]
     pub yes: bool,
-    /// How to print it
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
 }
@@ -191,10 +191,10 @@ fn fence(text: &str) -> Result<Seen, String> {
 /// What kind of screen it is.
 #[derive(Debug, Clone, Copy, Args, Default)]
 pub struct ScreenArgs {
-    /// For a screen that nobody sits at: read-only, big, from view to view, held where something is wrong
+    /// Wall display: read-only, large, rotates through views, stays on a view with a problem
     #[arg(long)]
     pub wall: bool,
-    /// Lines in place of a screen, one for each thing that happens: for screen readers, pipes and logs
+    /// Print one line per event instead of a UI: for screen readers, pipes and logs
     #[arg(long, conflicts_with = "wall")]
     pub plain: bool,
 }
@@ -212,10 +212,10 @@ impl ScreenArgs {
 pub struct DemoArgs {
     #[command(flatten)]
     pub screen: ScreenArgs,
-    /// The same seed tells the same story
+    /// Seed of the simulation
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
-    /// How much faster than life the simulated mesh's time runs
+    /// Speed of simulated time
     #[arg(long, default_value_t = 8.0, value_parser = speed)]
     pub speed: f64,
     /// Simulated nodes
@@ -227,13 +227,13 @@ pub struct DemoArgs {
     /// Messages waiting at the start
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=2_000_000))]
     pub messages: u32,
-    /// Run the mesh in DIR without a screen, and print how to connect to it
+    /// Run the mesh in DIR without a UI and print how to connect
     #[arg(long, value_name = "DIR")]
     pub serve: Option<PathBuf>,
-    /// MeshState the embedded mesh through its Hrana server instead of its file
+    /// Watch the mesh through its Hrana server instead of its file
     #[arg(long, conflicts_with = "serve")]
     pub remote: bool,
-    /// Another system beside the mesh
+    /// Another system to simulate
     #[arg(long, value_name = "SYSTEM", value_parser = clap::builder::PossibleValuesParser::new(beside()))]
     pub with: Vec<String>,
 }
@@ -268,10 +268,10 @@ fn speed(text: &str) -> Result<f64, String> {
 /// Options of `snapshot`.
 #[derive(Debug, Clone, Args)]
 pub struct SnapshotArgs {
-    /// How to print it
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
-    /// Print this part only
+    /// Print only this part
     #[arg(long, value_enum)]
     pub view: Option<SnapshotView>,
 }

@@ -34,7 +34,7 @@ pub struct Wanted {
     pub nodes: usize,
     pub locks: usize,
     pub messages: usize,
-    /// MeshState what is far through its server, not through its file.
+    /// Watch what is far through its server, not through its file.
     pub remote: bool,
 }
 

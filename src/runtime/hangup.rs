@@ -19,7 +19,7 @@ impl Hangup {
     }
 }
 
-/// DirWatcher standard input from a thread of its own.
+/// Watches standard input from a thread of its own.
 #[cfg(unix)]
 #[must_use]
 pub fn watch() -> Hangup {

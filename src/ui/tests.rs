@@ -313,6 +313,6 @@ fn the_worst_of_several_meshes_has_room_on_any_screen() {
     for size in [(40, 10), (60, 12), (80, 24), (200, 50)] {
         let text = text(&render(&mut app, size, PLAIN));
         let line = text.lines().skip(1).find(|line| line.contains("✖ prod")).unwrap_or_default();
-        assert!(line.contains("ci-7 is dead"), "{size:?}\n{text}");
+        assert!(line.contains("ci-7: dead"), "{size:?}\n{text}");
     }
 }

@@ -202,13 +202,35 @@ fn the_page_of_keys_is_true() {
     assert_eq!(fs::read_to_string(page).unwrap(), made, "run UPDATE_DOCS=1 cargo test --test architecture");
 }
 
-/// So is the page of settings.
+/// So is the table of settings, and every finding stands in the guide.
 #[test]
 fn the_page_of_settings_is_true() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
-    let text = fs::read_to_string(page).unwrap();
+    use lockkeeper::config::keys::Kind;
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let mut made = String::from("## Every setting\n\n| key | takes | default | meaning |\n|---|---|---|---|\n");
     for key in lockkeeper::systems::table().iter() {
-        assert!(text.contains(&format!("`{}`", key.name)), "{} is not documented", key.name);
+        let takes = match key.kind {
+            Kind::Text => "text".to_owned(),
+            Kind::List => "list of texts".to_owned(),
+            Kind::Duration => "time span".to_owned(),
+            Kind::Number => "number".to_owned(),
+            Kind::Bool => "true / false".to_owned(),
+            Kind::OneOf(words) => format!("`{}`", words.join("` `")),
+        };
+        let default = if key.default.is_empty() { String::new() } else { format!("`{}`", key.default) };
+        made.push_str(&format!("| `{}` | {takes} | {default} | {} |\n", key.name, key.help));
+    }
+    let page = docs.join("configuration.md");
+    let text = fs::read_to_string(&page).unwrap();
+    let before = text.split("## Every setting").next().unwrap();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&page, format!("{before}{made}")).unwrap();
+    }
+    let run = "run UPDATE_DOCS=1 cargo test --test architecture";
+    assert_eq!(fs::read_to_string(page).unwrap(), format!("{before}{made}"), "{run}");
+    let guide = fs::read_to_string(docs.join("guide.md")).unwrap();
+    for rule in lockkeeper::mesh::derive::rules::RULES {
+        assert!(guide.contains(&format!("`{}`", rule.name)), "the guide says nothing of {}", rule.name);
     }
 }
 

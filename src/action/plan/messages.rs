@@ -115,7 +115,7 @@ impl Planner<'_> {
         let mut plan = Plan::new(String::new());
         let mut typed = false;
         if let Some(to) = to.filter(|to| !self.snapshot.agents().contains(to)) {
-            return Err(Refusal::because(format!("no agent {to} is known here: nobody would ever take it")));
+            return Err(Refusal::because(format!("no agent {to} is known here, so nobody would take it")));
         }
         let views = self.waiting(&mut plan, keys);
         let mut given: Vec<Text> = Vec::new();

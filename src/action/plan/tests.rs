@@ -440,7 +440,7 @@ fn leases_of_nodes_that_left_and_marks_that_were_forgotten_are_findings() {
     let mut left = dead
         .after(observed(0, vec![Change::Heartbeats(left)], &["distributed_locks", "vcs_lock"]))
         .after(observed(1, vec![Change::Registry(registry)], &["nodes", "exec leases", "inbox"]));
-    assert_eq!(sentences(left.clone()), ["the lease of task:42 is held by dead, which no source knows any more"]);
+    assert_eq!(sentences(left.clone()), ["task:42: leased to dead, a node that no source knows"]);
 
     let node = NodeGuard { node_id: "quick".into(), quarantined: false, maintenance: false };
     let place = left.mesh.sources[1].identity.place.raw().to_owned();
@@ -450,9 +450,9 @@ fn leases_of_nodes_that_left_and_marks_that_were_forgotten_are_findings() {
         ..attempt(Action::Quarantine { node: node.clone(), on })
     };
     left.mesh.journal = vec![entry(true)].into();
-    assert!(sentences(left.clone()).iter().any(|s| s.starts_with("quick was shut out and is not any more")));
+    assert!(sentences(left.clone()).iter().any(|s| s.starts_with("quick: not quarantined any more")));
     left.mesh.journal = vec![entry(true), entry(false)].into();
-    assert!(!sentences(left).iter().any(|s| s.contains("shut out")));
+    assert!(!sentences(left).iter().any(|s| s.contains("quarantined")));
 }
 
 /// Claims that contradict each other are findings, and an ordinary mesh has none.
@@ -469,9 +469,9 @@ fn claims_that_lie_are_findings() {
     let ordinary = vec![held("k", "quick", MINUTE, MINUTE), held("just", "busy", -5_000, 2 * MINUTE)];
     assert_eq!(lies(mesh(ordinary, Vec::new(), Vec::new())), [] as [&str; 0]);
     let idle = mesh(vec![held("k", "quick", -5 * MINUTE, 10 * MINUTE)], Vec::new(), Vec::new());
-    assert_eq!(lies(idle), ["quick sends heartbeats and let k run out: it renews nothing"]);
+    assert_eq!(lies(idle), ["quick: sends heartbeats but renews nothing, k expired"]);
     let unheard = mesh(vec![held("k", "ghost", MINUTE, 10 * MINUTE)], Vec::new(), Vec::new());
-    assert_eq!(lies(unheard), ["ghost holds k and never sent a heartbeat: nobody can tell whether it lives"]);
+    assert_eq!(lies(unheard), ["ghost: no heartbeat ever, holds k"]);
     let lease = |id: &str, holder: &str, state: &str| Lease {
         lease_id: id.into(),
         task_id: None,
@@ -485,7 +485,7 @@ fn claims_that_lie_are_findings() {
     let leased =
         |leases| mesh(Vec::new(), Vec::new(), Vec::new()).after(observed(1, vec![Change::Leases(leases)], &[]));
     let twice = leased(vec![lease("1", "quick", "granted"), lease("2", "busy", "renewed")]);
-    assert_eq!(lies(twice), ["task:9 is leased to busy and quick at once"]);
+    assert_eq!(lies(twice), ["task:9: leased to 2 nodes at once (busy, quick)"]);
     assert_eq!(lies(leased(vec![lease("1", "quick", "granted"), lease("1", "quick", "renewed")])), [] as [&str; 0]);
 }
 

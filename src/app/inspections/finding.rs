@@ -20,7 +20,7 @@ pub fn inspect(finding: &Finding, _: &Snapshot, now: Millis) -> Inspection {
         let rest = format!("  {} ago, {} times", short(now - life.raised_ms), life.times);
         page.when("raised", life.raised_ms, &rest);
         if let Some(known) = &life.acknowledged {
-            page.field("known to", &known.by);
+            page.field("acknowledged by", &known.by);
             match known.until_ms {
                 Some(until) => page.when("until", until, ""),
                 None => page.field("until", "it is cleared"),

@@ -53,7 +53,7 @@ pub static FINDINGS: Rows<Finding> = Rows {
         },
         Column {
             field: "known",
-            title: "KNOWN TO",
+            title: "ACKED BY",
             width: (8, 16),
             right: false,
             rank: 2,

@@ -236,7 +236,7 @@ fn why_empty(snapshot: &Snapshot, parts: &[&str]) -> Vec<String> {
     for source in &snapshot.mesh.sources {
         let name = &source.identity.name;
         let Some(probe) = &source.probe else {
-            let why = source.health.trouble.as_ref().map_or_else(|| "not heard yet".into(), |t| t.fault.to_string());
+            let why = source.health.trouble.as_ref().map_or_else(|| "no answer yet".into(), |t| t.fault.to_string());
             lines.push(format!("{name}: {why}"));
             continue;
         };

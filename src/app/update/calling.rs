@@ -65,10 +65,7 @@ impl App {
             .filter(|(mesh, finding)| finding.life.is_some() && chosen.contains(&Key::new(*mesh, finding.key())))
             .collect();
         if raised.is_empty() {
-            self.toast(
-                "there is no alarm to acknowledge here: it stands too short, or is only worth knowing",
-                Role::Warn,
-            );
+            self.toast("nothing to acknowledge: not raised yet, or severity info", Role::Warn);
             return Vec::new();
         }
         let back = span.is_none() && raised.iter().all(|(_, finding)| finding.acknowledged().is_some());
@@ -77,9 +74,9 @@ impl App {
         self.toast(
             match span {
                 Some(span) => {
-                    format!("known for {}: {what} will call nobody until then", humantime::format_duration(span))
+                    format!("acknowledged for {}: no alerts for {what}", humantime::format_duration(span))
                 }
-                None => format!("no longer known: {what} calls again"),
+                None => format!("acknowledgement removed: {what} alerts again"),
             },
             Role::Dim,
         );

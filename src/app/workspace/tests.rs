@@ -136,7 +136,7 @@ fn an_outage_of_one_leaves_the_other_untouched() {
     update(&mut app, Event::Tick(later));
     update(&mut app, Event::Snapshot(0, snapshot(silent, later)));
     // Of the other there is no word at all yet, which is worse.
-    assert_eq!(app.verdict().0, "✖ staging: nothing was heard for 1m00s");
+    assert_eq!(app.verdict().0, "✖ staging: no data for 1m00s");
     assert_eq!(app.silence().and_then(|silence| silence.who), Some("prod: vox.db, staging".into()));
     let mut alive = mesh();
     for source in &mut alive.mesh.sources {

@@ -27,7 +27,7 @@ const SETTINGS: &[Key] = &[
         name: "harn.host_leases",
         kind: Kind::Text,
         default: "",
-        help: "Harn's file of host leases; the usual one with a project",
+        help: "Harn's file of host leases; the usual one if there is a project",
     },
 ];
 

@@ -53,7 +53,7 @@ mod linux {
     }
 
     impl DirWatcher {
-        /// DirWatcher nothing of the tree at `root` yet; nothing where nobody would tell.
+        /// Watches nothing of the tree at `root` yet; nothing where nobody would tell.
         #[must_use]
         pub fn begin(root: &Path) -> Option<Self> {
             let kind = rustix::fs::statfs(root).ok()?.f_type;
@@ -64,7 +64,7 @@ mod linux {
             Some(Self { inotify, paths: HashMap::new(), numbers: BTreeMap::new(), most })
         }
 
-        /// DirWatcher these directories and no others. Answers those that are watched from now on; nothing where they are
+        /// Watches these directories and no others. Answers those that are watched from now on; nothing where they are
         /// too many, or the platform takes no more.
         pub fn follow<'a>(&mut self, directories: impl ExactSizeIterator<Item = &'a PathBuf>) -> Option<Vec<PathBuf>> {
             if directories.len() > self.most {
@@ -169,7 +169,7 @@ mod nobody {
             None
         }
 
-        /// DirWatcher these directories and no others.
+        /// Watches these directories and no others.
         pub fn follow<'a>(&mut self, _: impl ExactSizeIterator<Item = &'a PathBuf>) -> Option<Vec<PathBuf>> {
             match *self {}
         }

@@ -19,7 +19,7 @@ const SETTINGS: &[Key] = &[
         name: "db_access",
         kind: Kind::OneOf(&["copy", "direct"]),
         default: "copy",
-        help: "how files are read: by a private copy, or opened directly (only for files that no Vox uses)",
+        help: "how to read files: through a private copy, or directly (only for files that no Vox process uses)",
     },
     Key { name: "token_file", kind: Kind::Text, default: "", help: "file whose first line is the database token" },
     Key {
@@ -38,9 +38,9 @@ const SETTINGS: &[Key] = &[
         name: "replica_path",
         kind: Kind::Text,
         default: "",
-        help: "keep an embedded replica of the remote database in this file of our own",
+        help: "file for an embedded replica of the remote database",
     },
-    Key { name: "sync_interval", kind: Kind::Duration, default: "5s", help: "how often the replica is synced" },
+    Key { name: "sync_interval", kind: Kind::Duration, default: "5s", help: "time between two syncs of the replica" },
     Key {
         name: "control",
         kind: Kind::List,
@@ -51,7 +51,7 @@ const SETTINGS: &[Key] = &[
         name: "control_agents",
         kind: Kind::List,
         default: "",
-        help: "agents whose inboxes are asked for beside those that are seen (decimal numbers)",
+        help: "more agents whose inboxes to read (decimal numbers)",
     },
     Key {
         name: "control_token_file",
@@ -71,24 +71,24 @@ const SETTINGS: &[Key] = &[
         default: "",
         help: "program and arguments that print the control plane token",
     },
-    Key { name: "registry", kind: Kind::Text, default: "", help: "a local registry file of nodes (JSON)" },
+    Key { name: "registry", kind: Kind::Text, default: "", help: "local registry file of nodes (JSON)" },
     Key {
         name: "limits.remote_answer_bytes",
         kind: Kind::Number,
         default: "268435456",
-        help: "larger answers of a remote database are refused",
+        help: "largest answer of a remote database, in bytes",
     },
     Key {
         name: "limits.control_answer_bytes",
         kind: Kind::Number,
         default: "16777216",
-        help: "larger answers of a control plane are refused",
+        help: "largest answer of a control plane, in bytes",
     },
     Key {
         name: "limits.live_rows",
         kind: Kind::Number,
         default: "200000",
-        help: "rows of each live table that are read at most",
+        help: "most rows to read of each live table",
     },
 ];
 

@@ -201,7 +201,7 @@ impl Snapshot {
             let name = &source.identity.name;
             if view.health != SourceHealth::Live {
                 let why = source.health.trouble.as_ref().map(|trouble| trouble.fault.to_string());
-                unseen.push(format!("{name}: {}", why.unwrap_or_else(|| "not heard yet".into())).into());
+                unseen.push(format!("{name}: {}", why.unwrap_or_else(|| "no answer yet".into())).into());
             }
             unseen.extend(source.unseen.iter().map(|what| format!("{name}: {what}").into()));
         }

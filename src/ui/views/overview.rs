@@ -43,7 +43,7 @@ struct Item {
 pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let workspace = canvas.app.workspace.clone();
     if !workspace.is_heard() {
-        let lines = vec![Line::raw(""), Line::from(canvas.span("  asking the sources ...", Role::Dim))];
+        let lines = vec![Line::raw(""), Line::from(canvas.span("  waiting for the first answers ...", Role::Dim))];
         canvas.text(area, lines);
         return;
     }

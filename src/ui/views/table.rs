@@ -138,7 +138,7 @@ fn empty(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List) {
     let app = canvas.app;
     let mut lines = vec![Line::raw("")];
     match app.workspace.is_heard() {
-        false => lines.push(Line::from(canvas.span("  nothing was heard yet", Role::Dim))),
+        false => lines.push(Line::from(canvas.span("  no answer yet", Role::Dim))),
         true if list.len(&app.workspace) > 0 => {
             let what = if app.table().filter.is_empty() {
                 "  nothing of this repository"

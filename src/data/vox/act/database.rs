@@ -229,7 +229,7 @@ impl Attempt<'_> {
             let outcome = if matches!(action, Action::Tell { .. }) && now.is_some() {
                 Outcome::already("it was told before")
             } else {
-                Outcome::refused(format!("it is not as it was seen, so nothing was changed: {summary}"))
+                Outcome::refused(format!("changed since you looked, nothing was done: {summary}"))
             };
             return outcome.with(before, now);
         }

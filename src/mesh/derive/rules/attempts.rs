@@ -24,10 +24,10 @@ pub(super) fn open(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>
         let Some(name) = source.map(|source| &source.identity.name) else { continue };
         let n = entries.len();
         let what = match (lacks_audit, n) {
-            (false, 1) => format!("whether an attempt at {name} took effect is not known"),
-            (false, _) => format!("whether {n} attempts at {name} took effect is not known"),
-            (true, 1) => format!("the op-log of {name} lacks the entry of an action"),
-            (true, _) => format!("the op-log of {name} lacks the entries of {n} actions"),
+            (false, 1) => format!("{name}: outcome of 1 attempt unknown"),
+            (false, _) => format!("{name}: outcome of {n} attempts unknown"),
+            (true, 1) => format!("{name}: op-log entry missing for 1 action"),
+            (true, _) => format!("{name}: op-log entries missing for {n} actions"),
         };
         let severity = if lacks_audit { Severity::Info } else { Severity::Warning };
         let line = |entry: &&Entry| -> Text {
@@ -35,7 +35,7 @@ pub(super) fn open(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>
             format!("{} by {operator} at {}", entry.action.summary(), time::utc(entry.at_ms)).into()
         };
         let mut evidence: Vec<Text> = entries.iter().rev().take(20).map(line).collect();
-        evidence.push("the next action there settles it, or the command `recover`".into());
+        evidence.push("the next action there resolves it, or the command `recover` (f)".into());
         found.push(finding(severity, Subject::Source(name.clone()), name, what, evidence));
     }
 }

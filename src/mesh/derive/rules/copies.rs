@@ -46,11 +46,11 @@ pub(super) fn several(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Findi
         }
         let names: Vec<&str> = agents.iter().map(|agent| agent.as_str()).collect();
         let id = original.0;
-        let sentence = format!("message {id} waits for {} agents at once: {}", names.len(), names.join(", "));
+        let sentence = format!("message {id}: waiting for {} agents at once ({})", names.len(), names.join(", "));
         let mut evidence: Vec<Text> = all.iter().map(|view| line(view, id)).collect();
         evidence.sort_unstable();
         evidence.dedup();
-        evidence.push("acknowledge it for all but one, or each of them runs it".into());
+        evidence.push("acknowledge it for all but one, or each agent runs it".into());
         let subject = Subject::Message(all[0].key());
         found.push(finding(Severity::Warning, subject, &format!("message {id}").into(), sentence, evidence));
     }

@@ -29,13 +29,13 @@ pub(super) fn back(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>
             continue;
         }
         let sentence = format!(
-            "the fence of {name} went back from {} to {}: {} ({before}) had the higher one and may outrank {}",
+            "{name}: fence went back from {} to {}, {} ({before}) had the higher one and may outrank {}",
             back.from, back.to, back.node, view.lock.holder_node
         );
         let evidence = vec![
             format!("seen at {}", time::utc(back.at_ms)).into(),
             format!("{} in {}", view.lock.table, view.source).into(),
-            "a row that was deleted and written anew restarts the count".into(),
+            "deleting and writing the row again restarts the count".into(),
         ];
         found.push(finding(Severity::Critical, Subject::Lock(view.key()), &name, sentence, evidence));
     }
@@ -44,8 +44,8 @@ pub(super) fn back(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>
         names.sort_unstable();
         let n = names.len();
         let sentence = match n {
-            1 => format!("the fence of {} in {source} started again after a release", names[0]),
-            _ => format!("{n} fences in {source} started again after releases"),
+            1 => format!("{}: fence restarted after a release, in {source}", names[0]),
+            _ => format!("{source}: {n} fences restarted after releases"),
         };
         let evidence = names.iter().take(20).cloned().collect();
         found.push(finding(Severity::Info, Subject::Source(source.clone()), source, sentence, evidence));
@@ -77,7 +77,7 @@ pub(super) fn held_twice(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Fi
         });
         let Some(other) = other else { continue };
         let sentence = format!(
-            "{} is held by {} in {} and by {} in {}",
+            "{}: held twice, by {} in {} and by {} in {}",
             Text::new(resource),
             first.lock.holder_node,
             first.lock.table,
@@ -101,12 +101,8 @@ pub(super) fn held_long(view: &LockView, thresholds: &Thresholds, _: Millis) -> 
     }
     let lock = &view.lock;
     let severity = if view.waiters.is_empty() { Severity::Info } else { Severity::Warning };
-    let sentence = format!(
-        "{} was renewed more than {} times by {} and is still held",
-        view.name(),
-        thresholds.renewals,
-        lock.holder_node
-    );
+    let sentence =
+        format!("{}: renewed more than {} times by {}, still held", view.name(), thresholds.renewals, lock.holder_node);
     let evidence = vec![format!("{renewals} renewals seen by this console").into()];
     Some(finding(severity, Subject::Lock(view.key()), &view.name(), sentence, evidence))
 }

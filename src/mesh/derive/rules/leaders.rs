@@ -13,10 +13,10 @@ use crate::model::time;
 pub(super) fn gone(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
     for view in snapshot.leaders.iter().filter(|l| l.expired || l.staleness.is_gone()) {
         let leader = &view.leader;
-        let why = if view.staleness.is_gone() { format!("is {}", view.staleness) } else { "stopped leading".into() };
-        let sentence = format!("{}, lock leader of {}, {why}", leader.leader_node_id, leader.repository_id);
+        let why = if view.staleness.is_gone() { view.staleness.to_string() } else { "not renewing its lease".into() };
+        let sentence = format!("{}: lock leader {} is {why}", leader.repository_id, leader.leader_node_id);
         let evidence =
-            view.expires_ms.map(|at| format!("leadership ran out {}", time::utc(at)).into()).into_iter().collect();
+            view.expires_ms.map(|at| format!("leadership expired {}", time::utc(at)).into()).into_iter().collect();
         found.push(finding(
             Severity::Warning,
             Subject::Node(snapshot.node_key(&leader.leader_node_id, &leader.repository_id)),
@@ -40,7 +40,7 @@ pub(super) fn two(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>)
         if nodes.len() < 2 {
             continue;
         }
-        let sentence = format!("{repository} has {} lock leaders: {}", nodes.len(), nodes.join(" and "));
+        let sentence = format!("{repository}: {} lock leaders ({})", nodes.len(), nodes.join(", "));
         let evidence = leaders.iter().map(|l| {
             let epoch = l.leader.epoch.map_or_else(|| "unknown".into(), |n| n.to_string());
             format!("{} by {}, epoch {epoch}", l.leader.leader_node_id, l.source).into()

@@ -29,8 +29,7 @@ pub(super) fn orphaned(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Find
         let until = view.expires_ms.map(|at| format!("in force until {} unless it is revoked", time::utc(at)).into());
         let mut evidence: Vec<Text> = until.into_iter().collect();
         evidence.push(format!("{} in {}", lock.table, view.source).into());
-        let sentence =
-            format!("the lease of {} is held by {}, which no source knows any more", lock.lock_key, lock.holder_node);
+        let sentence = format!("{}: leased to {}, a node that no source knows", lock.lock_key, lock.holder_node);
         found.push(finding(Severity::Warning, Subject::Lock(view.key()), &lock.lock_key, sentence, evidence));
     }
 }
@@ -62,9 +61,9 @@ pub(super) fn forgotten(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Fin
         if !on || if shut_out { node.quarantined } else { node.maintenance } {
             continue;
         }
-        let done = if shut_out { "shut out" } else { "drained" };
+        let done = if shut_out { "quarantined" } else { "drained" };
         let sentence = format!(
-            "{} was {done} and is not any more: {} forgot it, or somebody else took it back",
+            "{}: not {done} any more, {} lost it or another operator undid it",
             node.node_id, source.identity.name
         );
         let operator = Text::new(&entry.operator);

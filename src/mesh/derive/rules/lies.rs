@@ -41,10 +41,10 @@ pub(super) fn renews_nothing(snapshot: &Snapshot, thresholds: &Thresholds, found
             [only] => only.name().to_string(),
             many => format!("{} locks", many.len()),
         };
-        let sentence = format!("{} sends heartbeats and let {what} run out: it renews nothing", node.name());
+        let sentence = format!("{}: sends heartbeats but renews nothing, {what} expired", node.name());
         let evidence = locks.iter().take(20).map(|view| {
             let ended = view.expires_ms.map_or_else(|| "unknown".into(), time::utc);
-            format!("{} ran out {ended}, in {}", view.name(), view.source).into()
+            format!("{} expired {ended}, in {}", view.name(), view.source).into()
         });
         found.push(finding(Severity::Warning, Subject::Node(key), &node.name(), sentence, evidence.collect()));
     }
@@ -55,7 +55,7 @@ pub(super) fn taken_early(view: &LockView, _: &Thresholds, _: time::Millis) -> O
     let early = view.fences.as_ref()?.early.as_ref()?;
     let lock = &view.lock;
     let sentence = format!(
-        "{} changed hands before its end: {} had it for {} more when {} took it",
+        "{}: taken from {} {} before it expired, by {}",
         view.name(),
         early.node,
         time::short(early.left_ms),
@@ -84,7 +84,7 @@ pub(super) fn leased_twice(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<
             continue;
         }
         let names: Vec<&str> = holders.iter().map(|name| name.as_str()).collect();
-        let sentence = format!("{scope} is leased to {} at once", names.join(" and "));
+        let sentence = format!("{scope}: leased to {} nodes at once ({})", names.len(), names.join(", "));
         let evidence =
             views.iter().map(|view| format!("lease {} of {}", view.lease.lease_id, view.lease.holder_node_id).into());
         let key = snapshot.node_key(holders[0], &Text::default());
@@ -111,7 +111,7 @@ pub(super) fn never_beat(snapshot: &Snapshot, thresholds: &Thresholds, found: &m
             [only] => only.name().to_string(),
             many => format!("{} locks", many.len()),
         };
-        let sentence = format!("{node} holds {what} and never sent a heartbeat: nobody can tell whether it lives");
+        let sentence = format!("{node}: no heartbeat ever, holds {what}");
         let evidence = locks.iter().take(20).map(|view| {
             let since = view.acquired_ms.map_or_else(|| "unknown".into(), time::utc);
             format!("{} since {since}, in {}", view.name(), view.source).into()

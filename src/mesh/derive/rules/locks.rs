@@ -18,16 +18,16 @@ pub(super) fn orphaned(view: &LockView, _: &Thresholds, _: Millis) -> Option<Fin
     let lock = &view.lock;
     let waiting = match view.waiters.len() {
         0 => String::new(),
-        1 => ", 1 waits".into(),
-        n => format!(", {n} wait"),
+        1 => ", 1 waiter".into(),
+        n => format!(", {n} waiters"),
     };
     let why = match lock.condition {
-        Some(Condition::OwnerDead) => "whose process is dead".to_owned(),
-        _ => format!("which is {}", view.holder_staleness),
+        Some(Condition::OwnerDead) => "process dead".to_owned(),
+        _ => view.holder_staleness.to_string(),
     };
-    let sentence = format!("{} is held by {}, {why}{waiting}", view.name(), lock.holder_node);
+    let sentence = format!("{}: held by {} ({why}){waiting}", view.name(), lock.holder_node);
     let mut evidence = vec![format!("{} in {}", lock.table, view.source).into()];
-    evidence.extend(view.expires_ms.map(|at| format!("runs out {}", time::utc(at)).into()));
+    evidence.extend(view.expires_ms.map(|at| format!("expires {}", time::utc(at)).into()));
     Some(finding(Severity::Critical, Subject::Lock(view.key()), &view.name(), sentence, evidence))
 }
 
@@ -35,8 +35,12 @@ pub(super) fn deadlocked(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Fi
     for deadlock in &snapshot.waits.deadlocks {
         let agents: Vec<_> = deadlock.agents.iter().map(ToString::to_string).collect();
         let breaks: Vec<_> = deadlock.breaks.iter().map(|(_, name)| name.to_string()).collect();
-        let sentence =
-            format!("agents {} wait for each other; releasing {} breaks it", agents.join(", "), breaks.join(" and "));
+        let sentence = format!(
+            "deadlock of {} agents: release {} (agents {})",
+            agents.len(),
+            breaks.join(" and "),
+            agents.join(", ")
+        );
         let Some((key, name)) = deadlock.breaks.first() else { continue };
         let members = |row: &&super::super::graph::WaitRow| row.waits() && deadlock.agents.contains(row.agent());
         let evidence = snapshot.waits.rows.iter().filter(members).map(|row| -> Text {
@@ -54,8 +58,8 @@ pub(super) fn expired(view: &LockView, _: &Thresholds, _: Millis) -> Option<Find
     if view.state != LockState::Expired {
         return None;
     }
-    let sentence = format!("{} of {} is past its end and still there", view.name(), view.lock.holder_node);
-    let evidence = view.expires_ms.map(|at| format!("ran out {}", time::utc(at)).into()).into_iter().collect();
+    let sentence = format!("{}: expired, not released by {}", view.name(), view.lock.holder_node);
+    let evidence = view.expires_ms.map(|at| format!("expired {}", time::utc(at)).into()).into_iter().collect();
     let severity = if view.waiters.is_empty() { Severity::Info } else { Severity::Warning };
     Some(finding(severity, Subject::Lock(view.key()), &view.name(), sentence, evidence))
 }
@@ -66,7 +70,7 @@ pub(super) fn locked_out(view: &LockView, _: &Thresholds, _: Millis) -> Option<F
         return None;
     }
     let name = &view.name();
-    let what = view.lock.remark.as_ref().map_or("keeps everybody out", Text::as_str);
+    let what = view.lock.remark.as_ref().map_or("nobody can take it", Text::as_str);
     let evidence = vec![format!("{} in {}", view.lock.table, view.source).into()];
     Some(finding(Severity::Critical, Subject::Lock(view.key()), name, format!("{name}: {what}"), evidence))
 }
@@ -75,14 +79,14 @@ pub(super) fn locked_out(view: &LockView, _: &Thresholds, _: Millis) -> Option<F
 pub(super) fn unowned(view: &LockView, _: &Thresholds, _: Millis) -> Option<Finding> {
     let what = match view.state {
         LockState::Unrecorded if view.lock.remark.is_none() => return None,
-        LockState::Unrecorded => "is taken and nothing says by whom",
-        LockState::Malformed => "is taken by somebody whose record cannot be used",
+        LockState::Unrecorded => "taken, holder unknown",
+        LockState::Malformed => "taken, record of the holder unusable",
         _ => return None,
     };
     let name = &view.name();
     let mut evidence = vec![format!("{} in {}", view.lock.table, view.source).into()];
     evidence.extend(view.lock.remark.clone());
-    Some(finding(Severity::Warning, Subject::Lock(view.key()), name, format!("{name} {what}"), evidence))
+    Some(finding(Severity::Warning, Subject::Lock(view.key()), name, format!("{name}: {what}"), evidence))
 }
 
 pub(super) fn contested(view: &LockView, _: &Thresholds, _: Millis) -> Option<Finding> {
@@ -92,8 +96,8 @@ pub(super) fn contested(view: &LockView, _: &Thresholds, _: Millis) -> Option<Fi
     }
     let name = &view.name();
     let others: Vec<String> = view.waiters.iter().map(|waiter| waiter.agent.to_string()).collect();
-    let others = if others.is_empty() { "somebody else".to_owned() } else { others.join(", ") };
-    let sentence = format!("{name} is claimed by {} and by {others} as well", view.lock.holder_agent);
+    let others = if others.is_empty() { "another agent".to_owned() } else { others.join(", ") };
+    let sentence = format!("{name}: claimed by {} and by {others}", view.lock.holder_agent);
     let evidence = view.waiters.iter().flat_map(|waiter| waiter.evidence.iter().cloned()).collect();
     Some(finding(Severity::Warning, Subject::Lock(view.key()), name, sentence, evidence))
 }
@@ -102,11 +106,12 @@ pub(super) fn starved(view: &LockView, thresholds: &Thresholds, now_ms: Millis) 
     let starving: Vec<_> = view.starving(thresholds.starved_ms, now_ms).collect();
     let first = starving.first()?;
     let who = match starving.len() {
-        1 => format!("agent {} waits", first.agent),
-        n => format!("agent {} and {} more wait", first.agent, n - 1),
+        1 => format!("agent {}", first.agent),
+        n => format!("agent {} and {} more", first.agent, n - 1),
     };
     let (key, holder) = (&view.name(), &view.lock.holder_node);
-    let sentence = format!("{who} for {key} of {holder} for more than {}", time::short(thresholds.starved_ms));
+    let sentence =
+        format!("{key}: {who} waiting for more than {} (held by {holder})", time::short(thresholds.starved_ms));
     let evidence = starving.iter().map(|w| {
         let since = w.since_ms.map_or_else(|| "unknown".into(), time::utc);
         let why: Vec<_> = w.evidence.iter().map(ToString::to_string).collect();

@@ -16,7 +16,7 @@ const BEHIND: Millis = 5 * MINUTE;
 pub(super) fn broken(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
     for view in snapshot.log.iter().filter(|l| l.chain == ChainState::Broken) {
         let id = &view.entry.operation_id;
-        let sentence = format!("the chain is broken at {id} of agent {}: {}", view.entry.agent_id, view.why);
+        let sentence = format!("op-log: chain broken at {id} (agent {}), {}", view.entry.agent_id, view.why);
         let evidence = vec![format!("{} row {} in {}", view.entry.table, view.entry.id, view.source).into()];
         found.push(finding(Severity::Critical, Subject::Log(view.key()), id, sentence, evidence));
     }
@@ -46,7 +46,7 @@ pub(super) fn stopped(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Findi
         }
         let name = &source.identity.name;
         let sentence = format!(
-            "the op-log of {name} stopped at {} while tasks go on; a restart may have made it refuse rows",
+            "{name}: op-log stopped at {} while tasks go on, rows may be refused since a restart",
             entry.operation_id
         );
         let evidence = vec![

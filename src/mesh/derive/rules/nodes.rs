@@ -17,8 +17,8 @@ pub(super) fn silent(node: &NodeView) -> Option<Finding> {
     };
     let hold = [some(node.holds.locks, "lock"), some(node.holds.tasks, "task")];
     let hold: Vec<String> = hold.into_iter().flatten().collect();
-    let held = if hold.is_empty() { String::new() } else { format!(" with {} in hand", hold.join(" and ")) };
-    let sentence = format!("{} is {}{held}", node.name(), node.staleness);
+    let held = if hold.is_empty() { String::new() } else { format!(", holds {}", hold.join(" and ")) };
+    let sentence = format!("{}: {}{held}", node.name(), node.staleness);
     let signals = node.signals.iter().map(|s| format!("{}: {}", s.from, time::utc(s.seen_ms)).into());
     Some(finding(severity, Subject::Node(node.key.clone()), &node.name(), sentence, signals.collect()))
 }
@@ -34,21 +34,21 @@ pub(super) fn missing(node: &NodeView) -> Option<Finding> {
         return None;
     }
     let places: Vec<_> = node.missing_in.iter().map(ToString::to_string).collect();
-    let sentence = format!("{} is not known to {}", node.name(), places.join(", "));
+    let sentence = format!("{}: missing in {}", node.name(), places.join(", "));
     let evidence = node.signals.iter().map(|s| s.from.clone()).collect();
     Some(finding(Severity::Info, Subject::Node(node.key.clone()), &node.name(), sentence, evidence))
 }
 
 /// How far a clock is off, and which way.
 fn word(ms: i64) -> String {
-    format!("{} {}", time::short(ms.abs()), if ms > 0 { "ahead of" } else { "behind" })
+    format!("{} {}", time::short(ms.abs()), if ms > 0 { "ahead" } else { "behind" })
 }
 
 pub(super) fn source_skew(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
     for (source, view) in snapshot.mesh.sources.iter().zip(snapshot.sources.iter()) {
         let Some(ms) = view.skew_ms else { continue };
         let name = &source.identity.name;
-        let sentence = format!("the clock of {name} is {} this console's", word(ms));
+        let sentence = format!("{name}: clock {}", word(ms));
         let evidence =
             source.clock.best().map(|s| format!("offset {} ms, +-{} ms", s.offset_ms, s.uncertainty_ms).into());
         found.push(finding(
@@ -64,16 +64,13 @@ pub(super) fn source_skew(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<F
 pub(super) fn skew(node: &NodeView) -> Option<Finding> {
     let name = node.name();
     if let Some(ahead) = node.ahead_ms {
-        let sentence = format!(
-            "the last heartbeat of {name} is {} in the future: nobody knows when it was sent",
-            time::short(ahead)
-        );
+        let sentence = format!("{name}: last heartbeat {} in the future, real age unknown", time::short(ahead));
         let evidence = node.last_seen_ms.map(|at| format!("it says {}", time::utc(at)).into());
         let evidence = evidence.into_iter().collect();
         return Some(finding(Severity::Warning, Subject::Node(node.key.clone()), &name, sentence, evidence));
     }
     let ms = node.skew_ms?;
-    let sentence = format!("the clock of {} is {} this console's", node.name(), word(ms));
-    let evidence = vec![format!("its heartbeats appear {ms} ms off the time written in them").into()];
+    let sentence = format!("{}: clock {}", node.name(), word(ms));
+    let evidence = vec![format!("heartbeats appear {ms} ms after the time written in them").into()];
     Some(finding(Severity::Warning, Subject::Node(node.key.clone()), &node.name(), sentence, evidence))
 }

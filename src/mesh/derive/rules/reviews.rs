@@ -15,7 +15,8 @@ pub(super) fn open(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>
             let RemarkKind::Finding { overturned, action } = &remark.kind else { continue };
             let severity = if *overturned || *action == "pause" { Severity::Warning } else { Severity::Info };
             let premise = if *overturned { "overturned" } else { "confirmed" };
-            let sentence = format!("{} by {}: premise {premise}, asks to {action}", remark.summary, remark.agent);
+            let sentence =
+                format!("review by {}: premise {premise}, asks to {action}: {}", remark.agent, remark.summary);
             let mut evidence = vec![format!("finding {} in {}, not answered", remark.id, source.identity.name).into()];
             evidence.extend(remark.at_ms.map(|at| format!("written {}", time::utc(source.to_console(at))).into()));
             found.push(finding(severity, Subject::Node(remark.node_id.clone()), &remark.agent, sentence, evidence));

@@ -38,7 +38,7 @@ pub(super) fn down(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>
             Severity::Critical,
             Subject::Source(name.clone()),
             name,
-            format!("{name} does not answer: {why}"),
+            format!("{name}: unreachable, {why}"),
             evidence,
         ));
     }
@@ -51,7 +51,7 @@ pub(super) fn old(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>)
         if let Some(at) = source.health.last_ok_ms {
             evidence.push(format!("last heard {}", time::utc(at)).into());
         }
-        let sentence = format!("what {name} shows is old: {why}");
+        let sentence = format!("{name}: stale data, {why}");
         found.push(finding(Severity::Critical, Subject::Source(name.clone()), name, sentence, evidence));
     }
 }
@@ -63,8 +63,7 @@ pub(super) fn foreign(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Findi
     };
     for source in snapshot.mesh.sources.iter().filter(nothing) {
         let name = &source.identity.name;
-        let sentence =
-            format!("{name} answers, but has none of the tables or calls looked for: is it the right place?");
+        let sentence = format!("{name}: none of the expected tables or calls, is it the right place?");
         let evidence = vec![source.identity.place.clone()];
         found.push(finding(Severity::Warning, Subject::Source(name.clone()), name, sentence, evidence));
     }
@@ -74,8 +73,8 @@ pub(super) fn odd(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>)
     for source in snapshot.mesh.sources.iter().filter(|s| !s.oddities.is_empty()) {
         let name = &source.identity.name;
         let n = source.oddities.len();
-        let values = if n == 1 { "1 value is".into() } else { format!("{n} values are") };
-        let sentence = format!("{values} not what the column is for, and shown as unknown");
+        let values = if n == 1 { "1 value has".into() } else { format!("{n} values have") };
+        let sentence = format!("{name}: {values} an unexpected type, shown as unknown");
         let evidence = source
             .oddities
             .iter()
@@ -91,8 +90,8 @@ pub(super) fn unseen(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Findin
         let name = &source.identity.name;
         let first = source.unseen.first().map(ToString::to_string).unwrap_or_default();
         let sentence = match source.unseen.len() {
-            1 => format!("not all of {name} is seen: {first}"),
-            n => format!("not all of {name} is seen: {first}, and {} more", n - 1),
+            1 => format!("{name}: partly unseen, {first}"),
+            n => format!("{name}: partly unseen, {first}, and {} more", n - 1),
         };
         found.push(finding(Severity::Info, Subject::Source(name.clone()), name, sentence, source.unseen.to_vec()));
     }
@@ -121,8 +120,8 @@ pub(super) fn behind(snapshot: &Snapshot, thresholds: &Thresholds, found: &mut V
         let Some(first) = behind.first() else { continue };
         let name = &source.identity.name;
         let sentence = match behind.len() {
-            1 => format!("{} is far behind in {}", first.name, first.stream),
-            n => format!("{} and {} more readers are far behind in {name}", first.name, n - 1),
+            1 => format!("{}: far behind in {}", first.name, first.stream),
+            n => format!("{name}: {n} readers far behind, {} first", first.name),
         };
         let evidence = behind.iter().take(20).map(|reader| {
             let moved = reader.moved_at_ms.map(|at| format!(", last {}", time::utc(source.to_console(at))));

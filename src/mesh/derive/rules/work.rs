@@ -14,8 +14,12 @@ pub(super) fn poison(view: &MessageView) -> Option<Finding> {
     }
     let m = &view.message;
     let n = m.delivery_attempts.unwrap_or_default();
-    let sentence =
-        format!("{} {} to {} was delivered {n} times without success", m.msg_type, m.name(), m.receiver_agent);
+    let sentence = format!(
+        "message {}: delivered {n} times without success ({} to agent {})",
+        m.name(),
+        m.msg_type,
+        m.receiver_agent
+    );
     let mut evidence = evidence(view);
     evidence.extend(m.last_claim_error.iter().map(|e| format!("last error: {e}").into()));
     Some(finding(Severity::Critical, Subject::Message(view.key()), &message_name(view), sentence, evidence))
@@ -26,7 +30,7 @@ pub(super) fn stuck(view: &MessageView) -> Option<Finding> {
         return None;
     }
     let m = &view.message;
-    let sentence = format!("{} {} to {} was not acknowledged", m.msg_type, m.name(), m.receiver_agent);
+    let sentence = format!("message {}: not acknowledged ({} to agent {})", m.name(), m.msg_type, m.receiver_agent);
     Some(finding(Severity::Warning, Subject::Message(view.key()), &message_name(view), sentence, evidence(view)))
 }
 
@@ -34,8 +38,8 @@ pub(super) fn orphaned(task: &TaskView) -> Option<Finding> {
     if task.state != TaskState::Orphaned {
         return None;
     }
-    let who = task.owner_node.as_ref().or(task.owner_agent.as_ref()).map_or("somebody unknown", Text::as_str);
-    let sentence = format!("task {} sits with {who}, which is {}", task.task, task.owner_staleness);
+    let who = task.owner_node.as_ref().or(task.owner_agent.as_ref()).map_or("unknown", Text::as_str);
+    let sentence = format!("task {}: orphaned, worker {who} is {}", task.task, task.owner_staleness);
     Some(finding(Severity::Critical, Subject::Task(task.key()), &task.task, sentence, task.evidence.clone()))
 }
 
