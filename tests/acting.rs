@@ -140,7 +140,7 @@ async fn exit_codes_tell_why() {
     let cases: [(&[&str], i32, &str); 9] = [
         (&["release", "file:a.rs", "--fence", "40", "--yes"], 4, "has fence 41 now, held by gone"),
         (&["release", "file:zzz.rs", "--fence", "1", "--yes"], 4, "there is no lock file:zzz.rs"),
-        (&["release", "file:a.rs", "--fence", "41"], 2, "add --yes"),
+        (&["release", "file:a.rs", "--fence", "41"], 2, "pass --yes"),
         (&["release", "file:a.rs", "--fence", "soon"], 2, "or none"),
         (&["release", "file:a.rs"], 2, "--fence"),
         (&["release", "file:a.rs", "--fence", "41", "--yes", "--read-only"], 5, "read-only"),

@@ -117,7 +117,7 @@ fn a_deadlock_is_freed_from_its_finding() {
     let mut screen = demo();
     find(&mut screen, "7", "rule:deadlock", "deadlock of");
     let hinted = screen.wait_text("x release");
-    assert!(hinted.contains("releasing file:src/router/table.rs"), "{hinted}");
+    assert!(hinted.contains("release file:src/router/table.rs"), "{hinted}");
     screen.press("x");
     screen.wait_text("y run it (may be alive");
     screen.press("y");

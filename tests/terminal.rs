@@ -112,7 +112,7 @@ fn a_database_that_dies_is_marked_old_and_comes_back() {
     screen.wait_text("● 12 healthy");
     let hidden = mesh.join("hidden.db");
     std::fs::rename(&database, &hidden).unwrap();
-    let text = screen.wait_text("is old");
+    let text = screen.wait_text("stale data");
     assert!(text.contains("forge"), "what was known stays: {text}");
     screen.wait_text("does not exist");
     std::fs::rename(&hidden, &database).unwrap();

@@ -505,6 +505,19 @@ fn a_fresh_change_under_a_lock_asks_for_its_name() {
     assert_eq!((old.confirm, old.mode), (Confirm::Key, Some(Mode::Expire)));
 }
 
+/// What a plan is about, each thing once; and the resources that signs of work are looked for.
+#[test]
+fn a_plan_says_what_it_is_about_once_and_names_its_resources() {
+    let locks = ["file:src/a.rs", "file:src/b.rs"].map(|key| lock(key, "dead", "3", MINUTE));
+    let seen = snapshot(mesh(locks.into(), Vec::new(), Vec::new()), NOW);
+    let plan = plan(&release(&seen, Some(Mode::Expire)), &seen, &Policy::default()).unwrap();
+    let of_clients = plan.about.iter().filter(|what| what.as_str().contains("shows newer clients")).count();
+    assert_eq!(of_clients, 1, "{:?}", plan.about);
+    let mut resources = plan.resources(&seen);
+    resources.sort();
+    assert_eq!(resources, ["src/a.rs", "src/b.rs"]);
+}
+
 /// C2: a copy that an earlier try delivered is named before another agent gets one.
 #[test]
 fn a_copy_that_was_taken_is_not_given_to_another() {
