@@ -93,7 +93,7 @@ impl Series {
 struct Console {
     source: Box<dyn Source>,
     watch: MeshState,
-    evaluate: Evaluator,
+    evaluator: Evaluator,
     app: App,
 }
 
@@ -117,7 +117,7 @@ impl Console {
             banner: None,
         };
         let watch = MeshState::new(Text::new("bench"), vec![identity], settings.window);
-        Self { source, watch, evaluate: Evaluator::default(), app: App::new(options, wall_clock()) }
+        Self { source, watch, evaluator: Evaluator::default(), app: App::new(options, wall_clock()) }
     }
 
     async fn poll(&mut self) -> (Report, u64) {
@@ -129,7 +129,7 @@ impl Console {
 
     fn evaluated(&mut self) -> Snapshot {
         let touched = self.watch.take_touched();
-        self.evaluate.evaluate(&self.watch, &touched, wall_clock(), &Thresholds::default(), 1_000)
+        self.evaluator.evaluate(&self.watch, &touched, wall_clock(), &Thresholds::default(), 1_000)
     }
 }
 

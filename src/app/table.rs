@@ -284,7 +284,7 @@ mod tests {
             let mut kept = asked.clone();
             for (changed, gone, leases, mesh) in steps {
                 let mesh = mesh % meshes;
-                let (watch, evaluate) = &mut watched[mesh];
+                let (watch, evaluator) = &mut watched[mesh];
                 let key = |i: u16| format!("a-rather-long-name-of-a-file-{i}");
                 let row = |(i, node, left): (u16, u8, i64)| lock(&key(i), &format!("n{node}"), &node.to_string(), left * 1_000);
                 let gone = gone.into_iter().map(|i| (key(i).as_str().into(), "9f2c41d07ab8e635".into())).collect();
@@ -302,7 +302,7 @@ mod tests {
                 let observation = Observation { changes, ..Observation::default() };
                 watch.apply(Report::Observed { source: 0, at_ms: now, observation: Box::new(observation) });
                 let touched = watch.take_touched();
-                let snapshot = evaluate.evaluate(watch, &touched, now, &Thresholds::default(), 1_000);
+                let snapshot = evaluator.evaluate(watch, &touched, now, &Thresholds::default(), 1_000);
                 workspace.set(mesh, Arc::new(snapshot), None);
                 kept.refresh(&LOCKS, &workspace, None, now);
                 let mut afresh = asked.clone();

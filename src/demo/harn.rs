@@ -234,15 +234,16 @@ impl Project {
         connection
             .execute(
                 "INSERT INTO host_leases VALUES ('build-1', 'whole-machine', 'default', 'lease-1', 'builder', 'deferrable',
-                 ?, ?, ?, 4711, NULL, 'bench run', '{}', NULL)",
-                params![now_ms, now_ms, until],
+                 ?, ?, ?, ?, NULL, 'bench run', '{}', NULL)",
+                // A process that lives as long as the demo does.
+                params![now_ms, now_ms, until, std::process::id()],
             )
             .await?;
         for (n, class) in [(1, "deferrable"), (2, "interactive")] {
             connection
                 .execute(
-                    "INSERT INTO host_lease_waiters VALUES (?, 'build-1', 'whole-machine', 'default', ?, ?, ?, ?, ?, NULL, 1)",
-                    params![format!("waiter-{n}"), class, 2 - n, now_ms + n, until, 4800 + n],
+                    "INSERT INTO host_lease_waiters VALUES (?, 'build-1', 'whole-machine', 'default', ?, ?, ?, ?, NULL, NULL, 1)",
+                    params![format!("waiter-{n}"), class, 2 - n, now_ms + n, until],
                 )
                 .await?;
         }

@@ -34,7 +34,7 @@ const LAST_STEP: Duration = Duration::from_millis(700);
 const PROGRESS: usize = 4_096;
 /// Time alone changes judgements: they are made anew when nothing was reported for so long. A little longer than the
 /// usual interval, so that a source that answers in time is judged once.
-const JUDGE_EVERY: Duration = Duration::from_millis(1_200);
+const EVALUATE_EVERY: Duration = Duration::from_millis(1_200);
 
 /// After so long without a change there is little to miss between two looks.
 const QUIET: Duration = Duration::from_secs(60);
@@ -114,7 +114,7 @@ impl Engine {
             journal,
             stamp: Stamp::default(),
             watch: MeshState::new(Text::new(&settings.mesh), identities, settings.window),
-            evaluate: Evaluator::default(),
+            evaluator: Evaluator::default(),
             published: Vec::new(),
             settings: settings.clone(),
             show,
@@ -262,7 +262,7 @@ struct MeshTask {
     journal: JournalFile,
     stamp: Stamp,
     watch: MeshState,
-    evaluate: Evaluator,
+    evaluator: Evaluator,
     /// Pictures that somebody may still look at.
     published: Vec<Arc<Snapshot>>,
     settings: Settings,
@@ -280,8 +280,8 @@ impl MeshTask {
         mut told: mpsc::Receiver<EventReport>,
         mut known: mpsc::Receiver<Acknowledgement>,
     ) {
-        let mut evaluate = tokio::time::interval(JUDGE_EVERY);
-        evaluate.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut ticks = tokio::time::interval(EVALUATE_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 report = reports.recv() => {
@@ -292,11 +292,11 @@ impl MeshTask {
                     }
                     self.read_journal().await;
                     // Time was looked at too: the next look for its sake alone is a whole step away.
-                    evaluate.reset();
+                    ticks.reset();
                 }
                 Some(told) = told.recv() => self.alerts.told(told),
                 Some(known) = known.recv() => self.alerts.known(&known, steady_clock()),
-                _ = evaluate.tick() => {
+                _ = ticks.tick() => {
                     self.watch.mesh.rates.advance(steady_clock());
                     self.read_journal().await;
                 }
@@ -328,7 +328,7 @@ impl MeshTask {
         let touched = self.watch.take_touched();
         self.alerts.tell(&mut self.watch.mesh);
         let mut snapshot =
-            self.evaluate.evaluate(&self.watch, &touched, steady_clock(), &self.settings.thresholds, interval_ms);
+            self.evaluator.evaluate(&self.watch, &touched, steady_clock(), &self.settings.thresholds, interval_ms);
         self.alerts.look(&mut snapshot);
         let snapshot = Arc::new(snapshot);
         if self.published.last().is_none_or(|before| snapshot.is_news_after(before)) {

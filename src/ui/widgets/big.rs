@@ -42,21 +42,19 @@ fn cells(text: &str, size: Size) -> u16 {
 
 fn rows(text: &str, size: Size) -> Vec<String> {
     let bitmap = |c: char| font8x8::BASIC_FONTS.get(c).unwrap_or_default();
-    let outbounds: Vec<[u8; 8]> = text.chars().map(bitmap).collect();
-    let lit = |outbound: &[u8; 8], x: usize, y: usize| outbound[y] >> x & 1 == 1;
+    let letters: Vec<[u8; 8]> = text.chars().map(bitmap).collect();
+    let lit = |letter: &[u8; 8], x: usize, y: usize| letter[y] >> x & 1 == 1;
     let row = |y: usize| {
-        let of_letter = |outbound: &[u8; 8]| match size {
-            Size::Half => {
-                (0..8).map(|x| half(lit(outbound, x, 2 * y), lit(outbound, x, 2 * y + 1))).collect::<String>()
-            }
+        let of_letter = |letter: &[u8; 8]| match size {
+            Size::Half => (0..8).map(|x| half(lit(letter, x, 2 * y), lit(letter, x, 2 * y + 1))).collect::<String>(),
             Size::Quarter => (0..4)
                 .map(|x| {
-                    let at = |dx: usize, dy: usize| usize::from(lit(outbound, 2 * x + dx, 2 * y + dy));
+                    let at = |dx: usize, dy: usize| usize::from(lit(letter, 2 * x + dx, 2 * y + dy));
                     QUARTERS[at(0, 0) | at(1, 0) << 1 | at(0, 1) << 2 | at(1, 1) << 3]
                 })
                 .collect(),
         };
-        outbounds.iter().map(of_letter).collect()
+        letters.iter().map(of_letter).collect()
     };
     (0..usize::from(HEIGHT)).map(row).collect()
 }

@@ -208,13 +208,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(300), ..ProptestConfig::default() })]
     #[test]
     fn following_comes_to_the_same_as_starting_afresh(steps in prop::collection::vec(step(), 1..14)) {
-        let (mut watch, mut evaluate, mut now) = (unheard(), Evaluator::default(), NOW);
+        let (mut watch, mut evaluator, mut now) = (unheard(), Evaluator::default(), NOW);
         let thresholds = Thresholds { renewals: 1, ..Thresholds::default() };
         for step in &steps {
             now += step.pass;
             watch.apply(report(step, now));
             let touched = watch.take_touched();
-            let followed = evaluate.evaluate(&watch, &touched, now, &thresholds, SECOND);
+            let followed = evaluator.evaluate(&watch, &touched, now, &thresholds, SECOND);
             let fresh = derive(&watch, now, &thresholds, SECOND);
             let (followed_says, fresh_says) = (said(&followed), said(&fresh));
             let only = |a: &[String], b: &[String]| a.iter().filter(|line| !b.contains(line)).cloned().collect::<Vec<_>>();
@@ -228,10 +228,10 @@ proptest! {
 
 #[test]
 fn what_did_not_change_is_shared_between_pictures() {
-    let (mut watch, mut evaluate) = (crate::testing::mesh(), Evaluator::default());
+    let (mut watch, mut evaluator) = (crate::testing::mesh(), Evaluator::default());
     let mut look = |watch: &mut MeshState, now| {
         let touched = watch.take_touched();
-        evaluate.evaluate(watch, &touched, now, &Thresholds::default(), SECOND)
+        evaluator.evaluate(watch, &touched, now, &Thresholds::default(), SECOND)
     };
     let first = look(&mut watch, NOW);
     let mut held = lock("file:src/parser.rs", "desktop-488", "1", 4 * SECOND);
