@@ -23,10 +23,10 @@ pub fn expected() -> bool {
 
 /// From here on expected panics are not told; all others are, as before.
 pub fn install() {
-    let told = std::panic::take_hook();
+    let previous = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         if !expected() {
-            told(info);
+            previous(info);
         }
     }));
 }

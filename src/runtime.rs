@@ -131,10 +131,10 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpo
                         }
                     }
                     Effect::Work { mesh, resources } => {
-                        let (trees, tell) = (trees.get(mesh).cloned().unwrap_or_default(), tell_work.clone());
+                        let (trees, sender) = (trees.get(mesh).cloned().unwrap_or_default(), tell_work.clone());
                         // Not waited for: a disk may be slow, and somebody may look elsewhere meanwhile.
                         tokio::spawn(async move {
-                            let _ = tell.send((mesh, work::look(&trees, &resources).await)).await;
+                            let _ = sender.send((mesh, work::look(&trees, &resources).await)).await;
                         });
                     }
                     Effect::Stop { mesh } => {

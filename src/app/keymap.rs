@@ -216,8 +216,8 @@ mod tests {
     #[case(&[binding("relase", &["s"])], "there is no command \"relase\"")]
     #[case(&[binding("release", &["hyper-q"])], "\"hyper-q\" is no key")]
     #[case(&[binding("leave", &[])], "leave would have no key")]
-    fn what_cannot_be_is_said(#[case] bindings: &[Binding], #[case] said: &str) {
+    fn a_wrong_binding_is_refused(#[case] bindings: &[Binding], #[case] text: &str) {
         let conflict = Keymap::with(bindings).unwrap_err().to_string();
-        assert!(conflict.contains(said), "{conflict}");
+        assert!(conflict.contains(text), "{conflict}");
     }
 }

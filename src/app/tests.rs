@@ -316,8 +316,8 @@ fn what_happened_calls_once_by_its_severity() {
     // Frozen or not: alarms are never silenced.
     press(&mut app, "p");
     let effects = update(&mut app, Event::Snapshot(0, snapshot(mesh(), NOW)));
-    let told = |effects: &[Effect]| effects.iter().filter(|e| matches!(e, Effect::Bell | Effect::Notify(_))).count();
-    assert_eq!(told(&effects), 2, "{effects:?}");
+    let alerts = |effects: &[Effect]| effects.iter().filter(|e| matches!(e, Effect::Bell | Effect::Notify(_))).count();
+    assert_eq!(alerts(&effects), 2, "{effects:?}");
     assert!(
         effects.iter().any(|e| matches!(e, Effect::Title(title) if title.starts_with("✖ 5 ▲ 1 prod"))),
         "{effects:?}"

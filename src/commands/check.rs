@@ -45,14 +45,14 @@ pub fn check_all(snapshots: &[Snapshot]) -> Answer {
     let mut shown: Vec<&(String, Judged)> =
         evaluated.iter().filter(|(_, evaluated)| evaluated.code > 0 || code == 0).collect();
     shown.sort_by_key(|(_, evaluated)| std::cmp::Reverse(rank(evaluated.code)));
-    let said: Vec<String> = shown.iter().map(|(mesh, evaluated)| format!("{mesh}{}", evaluated.summary)).collect();
+    let text: Vec<String> = shown.iter().map(|(mesh, evaluated)| format!("{mesh}{}", evaluated.summary)).collect();
     // The bar divides the text from the figures.
-    let said = said.join("; ").replace('|', "/");
+    let text = text.join("; ").replace('|', "/");
     let figures: Vec<String> = snapshots
         .iter()
         .map(|snapshot| figures(snapshot, &if several { label(snapshot.mesh.name.as_str()) } else { String::new() }))
         .collect();
-    Answer { line: format!("LOCKKEEPER {word} - {said} | {}", figures.join(" ")), code }
+    Answer { line: format!("LOCKKEEPER {word} - {text} | {}", figures.join(" ")), code }
 }
 
 /// A mesh's name before the name of a figure, without what would end that.

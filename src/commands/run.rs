@@ -48,9 +48,9 @@ pub fn main() -> u8 {
         Ok(code) => code,
         Err(error) => {
             // Each line by itself: the lines are ours, what stands in them may not be.
-            let said = format!("{error:#}");
-            let said: Vec<_> = said.lines().map(crate::model::text::scrub).collect();
-            eprintln!("lockkeeper: {}", said.join("\n"));
+            let text = format!("{error:#}");
+            let text: Vec<_> = text.lines().map(crate::model::text::scrub).collect();
+            eprintln!("lockkeeper: {}", text.join("\n"));
             if error.is::<ConfigError>() { exit::USAGE } else { exit::FAILED }
         }
     }

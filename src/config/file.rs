@@ -159,8 +159,8 @@ mod tests {
         "c.toml:2 [mesh.prod]: \"maybe\" is no value for read_only; write true or false"
     )]
     #[case("mesh = 3", "there is no setting \"mesh\"")]
-    fn mistakes_name_the_place_and_the_fix(#[case] text: &str, #[case] said: &str) {
+    fn mistakes_name_the_place_and_the_fix(#[case] text: &str, #[case] expected: &str) {
         let error = parse(text).unwrap_err().to_string();
-        assert!(error.contains(said), "{error}");
+        assert!(error.contains(expected), "{error}");
     }
 }

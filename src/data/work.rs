@@ -85,8 +85,8 @@ async fn last_commit(tree: &Path, path: &Path) -> Option<(Text, Millis)> {
         .kill_on_drop(true)
         .output();
     let output = tokio::time::timeout(PATIENCE, output).await.ok()?.ok()?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let (name, at) = said.trim().split_once(' ')?;
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (name, at) = printed.trim().split_once(' ')?;
     let seconds: Millis = at.parse().ok()?;
     (output.status.success() && name.len() <= 40).then(|| (Text::new(name), seconds.saturating_mul(1_000)))
 }

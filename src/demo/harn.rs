@@ -195,7 +195,7 @@ pub struct Project {
     speed: f64,
     began_ms: Millis,
     beaten_ms: Millis,
-    told: usize,
+    played: usize,
     /// The claim that is acknowledged and done.
     claim: String,
 }
@@ -212,7 +212,7 @@ impl Project {
         let log = Log::create(&tree.join(".harn/events.sqlite")).await?;
         let leases = folder.join("host-leases.sqlite");
         let (began_ms, beaten_ms) = (now_ms, 0);
-        let mut project = Self { tree, leases, log, speed, began_ms, beaten_ms, told: 0, claim: String::new() };
+        let mut project = Self { tree, leases, log, speed, began_ms, beaten_ms, played: 0, claim: String::new() };
         project.begin(now_ms).await?;
         Ok(project)
     }
@@ -270,9 +270,9 @@ impl Project {
         }
         // When each turn of the story comes, on the mesh's own clock.
         let turns = [0, 20, 30, 40, 70, 90, 120];
-        while turns.get(self.told).is_some_and(|at| age >= self.span(at * SECOND)) {
-            self.turn(self.told, now_ms).await?;
-            self.told += 1;
+        while turns.get(self.played).is_some_and(|at| age >= self.span(at * SECOND)) {
+            self.turn(self.played, now_ms).await?;
+            self.played += 1;
         }
         Ok(())
     }

@@ -25,7 +25,7 @@ pub struct Rate {
     pub round_trips: u64,
     pub bytes: u64,
     /// Whether rows are those that the server says it read; otherwise they are the rows it returned.
-    pub told: bool,
+    pub counted_by_server: bool,
 }
 
 impl Rate {
@@ -62,7 +62,7 @@ impl Meter {
             rows: a_minute(sum(|cost| cost.read.unwrap_or(cost.rows))),
             round_trips: a_minute(sum(|cost| cost.round_trips)),
             bytes: a_minute(sum(|cost| cost.bytes)),
-            told: self.polls.iter().all(|(_, cost)| cost.read.is_some()),
+            counted_by_server: self.polls.iter().all(|(_, cost)| cost.read.is_some()),
         })
     }
 }
@@ -83,7 +83,7 @@ mod tests {
             meter.note(second * 1_000, cost(2, Some(read)));
         }
         let rate = meter.rate().expect("a rate");
-        assert_eq!(rate, Rate { rows: 600, round_trips: 60, bytes: 6_000, told: true });
+        assert_eq!(rate, Rate { rows: 600, round_trips: 60, bytes: 6_000, counted_by_server: true });
         assert_eq!(rate.rows_a_month(), 25_920_000);
     }
 
@@ -93,6 +93,6 @@ mod tests {
         meter.note(0, cost(1_000_000, None));
         assert_eq!(meter.rate(), None);
         meter.note(2_000, cost(3, None));
-        assert_eq!(meter.rate(), Some(Rate { rows: 90, round_trips: 30, bytes: 3_000, told: false }));
+        assert_eq!(meter.rate(), Some(Rate { rows: 90, round_trips: 30, bytes: 3_000, counted_by_server: false }));
     }
 }

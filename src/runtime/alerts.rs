@@ -69,9 +69,9 @@ impl AlertManager {
     /// Starts the task that writes and runs programs. It tells what others wrote.
     pub fn start(settings: &Settings, whose: Whose, tasks: &mut JoinSet<()>) -> (Self, mpsc::Receiver<EventReport>) {
         let (orders, ordered) = mpsc::channel(ORDERS);
-        let (tell, told) = mpsc::channel(ORDERS);
+        let (reports, report) = mpsc::channel(ORDERS);
         let hook = Hook::start(&settings.alarms, tasks);
-        tasks.spawn(writer(History::new(settings.events.clone()), ordered, tell, hook));
+        tasks.spawn(writer(History::new(settings.events.clone()), ordered, reports, hook));
         let alerts = Self {
             alarms: Alarms::new(whose, settings.alarms.rules),
             operator: settings.operator_name(),
@@ -85,7 +85,7 @@ impl AlertManager {
             blind: false,
             failing: None,
         };
-        (alerts, told)
+        (alerts, report)
     }
 
     /// Looks at a picture, and gives its findings their lives.
@@ -111,12 +111,12 @@ impl AlertManager {
         };
         snapshot.findings = dressed;
         if !Arc::ptr_eq(&snapshot.mesh.events, &self.events) {
-            self.tell(Arc::make_mut(&mut snapshot.mesh));
+            self.publish(Arc::make_mut(&mut snapshot.mesh));
         }
     }
 
     /// Lays the events over a mesh, as its next picture shows them.
-    pub fn tell(&self, mesh: &mut Mesh) {
+    pub fn publish(&self, mesh: &mut Mesh) {
         mesh.events = self.events.clone();
         mesh.unkept.clone_from(&self.failing);
     }
@@ -129,8 +129,8 @@ impl AlertManager {
     }
 
     /// Takes what the writer tells.
-    pub fn told(&mut self, told: EventReport) {
-        match told {
+    pub fn take_report(&mut self, report: EventReport) {
+        match report {
             EventReport::Others(events) => {
                 self.failing = None;
                 for event in &events {
@@ -189,7 +189,7 @@ impl AlertManager {
 async fn writer(
     mut history: History,
     mut orders: mpsc::Receiver<Vec<Event>>,
-    tell: mpsc::Sender<EventReport>,
+    reports: mpsc::Sender<EventReport>,
     hook: Option<Hook>,
 ) {
     let mut failed = false;
@@ -220,7 +220,7 @@ async fn writer(
         }
         let nothing = matches!(&others, EventReport::Others(events) if events.is_empty());
         let again = std::mem::replace(&mut failed, matches!(others, EventReport::Failed(_)));
-        if (again || !nothing) && tell.send(others).await.is_err() {
+        if (again || !nothing) && reports.send(others).await.is_err() {
             return;
         }
     }

@@ -82,10 +82,10 @@ impl Engine {
             Operator::new(sources.executors, &identities, journal, access, name, mesh, wall_clock)
         });
         let (orders, ordered) = mpsc::channel(1);
-        let (tell, progress) = mpsc::channel(PROGRESS);
+        let (progress_to, progress) = mpsc::channel(PROGRESS);
         let (report_to, reports) = mpsc::channel(REPORTS);
         let (pace, pace_of) = watch::channel(Pace::new(settings.interval, settings.idle_interval));
-        let (tell_known, known) = watch::channel(PollContext::default());
+        let (known_to, known) = watch::channel(PollContext::default());
         let (show, snapshots) = watch::channel(None);
         let mut tasks = JoinSet::new();
         for (index, source) in list.into_iter().enumerate() {
@@ -104,11 +104,11 @@ impl Engine {
         let (pace_of_worker, busy) = (pace.clone(), at_work.clone());
         let worker = tokio::spawn(async move {
             if let Some(operator) = operator {
-                work(operator, ordered, tell, pace_of_worker, busy).await;
+                work(operator, ordered, progress_to, pace_of_worker, busy).await;
             }
         });
         let (acknowledge, acknowledged) = mpsc::channel(PROGRESS);
-        let (alerts, told) = AlertManager::start(settings, Whose::of(&settings.mesh, identities.iter()), &mut tasks);
+        let (alerts, events) = AlertManager::start(settings, Whose::of(&settings.mesh, identities.iter()), &mut tasks);
         let mesh_task = MeshTask {
             alerts,
             journal,
@@ -118,11 +118,11 @@ impl Engine {
             published: Vec::new(),
             settings: settings.clone(),
             show,
-            tell_known,
+            known_to,
             pace: pace.clone(),
             moved: Instant::now(),
         };
-        tasks.spawn(mesh_task.run(reports, told, acknowledged));
+        tasks.spawn(mesh_task.run(reports, events, acknowledged));
         Ok(Self {
             snapshots,
             orders,
@@ -142,8 +142,8 @@ impl Engine {
         loop {
             tokio::select! {
                 biased;
-                told = self.progress.recv(), if !self.progress.is_closed() => {
-                    match told {
+                events = self.progress.recv(), if !self.progress.is_closed() => {
+                    match events {
                         Some(Sent::Progress(progress)) => return News::Progress(progress),
                         Some(Sent::Recovered(recovered)) => return News::Recovered(recovered),
                         None => {}
@@ -232,7 +232,7 @@ enum Request {
 async fn work(
     mut operator: Operator,
     mut ordered: mpsc::Receiver<Request>,
-    tell: mpsc::Sender<Sent>,
+    progress_to: mpsc::Sender<Sent>,
     pace: watch::Sender<Pace>,
     at_work: Arc<AtomicBool>,
 ) {
@@ -242,7 +242,7 @@ async fn work(
                 pace.send_modify(|pace| pace.nudge += 1);
             }
             // What finds no room is told by the journal and by the end.
-            let _ = tell.try_send(Sent::Progress(progress));
+            let _ = progress_to.try_send(Sent::Progress(progress));
         };
         at_work.store(true, Ordering::Relaxed);
         match request {
@@ -250,7 +250,7 @@ async fn work(
             Request::Recover => {
                 let recovered = operator.recover().await;
                 pace.send_modify(|pace| pace.nudge += 1);
-                let _ = tell.try_send(Sent::Recovered(recovered));
+                let _ = progress_to.try_send(Sent::Recovered(recovered));
             }
         }
         at_work.store(false, Ordering::Relaxed);
@@ -267,7 +267,7 @@ struct MeshTask {
     published: Vec<Arc<Snapshot>>,
     settings: Settings,
     show: watch::Sender<Option<Arc<Snapshot>>>,
-    tell_known: watch::Sender<PollContext>,
+    known_to: watch::Sender<PollContext>,
     pace: watch::Sender<Pace>,
     /// When something was seen to happen.
     moved: Instant,
@@ -277,7 +277,7 @@ impl MeshTask {
     async fn run(
         mut self,
         mut reports: mpsc::Receiver<Report>,
-        mut told: mpsc::Receiver<EventReport>,
+        mut events: mpsc::Receiver<EventReport>,
         mut known: mpsc::Receiver<Acknowledgement>,
     ) {
         let mut ticks = tokio::time::interval(EVALUATE_EVERY);
@@ -294,7 +294,7 @@ impl MeshTask {
                     // Time was looked at too: the next look for its sake alone is a whole step away.
                     ticks.reset();
                 }
-                Some(told) = told.recv() => self.alerts.told(told),
+                Some(report) = events.recv() => self.alerts.take_report(report),
                 Some(known) = known.recv() => self.alerts.known(&known, steady_clock()),
                 _ = ticks.tick() => {
                     self.watch.mesh.rates.advance(steady_clock());
@@ -326,7 +326,7 @@ impl MeshTask {
 
     fn evaluate(&mut self, interval_ms: Millis) {
         let touched = self.watch.take_touched();
-        self.alerts.tell(&mut self.watch.mesh);
+        self.alerts.publish(&mut self.watch.mesh);
         let mut snapshot =
             self.evaluator.evaluate(&self.watch, &touched, steady_clock(), &self.settings.thresholds, interval_ms);
         self.alerts.look(&mut snapshot);
@@ -342,7 +342,7 @@ impl MeshTask {
         // Who drops a picture last frees what only it holds; that is not to be the screen's business.
         self.published.retain(|snapshot| Arc::strong_count(snapshot) > 1);
         self.published.push(snapshot.clone());
-        self.tell_known.send_if_modified(|before| {
+        self.known_to.send_if_modified(|before| {
             let news = before.agents != known.agents;
             if news {
                 *before = known;

@@ -24,7 +24,7 @@ impl Hangup {
 #[must_use]
 pub fn watch() -> Hangup {
     use rustix::event::{PollFd, PollFlags, poll};
-    let (tell, gone) = oneshot::channel();
+    let (sender, gone) = oneshot::channel();
     let spawned = std::thread::Builder::new().name("hangup".into()).spawn(move || {
         let stdin = std::io::stdin();
         loop {
@@ -34,7 +34,7 @@ pub fn watch() -> Hangup {
                 Err(rustix::io::Errno::INTR) => {}
                 Err(_) => return,
                 Ok(_) if fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) => {
-                    let _ = tell.send(());
+                    let _ = sender.send(());
                     return;
                 }
                 Ok(_) => {}

@@ -160,15 +160,15 @@ mod tests {
         // A grandchild holds the pipe open for as long as it lives; reading it ends when the last of them does.
         let script = format!("(exec 3> '{0}'; sleep 600) & exec 3> '{0}'; sleep 600", fifo.display());
         let reader = tokio::task::spawn_blocking(move || std::fs::read(fifo).map(|bytes| bytes.len()));
-        let said = run("sh", &shell(&script), &event(), Duration::from_millis(300)).await.unwrap_err();
-        assert!(said.contains("took longer"), "{said}");
+        let error = run("sh", &shell(&script), &event(), Duration::from_millis(300)).await.unwrap_err();
+        assert!(error.contains("took longer"), "{error}");
         assert_eq!(reader.await.unwrap().unwrap(), 0);
     }
 
     #[tokio::test]
     async fn what_is_not_there_says_so() {
-        let said = run("/nowhere/at/all", &[], &event(), Duration::from_secs(1)).await.unwrap_err();
-        assert!(said.contains("No such file"), "{said}");
+        let error = run("/nowhere/at/all", &[], &event(), Duration::from_secs(1)).await.unwrap_err();
+        assert!(error.contains("No such file"), "{error}");
         assert!(run("false", &[], &event(), Duration::from_secs(9)).await.unwrap_err().contains("exit status"));
     }
 }

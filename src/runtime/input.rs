@@ -14,10 +14,10 @@ pub struct Input(mpsc::Receiver<Event>);
 impl Input {
     /// Starts reading. The thread ends with the process, or when the terminal does.
     pub fn listen() -> std::io::Result<Self> {
-        let (tell, events) = mpsc::channel(WAITING);
+        let (sender, events) = mpsc::channel(WAITING);
         std::thread::Builder::new().name("input".into()).spawn(move || {
             while let Ok(event) = crossterm::event::read() {
-                if tell.blocking_send(event).is_err() {
+                if sender.blocking_send(event).is_err() {
                     return;
                 }
             }

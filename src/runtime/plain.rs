@@ -23,13 +23,13 @@ pub async fn run(options: Options, meshes: Vec<Settings>) -> anyhow::Result<()> 
     let mut signals = Signals::listen()?;
     let mut engines = Engines::start(&meshes, Purpose::MeshState)?;
     let workspace = options.workspace();
-    let mut tellers: Vec<Teller<'_>> = (0..workspace.len())
-        .map(|mesh| Teller {
+    let mut tellers: Vec<Printer<'_>> = (0..workspace.len())
+        .map(|mesh| Printer {
             options: &options,
             mesh: workspace.prefix(mesh),
             heard: 0,
             sources: Vec::new(),
-            said: None,
+            printed: None,
         })
         .collect();
     let mut out = io::stdout();
@@ -44,8 +44,8 @@ pub async fn run(options: Options, meshes: Vec<Settings>) -> anyhow::Result<()> 
         }
         tokio::select! {
             signal = signals.next() => if signal == Signal::End { break },
-            (mesh, news) = engines.news() => if let (News::Snapshot(snapshot), Some(teller)) = (news, tellers.get_mut(mesh)) {
-                lines = teller.tell(&snapshot);
+            (mesh, news) = engines.news() => if let (News::Snapshot(snapshot), Some(printer)) = (news, tellers.get_mut(mesh)) {
+                lines = printer.lines_of(&snapshot);
             },
         }
     }
@@ -59,22 +59,22 @@ fn timed(options: &Options, at_ms: Millis, text: &str) -> String {
 }
 
 /// What was told of a mesh already.
-struct Teller<'a> {
+struct Printer<'a> {
     options: &'a Options,
     /// Said before everything, where there are several.
     mesh: String,
     heard: u64,
     sources: Vec<SourceHealth>,
-    said: Option<&'static str>,
+    printed: Option<&'static str>,
 }
 
-impl Teller<'_> {
+impl Printer<'_> {
     fn line(&self, at_ms: Millis, text: &str) -> String {
         timed(self.options, at_ms, &format!("{}{text}", self.mesh))
     }
 
     /// What a picture brings: sources that do otherwise, what became of findings, and the verdict where that changed.
-    fn tell(&mut self, snapshot: &Snapshot) -> Vec<String> {
+    fn lines_of(&mut self, snapshot: &Snapshot) -> Vec<String> {
         let mut lines = Vec::new();
         for (i, source) in snapshot.sources.iter().enumerate() {
             if self.sources.get(i) != Some(&source.health) && source.health != SourceHealth::Starting {
@@ -94,8 +94,8 @@ impl Teller<'_> {
         if snapshot.sources.iter().any(|source| source.health != SourceHealth::Starting) {
             let state = state(snapshot);
             // How many there are moves all the time; each of them is told when it is raised.
-            if self.said != Some(state) {
-                self.said = Some(state);
+            if self.printed != Some(state) {
+                self.printed = Some(state);
                 let nodes = snapshot.nodes.len();
                 let nodes = if nodes == 1 { "1 node".to_owned() } else { format!("{nodes} nodes") };
                 lines.push(self.line(snapshot.at_ms, &format!("now {state}; {nodes}")));

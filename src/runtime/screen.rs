@@ -186,14 +186,14 @@ fn give_back() {
 /// happen; they are logged, and leave the screen alone.
 fn restore_on_panic() {
     let main = std::thread::current().id();
-    let told = std::panic::take_hook();
+    let previous = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         if crate::panic_guard::expected() {
             return;
         }
         if std::thread::current().id() == main {
             give_back();
-            told(info);
+            previous(info);
         } else {
             tracing::error!("{info}");
         }

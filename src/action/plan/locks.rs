@@ -176,14 +176,14 @@ impl Planner<'_> {
                 "resource_id": lock.lock_key, "reason": "released by an operator", "fence_token": lock.fence_token,
             });
             let outbound = outbound(&lock.holder_agent, "cancel_request", &payload, &lock.repository_id);
-            self.tell(plan, &view.source, outbound, &name, Some(step));
+            self.send_message(plan, &view.source, outbound, &name, Some(step));
         }
         if let Some(waiter) = next.filter(|_| tell_next) {
             let payload = serde_json::json!({
                 "resource_id": lock.lock_key, "note": "released by an operator: ask for it again",
             });
             let outbound = outbound(waiter.agent.raw(), "free_form", &payload, &lock.repository_id);
-            self.tell(plan, &view.source, outbound, &name, Some(step));
+            self.send_message(plan, &view.source, outbound, &name, Some(step));
         }
         Ok(may_live)
     }
@@ -220,7 +220,7 @@ impl Planner<'_> {
         Ok(may_live)
     }
 
-    pub(super) fn tell(
+    pub(super) fn send_message(
         &self,
         plan: &mut Plan,
         source: &Text,

@@ -200,7 +200,7 @@ impl Planner<'_> {
             let payload =
                 serde_json::json!({ "idempotency_key": key, "message_id": m.id, "reason": "re-routed by an operator" });
             let outbound = outbound(m.receiver_agent.raw(), "remote_task_cancel", &payload, m.repository_id.raw());
-            self.tell(plan, &source, outbound, &format!("message {}", m.id).into(), after);
+            self.send_message(plan, &source, outbound, &format!("message {}", m.id).into(), after);
         }
         match way {
             Way::Row(source) => {

@@ -95,7 +95,7 @@ impl Operator {
         plan: &Plan,
         reason: &str,
         stop: &Stop,
-        mut tell: impl FnMut(Progress),
+        mut on_progress: impl FnMut(Progress),
     ) -> Vec<Outcome> {
         let plan_id = new_id((self.clock)());
         let was_clean = self.clean == Some(self.journal.stamp());
@@ -107,13 +107,13 @@ impl Operator {
             } else if needed.is_some_and(|outcome| !outcome.verdict.is_so()) {
                 Outcome::skipped("the step that it needs was not done")
             } else {
-                tell(Progress::Started(index));
+                on_progress(Progress::Started(index));
                 self.step(step, &plan_id, reason).await
             };
-            tell(Progress::Ended(index, outcome.clone()));
+            on_progress(Progress::Ended(index, outcome.clone()));
             outcomes.push(outcome);
         }
-        tell(Progress::Finished);
+        on_progress(Progress::Finished);
         // Where nothing was open before, only this run can have left something, and its outcomes tell.
         let over = |o: &Outcome| match o.verdict {
             OutcomeKind::Unknown => false,

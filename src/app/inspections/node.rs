@@ -37,8 +37,8 @@ pub fn inspect(node: &NodeView, snapshot: &Snapshot, now: Millis) -> Inspection 
     for place in &node.missing_in {
         page.text(format!("not known to {place}"), Role::Warn);
     }
-    let said = snapshot.mesh.sources.iter().flat_map(|source| source.facts.remarks.iter());
-    for remark in said.filter(|remark| remark.node_id == node.node_id && remark.kind == RemarkKind::Checkin) {
+    let remarks = snapshot.mesh.sources.iter().flat_map(|source| source.facts.remarks.iter());
+    for remark in remarks.filter(|remark| remark.node_id == node.node_id && remark.kind == RemarkKind::Checkin) {
         page.heading("Last check-in, by its own word");
         page.text(remark.summary.to_string(), Role::Normal);
         page.instant("written", remark.at_ms, now);

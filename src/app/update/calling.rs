@@ -39,9 +39,9 @@ impl App {
         if from(self.options.calls.bell).next().is_some() {
             effects.push(Effect::Bell);
         }
-        let told: Vec<&&Event> = from(self.options.calls.notify).collect();
-        if let Some(worst) = told.iter().max_by_key(|event| event.severity) {
-            let more = if told.len() > 1 { format!(" (and {} more)", told.len() - 1) } else { String::new() };
+        let notified: Vec<&&Event> = from(self.options.calls.notify).collect();
+        if let Some(worst) = notified.iter().max_by_key(|event| event.severity) {
+            let more = if notified.len() > 1 { format!(" (and {} more)", notified.len() - 1) } else { String::new() };
             let name = &snapshot.mesh.name;
             effects.push(Effect::Notify(format!("{name}: {}{more}", scrub(&worst.sentence))));
         }

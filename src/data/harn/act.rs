@@ -212,8 +212,8 @@ fn look(path: &Path, expected: &LockGuard, now_ms: Millis) -> Result<Value, Outc
         return Err(Outcome::refused("it is not there any more: somebody let it go or broke it"));
     };
     let found = read(path);
-    let told = describe(&found, since);
-    let refuse = |why: String| Err(Outcome::refused(why).with(Some(told.clone()), None));
+    let described = describe(&found, since);
+    let refuse = |why: String| Err(Outcome::refused(why).with(Some(described.clone()), None));
     if !matches_guard(&found, since, expected) {
         return refuse("it is another one than the one that was seen: nothing was changed".into());
     }
@@ -228,11 +228,11 @@ fn look(path: &Path, expected: &LockGuard, now_ms: Millis) -> Result<Value, Outc
             ))
         }
         (State::Unreadable, _) => refuse("its record cannot be read from here, so it may be in force".into()),
-        (State::Stale, _) => Ok(told),
+        (State::Stale, _) => Ok(described),
         _ if now_ms.saturating_sub(since) < TAKING => {
             refuse("it has been without a usable record for a moment only: it may be being taken".into())
         }
-        _ => Ok(told),
+        _ => Ok(described),
     }
 }
 
@@ -310,7 +310,7 @@ fn put_back(aside: &Path, path: &Path) -> io::Result<()> {
 fn take_guard_away(path: &Path, expected: &LockGuard, id: &str, now_ms: Millis) -> Outcome {
     let Some(since) = directory_since(path) else { return Outcome::refused("it is not there any more") };
     let found = read(path);
-    let told = describe(&found, since);
+    let described = describe(&found, since);
     if !matches_guard(&found, since, expected) {
         return Outcome::refused("it is another one than the one that was seen: nothing was changed");
     }
@@ -319,14 +319,14 @@ fn take_guard_away(path: &Path, expected: &LockGuard, id: &str, now_ms: Millis) 
     } else {
         Outcome::refused("it is in use: nothing was changed")
     };
-    outcome.with(Some(told), None)
+    outcome.with(Some(described), None)
 }
 
 /// Puts a lock in force that a breaker moved aside back to its place; anything else that was left goes.
 fn repair_aside(path: &Path, lock: &Path, expected: &LockGuard, now_ms: Millis) -> Outcome {
     let Some(since) = directory_since(path) else { return Outcome::refused("it is not there any more") };
     let found = read(path);
-    let told = describe(&found, since);
+    let described = describe(&found, since);
     if !matches_guard(&found, since, expected) {
         return Outcome::refused("it is another one than the one that was seen: nothing was changed");
     }
@@ -349,5 +349,5 @@ fn repair_aside(path: &Path, lock: &Path, expected: &LockGuard, now_ms: Millis) 
             Err(error) => Outcome::failed(format!("it cannot be deleted: {error}")),
         },
     };
-    outcome.with(Some(told), None)
+    outcome.with(Some(described), None)
 }

@@ -188,68 +188,68 @@ pub struct Fleet {
 
 impl Fleet {
     /// Takes a message. Messages of one topic come in its order.
-    pub fn take(&mut self, said: &CoordMessage) {
-        let lane = self.lanes.entry(said.from.id.clone()).or_insert_with(|| Lane {
-            actor: said.from.clone(),
+    pub fn take(&mut self, msg: &CoordMessage) {
+        let lane = self.lanes.entry(msg.from.id.clone()).or_insert_with(|| Lane {
+            actor: msg.from.clone(),
             beat: None,
-            heard_ms: said.at_ms,
+            heard_ms: msg.at_ms,
         });
-        lane.heard_ms = lane.heard_ms.max(said.at_ms);
+        lane.heard_ms = lane.heard_ms.max(msg.at_ms);
         let ms = |data: &Value, name: &str| data.get(name).and_then(Value::as_i64).map(|n| n.clamp(0, LONGEST));
         let word = |data: &Value, name: &str| data[name].as_str().unwrap_or_default().to_owned();
-        if let Some(data) = said.fleet(FleetKind::Heartbeat) {
-            if lane.beat.as_ref().is_none_or(|beat| beat.at_ms <= said.at_ms) {
+        if let Some(data) = msg.fleet(FleetKind::Heartbeat) {
+            if lane.beat.as_ref().is_none_or(|beat| beat.at_ms <= msg.at_ms) {
                 let claims = data["current_claim_ids"].as_array().into_iter().flatten();
-                lane.actor = said.from.clone();
+                lane.actor = msg.from.clone();
                 lane.beat = Some(Beat {
-                    at_ms: said.at_ms,
+                    at_ms: msg.at_ms,
                     silence_ms: ms(data, "lease_ms").max(ms(data, "expected_silence_ms")).unwrap_or(0),
                     state: Text::new(data["state"].as_str().unwrap_or_default()),
                     claims: claims.filter_map(Value::as_str).take(MOST_NAMED).map(str::to_owned).collect(),
                 });
             }
-        } else if let Some(data) = said.fleet(FleetKind::Claim) {
-            self.claim(said, data, ms(data, "lease_ms").unwrap_or(LEASE));
-        } else if let Some(data) = said.fleet(FleetKind::Ack) {
+        } else if let Some(data) = msg.fleet(FleetKind::Claim) {
+            self.claim(msg, data, ms(data, "lease_ms").unwrap_or(LEASE));
+        } else if let Some(data) = msg.fleet(FleetKind::Ack) {
             let target = word(data, "target_id");
             let decision = data["decision"].as_str().and_then(|word| word.parse().ok());
             if let (Some(claim), Some(decision)) = (self.of(&target), decision) {
-                claim.decision = Some((decision, said.at_ms));
+                claim.decision = Some((decision, msg.at_ms));
             }
             self.reviews.retain(|review| review.id != target);
             if self.acknowledged.len() >= 4 * MOST_CLAIMS {
                 self.acknowledged.clear();
             }
             self.acknowledged.insert(target);
-        } else if let Some(data) = said.fleet(FleetKind::Done) {
+        } else if let Some(data) = msg.fleet(FleetKind::Done) {
             let outcome = data["outcome"].as_str().and_then(|word| word.parse().ok());
             if let (Some(claim), Some(outcome)) = (self.of(&word(data, "claim_id")), outcome) {
                 // A word on other work says nothing of this claim, and takes an earlier word back.
-                claim.outcome = (claim.work_key == word(data, "work_key")).then_some((outcome, said.at_ms));
+                claim.outcome = (claim.work_key == word(data, "work_key")).then_some((outcome, msg.at_ms));
             }
-        } else if let Some(data) = said.fleet(FleetKind::Finding) {
-            if data["requires_ack"] == true && !self.acknowledged.contains(&said.id) {
-                self.reviews.retain(|review| review.id != said.id);
+        } else if let Some(data) = msg.fleet(FleetKind::Finding) {
+            if data["requires_ack"] == true && !self.acknowledged.contains(&msg.id) {
+                self.reviews.retain(|review| review.id != msg.id);
                 self.reviews.push(Review {
-                    id: said.id.clone(),
-                    actor: said.from.clone(),
-                    subject: said.subject.clone(),
+                    id: msg.id.clone(),
+                    actor: msg.from.clone(),
+                    subject: msg.subject.clone(),
                     overturned: data["premise"] == "overturned",
                     action: word(data, "recommended_action"),
-                    at_ms: said.at_ms,
+                    at_ms: msg.at_ms,
                 });
                 let surplus = self.reviews.len().saturating_sub(MOST_NAMED);
                 self.reviews.drain(..surplus);
             }
-        } else if let Some(data) = said.fleet(FleetKind::Checkin) {
+        } else if let Some(data) = msg.fleet(FleetKind::Checkin) {
             let checkin = Checkin {
-                actor: said.from.clone(),
+                actor: msg.from.clone(),
                 grade: word(data, "grade"),
                 shipped: word(data, "shipped"),
                 next: word(data, "next"),
-                at_ms: said.at_ms,
+                at_ms: msg.at_ms,
             };
-            self.checkins.insert(said.from.id.clone(), checkin);
+            self.checkins.insert(msg.from.id.clone(), checkin);
             if self.checkins.len() > MOST_NAMED
                 && let Some(oldest) = self.checkins.iter().min_by_key(|(_, c)| c.at_ms).map(|(id, _)| id.clone())
             {
@@ -275,24 +275,24 @@ impl Fleet {
         moved.map_or(claim.expires_ms, |beat| claim.expires_ms.max(beat.at_ms.saturating_add(beat.silence_ms)))
     }
 
-    fn claim(&mut self, said: &CoordMessage, data: &Value, lease_ms: Millis) {
+    fn claim(&mut self, msg: &CoordMessage, data: &Value, lease_ms: Millis) {
         let Some(work_key) = data.get("work_key").and_then(Value::as_str).filter(|key| !key.is_empty()) else { return };
-        if self.place.contains_key(&said.id) {
+        if self.place.contains_key(&msg.id) {
             return;
         }
-        self.place.insert(said.id.clone(), self.claims.len());
+        self.place.insert(msg.id.clone(), self.claims.len());
         self.claims.push(Claim {
-            id: said.id.clone(),
-            actor: said.from.clone(),
+            id: msg.id.clone(),
+            actor: msg.from.clone(),
             work_key: work_key.to_owned(),
-            proposed_ms: said.at_ms,
-            expires_ms: said.at_ms.saturating_add(lease_ms),
+            proposed_ms: msg.at_ms,
+            expires_ms: msg.at_ms.saturating_add(lease_ms),
             requires_ack: data.get("requires_ack").and_then(Value::as_bool).unwrap_or(false),
             decision: None,
             outcome: None,
         });
         if self.claims.len() > MOST_CLAIMS {
-            let over = |claim: &Claim| !claim.alone(self.until_ms(claim), said.at_ms).is_open();
+            let over = |claim: &Claim| !claim.alone(self.until_ms(claim), msg.at_ms).is_open();
             let place = self.claims.iter().position(over).unwrap_or(0);
             self.claims.remove(place);
             self.place = self.claims.iter().enumerate().map(|(place, claim)| (claim.id.clone(), place)).collect();

@@ -25,7 +25,7 @@ pub struct Hosts {
     /// Rows as they were read last.
     rows: Option<(Vec<LeaseRow>, Vec<WaiterRow>)>,
     /// What they were judged to be last: time and processes change that too.
-    told: Option<(Vec<Lock>, Vec<Wait>)>,
+    published: Option<(Vec<Lock>, Vec<Wait>)>,
     clock: fn() -> Millis,
 }
 
@@ -33,7 +33,7 @@ impl Hosts {
     /// Reads the file at `path`. `clock` is the console's wall clock, by which Harn judges as well.
     #[must_use]
     pub fn new(path: PathBuf, clock: fn() -> Millis) -> Self {
-        Self { file: SharedFile::new(path), rows: None, told: None, clock }
+        Self { file: SharedFile::new(path), rows: None, published: None, clock }
     }
 
     async fn poll_now(&mut self) -> Result<Observation, Fault> {
@@ -50,7 +50,7 @@ impl Hosts {
             self.rows = Some((Vec::new(), Vec::new()));
             self.file.close();
         }
-        if self.told.is_none() {
+        if self.published.is_none() {
             let parts = vec![("host leases", Presence::Present)];
             seen.probe = Some(Probe { parts }.into());
         }
@@ -59,10 +59,10 @@ impl Hosts {
             let locks: Vec<Lock> = leases.iter().map(|row| row.evaluate(now_ms)).collect();
             let waits: Vec<Wait> = waiters.iter().filter(|row| row.waits(now_ms)).map(WaiterRow::fact).collect();
             let now = (locks, waits);
-            if self.told.as_ref() != Some(&now) {
+            if self.published.as_ref() != Some(&now) {
                 seen.changes.push(Change::Locks(LockTable::Host, now.0.clone()));
                 seen.changes.push(Change::Waits(now.1.clone()));
-                self.told = Some(now);
+                self.published = Some(now);
             }
         }
         seen.cost.ms = started.elapsed().as_secs_f64() * 1_000.0;

@@ -29,7 +29,7 @@ pub struct Ledger {
     window: usize,
     fleet: Fleet,
     /// Messages for somebody, oldest first.
-    said: VecDeque<(i64, Text, CoordMessage)>,
+    messages: VecDeque<(i64, Text, CoordMessage)>,
     /// Ids that were answered.
     answered: HashSet<String>,
     answered_in_turn: VecDeque<String>,
@@ -81,28 +81,28 @@ impl Ledger {
         let events = in_order(events);
         let (mut entries, mut lineage) = (Vec::new(), Vec::new());
         for event in events {
-            let said = CoordMessage::of(&event);
+            let msg = CoordMessage::of(&event);
             let receipt = event.topic == RECEIPTS;
             // Rooms that are in the log themselves need no receipt.
             let in_memory = event.payload["scope"] == "session" && event.payload["inserted"] != false;
             if receipt && !in_memory {
                 continue;
             }
-            entries.push(entry(&event, said.as_ref(), receipt));
-            let Some(said) = said else { continue };
-            self.fleet.take(&said);
-            lineage.extend(self.tells(&event, &said));
-            if let Some(id) = &said.reply_to
+            entries.push(entry(&event, msg.as_ref(), receipt));
+            let Some(msg) = msg else { continue };
+            self.fleet.take(&msg);
+            lineage.extend(self.lineage_of(&event, &msg));
+            if let Some(id) = &msg.reply_to
                 && self.answered.insert(id.clone())
             {
                 self.answered_in_turn.push_back(id.clone());
             }
-            if !said.to.is_empty() || asks(&said) {
-                self.said.push_back((event.id(), event.label(), said));
+            if !msg.to.is_empty() || asks(&msg) {
+                self.messages.push_back((event.id(), event.label(), msg));
             }
         }
-        while self.said.len() > self.window {
-            if let Some((id, ..)) = self.said.pop_front() {
+        while self.messages.len() > self.window {
+            if let Some((id, ..)) = self.messages.pop_front() {
                 self.settled.remove(&id);
             }
         }
@@ -160,19 +160,19 @@ impl Ledger {
     /// Open requests and blockers that name something.
     fn requests(&self) -> Vec<Wait> {
         let mut waits = Vec::new();
-        for (_, label, said) in self.said.iter().filter(|(.., said)| asks(said) && !self.answered.contains(&said.id)) {
-            let in_words = format!("{} {}", said.subject, said.body);
-            let mut names: Vec<&str> = said.names().collect();
+        for (_, label, msg) in self.messages.iter().filter(|(.., msg)| asks(msg) && !self.answered.contains(&msg.id)) {
+            let in_words = format!("{} {}", msg.subject, msg.body);
+            let mut names: Vec<&str> = msg.names().collect();
             names.extend(paths(&in_words));
             names.sort_unstable();
             names.dedup();
             waits.extend(names.into_iter().take(MOST_NAMED).map(|name| Wait {
                 resource: Text::new(name),
                 repository_id: Text::default(),
-                agent: said.from.agent.clone(),
-                since_ms: Some(said.at_ms),
+                agent: msg.from.agent.clone(),
+                since_ms: Some(msg.at_ms),
                 priority: 1,
-                evidence: format!("{} {label}, not answered", said.kind).into(),
+                evidence: format!("{} {label}, not answered", msg.kind).into(),
                 exact: false,
             }));
         }
@@ -202,12 +202,12 @@ impl Ledger {
 
     fn mail(&mut self, changes: &mut Vec<Change>) {
         let (mut live, mut settled) = (Vec::new(), Vec::new());
-        for (id, label, said) in &self.said {
-            let over = is_settled(said, &self.answered, &self.consumers);
+        for (id, label, msg) in &self.messages {
+            let over = is_settled(msg, &self.answered, &self.consumers);
             if over && self.settled.contains(id) {
                 continue;
             }
-            let row = message(*id, label, said, over);
+            let row = message(*id, label, msg, over);
             if over {
                 settled.push(row);
             } else {
@@ -238,39 +238,39 @@ impl Ledger {
     }
 
     /// What a message tells of a task.
-    fn tells(&self, event: &Event, said: &CoordMessage) -> Vec<LineageEvent> {
-        let tell = |id: i64, kind: &str, claim: &Claim| LineageEvent {
+    fn lineage_of(&self, event: &Event, msg: &CoordMessage) -> Vec<LineageEvent> {
+        let lineage = |id: i64, kind: &str, claim: &Claim| LineageEvent {
             id,
             repository_id: Text::default(),
             kind: kind.into(),
             task: Some(Text::new(&claim.work_key)),
             agent_id: Some(claim.actor.agent.clone()),
             session_id: Some(claim.actor.id.clone()),
-            created_at_ms: Some(said.at_ms),
+            created_at_ms: Some(msg.at_ms),
         };
         let id = event.id();
         let of = |target: &str| self.fleet.claims.iter().rev().find(|claim| claim.id == target);
-        let named = |name: &str| said.data.get(name).and_then(serde_json::Value::as_str).and_then(of);
-        match said.kind.as_str() {
-            "claim" => of(&said.id).map_or_else(Vec::new, |claim| {
-                let mut told = vec![tell(id, "task_submitted", claim)];
+        let named = |name: &str| msg.data.get(name).and_then(serde_json::Value::as_str).and_then(of);
+        match msg.kind.as_str() {
+            "claim" => of(&msg.id).map_or_else(Vec::new, |claim| {
+                let mut lineages = vec![lineage(id, "task_submitted", claim)];
                 if !claim.requires_ack {
-                    told.push(tell(id | SECOND, "task_delegated", claim));
+                    lineages.push(lineage(id | SECOND, "task_delegated", claim));
                 }
-                told
+                lineages
             }),
             "ack" => {
                 let decided = named("target_id").and_then(|claim| Some((claim, claim.decision?.0)));
                 decided.map_or_else(Vec::new, |(claim, decision)| {
                     let kind = if decision == Decision::Accepted { "task_delegated" } else { "task_failed" };
-                    vec![tell(id, kind, claim)]
+                    vec![lineage(id, kind, claim)]
                 })
             }
             "done" => {
                 let ended = named("claim_id").and_then(|claim| Some((claim, claim.outcome?.0)));
                 ended.map_or_else(Vec::new, |(claim, outcome)| {
                     let kind = if outcome == Outcome::Completed { "task_completed" } else { "task_failed" };
-                    vec![tell(id, kind, claim)]
+                    vec![lineage(id, kind, claim)]
                 })
             }
             _ => Vec::new(),
@@ -292,22 +292,22 @@ fn in_order(events: Vec<Event>) -> Vec<Event> {
 }
 
 /// Whether somebody is expected to do something.
-fn asks(said: &CoordMessage) -> bool {
-    matches!(said.kind.as_str(), "request" | "blocker")
+fn asks(msg: &CoordMessage) -> bool {
+    matches!(msg.kind.as_str(), "request" | "blocker")
 }
 
 /// A request is over when it is answered; what was sent to somebody, when the cursor of the reader is past it.
-fn is_settled(said: &CoordMessage, answered: &HashSet<String>, consumers: &[Consumer]) -> bool {
-    if said.kind == "request" {
-        return answered.contains(&said.id);
+fn is_settled(msg: &CoordMessage, answered: &HashSet<String>, consumers: &[Consumer]) -> bool {
+    if msg.kind == "request" {
+        return answered.contains(&msg.id);
     }
     // It reaches no inbox, so it waits in none.
-    if said.to_list || said.to.is_empty() {
+    if msg.to_list || msg.to.is_empty() {
         return true;
     }
     // A reader without a cursor has read nothing.
-    let mut cursors = consumers.iter().filter(|c| c.topic == said.topic && said.to.contains(&c.name));
-    cursors.any(|consumer| consumer.cursor >= said.event_id)
+    let mut cursors = consumers.iter().filter(|c| c.topic == msg.topic && msg.to.contains(&c.name));
+    cursors.any(|consumer| consumer.cursor >= msg.event_id)
 }
 
 /// Words that look like the path of a file.
@@ -335,23 +335,24 @@ fn held(claim: &Claim, state: ClaimState, until_ms: Millis) -> Lock {
     }
 }
 
-fn message(id: i64, label: &Text, said: &CoordMessage, acknowledged: bool) -> Message {
-    let payload = json!({"subject": said.subject, "body": said.body, "refs": said.refs, "data": said.data, "room": said.room.raw()});
+fn message(id: i64, label: &Text, msg: &CoordMessage, acknowledged: bool) -> Message {
+    let payload =
+        json!({"subject": msg.subject, "body": msg.body, "refs": msg.refs, "data": msg.data, "room": msg.room.raw()});
     let payload = payload.to_string();
     let head = crate::model::text::truncate_bytes(&payload, Payload::MAX);
     Message {
         table: MessageTable::Room,
         id,
         label: Some(label.clone()),
-        sender_agent: said.from.agent.clone(),
-        receiver_agent: Text::new(said.to.first().map_or("all", String::as_str)),
-        msg_type: Text::new(&said.kind),
+        sender_agent: msg.from.agent.clone(),
+        receiver_agent: Text::new(msg.to.first().map_or("all", String::as_str)),
+        msg_type: Text::new(&msg.kind),
         payload: Payload { head: head.into(), full_len: i64::try_from(payload.chars().count()).ok() },
         priority: None,
-        thread_id: said.thread_id.as_deref().map(Text::new),
-        idempotency_key: Some(Text::new(&said.id)),
+        thread_id: msg.thread_id.as_deref().map(Text::new),
+        idempotency_key: Some(Text::new(&msg.id)),
         acknowledged,
-        created_at_ms: Some(said.at_ms),
+        created_at_ms: Some(msg.at_ms),
         repository_id: Text::default(),
         claim_owner: None,
         claim_until_ms: None,
@@ -361,7 +362,7 @@ fn message(id: i64, label: &Text, said: &CoordMessage, acknowledged: bool) -> Me
     }
 }
 
-fn entry(event: &Event, said: Option<&CoordMessage>, receipt: bool) -> LogEntry {
+fn entry(event: &Event, msg: Option<&CoordMessage>, receipt: bool) -> LogEntry {
     // The chain of receipts goes through rows that are not shown.
     let seal = if receipt { None } else { event.seal() };
     let payload = event.payload.to_string();
@@ -369,11 +370,11 @@ fn entry(event: &Event, said: Option<&CoordMessage>, receipt: bool) -> LogEntry 
     LogEntry {
         table: LogTable::Events,
         id: event.id(),
-        agent_id: said.map_or_else(|| Text::new(emitter), |said| said.from.agent.clone()),
+        agent_id: msg.map_or_else(|| Text::new(emitter), |msg| msg.from.agent.clone()),
         operation_id: event.label(),
-        kind: Text::bounded(said.map_or(&event.kind, |said| &said.kind), 64),
+        kind: Text::bounded(msg.map_or(&event.kind, |msg| &msg.kind), 64),
         kind_json: crate::model::text::truncate_bytes(&payload, Payload::MAX).into(),
-        description: said.map_or_else(|| Text::new(&event.kind), |said| Text::new(&said.subject)),
+        description: msg.map_or_else(|| Text::new(&event.kind), |msg| Text::new(&msg.subject)),
         predecessor_hash: seal.as_ref().and_then(|seal| seal.before.clone()),
         model_id: None,
         change_id: None,

@@ -30,7 +30,7 @@ pub struct Locks {
     /// A look that is under way: a poll that was given up leaves it to the next one.
     looking: Option<JoinHandle<Looked>>,
     /// Rows and notes as they were told last.
-    told: Option<(Vec<Lock>, Vec<Text>)>,
+    published: Option<(Vec<Lock>, Vec<Text>)>,
     clock: fn() -> Millis,
 }
 
@@ -41,7 +41,7 @@ impl Locks {
     /// Looks in the tree at `root`. `clock` is the console's wall clock, by which Harn judges as well.
     #[must_use]
     pub fn new(root: PathBuf, clock: fn() -> Millis) -> Self {
-        Self { tree: None, root, walked: None, looking: None, told: None, clock }
+        Self { tree: None, root, walked: None, looking: None, published: None, clock }
     }
 
     async fn poll_now(&mut self) -> Result<Observation, Fault> {
@@ -81,14 +81,14 @@ impl Locks {
         let mut seen = Observation { clock: Some(its_clock()), ..Observation::default() };
         seen.cost.rows = rows.len() as u64;
         seen.cost.ms = started.elapsed().as_secs_f64() * 1_000.0;
-        if self.told.is_none() {
+        if self.published.is_none() {
             seen.probe = Some(Probe { parts: vec![("lock directories", Presence::Present)] }.into());
         }
         let now = (rows, unseen);
-        if self.told.as_ref() != Some(&now) {
+        if self.published.as_ref() != Some(&now) {
             seen.unseen = Some(now.1.clone());
             seen.changes.push(Change::Locks(LockTable::Directory, now.0.clone()));
-            self.told = Some(now);
+            self.published = Some(now);
         }
         Ok(seen)
     }

@@ -22,7 +22,7 @@ pub struct EventLog {
     odd: u64,
     /// Where events lie as well.
     other: Option<PathBuf>,
-    told: Option<u64>,
+    noted: Option<u64>,
     clock: fn() -> Millis,
 }
 
@@ -31,7 +31,7 @@ impl EventLog {
     /// clock, by which Harn judges as well.
     #[must_use]
     pub fn new(place: LogPlace, window: usize, clock: fn() -> Millis) -> Self {
-        Self { store: Store::new(place, window), ledger: Ledger::new(window), odd: 0, other: None, told: None, clock }
+        Self { store: Store::new(place, window), ledger: Ledger::new(window), odd: 0, other: None, noted: None, clock }
     }
 
     /// The same, beside events in another place that are not read.
@@ -45,11 +45,11 @@ impl EventLog {
         let mut seen = Observation { clock: Some(its_clock()), ..Observation::default() };
         let news = self.store.news(&mut seen.cost).await?;
         self.odd = if news.reset { news.odd } else { self.odd + news.odd };
-        if self.told.is_none() {
+        if self.noted.is_none() {
             let parts = PARTS.iter().map(|part| (*part, Presence::Present)).collect();
             seen.probe = Some(Probe { parts }.into());
         }
-        if self.told != Some(self.odd) {
+        if self.noted != Some(self.odd) {
             let note = format!("{} rows are no events, or larger than an event may be", self.odd);
             let odd = (self.odd > 0).then(|| note.into());
             let other = self.other.as_ref().map(|other| {
@@ -58,7 +58,7 @@ impl EventLog {
                     .into()
             });
             seen.notes = Some(odd.into_iter().chain(other).collect());
-            self.told = Some(self.odd);
+            self.noted = Some(self.odd);
         }
         seen.changes = self.ledger.take(news, (self.clock)());
         seen.cost.ms = started.elapsed().as_secs_f64() * 1_000.0;

@@ -199,9 +199,9 @@ mod tests {
     #[case(json!({"root_session_id": "r"}), "r", "r")]
     #[case(json!(null), "unknown:m", "")]
     fn who_says_it(#[case] from: Value, #[case] id: &str, #[case] agent: &str) {
-        let said = CoordMessage::of(&event(json!({"schema": SCHEMA, "id": "m", "from": from}))).unwrap();
-        assert_eq!((said.from.id.raw(), said.from.agent.raw()), (id, agent));
-        assert_eq!(said.at_ms, 42);
+        let msg = CoordMessage::of(&event(json!({"schema": SCHEMA, "id": "m", "from": from}))).unwrap();
+        assert_eq!((msg.from.id.raw(), msg.from.agent.raw()), (id, agent));
+        assert_eq!(msg.at_ms, 42);
     }
 
     #[rstest::rstest]

@@ -78,15 +78,15 @@ impl Tree {
     /// Looks only where something came or went since: in each directory that changed, and below those that are new.
     pub fn look_again(&mut self) -> io::Result<()> {
         fs::metadata(&self.root)?;
-        let changed = match self.watches.as_mut().map(DirWatcher::told) {
-            Some(Some(told)) => {
-                if told.gone.contains(&self.root) {
+        let changed = match self.watches.as_mut().map(DirWatcher::changes) {
+            Some(Some(changes)) => {
+                if changes.gone.contains(&self.root) {
                     return self.walk();
                 }
-                for directory in &told.gone {
+                for directory in &changes.gone {
                     self.forget(directory);
                 }
-                let mut changed = told.touched;
+                let mut changed = changes.touched;
                 changed.extend(self.again.drain(..));
                 changed.into_iter().collect()
             }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// What came and went since it was asked last.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct Changes {
     /// Directories in which directories came or went.
     pub touched: BTreeSet<PathBuf>,
     /// Directories that are not there any more, or are others than they were.
@@ -27,7 +27,7 @@ mod linux {
     use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
     use rustix::io::Errno;
 
-    use super::{Path, PathBuf, Told};
+    use super::{Changes, Path, PathBuf};
 
     /// Where the platform says how many directories all programs of a user together may watch.
     const BOUND: &str = "/proc/sys/fs/inotify/max_user_watches";
@@ -113,14 +113,14 @@ mod linux {
         }
 
         /// What came and went; nothing where that is not known, e.g. because too much happened.
-        pub fn told(&mut self) -> Option<Told> {
-            let mut told = Told::default();
+        pub fn changes(&mut self) -> Option<Changes> {
+            let mut changes = Changes::default();
             let mut buffer = [MaybeUninit::uninit(); 8_192];
             let mut reader = Reader::new(&self.inotify, &mut buffer);
             loop {
                 let event = match reader.next() {
                     Ok(event) => event,
-                    Err(Errno::AGAIN) => return Some(told),
+                    Err(Errno::AGAIN) => return Some(changes),
                     Err(Errno::INTR) => continue,
                     Err(_) => return None,
                 };
@@ -133,9 +133,9 @@ mod linux {
                 if what
                     .intersects(ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF | ReadFlags::IGNORED | ReadFlags::UNMOUNT)
                 {
-                    told.gone.insert(path.clone());
+                    changes.gone.insert(path.clone());
                 } else if what.contains(ReadFlags::ISDIR) {
-                    told.touched.insert(path.clone());
+                    changes.touched.insert(path.clone());
                 }
             }
         }
@@ -156,7 +156,7 @@ mod linux {
 
 #[cfg(not(target_os = "linux"))]
 mod nobody {
-    use super::{Path, PathBuf, Told};
+    use super::{Changes, Path, PathBuf};
 
     /// Nothing is ever watched.
     #[derive(Debug)]
@@ -180,7 +180,7 @@ mod nobody {
         }
 
         /// What came and went.
-        pub fn told(&mut self) -> Option<Told> {
+        pub fn changes(&mut self) -> Option<Changes> {
             match *self {}
         }
     }

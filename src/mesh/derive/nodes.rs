@@ -317,10 +317,10 @@ impl Nodes {
                 let Some(last_seen) = beat.last_seen_ms else { continue };
                 // The node wrote it by its own clock, which is the console's unless shown otherwise; and before it was
                 // seen, whatever that clock says.
-                let said = last_seen.saturating_sub(skew.unwrap_or(0));
+                let stated = last_seen.saturating_sub(skew.unwrap_or(0));
                 let noted = look.noted.get(&(index, place)).copied();
-                let seen = noted.map_or(said, |noted| said.min(noted.at_ms));
-                let ahead = said.saturating_sub(seen);
+                let seen = noted.map_or(stated, |noted| stated.min(noted.at_ms));
+                let ahead = stated.saturating_sub(seen);
                 let seen = seen + source.slept_ms(seen);
                 if signal(&mut view, &places.beats[index], seen, last_seen, evaluated, look.now_ms) {
                     let sure = noted.is_some_and(|noted| noted.moved);

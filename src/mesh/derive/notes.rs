@@ -293,9 +293,9 @@ impl Tasks {
                 self.from_logs.insert(origin, same.clone());
                 continue;
             }
-            let said = logged(view);
-            let twin = said.as_ref().and_then(|(key, _)| self.from_logs.insert(origin, (key.clone(), print)));
-            self.instead(origin, [before, twin], said);
+            let note = logged(view);
+            let twin = note.as_ref().and_then(|(key, _)| self.from_logs.insert(origin, (key.clone(), print)));
+            self.instead(origin, [before, twin], note);
         }
         for (origin, (key, _)) in gone {
             self.forget(&key, origin);
@@ -303,11 +303,11 @@ impl Tasks {
     }
 
     /// Puts what a row says in the place of what another row of its id said: of two, the later one counts.
-    fn instead(&mut self, origin: Origin, before: [Option<(Key, u64)>; 2], said: Option<(Key, Note)>) {
+    fn instead(&mut self, origin: Origin, before: [Option<(Key, u64)>; 2], note: Option<(Key, Note)>) {
         for (key, _) in before.into_iter().flatten() {
             self.forget(&key, origin);
         }
-        if let Some((key, note)) = said {
+        if let Some((key, note)) = note {
             self.note(key, origin, note);
         }
     }
@@ -328,9 +328,9 @@ impl Tasks {
                     kept.insert(origin, same.clone());
                     continue;
                 }
-                let said = event_says(event, |ms| source.to_console(ms));
-                let twin = said.as_ref().and_then(|(key, _)| kept.insert(origin, (key.clone(), print)));
-                self.instead(origin, [before, twin], said);
+                let note = event_says(event, |ms| source.to_console(ms));
+                let twin = note.as_ref().and_then(|(key, _)| kept.insert(origin, (key.clone(), print)));
+                self.instead(origin, [before, twin], note);
             }
             for (origin, (key, _)) in gone {
                 self.forget(&key, origin);

@@ -145,7 +145,7 @@ mod tests {
     use crate::model::time::MINUTE;
     use crate::testing::{NOW, heartbeat, lock, snapshot, unheard};
 
-    fn told(changes: Vec<Change>) -> Report {
+    fn report(changes: Vec<Change>) -> Report {
         let observation = Observation { changes, ..Observation::default() };
         Report::Observed { source: 0, at_ms: NOW, observation: Box::new(observation) }
     }
@@ -164,7 +164,7 @@ mod tests {
         let beats = vec![beat("well", "one", 1_000), beat("gone", "two", 60 * MINUTE)];
         let locks = vec![held("a", "well", "one"), held("b", "gone", "two")];
         let mesh = unheard()
-            .after(told(vec![Change::Heartbeats(beats.clone()), Change::Locks(LockTable::Distributed, locks)]));
+            .after(report(vec![Change::Heartbeats(beats.clone()), Change::Locks(LockTable::Distributed, locks)]));
         let whole = snapshot(mesh.clone(), NOW);
         assert!(whole.counts.critical > 0, "{:#?}", whole.findings);
 
@@ -177,7 +177,7 @@ mod tests {
         assert!(!none.only.as_ref().unwrap().known && none.locks.is_empty());
 
         // What changed since the last picture is all that is looked at, and it comes to the same.
-        let mesh = mesh.after(told(vec![Change::Locks(LockTable::Distributed, vec![held("c", "well", "one")])]));
+        let mesh = mesh.after(report(vec![Change::Locks(LockTable::Distributed, vec![held("c", "well", "one")])]));
         let next = snapshot(mesh, NOW);
         let (fast, slow) = (next.only("one", Some((&whole, &one))), next.only("one", None));
         let names = |p: &Snapshot| p.locks.iter().map(|l| l.lock.lock_key.to_string()).collect::<Vec<_>>();

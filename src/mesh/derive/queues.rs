@@ -70,7 +70,7 @@ pub struct Queues {
     /// Resources that some log names in a conflict.
     logged: Vec<Arc<str>>,
     /// What sources say of waiters themselves, and the resources they name.
-    told: Vec<Told>,
+    exact: Vec<ExactWaits>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -90,7 +90,7 @@ struct Claim {
 }
 
 /// Waiters by the word of one source, and the resources they wait for.
-type Told = (Arc<[Wait]>, Vec<Arc<str>>);
+type ExactWaits = (Arc<[Wait]>, Vec<Arc<str>>);
 
 #[derive(Debug)]
 struct Given {
@@ -313,13 +313,13 @@ impl Queues {
     /// Takes who waits by the word of the sources. Answers the resources whose queues may have changed.
     pub(super) fn take_waits(&mut self, mesh: &Mesh) -> Vec<Arc<str>> {
         let mut dirty = Vec::new();
-        self.told.resize_with(mesh.sources.len(), Default::default);
+        self.exact.resize_with(mesh.sources.len(), Default::default);
         for (index, source) in mesh.sources.iter().enumerate() {
             let waits = &source.facts.waits;
-            if Arc::ptr_eq(&self.told[index].0, waits) {
+            if Arc::ptr_eq(&self.exact[index].0, waits) {
                 continue;
             }
-            for name in std::mem::take(&mut self.told[index].1) {
+            for name in std::mem::take(&mut self.exact[index].1) {
                 self.drop_claims(&name, |claim| claim.told_by == Some(index));
                 dirty.push(name);
             }
@@ -346,7 +346,7 @@ impl Queues {
                 names.push(self.add(wait.resource.raw(), claim));
             }
             dirty.extend(names.iter().cloned());
-            self.told[index] = (waits.clone(), names);
+            self.exact[index] = (waits.clone(), names);
         }
         dirty
     }

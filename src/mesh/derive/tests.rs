@@ -104,7 +104,7 @@ fn a_message_that_operators_gave_to_several_is_a_finding_after_a_moment() {
         sent
     };
     let key = |to: &str| Some(format!("lockkeeper-8-{}-{to}", NOW - MINUTE));
-    let told = |waits: Vec<crate::model::Message>| {
+    let found = |waits: Vec<crate::model::Message>| {
         let seen = derive(
             &unheard().after(observed(1, vec![Change::LiveMessages(MessageTable::Inbox, waits)], 0)),
             NOW,
@@ -115,14 +115,14 @@ fn a_message_that_operators_gave_to_several_is_a_finding_after_a_moment() {
         found.map(|finding| finding.sentence.to_string())
     };
     let (original, copy) = (of(8, "3", None, MINUTE), of(9, "4", key("4"), 30_000));
-    assert_eq!(told(vec![original.clone(), copy.clone()]).unwrap(), "message 8: waiting for 2 agents at once (3, 4)");
+    assert_eq!(found(vec![original.clone(), copy.clone()]).unwrap(), "message 8: waiting for 2 agents at once (3, 4)");
     assert_eq!(
-        told(vec![copy.clone(), of(11, "5", key("5"), 20_000)]).unwrap(),
+        found(vec![copy.clone(), of(11, "5", key("5"), 20_000)]).unwrap(),
         "message 8: waiting for 2 agents at once (4, 5)"
     );
     // One is as it should be, and what was delivered just now is not over.
-    assert_eq!(told(vec![copy]), None);
-    assert_eq!(told(vec![original, of(9, "4", key("4"), 2_000)]), None);
+    assert_eq!(found(vec![copy]), None);
+    assert_eq!(found(vec![original, of(9, "4", key("4"), 2_000)]), None);
 }
 
 #[test]

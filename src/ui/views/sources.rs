@@ -41,7 +41,7 @@ fn source_lines(canvas: &Canvas<'_, '_>, area: Rect, p: &Snapshot, of: &str) -> 
             Some(rate) => format!(
                 "{} rows{} {} trips {} a min, {} rows a month  {}",
                 count(rate.rows),
-                if rate.told { " read" } else { "" },
+                if rate.counted_by_server { " read" } else { "" },
                 count(rate.round_trips),
                 bytes(rate.bytes),
                 count(rate.rows_a_month()),

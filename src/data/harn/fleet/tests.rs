@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 use serde_json::json;
 
-fn said(at_ms: Millis, id: &str, from: &str, data: Value) -> CoordMessage {
+fn msg(at_ms: Millis, id: &str, from: &str, data: Value) -> CoordMessage {
     CoordMessage {
         id: id.into(),
         topic: "t".into(),
@@ -44,14 +44,14 @@ fn a_lane_is_as_alive_as_it_promised(
     #[case] expected: Liveness,
 ) {
     let mut fleet = Fleet::default();
-    fleet.take(&said(0, "b", "a", beat(lease, silence)));
+    fleet.take(&msg(0, "b", "a", beat(lease, silence)));
     assert_eq!(fleet.lanes[&Text::from("a")].liveness(now), expected);
 }
 
 #[test]
 fn a_lane_without_a_heartbeat_is_unknown() {
     let mut fleet = Fleet::default();
-    fleet.take(&said(5, "m", "a", Value::Null));
+    fleet.take(&msg(5, "m", "a", Value::Null));
     assert_eq!(fleet.lanes[&Text::from("a")].liveness(99), Liveness::Unknown);
 }
 
@@ -59,20 +59,20 @@ fn a_lane_without_a_heartbeat_is_unknown() {
 fn a_lane_that_left_no_work_open_is_gone_after_an_hour() {
     let hour = 60 * MINUTE;
     let mut fleet = Fleet::default();
-    fleet.take(&said(0, "b", "a", beat(1_000, 0)));
-    fleet.take(&said(
+    fleet.take(&msg(0, "b", "a", beat(1_000, 0)));
+    fleet.take(&msg(
         0,
         "c",
         "w",
         json!({"schema": "harn.fleet.claim.v1", "work_key": "k", "lease_ms": 5, "requires_ack": false}),
     ));
-    fleet.take(&said(0, "d", "p", beat(12 * hour, 0)));
+    fleet.take(&msg(0, "d", "p", beat(12 * hour, 0)));
     let names = |fleet: &Fleet, now| fleet.about(now).iter().map(|lane| lane.actor.id.to_string()).collect::<Vec<_>>();
     assert_eq!(names(&fleet, hour - 1), ["a", "p", "w"]);
     assert_eq!(fleet.next_change(6), Some(hour));
     assert_eq!(names(&fleet, hour), ["p", "w"], "work is open, and a promise may be long");
     let done = json!({"schema": "harn.fleet.done.v1", "claim_id": "c", "work_key": "k", "outcome": "completed"});
-    fleet.take(&said(hour, "e", "x", done));
+    fleet.take(&msg(hour, "e", "x", done));
     assert_eq!(names(&fleet, hour + 1), ["p", "x"]);
 }
 
@@ -84,20 +84,20 @@ fn d6_a_claim_lives_by_its_heartbeats_alone_on_its_key_and_ends_by_its_own_work(
         fleet.states(now).iter().map(|(claim, state)| (claim.id.clone(), *state)).collect()
     };
     let mut fleet = Fleet::default();
-    fleet.take(&said(0, "listed", "a", claim("k", 10_000, false)));
-    fleet.take(&said(0, "asked", "b", claim("k", 10_000, true)));
+    fleet.take(&msg(0, "listed", "a", claim("k", 10_000, false)));
+    fleet.take(&msg(0, "asked", "b", claim("k", 10_000, true)));
     let at = |fleet: &Fleet, now, id: &str| states(fleet, now).into_iter().find(|(of, _)| of == id).unwrap().1;
     assert_eq!(at(&fleet, 11_000, "listed"), ClaimState::Stale);
     // A heartbeat that lists it extends it; a proposal beside it is no conflict, and never goes stale.
     let mut beat = beat(60_000, 0);
     beat["current_claim_ids"] = json!(["listed"]);
-    fleet.take(&said(9_000, "beat", "a", beat));
+    fleet.take(&msg(9_000, "beat", "a", beat));
     assert_eq!(at(&fleet, 60_000, "listed"), ClaimState::Active);
     assert_eq!(at(&fleet, 60_000, "asked"), ClaimState::Proposed);
     let done = |key: &str| json!({"schema": "harn.fleet.done.v1", "claim_id": "listed", "work_key": key, "outcome": "completed"});
-    fleet.take(&said(20_000, "other", "a", done("another")));
+    fleet.take(&msg(20_000, "other", "a", done("another")));
     assert_eq!(at(&fleet, 60_000, "listed"), ClaimState::Active);
-    fleet.take(&said(21_000, "own", "a", done("k")));
+    fleet.take(&msg(21_000, "own", "a", done("k")));
     assert_eq!(at(&fleet, 60_000, "listed"), ClaimState::Completed);
 }
 
@@ -133,12 +133,12 @@ proptest! {
                 Step::Claim { key, lease, ack } => {
                     let data = json!({"schema": "harn.fleet.claim.v1", "work_key": format!("k{key}"), "lease_ms": lease,
                         "requires_ack": ack});
-                    fleet.take(&said(now, &format!("c{}", model.len()), "a", data));
+                    fleet.take(&msg(now, &format!("c{}", model.len()), "a", data));
                     model.push((key, now + lease, ack, "", ""));
                 }
                 Step::Ack { of, decision } => {
                     let data = json!({"schema": "harn.fleet.ack.v1", "target_id": format!("c{of}"), "decision": decision});
-                    fleet.take(&said(now, &format!("s{n}"), "b", data));
+                    fleet.take(&msg(now, &format!("s{n}"), "b", data));
                     if let Some(claim) = model.get_mut(of).filter(|_| decision != "odd") {
                         claim.3 = decision;
                     }
@@ -146,7 +146,7 @@ proptest! {
                 Step::Done { of, outcome } => {
                     let data = json!({"schema": "harn.fleet.done.v1", "claim_id": format!("c{of}"),
                         "work_key": model.get(of).map_or_else(String::new, |claim| format!("k{}", claim.0)), "outcome": outcome});
-                    fleet.take(&said(now, &format!("s{n}"), "a", data));
+                    fleet.take(&msg(now, &format!("s{n}"), "a", data));
                     if let Some(claim) = model.get_mut(of).filter(|_| outcome != "odd") {
                         claim.4 = outcome;
                     }

@@ -135,12 +135,12 @@ proptest! {
     /// What waits in an inbox: everything addressed to a reader that is past its cursor; requests until they are answered.
     #[test]
     fn an_inbox_is_what_is_addressed_and_not_read(
-        said in prop::collection::vec((prop::sample::select(vec!["status", "request", "handoff"]), prop::option::of(0usize..3),
+        msg in prop::collection::vec((prop::sample::select(vec!["status", "request", "handoff"]), prop::option::of(0usize..3),
             prop::option::of(0usize..12)), 0..12),
         cursors in prop::collection::vec(prop::option::of(0i64..14), 3), cut in 0usize..12,
     ) {
         const NAMES: [&str; 3] = ["x", "y", "z"];
-        let events: Vec<Event> = (1i64..).zip(&said).map(|(n, (kind, to, reply))| {
+        let events: Vec<Event> = (1i64..).zip(&msg).map(|(n, (kind, to, reply))| {
             let mut more = json!({});
             if let Some(to) = to { more["to"] = json!(NAMES[*to]); }
             if let Some(reply) = reply { more["reply_to"] = json!(format!("m{reply}")); }
@@ -153,8 +153,8 @@ proptest! {
         let first = ledger.take(news(events[..cut].to_vec(), consumers.clone()), 0);
         let rest = ledger.take(news(events[cut..].to_vec(), consumers), 0);
         let seen = if rest.is_empty() { live(&first) } else { live(&rest) };
-        let answered = |n: i64| said.iter().any(|(.., reply)| reply.and_then(|r| i64::try_from(r).ok()) == Some(n));
-        let expected: Vec<i64> = (1i64..).zip(&said).filter(|(n, (kind, to, _))| match (*kind, to) {
+        let answered = |n: i64| msg.iter().any(|(.., reply)| reply.and_then(|r| i64::try_from(r).ok()) == Some(n));
+        let expected: Vec<i64> = (1i64..).zip(&msg).filter(|(n, (kind, to, _))| match (*kind, to) {
             ("request", _) => !answered(*n),
             (_, Some(to)) => cursors[*to].is_none_or(|cursor| cursor < *n),
             (_, None) => false,

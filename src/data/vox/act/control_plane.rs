@@ -67,7 +67,7 @@ impl ControlPlaneExecutor {
             Action::Deliver { message, to, key, beside } => self.deliver(message, to, key, beside).await,
             Action::Retire { message, to, key } => self.retire(message, to, key).await,
             Action::Acknowledge { message } => self.acknowledge(message).await,
-            Action::Tell { outbound } => self.tell(outbound, &order.id).await,
+            Action::Tell { outbound } => self.send_message(outbound, &order.id).await,
             other => Ok(Outcome::refused(format!("a control plane does not do this: {}", other.kind()))),
         };
         ended.unwrap_or_else(|early| *early)
@@ -129,7 +129,7 @@ impl ControlPlaneExecutor {
     async fn look(&mut self, path: &str, body: Option<Value>) -> Ended<Value> {
         match self.caller.call(path, body).await {
             Ok(Response { status: 200, json: Some(value), .. }) => Ok(value),
-            Ok(said) => Err(Box::new(not_done(&said))),
+            Ok(response) => Err(Box::new(not_done(&response))),
             Err(error) => Err(Box::new(Outcome::failed(error.to_string()))),
         }
     }
@@ -139,8 +139,8 @@ impl ControlPlaneExecutor {
         match self.caller.call(path, Some(body)).await {
             Ok(Response { status: 200 | 204, json, .. }) => Ok(Ok(Some(json.unwrap_or(Value::Null)))),
             Ok(Response { status: 404, .. }) => Ok(Ok(None)),
-            Ok(said) if said.status >= 500 && said.status != 503 => Ok(Err(said.explain())),
-            Ok(said) => Err(Box::new(not_done(&said))),
+            Ok(response) if response.status >= 500 && response.status != 503 => Ok(Err(response.explain())),
+            Ok(response) => Err(Box::new(not_done(&response))),
             Err(CallError::NotSent(why)) => Err(Box::new(Outcome::failed(why))),
             Err(CallError::Unclear(why)) => Ok(Err(why)),
         }
@@ -342,7 +342,7 @@ impl ControlPlaneExecutor {
         Ok(outcome.with(Some(facts(&before)), after.ok().flatten().as_ref().map(facts)))
     }
 
-    async fn tell(&mut self, outbound: &OutboundMessage, order: &str) -> Ended<Outcome> {
+    async fn send_message(&mut self, outbound: &OutboundMessage, order: &str) -> Ended<Outcome> {
         if outbound.to.is_empty() || !outbound.to.bytes().all(|b| b.is_ascii_digit()) {
             return Ok(Outcome::refused("the control plane takes decimal agent ids only"));
         }
@@ -398,10 +398,10 @@ fn facts(message: &Value) -> Value {
     })
 }
 
-fn not_done(said: &Response) -> Outcome {
-    match said.status {
-        401 | 403 => Outcome::read_only(said.explain()),
-        _ => Outcome::failed(said.explain()),
+fn not_done(response: &Response) -> Outcome {
+    match response.status {
+        401 | 403 => Outcome::read_only(response.explain()),
+        _ => Outcome::failed(response.explain()),
     }
 }
 

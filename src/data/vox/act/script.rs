@@ -120,7 +120,7 @@ pub fn script(action: &Action, schema: &Schema, operator_node: &str, order: &str
             };
             message_script(message, schema, &format!("acknowledged = 1{stamp}"), "")
         }
-        Action::Tell { outbound } => Ok(tell(outbound, schema, order)),
+        Action::Tell { outbound } => Ok(send_message(outbound, schema, order)),
         other => Err(format!("a database does not do this: {}", other.kind())),
     }
 }
@@ -354,7 +354,7 @@ fn message_script(message: &MessageGuard, schema: &Schema, set: &str, also: &str
 }
 
 /// A letter is written once: its uuid is the attempt's.
-fn tell(outbound: &OutboundMessage, schema: &Schema, order: &str) -> Script {
+fn send_message(outbound: &OutboundMessage, schema: &Schema, order: &str) -> Script {
     let uuid = quote(&format!("lockkeeper-{order}"));
     let mut row = vec![("receiver_agent", quote(&outbound.to)), ("acknowledged", "0".to_owned())];
     let mut also = |column: &'static str, value: String| {

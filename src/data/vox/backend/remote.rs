@@ -72,22 +72,22 @@ pub(in crate::data::vox) fn answered(reason: &Text) -> Fault {
 
 /// A refusal of the request as a whole.
 pub(in crate::data::vox) fn refused(status: u16, reason: &Text) -> Fault {
-    let said = because(reason);
+    let detail = because(reason);
     match status {
         401 => Fault::setup(
-            format!("the database refused the token (401){said}"),
+            format!("the database refused the token (401){detail}"),
             "renew it and put it where --token-file or --token-env points",
         ),
         403 => Fault::setup(
-            format!("the database refused the request (403){said}"),
+            format!("the database refused the request (403){detail}"),
             "use a token that may read this database, and see what the account's plan allows",
         ),
-        404 => Fault::setup(format!("no Hrana v3 database at this address (404){said}"), "correct the database URL"),
+        404 => Fault::setup(format!("no Hrana v3 database at this address (404){detail}"), "correct the database URL"),
         300..=399 => Fault::setup(
             format!("the database server redirects elsewhere ({status})"),
             "give the address of the database itself",
         ),
-        _ => Fault::setup(format!("the database server refused the request ({status}){said}"), ""),
+        _ => Fault::setup(format!("the database server refused the request ({status}){detail}"), ""),
     }
 }
 

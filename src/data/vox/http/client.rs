@@ -42,8 +42,8 @@ impl Response {
     #[must_use]
     pub fn new(status: u16, body: &[u8]) -> Self {
         let json = serde_json::from_slice(body).ok();
-        let said = if json.is_some() { String::new() } else { String::from_utf8_lossy(body).into_owned() };
-        Self { status, json, text: Text::new(truncate_bytes(said.trim(), 200)) }
+        let detail = if json.is_some() { String::new() } else { String::from_utf8_lossy(body).into_owned() };
+        Self { status, json, text: Text::new(truncate_bytes(detail.trim(), 200)) }
     }
 
     /// A refusal, for people.
@@ -209,11 +209,11 @@ impl Client {
             .read(response, self.max_answer, &mut Cost::default())
             .await
             .map_err(|fault| CallError::Unclear(fault.to_string()))?;
-        let said = Response::new(status, &bytes);
-        if said.json.is_none() && status == 200 {
+        let detail = Response::new(status, &bytes);
+        if detail.json.is_none() && status == 200 {
             return Err(CallError::Unclear(format!("{path} answered something that is not JSON")));
         }
-        Ok(said)
+        Ok(detail)
     }
 
     async fn ask<T: DeserializeOwned>(
@@ -235,12 +235,12 @@ impl Client {
             })?;
             return Ok(Answer::Value(value, sample));
         }
-        let said = String::from_utf8_lossy(&bytes);
-        let said = truncate_bytes(said.trim(), 200);
+        let detail = String::from_utf8_lossy(&bytes);
+        let detail = truncate_bytes(detail.trim(), 200);
         match status {
             StatusCode::NOT_FOUND => Ok(Answer::Absent),
-            StatusCode::FORBIDDEN => Ok(Answer::Denied(Text::from(denial(said)))),
-            _ => Err(self.refusal(status, path, said)),
+            StatusCode::FORBIDDEN => Ok(Answer::Denied(Text::from(denial(detail)))),
+            _ => Err(self.refusal(status, path, detail)),
         }
     }
 
@@ -287,11 +287,11 @@ impl Client {
         Ok(bytes)
     }
 
-    fn refusal(&self, status: StatusCode, path: &str, said: &str) -> Fault {
-        let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+    fn refusal(&self, status: StatusCode, path: &str, detail: &str) -> Fault {
+        let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
         match status {
             StatusCode::UNAUTHORIZED => Fault::setup(
-                format!("{} refused the token (401{said})", self.base),
+                format!("{} refused the token (401{detail})", self.base),
                 if self.token.is_some() {
                     "use a mesh or admin token; a JWT works only once, so a poller cannot live on one"
                 } else {
@@ -299,19 +299,19 @@ impl Client {
                 },
             ),
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                Fault::busy(format!("{} asks for patience ({}{said})", self.base, status.as_u16()))
+                Fault::busy(format!("{} asks for patience ({}{detail})", self.base, status.as_u16()))
             }
             _ if status.is_redirection() => Fault::setup(
                 format!("{} redirects {path} elsewhere ({})", self.base, status.as_u16()),
                 "give the address of the control plane itself",
             ),
-            _ => Fault::transient(format!("{path} failed ({}{said})", status.as_u16())),
+            _ => Fault::transient(format!("{path} failed ({}{detail})", status.as_u16())),
         }
     }
 }
 
 /// What a 403 means: the server's own reason, then what it takes as a rule.
-fn denial(said: &str) -> String {
-    let said = if said.is_empty() { "forbidden".to_owned() } else { said.to_owned() };
-    format!("{said} (403): as a rule it needs a mesh or admin token")
+fn denial(detail: &str) -> String {
+    let detail = if detail.is_empty() { "forbidden".to_owned() } else { detail.to_owned() };
+    format!("{detail} (403): as a rule it needs a mesh or admin token")
 }
