@@ -146,11 +146,16 @@ fn row(root: &Path, path: &Path, now_ms: Millis) -> Option<Lock> {
         holder_agent: record.map(|r| r.owner.agent()).unwrap_or_default(),
         acquired_at_ms: taken_ms(record, since),
         // An end beyond all time is none that is past.
-        expires_at_ms: record.and_then(|r| r.expires_at_ms).map(|at| at.clamp(0, LONGEST)),
+        expires_at_ms: end_ms(record),
         condition,
         remark: (!remark.is_empty()).then(|| Text::new(&remark)),
         ..unheld(key(root, path), record)
     })
+}
+
+/// When a lock ends by its record, within the instants that there are.
+fn end_ms(record: Option<&Record>) -> Option<Millis> {
+    record.and_then(|record| record.expires_at_ms).map(|at| at.clamp(0, LONGEST))
 }
 
 /// When it was taken, as its guard compares it: what a record says; without a record the directory's own time.
@@ -185,7 +190,7 @@ fn left_behind(root: &Path, guard: &Path, now_ms: Millis) -> Option<Lock> {
     };
     Some(Lock {
         acquired_at_ms: taken_ms(record, since),
-        expires_at_ms: record.and_then(|r| r.expires_at_ms).or(Some(since.saturating_add(TAKING))),
+        expires_at_ms: end_ms(record).or(Some(since.saturating_add(TAKING))),
         condition,
         remark: Some(remark.into()),
         ..unheld(key(root, guard), record)
@@ -214,7 +219,7 @@ fn moved_aside(root: &Path, aside: &Path, lock: &Path, now_ms: Millis) -> Option
         holder_node: record.map(|r| r.owner.lane()).unwrap_or_default(),
         holder_agent: record.map(|r| r.owner.agent()).unwrap_or_default(),
         acquired_at_ms: taken_ms(record, since),
-        expires_at_ms: record.and_then(|r| r.expires_at_ms).map(|at| at.clamp(0, LONGEST)).or(Some(since)),
+        expires_at_ms: end_ms(record).or(Some(since)),
         condition,
         remark: Some(remark.into()),
         ..unheld(key(root, aside), record)
@@ -226,7 +231,7 @@ fn moved_aside(root: &Path, aside: &Path, lock: &Path, now_ms: Millis) -> Option
 pub(super) fn guard_end(guard: &Path) -> Option<Millis> {
     let since = directory_since(guard)?;
     let end = match read(guard) {
-        Found::Recorded(record) => record.expires_at_ms,
+        Found::Recorded(record) => end_ms(Some(&record)),
         _ => None,
     };
     Some(end.unwrap_or(since.saturating_add(TAKING)))

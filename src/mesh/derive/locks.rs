@@ -113,13 +113,13 @@ impl LockView {
     /// What is left of it, in ms; negative once it is over.
     #[must_use]
     pub fn ttl_ms(&self, now_ms: Millis) -> Option<Millis> {
-        self.expires_ms.map(|at| at - self.as_of_ms.unwrap_or(now_ms))
+        self.expires_ms.map(|at| at.saturating_sub(self.as_of_ms.unwrap_or(now_ms)))
     }
 
     /// How long it has been held, in ms.
     #[must_use]
     pub fn held_ms(&self, now_ms: Millis) -> Option<Millis> {
-        self.acquired_ms.map(|at| self.as_of_ms.unwrap_or(now_ms) - at)
+        self.acquired_ms.map(|at| self.as_of_ms.unwrap_or(now_ms).saturating_sub(at))
     }
 
     /// A name that stays while the lock does: table, repository and key.
@@ -147,14 +147,14 @@ pub fn state(
     let Some(expires) = expires else {
         return if holder.is_gone() { LockState::Orphaned } else { LockState::Unknown };
     };
-    let left = expires - now;
+    let left = expires.saturating_sub(now);
     if left <= 0 {
         return LockState::Expired;
     }
     if holder.is_gone() {
         return LockState::Orphaned;
     }
-    let ttl = acquired.map_or(0, |at| (expires - at).max(0));
+    let ttl = acquired.map_or(0, |at| expires.saturating_sub(at).max(0));
     if left <= margin.max(ttl / 5) { LockState::Expiring } else { LockState::Held }
 }
 

@@ -55,7 +55,7 @@ impl MessageView {
     /// How long ago it was written, in ms.
     #[must_use]
     pub fn age_ms(&self, now_ms: Millis) -> Option<Millis> {
-        self.created_ms.map(|at| self.as_of_ms.unwrap_or(now_ms) - at)
+        self.created_ms.map(|at| self.as_of_ms.unwrap_or(now_ms).saturating_sub(at))
     }
 
     /// Whether a claim on it is in force.
