@@ -91,7 +91,7 @@ pub enum Effect {
     Refresh,
     Interval(Duration),
     /// Somebody looks, or nobody does.
-    MeshConfig(bool),
+    Focused(bool),
     Copy(String),
     Mouse(bool),
     /// Watch another mesh, or others: what their names are, as they are written on the command line.

@@ -118,7 +118,7 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpo
                     Effect::Redraw => screen.clear()?,
                     Effect::Refresh => engines.nudge(),
                     Effect::Interval(interval) => engines.pace(interval),
-                    Effect::MeshConfig(watched) => engines.watched(watched),
+                    Effect::Focused(focused) => engines.watched(focused),
                     Effect::Copy(text) => screen.copy(&text)?,
                     Effect::Run { mesh, plan, reason } => {
                         if !engines.of(mesh).is_some_and(|engine| engine.run(plan, reason)) {

@@ -251,7 +251,7 @@ async fn a_read_only_console_has_no_hands_at_all() {
     let place = Place::new(&rows()).await;
     // Whoever only watches has none either, and still knows what could be done.
     for (read_only, purpose, executors, abilities) in
-        [("true", Purpose::Act, 0, 0), ("false", Purpose::MeshState, 0, 2), ("false", Purpose::Act, 2, 2)]
+        [("true", Purpose::Act, 0, 0), ("false", Purpose::Watch, 0, 2), ("false", Purpose::Act, 2, 2)]
     {
         let given = [("db", place.database.as_str()), ("control", "127.0.0.1:9"), ("read_only", read_only)];
         let settings = Settings::given(&given).unwrap();

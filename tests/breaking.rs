@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use lockkeeper::action::executor::Applied;
+use lockkeeper::action::executor::Resolution;
 use lockkeeper::clock::wall_clock;
 use lockkeeper::data::harn::act::{Step, break_lock, finish};
 use lockkeeper::data::harn::lockdir::{Found, State};
@@ -266,10 +266,10 @@ fn what_an_ended_breaker_left_is_put_right_at_the_next_start() {
         let recalled = finish(&path, &expected(&stale), "dies");
         let stands = !matches!(step, Step::MovedAside | Step::Deleted | Step::GuardSpent);
         let right = match step {
-            Step::MovedAside => matches!(recalled, Applied::Applied { .. }),
+            Step::MovedAside => matches!(recalled, Resolution::Applied { .. }),
             // It was all done but for the word.
-            Step::Deleted | Step::GuardSpent => matches!(recalled, Applied::Undecidable(_)),
-            _ => matches!(recalled, Applied::NotApplied(_)),
+            Step::Deleted | Step::GuardSpent => matches!(recalled, Resolution::Undecidable(_)),
+            _ => matches!(recalled, Resolution::NotApplied(_)),
         };
         assert!(right && path.exists() == stands, "{step}: {recalled:?}");
         assert!(leftovers(folder.path()).is_empty(), "{step}: {:?}", leftovers(folder.path()));
@@ -286,13 +286,13 @@ fn anothers_lock_that_was_moved_aside_is_put_back_at_the_next_start() {
     let aside =
         folder.path().join(format!("{}.coord-lock-reaper-token-x.broken", path.file_name().unwrap().to_string_lossy()));
     fs::rename(&path, &aside).unwrap();
-    assert!(matches!(finish(&path, &expected(&stale), "x"), Applied::NotApplied(_)));
+    assert!(matches!(finish(&path, &expected(&stale), "x"), Resolution::NotApplied(_)));
     assert_eq!(token(&path), taken.0);
     assert!(leftovers(folder.path()).is_empty());
     // It was taken anew meanwhile: then that one counts.
     fs::rename(&path, &aside).unwrap();
     let anew = take(&path, 600_000).unwrap();
-    assert!(matches!(finish(&path, &expected(&stale), "x"), Applied::Undecidable(_)));
+    assert!(matches!(finish(&path, &expected(&stale), "x"), Resolution::Undecidable(_)));
     assert_eq!(token(&path), anew.0);
     assert!(leftovers(folder.path()).is_empty());
 }

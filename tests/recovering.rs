@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lockkeeper::action::executor::{ActionRequest, Applied, Executor, Purpose, Working, WriteAccess};
+use lockkeeper::action::executor::{ActionRequest, Executor, Purpose, Resolution, Working, WriteAccess};
 use lockkeeper::action::run::journal::JournalFile;
 use lockkeeper::action::run::{Operator, Recovered, Stop};
 use lockkeeper::model::action::{Action, LeaseGuard};
@@ -56,13 +56,13 @@ impl Executor for Place {
         Box::pin(std::future::ready(Err("it keeps no op-log".into())))
     }
 
-    fn was_applied<'a>(&'a mut self, _: &'a ActionRequest) -> Working<'a, Applied> {
+    fn was_applied<'a>(&'a mut self, _: &'a ActionRequest) -> Working<'a, Resolution> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         Box::pin(async {
             match self.does {
                 Does::Panics => panic!("an answer that is no text"),
-                Does::Answers => Applied::Applied { audited: false, now: "it is so".into() },
-                Does::Nothing | Does::Loses => Applied::Unreachable("no answer".into()),
+                Does::Answers => Resolution::Applied { audited: false, now: "it is so".into() },
+                Does::Nothing | Does::Loses => Resolution::Unreachable("no answer".into()),
             }
         })
     }

@@ -32,12 +32,12 @@ pub trait Executor: Send {
     fn record<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Result<(), String>>;
 
     /// Whether an attempt whose end is not known took effect.
-    fn was_applied<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Applied>;
+    fn was_applied<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Resolution>;
 }
 
 /// What became of an attempt whose end was not known. Each comes with how things stand now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Applied {
+pub enum Resolution {
     /// There is proof that this attempt did it.
     Applied { audited: bool, now: String },
     /// Things are as they were before it.
@@ -52,7 +52,7 @@ pub enum Applied {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// To watch: the wall, lines, a snapshot, a check, a dry run.
-    MeshState,
+    Watch,
     /// To act, when the operator says so.
     Act,
 }

@@ -108,7 +108,7 @@ pub async fn act(settings: &Settings, ask: &Ask, arguments: &ActArgs) -> anyhow:
         return Ok(End::ReadOnly(why.into()));
     }
     // Whoever only wants to see the plan is given nothing to write with.
-    let purpose = if arguments.dry_run { Purpose::MeshState } else { Purpose::Act };
+    let purpose = if arguments.dry_run { Purpose::Watch } else { Purpose::Act };
     let access = WriteAccess::decide(purpose, policy.read_only);
     let Prepared { snapshot, mut operator, store } = prepare(settings, access).await?;
     let end = plan_and_run(settings, ask, arguments, &snapshot, &mut operator).await;

@@ -203,7 +203,7 @@ impl ScreenArgs {
     /// Nobody sits at a wall or behind lines: nothing is done from there.
     #[must_use]
     pub fn purpose(self) -> Purpose {
-        if self.wall || self.plain { Purpose::MeshState } else { Purpose::Act }
+        if self.wall || self.plain { Purpose::Watch } else { Purpose::Act }
     }
 }
 

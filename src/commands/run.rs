@@ -201,7 +201,7 @@ fn options(configured: &Configured, kind: ScreenArgs) -> Options {
     let mut watched = crate::runtime::watched(&configured.open);
     // Nobody sits there: nothing is done from there.
     for mesh in &mut watched {
-        mesh.policy.read_only |= kind.purpose() == Purpose::MeshState;
+        mesh.policy.read_only |= kind.purpose() == Purpose::Watch;
     }
     Options {
         theme: settings.theme.parse().unwrap_or_else(|_| guess_theme()),

@@ -18,6 +18,12 @@ pub fn key(original: &MessageGuard, to: &str) -> String {
     stem(original) + to
 }
 
+/// A key without the sender and receiver that a server may keep before it.
+#[must_use]
+pub fn bare(key: &str) -> &str {
+    key.rsplit('\u{1f}').next().unwrap_or(key)
+}
+
 /// Which message a copy is of, by its key: the original's id, and when it was written, 0 where that is not known.
 #[must_use]
 pub fn original_of(key: &str) -> Option<(i64, Millis)> {

@@ -21,7 +21,7 @@ use crate::settings::Settings;
 /// Prints until it is ended.
 pub async fn run(options: Options, meshes: Vec<Settings>) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
-    let mut engines = Engines::start(&meshes, Purpose::MeshState)?;
+    let mut engines = Engines::start(&meshes, Purpose::Watch)?;
     let workspace = options.workspace();
     let mut tellers: Vec<Printer<'_>> = (0..workspace.len())
         .map(|mesh| Printer {

@@ -313,8 +313,7 @@ fn warns(plan: &Plan, place: &Place, journal: &[Entry], sees_all: bool) -> Resul
             })
         };
         let of_this = plane.messages.iter().filter(|copy| {
-            let key =
-                copy["idempotency_dedupe_key"].as_str().and_then(|key| key.rsplit('\u{1f}').next()).unwrap_or_default();
+            let key = bare_key(copy);
             let waits_elsewhere = copy["acknowledged"] == false && copy["receiver_agent_id"] != **to;
             key.starts_with(&format!("lockkeeper-{}-", message.id)) && (known(key) || sees_all && waits_elsewhere)
         });

@@ -314,8 +314,7 @@ impl Planner<'_> {
         let mut copies: Vec<Copy<'_>> = Vec::new();
         for view in self.snapshot.messages.iter().filter(|view| view.state != MessageState::Acknowledged) {
             let key = view.message.idempotency_key.as_ref().map(Text::raw).unwrap_or_default();
-            let bare = key.rsplit('\u{1f}').next().unwrap_or(key);
-            if bare.strip_prefix(&stem).is_some() {
+            if copies::bare(key).starts_with(&stem) {
                 copies.push(Copy {
                     to: view.message.receiver_agent.raw().to_owned(),
                     waits: Some(view),

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures::FutureExt;
 
 use self::journal::{JournalFile, Stamp, host};
-use crate::action::executor::{ActionRequest, Applied, Executor, WriteAccess};
+use crate::action::executor::{ActionRequest, Executor, Resolution, WriteAccess};
 use crate::action::plan::{Plan, Step};
 use crate::model::journal::{ABANDONED, Entry, Event, Line, Open, Process, SCHEMA};
 use crate::model::outcome::{Outcome, OutcomeKind, Progress};
@@ -209,11 +209,11 @@ impl Operator {
         }
     }
 
-    async fn was_applied(&mut self, source: &Text, order: &ActionRequest) -> Applied {
-        let Some(executor) = self.executor(source) else { return Applied::Unreachable("it is not watched".into()) };
+    async fn was_applied(&mut self, source: &Text, order: &ActionRequest) -> Resolution {
+        let Some(executor) = self.executor(source) else { return Resolution::Unreachable("it is not watched".into()) };
         match AssertUnwindSafe(executor.was_applied(order)).catch_unwind().await {
             Ok(recalled) => recalled,
-            Err(_panic) => Applied::Unreachable("the answer could not be understood at all".into()),
+            Err(_panic) => Resolution::Unreachable("the answer could not be understood at all".into()),
         }
     }
 
@@ -272,20 +272,22 @@ impl Operator {
     async fn resolve(&mut self, entry: &Entry, source: &Text, now_ms: Millis) -> Settled {
         let order = order_of(entry);
         let mut outcome = match self.was_applied(source, &order).await {
-            Applied::Applied { audited, now } => {
+            Resolution::Applied { audited, now } => {
                 Outcome { audited, ..Outcome::done(format!("looked into later: it was done; {now}")) }
             }
             // A request that was held up may still arrive.
-            Applied::NotApplied(_) if now_ms.saturating_sub(entry.at_ms) <= ABANDONED => return Settled::TooEarly,
-            Applied::NotApplied(now) => Outcome::failed(format!("looked into later: it was not done; {now}")),
-            Applied::Undecidable(_) if now_ms.saturating_sub(entry.at_ms) <= ABANDONED && entry.verdict.is_some() => {
+            Resolution::NotApplied(_) if now_ms.saturating_sub(entry.at_ms) <= ABANDONED => return Settled::TooEarly,
+            Resolution::NotApplied(now) => Outcome::failed(format!("looked into later: it was not done; {now}")),
+            Resolution::Undecidable(_)
+                if now_ms.saturating_sub(entry.at_ms) <= ABANDONED && entry.verdict.is_some() =>
+            {
                 return Settled::TooEarly;
             }
-            Applied::Undecidable(now) => {
+            Resolution::Undecidable(now) => {
                 let summary = format!("looked into later: {now}; whether this attempt did that cannot be known");
                 return self.close(entry, summary).await;
             }
-            Applied::Unreachable(why) => {
+            Resolution::Unreachable(why) => {
                 tracing::warn!(why, attempt = entry.id, "an attempt cannot be looked into");
                 return Settled::Silent;
             }

@@ -37,7 +37,7 @@ fn take(app: &mut App, event: Event) -> Vec<Effect> {
         Event::Mouse(_) | Event::Paste(_) if app.on_wall() => Vec::new(),
         Event::Key(key) if key.kind != KeyEventKind::Release => app.key(key),
         Event::Key(_) | Event::Resize => Vec::new(),
-        Event::Focus(on) => vec![Effect::MeshConfig(on)],
+        Event::Focus(on) => vec![Effect::Focused(on)],
         Event::Mouse(mouse) => app.pointer(mouse),
         Event::Paste(text) => app.paste(&text),
         Event::Tick(now_ms) => {

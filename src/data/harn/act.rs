@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use self::guard::{Guard, take_stale_guard_away};
 use super::lockdir::{ASIDE, Found, GUARD_TTL, SPENT, STAGED, State, TAKING, moved_aside_from};
 use super::locks::{directory_since, guard_end, guard_of, is_guard, path_of, read};
-use crate::action::executor::{ActionRequest, Applied, Executor, Working, WriteAccess};
+use crate::action::executor::{ActionRequest, Executor, Resolution, Working, WriteAccess};
 use crate::model::action::Abilities;
 use crate::model::action::{Action, Kind, LockGuard, Mode};
 use crate::model::outcome::Outcome;
@@ -60,39 +60,39 @@ impl Executor for LockDirExecutor {
     fn record<'a>(&'a mut self, _: &'a ActionRequest) -> Working<'a, Result<(), String>> {
         Box::pin(async { Err("the event log is written by Harn alone".into()) })
     }
-    fn was_applied<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Applied> {
+    fn was_applied<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Resolution> {
         Box::pin(async move {
             let Action::Release { lock, .. } = &order.action else {
-                return Applied::Undecidable("nothing but a release is done here".into());
+                return Resolution::Undecidable("nothing but a release is done here".into());
             };
             let (path, lock, id) = (path_of(&self.root, &lock.lock_key), lock.clone(), order.id.clone());
             let finished = tokio::task::spawn_blocking(move || finish(&path, &lock, &id)).await;
-            finished.unwrap_or_else(|e| Applied::Unreachable(e.to_string()))
+            finished.unwrap_or_else(|e| Resolution::Unreachable(e.to_string()))
         })
     }
 }
 
 /// Puts right what an attempt that was cut off left behind, and answers what became of it. A lock that is gone may have
 /// been broken by anybody.
-pub fn finish(path: &Path, expected: &LockGuard, id: &str) -> Applied {
+pub fn finish(path: &Path, expected: &LockGuard, id: &str) -> Resolution {
     let guard = Guard::of(&guard_of(path), id);
     let moved = beside(path, &guard.token, ASIDE);
     let found = directory_since(&moved).map(|since| (read(&moved), since));
     let recalled = match found {
         // What still stands was not broken.
-        None if is_same(path, expected) => Applied::NotApplied("the lock still stands".into()),
-        None => Applied::Undecidable("the lock is gone".into()),
+        None if is_same(path, expected) => Resolution::NotApplied("the lock still stands".into()),
+        None => Resolution::Undecidable("the lock is gone".into()),
         Some((found, since)) if matches_guard(&found, since, expected) => match fs::remove_dir_all(&moved) {
-            Ok(()) => Applied::Applied { audited: false, now: "the lock is broken".into() },
-            Err(error) => Applied::Unreachable(format!("{} cannot be deleted: {error}", moved.display())),
+            Ok(()) => Resolution::Applied { audited: false, now: "the lock is broken".into() },
+            Err(error) => Resolution::Unreachable(format!("{} cannot be deleted: {error}", moved.display())),
         },
         // Another's, that was to be put back at once.
         Some((Found::Recorded(_), _)) if put_back(&moved, path).is_ok() => {
-            Applied::NotApplied("another's lock, which was moved aside, was put back".into())
+            Resolution::NotApplied("another's lock, which was moved aside, was put back".into())
         }
         Some(_) => {
             let _ = fs::remove_dir_all(&moved);
-            Applied::Undecidable("another's lock was moved aside, and is taken anew".into())
+            Resolution::Undecidable("another's lock was moved aside, and is taken anew".into())
         }
     };
     let _ = guard.give_back(&mut |_| {});

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::data::system::real;
+
 /// A folder that the operator named, or that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
@@ -73,7 +75,6 @@ impl Project {
     /// What tells it from other projects, however it was named.
     #[must_use]
     pub fn identity(&self) -> (PathBuf, PathBuf) {
-        let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         (real(&self.tree), real(self.log.path()))
     }
 

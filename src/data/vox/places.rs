@@ -261,10 +261,7 @@ impl Database {
     /// What tells it from other databases: where it is.
     fn identity(&self) -> String {
         match self {
-            Self::File { path, .. } => {
-                let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-                real.display().to_string()
-            }
+            Self::File { path, .. } => real(path).display().to_string(),
             Self::Remote { url, .. } | Self::Replica { url, .. } => url.as_str().to_owned(),
         }
     }

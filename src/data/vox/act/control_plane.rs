@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::action::executor::{ActionRequest, Applied, Executor, Working, WriteAccess};
+use crate::action::executor::{ActionRequest, Executor, Resolution, Working, WriteAccess};
 use crate::data::vox::http::client::{CallError, Client, Response};
 use crate::data::vox::http::wire::key_of;
 use crate::model::action::{Action, LeaseGuard, MessageGuard, NodeGuard, OPERATOR_AGENT, OutboundMessage};
@@ -74,16 +74,16 @@ impl ControlPlaneExecutor {
     }
 
     /// A control plane keeps no trace of who asked for what, but for the key of a delivery: only that proves anything.
-    async fn was_applied_now(&mut self, order: &ActionRequest) -> Applied {
+    async fn was_applied_now(&mut self, order: &ActionRequest) -> Resolution {
         match self.recall_here(order).await {
             Ok(recalled) => recalled,
-            Err(outcome) => Applied::Unreachable(outcome.summary.to_string()),
+            Err(outcome) => Resolution::Unreachable(outcome.summary.to_string()),
         }
     }
 
-    async fn recall_here(&mut self, order: &ActionRequest) -> Ended<Applied> {
+    async fn recall_here(&mut self, order: &ActionRequest) -> Ended<Resolution> {
         let as_before = |stands: bool, now: String| {
-            if stands { Applied::NotApplied(now) } else { Applied::Undecidable(now) }
+            if stands { Resolution::NotApplied(now) } else { Resolution::Undecidable(now) }
         };
         Ok(match &order.action {
             Action::Revoke { lease } => {
@@ -112,16 +112,16 @@ impl ControlPlaneExecutor {
                 let now = if stands { "it waits" } else { "it does not wait any more" };
                 as_before(stands, format!("{now} for agent {receiver}"))
             }
-            other => Applied::Undecidable(format!("a control plane does not do this: {}", other.kind())),
+            other => Resolution::Undecidable(format!("a control plane does not do this: {}", other.kind())),
         })
     }
 
     /// A copy that is not there may have been taken at once.
-    async fn delivered(&mut self, to: &str, key: &str) -> Ended<Applied> {
+    async fn delivered(&mut self, to: &str, key: &str) -> Ended<Resolution> {
         let to_agent = Text::new(to);
         Ok(match self.copy(to, key).await? {
-            Some(id) => Applied::Applied { audited: false, now: format!("message {id} waits for agent {to_agent}") },
-            None => Applied::Undecidable(format!("the inbox of agent {to_agent} does not show it")),
+            Some(id) => Resolution::Applied { audited: false, now: format!("message {id} waits for agent {to_agent}") },
+            None => Resolution::Undecidable(format!("the inbox of agent {to_agent} does not show it")),
         })
     }
 
@@ -366,7 +366,7 @@ impl Executor for ControlPlaneExecutor {
     fn record<'a>(&'a mut self, _: &'a ActionRequest) -> Working<'a, Result<(), String>> {
         Box::pin(std::future::ready(Err("a control plane keeps no op-log".into())))
     }
-    fn was_applied<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Applied> {
+    fn was_applied<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Resolution> {
         Box::pin(self.was_applied_now(order))
     }
 }

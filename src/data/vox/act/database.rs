@@ -8,7 +8,7 @@ use super::error::{SqlCode, WriteError};
 use super::file::OpenError;
 use super::script::{Script, script};
 use super::target::{Committed, Session, WriteTarget};
-use crate::action::executor::{ActionRequest, Applied, Executor, Working, WriteAccess};
+use crate::action::executor::{ActionRequest, Executor, Resolution, Working, WriteAccess};
 use crate::data::vox::backend::Rows;
 use crate::data::vox::schema::Schema;
 use crate::model::action::{Action, LockGuard, Mode, OPERATOR_NODE, fence};
@@ -69,11 +69,11 @@ impl DatabaseExecutor {
 
     /// The entry and the action stand in one transaction, so the entry proves the action. Without an entry the action
     /// was not done, if things are still as they were before it.
-    async fn was_applied_now(&mut self, order: &ActionRequest) -> Applied {
-        let unreachable = |why: &str| Applied::Unreachable(why.to_owned());
+    async fn was_applied_now(&mut self, order: &ActionRequest) -> Resolution {
+        let unreachable = |why: &str| Resolution::Unreachable(why.to_owned());
         let mut session = match self.target.open().await {
             Ok(session) => session,
-            Err(OpenError::InUse(why) | OpenError::Failed(why)) => return Applied::Unreachable(why),
+            Err(OpenError::InUse(why) | OpenError::Failed(why)) => return Resolution::Unreachable(why),
         };
         let (schema, auditable) = match prepare(&mut session).await {
             Ok(found) => found,
@@ -81,7 +81,7 @@ impl DatabaseExecutor {
         };
         let script = match script(&order.action, &schema, &operator_node(&order.operator), &order.id) {
             Ok(script) => script,
-            Err(why) => return Applied::Undecidable(why),
+            Err(why) => return Resolution::Undecidable(why),
         };
         let is_there = audit::is_there_sql(order);
         let statements = [script.look.as_str(), &script.stands, &is_there];
@@ -91,19 +91,19 @@ impl DatabaseExecutor {
         };
         let now = sentence(&order.action, describe(&order.action, answers.first()).as_ref());
         if first_number(answers.get(2)).is_some_and(|n| n > 0) {
-            return Applied::Applied { audited: true, now };
+            return Resolution::Applied { audited: true, now };
         }
         match first_number(answers.get(1)) {
             // A letter is known by its own key.
             Some(n) if matches!(order.action, Action::Tell { .. }) => {
                 if n > 0 {
-                    Applied::Applied { audited: false, now }
+                    Resolution::Applied { audited: false, now }
                 } else {
-                    Applied::NotApplied(now)
+                    Resolution::NotApplied(now)
                 }
             }
-            Some(n) if n > 0 => Applied::NotApplied(now),
-            _ => Applied::Undecidable(now),
+            Some(n) if n > 0 => Resolution::NotApplied(now),
+            _ => Resolution::Undecidable(now),
         }
     }
 
@@ -155,7 +155,7 @@ impl Executor for DatabaseExecutor {
     fn record<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Result<(), String>> {
         Box::pin(self.record_now(order))
     }
-    fn was_applied<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Applied> {
+    fn was_applied<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Resolution> {
         Box::pin(self.was_applied_now(order))
     }
 }

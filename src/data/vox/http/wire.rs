@@ -5,6 +5,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::model::copies;
 use crate::model::text::{Text, truncate_bytes};
 use crate::model::time::{Millis, plausible};
 use crate::model::{Lease, Message, MessageTable, Payload, QueueStats, RegistryNode};
@@ -136,7 +137,7 @@ fn message(m: &Value) -> Option<Message> {
 #[must_use]
 pub fn key_of(message: &Value) -> Option<&str> {
     let key = message["idempotency_key"].as_str().or_else(|| message["idempotency_dedupe_key"].as_str())?;
-    key.rsplit('\u{1f}').next()
+    Some(copies::bare(key))
 }
 
 fn text(value: &Value) -> Text {

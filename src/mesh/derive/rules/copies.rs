@@ -26,8 +26,7 @@ pub(super) fn several(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Findi
     let mut by_original: BTreeMap<(i64, Millis), Vec<&MessageView>> = BTreeMap::new();
     for view in snapshot.messages.iter().filter(waits) {
         let key = view.message.idempotency_key.as_ref().map(Text::raw).unwrap_or_default();
-        let bare = key.rsplit('\u{1f}').next().unwrap_or(key);
-        if let Some(original) = copies::original_of(bare) {
+        if let Some(original) = copies::original_of(copies::bare(key)) {
             by_original.entry(original).or_default().push(view);
         }
     }
