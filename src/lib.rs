@@ -7,6 +7,7 @@
 pub mod action;
 pub mod app;
 pub mod clock;
+pub mod columns;
 pub mod commands;
 pub mod config;
 pub mod data;

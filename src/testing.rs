@@ -34,12 +34,12 @@ pub const HOSTILE: &str = "x\u{1b}[2J\u{9b}31m\u{202e}\u{200b}\u{7f}\u{7}\ny";
 
 pub fn heartbeat(node: &str, agent: &str, age: Millis) -> Heartbeat {
     Heartbeat {
-        patience: None,
         node_id: node.into(),
         agent_id: agent.into(),
         last_seen_ms: Some(NOW - age),
         activity: "writing".into(),
         repository_id: "9f2c41d07ab8e635".into(),
+        ..Default::default()
     }
 }
 
@@ -58,23 +58,12 @@ pub fn lock(key: &str, node: &str, agent: &str, left: Millis) -> Lock {
 }
 
 pub fn registered(id: &str, age: Millis) -> RegistryNode {
-    RegistryNode {
-        node_id: id.into(),
-        last_seen_ms: Some(NOW - age),
-        version: "1".into(),
-        listen_addr: None,
-        scope_id: None,
-        labels: Vec::new(),
-        maintenance: false,
-        maintenance_until_ms: None,
-        quarantined: false,
-    }
+    RegistryNode { node_id: id.into(), last_seen_ms: Some(NOW - age), version: "1".into(), ..Default::default() }
 }
 
 pub fn message(id: i64, to: &str, kind: &str, payload: &str, age: Millis) -> Message {
     Message {
         table: MessageTable::A2a,
-        label: None,
         id,
         sender_agent: "1".into(),
         receiver_agent: to.into(),
@@ -82,15 +71,10 @@ pub fn message(id: i64, to: &str, kind: &str, payload: &str, age: Millis) -> Mes
         payload: Payload { head: payload.into(), full_len: i64::try_from(payload.len()).ok() },
         priority: Some(2),
         thread_id: Some("thread-1".into()),
-        idempotency_key: None,
-        acknowledged: false,
         created_at_ms: Some(NOW - age),
         repository_id: "9f2c41d07ab8e635".into(),
-        claim_owner: None,
-        claim_until_ms: None,
         delivery_attempts: Some(0),
-        last_claim_error: None,
-        processed_at_ms: None,
+        ..Default::default()
     }
 }
 
@@ -116,12 +100,9 @@ fn log() -> Vec<LogEntry> {
                 kind_json: kind.into(),
                 description: format!("operation {number}").into(),
                 predecessor_hash: hash.as_deref().map(Text::new),
-                model_id: None,
-                change_id: None,
                 timestamp_ms: Some(at),
-                undone: false,
                 repository_id: "9f2c41d07ab8e635".into(),
-                seal: None,
+                ..Default::default()
             }
         })
         .collect()
@@ -252,11 +233,9 @@ pub fn mesh() -> MeshState {
                     last_seen_ms: Some(NOW - if id == "ci-7" { 11 * MINUTE } else { 5 * SECOND }),
                     version: "0.5.0".into(),
                     listen_addr: Some("http://10.0.0.1:9847".into()),
-                    scope_id: None,
                     labels: vec!["gpu".into(), "pool=train".into()],
-                    maintenance: false,
-                    maintenance_until_ms: None,
                     quarantined: id == "ci-7",
+                    ..Default::default()
                 })
                 .into(),
         ),
@@ -265,10 +244,10 @@ pub fn mesh() -> MeshState {
             task_id: Some("42".into()),
             scope_key: "task:42".into(),
             holder_node_id: "ci-7".into(),
-            granted_at_ms: None,
             expires_at_ms: Some(NOW + MINUTE),
             state: "granted".into(),
             authoritative: true,
+            ..Default::default()
         }]),
         Change::Queue(Some(QueueStats { pending_count: 3, ..QueueStats::default() })),
     ];

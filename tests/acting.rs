@@ -92,6 +92,7 @@ async fn a_dry_run_changes_not_one_byte() {
     let output = place.run(&["release", "file:a.rs", "--fence", "41", "--dry-run", "--format", "json"]);
     assert_eq!(code(&output), 0, "{}", said(&output));
     let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
+    support::documents::assert_valid(&plan);
     assert_eq!(plan["schema"], "lockkeeper.plan.v1");
     assert_eq!((&plan["dry_run"], &plan["mode"]), (&true.into(), &"expire".into()));
     assert_eq!(plan["steps"][0]["decided_on"]["lock"]["fence_token"], 41);
@@ -108,6 +109,7 @@ async fn each_mode_does_what_it_says_and_is_read_back() {
         let output = place.run(&[&arguments[..], &["--reason", "it's stuck"]].concat());
         assert_eq!(code(&output), 0, "{mode}: {}", said(&output));
         let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
+        support::documents::assert_valid(&plan);
         assert_eq!((&plan["steps"][0]["outcome"], &plan["steps"][0]["audited"]), (&"done".into(), &true.into()));
         assert_eq!(plan["steps"][0]["before"]["fence_token"], 41);
         assert_eq!(place.one(LOCK).await, expected, "{mode}");
@@ -115,6 +117,7 @@ async fn each_mode_does_what_it_says_and_is_read_back() {
         assert!(entry.starts_with("0 {\"Custom\":{\"label\":\"lockkeeper: ada: "), "{entry}");
         assert!(entry.ends_with("by ada: it's stuck"), "{entry}");
         let journal = std::fs::read_to_string(place.journal()).unwrap();
+        journal.lines().for_each(|line| support::documents::assert_valid(&serde_json::from_str(line).unwrap()));
         let lines: Vec<Value> = journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 2);
         assert_eq!((&lines[0]["event"], &lines[1]["event"]), (&"intent".into(), &"outcome".into()));

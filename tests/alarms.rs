@@ -98,6 +98,7 @@ async fn a_finding_calls_is_known_outlives_the_console_and_is_cleared() {
         .output()
         .unwrap();
     let seen: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    support::documents::assert_valid(&seen);
     let known = |rule: &str| {
         let finding = seen["findings"].as_array().unwrap().iter().find(|f| f["rule"] == rule).unwrap();
         (finding["acknowledged_by"].clone(), finding["raised_ms"].is_number())

@@ -182,6 +182,7 @@ impl Mesh {
     async fn unverified(&self) -> Vec<String> {
         let (_, said) = self.run(&["snapshot", "--view", "oplog", "--format", "json"]).await;
         let snapshot: Value = serde_json::from_str(&said).unwrap();
+        support::documents::assert_valid(&snapshot);
         let entries = snapshot["oplog"].as_array().unwrap();
         assert!(!entries.is_empty());
         entries.iter().filter(|e| e["chain"] != "verified").map(ToString::to_string).collect()

@@ -369,6 +369,7 @@ async fn a_project_alone_is_checked_printed_and_hung_on_a_wall() {
     assert!(matches!(code, Some(1 | 2)) && said.contains(" nodes=4 "), "{code:?} {said}");
     let (code, said) = run(&["snapshot", "--format", "json"]);
     let seen: serde_json::Value = serde_json::from_str(&said).unwrap();
+    support::documents::assert_valid(&seen);
     assert_eq!(code, Some(0));
     let sources = seen["sources"].as_array().unwrap();
     assert_eq!(sources.len(), 3);

@@ -91,6 +91,7 @@ async fn several_meshes_are_asked_for_from_the_command_line() {
 
     let (code, said) = run(&["snapshot", "--format", "json", "--view", "locks", "--mesh", "staging,prod"]);
     let seen: serde_json::Value = serde_json::from_str(&said).unwrap();
+    support::documents::assert_valid(&seen);
     assert_eq!((code, seen["schema"].as_str()), (Some(0), Some("lockkeeper.snapshots.v1")));
     let of = |mesh: usize, field: &str| seen["meshes"][mesh][field].as_str().unwrap().to_owned();
     assert_eq!((of(0, "mesh"), of(1, "mesh")), ("staging".into(), "prod".into()), "as they were named");

@@ -31,6 +31,7 @@ fn every_command_works_with_a_system_of_ones_own() {
     let (code, json) = run(&["snapshot", "--format", "json", "--third", path]);
     let seen: serde_json::Value = serde_json::from_str(&json).unwrap_or_else(|e| panic!("{e}: {json}"));
     assert_eq!(code, Some(0));
+    support::documents::assert_valid(&seen);
     assert_eq!(seen["locks"][0]["lock_key"], "file:a.rs");
     assert_eq!(seen["locks"][0]["fence_token"], 7);
     let (_, table) = run(&["snapshot", "--third", path]);

@@ -22,9 +22,10 @@ enum Kind {
 }
 
 impl Filter {
-    /// Reads what was typed. A field that no column has is taken as a word.
+    /// Reads what was typed. Each column has two names, one for the screen and one in JSON; a field that no column has
+    /// is taken as a word.
     #[must_use]
-    pub fn parse(text: &str, fields: &[&str]) -> Self {
+    pub fn parse(text: &str, names: &[[&str; 2]]) -> Self {
         let terms = text
             .split_whitespace()
             .filter_map(|word| {
@@ -36,7 +37,8 @@ impl Filter {
                     return None;
                 }
                 let field = word.split_once(':').and_then(|(field, value)| {
-                    let column = fields.iter().position(|f| f.eq_ignore_ascii_case(field))?;
+                    let named = |of: usize| names.iter().position(|name| name[of].eq_ignore_ascii_case(field));
+                    let column = named(0).or_else(|| named(1))?;
                     Some(Kind::Field { column, value: value.to_lowercase() })
                 });
                 // A word turned round must not be there as it stands; fuzzily almost everything is.
@@ -115,7 +117,7 @@ mod tests {
     #[case("nofield:x", false)]
     fn filters(#[case] text: &str, #[case] passes: bool) {
         let cells = ["file:src/parser.rs", "● held", "forge"];
-        let filter = Filter::parse(text, &["lock", "state", "holder"]);
+        let filter = Filter::parse(text, &[["lock", "lock_key"], ["state", "state"], ["holder", "holder_node"]]);
         assert_eq!(filter.passes(&mut matcher(), 3, &|i| cells[i].to_owned()), passes, "{text}");
     }
 

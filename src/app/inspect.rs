@@ -1,7 +1,7 @@
 //! What is known about one thing, as lines: facts, evidence, and links to what touches it.
 
-use super::role::Role;
 use super::view_id::ViewId;
+use crate::columns::role::Role;
 use crate::model::text::{scrub, truncate_bytes};
 use crate::model::time::{Millis, dated, short, utc};
 
@@ -75,7 +75,7 @@ impl Inspection {
         }
     }
     /// A judgement.
-    pub fn state(&mut self, label: &'static str, state: &impl super::role::State) {
+    pub fn state(&mut self, label: &'static str, state: &impl crate::columns::role::State) {
         let value = format!("{} {state}", state.glyph());
         self.lines.push(Line::Field { label, value, role: state.role(), at: None });
     }

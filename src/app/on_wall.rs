@@ -2,11 +2,11 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::role::Role;
 use super::view_id::ViewId;
 use super::{App, Effect};
 use crate::app::status::first_of_all;
 use crate::app::workspace::Key;
+use crate::columns::role::Role;
 use crate::mesh::derive::sources::SourceHealth;
 use crate::model::time::{MINUTE, Millis, millis, short};
 

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 
 use super::App;
-use super::role::{Role, State};
 use crate::app::workspace::Workspace;
+use crate::columns::role::{Role, State};
 use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::finding::Finding;
 use crate::mesh::derive::scope::Only;

@@ -79,8 +79,8 @@ impl Table {
             descending: self.descending,
         };
         let columns = list.columns(workspace);
-        let fields: Vec<&str> = columns.iter().map(|c| c.field).collect();
-        let filter = Filter::parse(&self.filter, &fields);
+        let names: Vec<[&str; 2]> = columns.iter().map(|c| [c.field, c.name]).collect();
+        let filter = Filter::parse(&self.filter, &names);
         // Made only where there is something to match: it is large.
         let mut matcher = if filter.is_empty() { None } else { Some(matcher()) };
         let mut passes = |row: Row| {

@@ -9,7 +9,7 @@ use crate::action::executor::{Purpose, WriteAccess};
 use crate::action::plan::{Confirm, Intent, Plan, Policy, Refusal, plan};
 use crate::action::run::{Operator, Stop};
 use crate::app::preview::{Running, StepState};
-use crate::app::role::State as _;
+use crate::columns::role::State as _;
 use crate::commands::cli::{ActArgs, Format};
 use crate::data::work;
 use crate::mesh::derive::Snapshot;

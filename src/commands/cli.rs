@@ -284,7 +284,8 @@ pub enum Format {
 }
 
 /// Parts of a snapshot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, strum::IntoStaticStr, strum::EnumIter)]
+#[strum(serialize_all = "lowercase")]
 pub enum SnapshotView {
     Nodes,
     Locks,
@@ -296,4 +297,12 @@ pub enum SnapshotView {
     Leases,
     Leaders,
     Sources,
+}
+
+impl SnapshotView {
+    /// The name of the part.
+    #[must_use]
+    pub fn part(self) -> &'static str {
+        self.into()
+    }
 }

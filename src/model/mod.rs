@@ -27,7 +27,7 @@ use crate::model::text::Text;
 use crate::model::time::Millis;
 
 /// One heartbeat row.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Heartbeat {
     pub node_id: Text,
     pub agent_id: Text,
@@ -49,7 +49,7 @@ pub struct Patience {
 }
 
 /// One node of a control plane's registry.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct RegistryNode {
     pub node_id: Text,
     /// Written by the server's clock.
@@ -150,7 +150,7 @@ pub struct Lock {
 }
 
 /// One who waits, as a source says so itself.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Wait {
     /// The lock's key.
     pub resource: Text,
@@ -198,8 +198,9 @@ pub struct Reader {
 }
 
 /// Where a message was read from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Display, IntoStaticStr, EnumIter)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Display, IntoStaticStr, EnumIter, Default)]
 pub enum MessageTable {
+    #[default]
     #[strum(serialize = "a2a_messages")]
     A2a,
     #[strum(serialize = "mesh_a2a_messages")]
@@ -237,7 +238,7 @@ impl Payload {
 }
 
 /// One agent-to-agent message.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Message {
     pub table: MessageTable,
     pub id: i64,
@@ -269,7 +270,7 @@ impl Message {
 }
 
 /// One execution lease. From a database it is a hint; from a control plane it is the authority.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Lease {
     pub lease_id: Text,
     pub task_id: Option<Text>,
@@ -283,7 +284,7 @@ pub struct Lease {
 }
 
 /// One lock leader row.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Leader {
     pub repository_id: Text,
     pub leader_node_id: Text,
@@ -295,8 +296,9 @@ pub struct Leader {
 }
 
 /// Which log an entry was read from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Display, IntoStaticStr, EnumIter)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Display, IntoStaticStr, EnumIter, Default)]
 pub enum LogTable {
+    #[default]
     #[strum(serialize = "agent_oplog")]
     Agent,
     #[strum(serialize = "convergence_op_log")]
@@ -319,7 +321,7 @@ pub struct Seal {
 }
 
 /// One op-log entry.
-#[derive(Debug, Clone, PartialEq, Hash)]
+#[derive(Debug, Clone, PartialEq, Hash, Default)]
 pub struct LogEntry {
     pub table: LogTable,
     pub id: i64,
@@ -340,7 +342,7 @@ pub struct LogEntry {
 }
 
 /// One lineage event.
-#[derive(Debug, Clone, PartialEq, Hash)]
+#[derive(Debug, Clone, PartialEq, Hash, Default)]
 pub struct LineageEvent {
     pub id: i64,
     pub repository_id: Text,

@@ -19,6 +19,7 @@ use strum::{Display, EnumIter, EnumString, IntoStaticStr};
     EnumString,
     Serialize,
     Deserialize,
+    strum::VariantNames,
 )]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]

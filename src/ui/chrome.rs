@@ -9,8 +9,8 @@ use crate::app::acts::ACTS;
 use crate::app::command::{COMMANDS, CommandInfo};
 use crate::app::mouse::Hit;
 use crate::app::overlay::Overlay;
-use crate::app::role::Role;
 use crate::app::views::VIEWS;
+use crate::columns::role::Role;
 use crate::model::text::fit;
 use crate::model::time::{clock, short};
 

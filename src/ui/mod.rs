@@ -18,9 +18,9 @@ use ratatui::widgets::Paragraph;
 use self::theme::{Depth, Palette};
 use crate::app::mouse::HitMap;
 use crate::app::overlay::Overlay;
-use crate::app::role::Role;
 use crate::app::view_id::ViewId;
 use crate::app::{App, Theme};
+use crate::columns::role::Role;
 
 /// The least that anything can be shown on.
 pub const LEAST: (u16, u16) = (40, 10);

@@ -257,7 +257,7 @@ fn clicks_find_what_was_drawn() {
 
 #[test]
 fn every_role_differs_from_plain_text_in_every_theme() {
-    use crate::app::role::Role;
+    use crate::columns::role::Role;
     for theme in Theme::iter() {
         let palette = Palette::new(theme, Depth::True);
         for role in [Role::Warn, Role::Alert, Role::Critical, Role::Dead, Role::Unknown, Role::Old, Role::Selected] {

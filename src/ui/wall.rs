@@ -9,10 +9,10 @@ use unicode_width::UnicodeWidthStr;
 use super::widgets::big;
 use super::{Canvas, views};
 use crate::app::on_wall::Silence;
-use crate::app::role::Role;
 use crate::app::status::{nothing_since, open, verdict};
 use crate::app::view_id::ViewId;
 use crate::app::views::VIEWS;
+use crate::columns::role::Role;
 use crate::model::text::fit;
 use crate::model::time::{MINUTE, clock_face, short, zone_name};
 

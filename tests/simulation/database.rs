@@ -23,7 +23,7 @@ use lockkeeper::model::outcome::{Outcome, OutcomeKind};
 use lockkeeper::model::report::Report;
 use lockkeeper::model::source::Identity;
 use lockkeeper::model::text::Text;
-use lockkeeper::model::{Lock, LockTable, Message, MessageTable, Payload};
+use lockkeeper::model::{Lock, LockTable, Message, MessageTable};
 
 use crate::course::{Course, Fate};
 use crate::{clock, pass};
@@ -218,23 +218,15 @@ fn snapshot(world: &World, journal: &[Entry]) -> Snapshot {
     });
     let message = |id: i64, to: &str, row: Option<&Vec<Value>>| Message {
         table: MessageTable::A2a,
-        label: None,
         id,
         sender_agent: "9".into(),
         receiver_agent: to.into(),
         msg_type: "plan_handoff".into(),
-        payload: Payload::default(),
-        priority: None,
-        thread_id: None,
-        idempotency_key: None,
         acknowledged: row.is_some_and(|row| number(&row[1]) != Some(0)),
-        created_at_ms: None,
         repository_id: "r".into(),
         claim_owner: row.and_then(|row| maybe(&row[2])),
         claim_until_ms: row.and_then(|row| number(&row[3])),
-        delivery_attempts: None,
-        last_claim_error: None,
-        processed_at_ms: None,
+        ..Default::default()
     };
     let of_row = |row: &Vec<Value>| message(1, &text(&row[0]), Some(row));
     // The others are how the agents are known that it may be given to.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use lockkeeper::action::plan::{Confirm, Plan, Step};
 use lockkeeper::model::action::Action;
 
+pub mod documents;
 pub mod screen;
 
 /// How long anything may take before a test gives up; never how long it waits.
@@ -43,7 +44,9 @@ pub fn run(arguments: &[&str]) -> Output {
 /// The snapshot of a database as JSON.
 pub fn snapshot(database: &str, more: &[&str]) -> serde_json::Value {
     let output = run(&[&["snapshot", "--format", "json", "--db", database], more].concat());
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
+    let snapshot = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"));
+    documents::assert_valid(&snapshot);
+    snapshot
 }
 
 /// A helper process of the tests; killed when dropped.

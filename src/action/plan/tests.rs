@@ -29,12 +29,8 @@ fn registered(id: &str, age: Millis, labels: &[&str]) -> RegistryNode {
         node_id: id.into(),
         last_seen_ms: Some(NOW - age),
         version: "1".into(),
-        listen_addr: None,
-        scope_id: None,
         labels: labels.iter().map(|label| Text::new(label)).collect(),
-        maintenance: false,
-        maintenance_until_ms: None,
-        quarantined: false,
+        ..Default::default()
     }
 }
 
@@ -59,10 +55,10 @@ fn mesh(locks: Vec<Lock>, messages: Vec<Message>, inbox: Vec<Message>) -> MeshSt
         task_id: Some("42".into()),
         scope_key: "task:42".into(),
         holder_node_id: "dead".into(),
-        granted_at_ms: None,
         expires_at_ms: Some(NOW + MINUTE),
         state: "granted".into(),
         authoritative: true,
+        ..Default::default()
     };
     let nodes = vec![
         registered("quick", 1_000, &[]),
@@ -267,10 +263,10 @@ fn the_lease_of_a_living_node_takes_the_name_and_a_dead_receiver_is_told() {
             task_id: Some("42".into()),
             scope_key: "task:42".into(),
             holder_node_id: holder.into(),
-            granted_at_ms: None,
             expires_at_ms: Some(NOW + MINUTE),
             state: "granted".into(),
             authoritative: true,
+            ..Default::default()
         };
         let base = mesh(Vec::new(), vec![envelope(5, "1", 42)], Vec::new());
         let mesh = base.after(observed(1, vec![Change::Leases(vec![lease])], &["nodes", "exec leases", "inbox"]));
@@ -474,13 +470,12 @@ fn claims_that_lie_are_findings() {
     assert_eq!(lies(unheard), ["ghost: no heartbeat ever, holds k"]);
     let lease = |id: &str, holder: &str, state: &str| Lease {
         lease_id: id.into(),
-        task_id: None,
         scope_key: "task:9".into(),
         holder_node_id: holder.into(),
-        granted_at_ms: None,
         expires_at_ms: Some(NOW + MINUTE),
         state: state.into(),
         authoritative: true,
+        ..Default::default()
     };
     let leased =
         |leases| mesh(Vec::new(), Vec::new(), Vec::new()).after(observed(1, vec![Change::Leases(leases)], &[]));

@@ -1,7 +1,7 @@
 //! An attempt of the journal.
 
 use crate::app::inspect::Inspection;
-use crate::app::role::Role;
+use crate::columns::role::Role;
 use crate::mesh::derive::Snapshot;
 use crate::model::journal::Entry;
 use crate::model::text::Text;

@@ -1,8 +1,8 @@
 //! An event of a finding's life.
 
 use crate::app::inspect::Inspection;
-use crate::app::role::{Role, State};
 use crate::app::view_id::ViewId;
+use crate::columns::role::{Role, State};
 use crate::mesh::alarm::identity;
 use crate::mesh::derive::Snapshot;
 use crate::model::event::Event;

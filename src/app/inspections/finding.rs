@@ -1,8 +1,8 @@
 //! A finding.
 
 use crate::app::inspect::Inspection;
-use crate::app::role::Role;
 use crate::app::view_id::ViewId;
+use crate::columns::role::Role;
 use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::finding::Finding;
 use crate::mesh::derive::rules::RULES;

@@ -2,7 +2,7 @@
 
 use super::{as_of, findings, log_entries, messages, named_node};
 use crate::app::inspect::Inspection;
-use crate::app::role::Role;
+use crate::columns::role::Role;
 use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::finding::Subject;
 use crate::mesh::derive::locks::LockView;

@@ -2,7 +2,7 @@
 
 use super::{findings, node_link};
 use crate::app::inspect::Inspection;
-use crate::app::role::Role;
+use crate::columns::role::Role;
 use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::chain::LogView;
 use crate::mesh::derive::finding::Subject;

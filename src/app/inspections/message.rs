@@ -2,8 +2,8 @@
 
 use super::{as_of, findings, messages, node_link};
 use crate::app::inspect::Inspection;
-use crate::app::role::Role;
 use crate::app::view_id::ViewId;
+use crate::columns::role::Role;
 use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::finding::Subject;
 use crate::mesh::derive::messages::MessageView;

@@ -12,8 +12,8 @@ pub mod task;
 pub mod wait;
 
 use super::inspect::Inspection;
-use super::role::{Role, State};
 use super::view_id::ViewId;
+use crate::columns::role::{Role, State};
 use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::nodes::NodeView;
 use crate::model::text::Text;

@@ -2,8 +2,8 @@
 
 use super::{MOST, as_of, findings, log_entries, messages, more};
 use crate::app::inspect::Inspection;
-use crate::app::role::{Role, State};
 use crate::app::view_id::ViewId;
+use crate::columns::role::{Role, State};
 use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::finding::Subject;
 use crate::mesh::derive::messages::MessageState;

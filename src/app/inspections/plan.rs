@@ -2,7 +2,7 @@
 
 use crate::action::plan::{Intent, Plan};
 use crate::app::preview::{Preview, Running, Standing, StepState};
-use crate::app::role::{Role, State};
+use crate::columns::role::{Role, State};
 use crate::model::time::Millis;
 
 /// One line: text and meaning. It may be longer than the screen is wide.

@@ -2,8 +2,8 @@
 
 use super::log_entries;
 use crate::app::inspect::Inspection;
-use crate::app::role::{Role, State};
 use crate::app::view_id::ViewId;
+use crate::columns::role::{Role, State};
 use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::graph::WaitRow;
 use crate::model::time::Millis;

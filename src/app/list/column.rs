@@ -1,120 +1,19 @@
-//! Columns and cells of a list, as data.
+//! A list without the type of its rows: what the app and the screen use.
 
 use std::cmp::Ordering;
 
 use crate::app::inspect::Inspection;
-use crate::app::role::{Role, State};
 use crate::app::workspace::{Key, Row, Workspace};
-use crate::model::text::Text;
-use crate::model::time::{Millis, clock, short};
-
-/// One cell: text, and what it means.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cell {
-    pub text: String,
-    pub role: Role,
-    /// Where the text is an instant: it is shown on the clock that the operator chose.
-    pub at: Option<Millis>,
-}
-
-impl Cell {
-    /// An instant, as a clock face.
-    #[must_use]
-    pub fn clock(at: Option<Millis>) -> Self {
-        match at {
-            Some(ms) => Self { text: clock(ms, 0), role: Role::Dim, at },
-            None => Self { text: "?".into(), role: Role::Unknown, at },
-        }
-    }
-    /// Plain text.
-    #[must_use]
-    pub fn plain(text: impl ToString) -> Self {
-        Self { at: None, text: text.to_string(), role: Role::Normal }
-    }
-    /// Text of lesser weight.
-    #[must_use]
-    pub fn dim(text: impl ToString) -> Self {
-        Self { at: None, text: text.to_string(), role: Role::Dim }
-    }
-    /// A state: glyph and word.
-    #[must_use]
-    pub fn state(state: &impl State) -> Self {
-        Self { at: None, text: format!("{} {state}", state.glyph()), role: state.role() }
-    }
-    /// A state that may be as of the last answer of an old source: then it never looks live.
-    #[must_use]
-    pub fn state_as_of(state: &impl State, old: bool) -> Self {
-        let cell = Self::state(state);
-        if old { Self { at: None, text: format!("{}~", cell.text), role: Role::Old } } else { cell }
-    }
-    /// A number, or a dash where it is unknown; zero is of lesser weight.
-    #[must_use]
-    pub fn count(n: impl Into<Option<i64>>) -> Self {
-        match n.into() {
-            None => Self { at: None, text: "?".into(), role: Role::Unknown },
-            Some(0) => Self::dim("0"),
-            Some(n) => Self::plain(n),
-        }
-    }
-    /// An age or what is left, of something whose source may be old.
-    #[must_use]
-    pub fn span(ms: Option<Millis>, old: bool) -> Self {
-        match ms {
-            None => Self { at: None, text: "?".into(), role: Role::Unknown },
-            Some(ms) if old => Self { at: None, text: format!("{}~", short(ms)), role: Role::Old },
-            Some(ms) => Self::plain(short(ms)),
-        }
-    }
-    /// Text that may be absent.
-    #[must_use]
-    pub fn opt(text: Option<&Text>) -> Self {
-        text.map_or_else(|| Self::dim("-"), Self::plain)
-    }
-}
-
-/// What a row is sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Sort<'a> {
-    Number(i64),
-    Text(&'a str),
-    /// Sorts last.
-    Unknown,
-}
-
-impl Sort<'_> {
-    /// An id: by its number where it is one.
-    #[must_use]
-    pub fn id(text: &Text) -> Sort<'_> {
-        text.raw().parse().map_or(Sort::Text(text.raw()), Sort::Number)
-    }
-    /// A number that may be unknown.
-    #[must_use]
-    pub fn opt(n: Option<i64>) -> Self {
-        n.map_or(Self::Unknown, Self::Number)
-    }
-}
-
-/// One column.
-#[derive(Debug)]
-pub struct Column<T: 'static> {
-    /// For `field:value` and the sort menu.
-    pub field: &'static str,
-    pub title: &'static str,
-    /// Least and most columns wide; what is over goes to the widest that can grow.
-    pub width: (u16, u16),
-    pub right: bool,
-    /// Columns of a higher rank go first when there is no room.
-    pub rank: u8,
-    /// Worst or newest first is what one wants to see.
-    pub descending: bool,
-    pub cell: fn(&T, Millis) -> Cell,
-    pub sort: fn(&T) -> Sort<'_>,
-}
+use crate::columns::{Cell, Sort};
+use crate::model::time::Millis;
 
 /// A column without its type, for drawing and menus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ColumnInfo {
+    /// For `field:value` and the sort menu.
     pub field: &'static str,
+    /// Its name in JSON, which a filter takes too.
+    pub name: &'static str,
     pub title: &'static str,
     pub width: (u16, u16),
     pub right: bool,

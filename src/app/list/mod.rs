@@ -1,4 +1,4 @@
-//! What the tables show: columns as data, one file a list. How they are drawn is the screen's business.
+//! What the tables show: the rows of each part of a snapshot, one file a list. Columns are in `columns`.
 
 mod column;
 pub mod events;
@@ -12,5 +12,5 @@ mod rows;
 pub mod tasks;
 pub mod waits;
 
-pub use self::column::{Cell, Column, ColumnInfo, Head, List, Sort};
+pub use self::column::{ColumnInfo, Head, List};
 pub use self::rows::{BESIDE, Items, MESH, Rows};

@@ -3,9 +3,10 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::column::{Cell, Column, ColumnInfo, Head, List, Sort};
+use super::column::{ColumnInfo, Head, List};
 use crate::app::inspect::Inspection;
 use crate::app::workspace::{Key, Row, Workspace};
+use crate::columns::{Cell, Column, Columns, Screen, Sort};
 use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::scope::may_be_of;
 use crate::mesh::slab::SharedSlab;
@@ -82,7 +83,7 @@ impl<'a, T> Items<'a, T> {
 /// A list over one part of the picture of each mesh.
 pub struct Rows<T: 'static> {
     pub items: fn(&Snapshot) -> Items<'_, T>,
-    pub columns: &'static [Column<T>],
+    pub columns: &'static Columns<T>,
     pub key: fn(&T) -> String,
     /// The order of two that are equal otherwise.
     pub tie: fn(&T, &T) -> Ordering,
@@ -107,7 +108,7 @@ const TREE: i64 = 1 << 40;
 /// The mesh that a row is of, where there are several.
 fn mesh_column(workspace: &Workspace) -> Option<ColumnInfo> {
     let width = (5, u16::try_from(workspace.name_width()).unwrap_or(u16::MAX).clamp(5, 16));
-    let column = ColumnInfo { field: MESH, title: "MESH", width, right: false, rank: 0, descending: false };
+    let column = ColumnInfo { field: MESH, name: MESH, title: "MESH", width, right: false, rank: 0, descending: false };
     workspace.is_several().then_some(column)
 }
 
@@ -119,14 +120,12 @@ impl<T> Rows<T> {
 
     fn sort<'a>(&self, workspace: &'a Workspace, row: Row, column: usize) -> Option<Sort<'a>> {
         let item = self.get(workspace, row)?;
-        Some(match self.columns.get(column) {
+        Some(match self.columns.sort(item, column) {
             None => Sort::Text(workspace.name(row.mesh())),
-            Some(of) => match (of.sort)(item) {
-                Sort::Number(n) if self.tree && column == 0 => {
-                    Sort::Number(n + TREE * i64::try_from(row.mesh()).unwrap_or(0))
-                }
-                sort => sort,
-            },
+            Some(Sort::Number(n)) if self.tree && column == 0 => {
+                Sort::Number(n + TREE * i64::try_from(row.mesh()).unwrap_or(0))
+            }
+            Some(sort) => sort,
         })
     }
 }
@@ -157,15 +156,16 @@ impl<T: Sync + Send> List for Rows<T> {
         self.get(workspace, row).is_some()
     }
     fn columns(&self, workspace: &Workspace) -> Vec<ColumnInfo> {
-        let info = |c: &Column<T>| ColumnInfo {
-            field: c.field,
-            title: c.title,
-            width: c.width,
-            right: c.right,
-            rank: c.rank,
-            descending: c.descending,
+        let info = |(column, screen): (&Column<T>, &Screen<T>)| ColumnInfo {
+            field: screen.field,
+            name: column.name,
+            title: column.title.unwrap_or_default(),
+            width: screen.width,
+            right: screen.right,
+            rank: screen.rank,
+            descending: screen.descending,
         };
-        self.columns.iter().map(info).chain(mesh_column(workspace)).collect()
+        self.columns.on_screen().map(info).chain(mesh_column(workspace)).collect()
     }
     fn key(&self, workspace: &Workspace, row: Row) -> Key {
         Key { mesh: row.mesh(), key: self.get(workspace, row).map(|item| (self.key)(item)).unwrap_or_default() }
@@ -176,11 +176,8 @@ impl<T: Sync + Send> List for Rows<T> {
         items.places().into_iter().find(is_it).map(|place| Row::new(key.mesh, place))
     }
     fn cell(&self, workspace: &Workspace, row: Row, column: usize, now: Millis) -> Cell {
-        match (self.get(workspace, row), self.columns.get(column)) {
-            (Some(item), Some(column)) => (column.cell)(item, now),
-            (Some(_), None) => Cell::dim(workspace.name(row.mesh())),
-            _ => Cell::plain(""),
-        }
+        let Some(item) = self.get(workspace, row) else { return Cell::plain("") };
+        self.columns.cell(item, column, now).unwrap_or_else(|| Cell::dim(workspace.name(row.mesh())))
     }
     fn compare(&self, workspace: &Workspace, a: Row, b: Row, column: usize) -> Ordering {
         match (self.sort(workspace, a, column), self.sort(workspace, b, column)) {

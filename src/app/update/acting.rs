@@ -7,10 +7,10 @@ use super::super::acts::Meant;
 use super::super::command::Command;
 use super::super::overlay::{Overlay, Picker};
 use super::super::preview::{Preview, Running, Standing, StepState, Typing};
-use super::super::role::Role;
 use super::super::view_id::ViewId;
 use super::super::{App, Asked, Effect};
 use crate::action::plan::Intent;
+use crate::columns::role::Role;
 use crate::model::outcome::{OutcomeKind, Progress};
 
 /// How long a hold may take to be seen before giving it back is given up, in ms.

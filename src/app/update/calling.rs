@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::role::Role;
 use super::super::view_id::ViewId;
 use super::super::{App, Effect};
 use crate::app::status;
 use crate::app::workspace::Key;
+use crate::columns::role::Role;
 use crate::mesh::alarm::identity;
 use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::finding::Finding;

@@ -6,10 +6,10 @@ use strum::IntoEnumIterator;
 
 use super::super::command::Command;
 use super::super::overlay::{Inspector, Overlay};
-use super::super::role::Role;
 use super::super::view_id::ViewId;
 use super::super::views::VIEWS;
 use super::super::{App, Effect, Frozen, Theme};
+use crate::columns::role::Role;
 
 /// Intervals that `+` and `-` step through, in ms.
 const INTERVALS: &[u64] = &[250, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000];

@@ -13,10 +13,10 @@ use tui_input::InputRequest;
 
 use super::overlay::Overlay;
 use super::preview::Typing;
-use super::role::Role;
 use super::view_id::ViewId;
 use super::views::VIEWS;
 use super::{App, Effect, Event, Toast};
+use crate::columns::role::Role;
 use crate::mesh::derive::Snapshot;
 
 /// The most characters of anything that is typed.

@@ -8,11 +8,11 @@ use super::super::inspect::{Inspection, Line, Row};
 use super::super::inspections;
 use super::super::overlay::{Inspector, Overlay};
 use super::super::palette::{Choice, entries};
-use super::super::role::Role;
 use super::super::view_id::ViewId;
 use super::super::views::VIEWS;
 use super::super::{App, Effect};
 use crate::app::workspace::Key;
+use crate::columns::role::Role;
 
 impl App {
     /// Runs a command in what lies on top; `None` if nothing does, or if it leaves the command to the view.

@@ -238,12 +238,12 @@ fn waiter(row: &[Value]) -> Wait {
     let process = int(row, 7).map_or_else(|| text(row, 3).to_owned(), |pid| format!("process {pid}"));
     Wait {
         resource: key(row),
-        repository_id: Text::default(),
         agent: process.into(),
         since_ms: instant(row, 6),
         // Lower ranks are served first.
         priority: int(row, 5).map_or(0, i64::wrapping_neg),
         evidence: format!("host_lease_waiters {} ({})", text(row, 3), text(row, 4)).into(),
         exact: true,
+        ..Default::default()
     }
 }

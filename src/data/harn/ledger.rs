@@ -128,8 +128,8 @@ impl Ledger {
             agent_id: lane.actor.agent.clone(),
             last_seen_ms: lane.beat.as_ref().map(|beat| beat.at_ms),
             activity: lane.beat.as_ref().map(|beat| beat.state.clone()).unwrap_or_default(),
-            repository_id: Text::default(),
             patience: lane.beat.as_ref().map(|beat| Patience { silence_ms: beat.silence_ms, grace_ms: GRACE }),
+            ..Default::default()
         };
         self.fleet.about(now_ms).into_iter().map(lane).collect()
     }
@@ -143,12 +143,11 @@ impl Ledger {
             if state.is_live() && !taken.insert(&claim.work_key) {
                 waits.push(Wait {
                     resource: Text::new(&claim.work_key),
-                    repository_id: Text::default(),
                     agent: claim.actor.agent.clone(),
                     since_ms: Some(claim.proposed_ms),
                     priority: 1,
                     evidence: format!("claim {} on the same work, {state}", claim.id).into(),
-                    exact: false,
+                    ..Default::default()
                 });
             } else if state.is_live() || state == ClaimState::Stale {
                 locks.push(held(claim, state, self.fleet.until_ms(claim)));
@@ -168,12 +167,11 @@ impl Ledger {
             names.dedup();
             waits.extend(names.into_iter().take(MOST_NAMED).map(|name| Wait {
                 resource: Text::new(name),
-                repository_id: Text::default(),
                 agent: msg.from.agent.clone(),
                 since_ms: Some(msg.at_ms),
                 priority: 1,
                 evidence: format!("{} {label}, not answered", msg.kind).into(),
-                exact: false,
+                ..Default::default()
             }));
         }
         waits
@@ -241,12 +239,12 @@ impl Ledger {
     fn lineage_of(&self, event: &Event, msg: &CoordMessage) -> Vec<LineageEvent> {
         let lineage = |id: i64, kind: &str, claim: &Claim| LineageEvent {
             id,
-            repository_id: Text::default(),
             kind: kind.into(),
             task: Some(Text::new(&claim.work_key)),
             agent_id: Some(claim.actor.agent.clone()),
             session_id: Some(claim.actor.id.clone()),
             created_at_ms: Some(msg.at_ms),
+            ..Default::default()
         };
         let id = event.id();
         let of = |target: &str| self.fleet.claims.iter().rev().find(|claim| claim.id == target);
@@ -348,17 +346,11 @@ fn message(id: i64, label: &Text, msg: &CoordMessage, acknowledged: bool) -> Mes
         receiver_agent: Text::new(msg.to.first().map_or("all", String::as_str)),
         msg_type: Text::new(&msg.kind),
         payload: Payload { head: head.into(), full_len: i64::try_from(payload.chars().count()).ok() },
-        priority: None,
         thread_id: msg.thread_id.as_deref().map(Text::new),
         idempotency_key: Some(Text::new(&msg.id)),
         acknowledged,
         created_at_ms: Some(msg.at_ms),
-        repository_id: Text::default(),
-        claim_owner: None,
-        claim_until_ms: None,
-        delivery_attempts: None,
-        last_claim_error: None,
-        processed_at_ms: None,
+        ..Default::default()
     }
 }
 
@@ -376,12 +368,9 @@ fn entry(event: &Event, msg: Option<&CoordMessage>, receipt: bool) -> LogEntry {
         kind_json: crate::model::text::truncate_bytes(&payload, Payload::MAX).into(),
         description: msg.map_or_else(|| Text::new(&event.kind), |msg| Text::new(&msg.subject)),
         predecessor_hash: seal.as_ref().and_then(|seal| seal.before.clone()),
-        model_id: None,
-        change_id: None,
         timestamp_ms: Some(event.occurred_at_ms).filter(|at| plausible(*at)),
-        undone: false,
-        repository_id: Text::default(),
         seal,
+        ..Default::default()
     }
 }
 

@@ -19,7 +19,9 @@ use crate::model::time::{MINUTE, Millis};
 use crate::model::{LogEntry, LogTable, Seal};
 
 /// What the chain says of one entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr, EnumIter)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr, EnumIter, strum::VariantNames,
+)]
 #[strum(serialize_all = "lowercase")]
 pub enum ChainState {
     /// Its predecessor was found by hash, or it is the first of its process.

@@ -13,7 +13,9 @@ use crate::model::time::Millis;
 use crate::model::{Condition, Lock};
 
 /// The state of a lock, worst last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr, EnumIter)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr, EnumIter, strum::VariantNames,
+)]
 #[strum(serialize_all = "lowercase")]
 pub enum LockState {
     Held,

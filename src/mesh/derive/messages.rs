@@ -17,7 +17,9 @@ use crate::model::time::Millis;
 use crate::model::{Message, MessageTable};
 
 /// The state of a message, worst last but for the settled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr, EnumIter)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr, EnumIter, strum::VariantNames,
+)]
 #[strum(serialize_all = "lowercase")]
 pub enum MessageState {
     Acknowledged,
@@ -214,29 +216,21 @@ const MOST_INBOX: usize = 10_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Payload;
     use proptest::prelude::*;
 
     fn message(acknowledged: bool, attempts: Option<i64>) -> Message {
         Message {
             table: MessageTable::A2a,
-            label: None,
             id: 1,
             sender_agent: "1".into(),
             receiver_agent: "2".into(),
             msg_type: "free_form".into(),
-            payload: Payload::default(),
             priority: Some(1),
-            thread_id: None,
-            idempotency_key: None,
             acknowledged,
             created_at_ms: Some(0),
             repository_id: "r".into(),
-            claim_owner: None,
-            claim_until_ms: None,
             delivery_attempts: attempts,
-            last_claim_error: None,
-            processed_at_ms: None,
+            ..Default::default()
         }
     }
 

@@ -35,7 +35,7 @@ pub struct Waiter {
 }
 
 /// How sure it is that an agent waits, weakest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Display, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Display, IntoStaticStr, strum::VariantNames)]
 #[strum(serialize_all = "lowercase")]
 pub enum Confidence {
     /// It deferred to another agent once.

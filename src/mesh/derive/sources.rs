@@ -8,7 +8,7 @@ use crate::model::report::State;
 use crate::model::time::Millis;
 
 /// How a source does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, IntoStaticStr, strum::VariantNames)]
 #[strum(serialize_all = "lowercase")]
 pub enum SourceHealth {
     /// Not heard yet, and not failed yet.

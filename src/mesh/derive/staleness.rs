@@ -6,7 +6,9 @@ use crate::model::Patience;
 use crate::model::time::Millis;
 
 /// Levels of silence, mildest first. `Unknown` sorts last: it says nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr, EnumIter)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr, EnumIter, strum::VariantNames,
+)]
 #[strum(serialize_all = "lowercase")]
 pub enum Staleness {
     Healthy,

@@ -8,7 +8,9 @@ use crate::model::text::Text;
 use crate::model::time::Millis;
 
 /// The state of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr, EnumIter)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr, EnumIter, strum::VariantNames,
+)]
 #[strum(serialize_all = "lowercase")]
 pub enum TaskState {
     Pending,

@@ -8,7 +8,7 @@ use ratatui::widgets::{Block, Borders, Clear};
 use crate::app::inspect::{Line as Entry, Row};
 use crate::app::mouse::Hit;
 use crate::app::overlay::Overlay;
-use crate::app::role::Role;
+use crate::columns::role::Role;
 use crate::model::text::fit;
 use crate::ui::Canvas;
 use crate::ui::widgets::scrollbar;

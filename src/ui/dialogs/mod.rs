@@ -10,7 +10,7 @@ use ratatui::layout::{Constraint, Rect};
 use ratatui::widgets::{Block, BorderType, Clear};
 
 use super::Canvas;
-use crate::app::role::Role;
+use crate::columns::role::Role;
 
 /// A bordered box in the middle; answers its inside.
 fn popup(canvas: &mut Canvas<'_, '_>, area: Rect, title: &str, width: u16, height: u16) -> Rect {

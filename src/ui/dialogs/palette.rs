@@ -7,7 +7,7 @@ use super::popup;
 use crate::app::mouse::Hit;
 use crate::app::overlay::Overlay;
 use crate::app::palette::entries;
-use crate::app::role::Role;
+use crate::columns::role::Role;
 use crate::model::text::{fit, scrub};
 use crate::ui::Canvas;
 

@@ -7,7 +7,7 @@ use super::popup;
 use crate::app::inspections::plan::{self, PlanLine};
 use crate::app::overlay::{Overlay, Picker};
 use crate::app::preview::{Preview, Typing};
-use crate::app::role::{Role, State};
+use crate::columns::role::{Role, State};
 use crate::model::text::{fit, scrub};
 use crate::ui::Canvas;
 use crate::ui::widgets::scrollbar;

@@ -5,7 +5,7 @@ use ratatui::text::Line;
 
 use super::popup;
 use crate::app::mouse::Hit;
-use crate::app::role::Role;
+use crate::columns::role::Role;
 use crate::ui::Canvas;
 
 /// Draws the menu.

@@ -7,10 +7,10 @@ use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use crate::app::mouse::Hit;
-use crate::app::role::{Role, State};
 use crate::app::status::worst_first;
 use crate::app::view_id::ViewId;
 use crate::app::workspace::{Key, Workspace};
+use crate::columns::role::{Role, State};
 use crate::mesh::derive::locks::{LockState, LockView};
 use crate::mesh::derive::sources::SourceHealth;
 use crate::mesh::derive::{Snapshot, Stuck};

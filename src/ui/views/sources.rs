@@ -3,8 +3,8 @@
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use crate::app::role::{Role, State};
 use crate::app::workspace::Workspace;
+use crate::columns::role::{Role, State};
 use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::sources::{SourceHealth, SourceView};
 use crate::model::text::fit;

@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::app::list::{ColumnInfo, List, MESH};
 use crate::app::mouse::Hit;
-use crate::app::role::Role;
+use crate::columns::role::Role;
 use crate::model::text::{fit, fit_middle};
 use crate::model::time::clock_face;
 use crate::ui::Canvas;

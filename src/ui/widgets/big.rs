@@ -4,7 +4,7 @@ use font8x8::UnicodeFonts;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use crate::app::role::Role;
+use crate::columns::role::Role;
 use crate::ui::Canvas;
 
 /// Rows that big words take.

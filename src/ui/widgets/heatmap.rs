@@ -8,9 +8,9 @@ use strum::IntoEnumIterator;
 use unicode_width::UnicodeWidthStr;
 
 use crate::app::mouse::Hit;
-use crate::app::role::{Role, State};
 use crate::app::view_id::ViewId;
 use crate::app::workspace::Key;
+use crate::columns::role::{Role, State};
 use crate::mesh::derive::nodes::NodeView;
 use crate::mesh::derive::staleness::Staleness;
 use crate::model::text::fit;

@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use crate::app::role::Role;
+use crate::columns::role::Role;
 use crate::ui::Canvas;
 
 /// Draws which part of `total` is seen.

@@ -56,10 +56,10 @@ impl Leases {
                 task_id: scope_key.raw().strip_prefix("task:").map(Text::new),
                 scope_key,
                 holder_node_id: text(&lease["holder_node_id"]),
-                granted_at_ms: None,
                 expires_at_ms: millis(&lease["expires_unix_ms"]),
                 state: Text::new("granted"),
                 authoritative: true,
+                ..Default::default()
             }
         };
         self.leases.iter().filter(|l| l.is_object()).map(lease).collect()
@@ -110,7 +110,6 @@ fn message(m: &Value) -> Option<Message> {
     let acknowledged = m["acknowledged"] == true;
     Some(Message {
         table: MessageTable::Inbox,
-        label: None,
         id: m["id"].as_i64()?,
         sender_agent: text(&m["sender_agent_id"]),
         receiver_agent: text(&m["receiver_agent_id"]),
@@ -120,16 +119,12 @@ fn message(m: &Value) -> Option<Message> {
             full_len: i64::try_from(payload.chars().count()).ok(),
         },
         priority: m["priority"].as_i64(),
-        thread_id: None,
         idempotency_key: key_of(m).map(Text::new),
         acknowledged,
         created_at_ms: millis(&m["created_unix_ms"]),
-        repository_id: Text::default(),
         claim_owner: opt(&m["lease_holder_node_id"]).filter(|_| !acknowledged),
         claim_until_ms: millis(&m["lease_expires_unix_ms"]).filter(|_| !acknowledged),
-        delivery_attempts: None,
-        last_claim_error: None,
-        processed_at_ms: None,
+        ..Default::default()
     })
 }
 

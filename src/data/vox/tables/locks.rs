@@ -98,7 +98,7 @@ pub const LEASES: Reading<Lease> = Reading {
             granted_at_ms: r.millis("granted_at"),
             expires_at_ms: r.millis("expires_at"),
             state: r.text("state"),
-            authoritative: false,
+            ..Default::default()
         })
     },
 };

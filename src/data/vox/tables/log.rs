@@ -40,7 +40,7 @@ pub const OPLOG: Reading<LogEntry> = Reading {
             timestamp_ms: r.millis("timestamp_ms"),
             undone: r.flag("undone"),
             repository_id: r.text("repository_id"),
-            seal: None,
+            ..Default::default()
         })
     },
 };
@@ -75,8 +75,7 @@ pub const CONVERGENCE: Reading<LogEntry> = Reading {
             change_id: r.int("change_id"),
             timestamp_ms: r.millis("produced_at"),
             undone: r.flag("undone"),
-            repository_id: Text::default(),
-            seal: None,
+            ..Default::default()
         })
     },
 };

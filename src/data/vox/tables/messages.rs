@@ -27,7 +27,6 @@ pub const A2A: Reading<Message> = Reading {
     row: |r| {
         Some(Message {
             table: MessageTable::A2a,
-            label: None,
             id: r.int("id")?,
             sender_agent: r.text("sender_agent"),
             receiver_agent: r.text("receiver_agent"),
@@ -35,7 +34,6 @@ pub const A2A: Reading<Message> = Reading {
             payload: r.payload(),
             priority: r.int("priority"),
             thread_id: r.opt_text("thread_id"),
-            idempotency_key: None,
             acknowledged: r.flag("acknowledged"),
             created_at_ms: r.datetime("created_at"),
             repository_id: r.text("repository_id"),
@@ -44,6 +42,7 @@ pub const A2A: Reading<Message> = Reading {
             delivery_attempts: r.int("delivery_attempts"),
             last_claim_error: r.opt_text("last_claim_error"),
             processed_at_ms: r.millis("processed_at_ms"),
+            ..Default::default()
         })
     },
 };
@@ -69,23 +68,20 @@ pub const MESH: Reading<Message> = Reading {
     row: |r| {
         let mut message = Message {
             table: MessageTable::Mesh,
-            label: None,
             id: r.int("id")?,
             sender_agent: r.text("sender_agent_id"),
             receiver_agent: r.text("receiver_agent_id"),
             msg_type: r.text("message_type"),
             payload: r.payload(),
             priority: r.int("priority"),
-            thread_id: None,
             idempotency_key: r.opt_text("idempotency_key"),
             acknowledged: r.flag("acknowledged"),
             created_at_ms: r.millis("created_at"),
             repository_id: crate::model::text::Text::default(),
             claim_owner: r.opt_text("lease_holder_node_id"),
             claim_until_ms: r.millis("lease_expires_unix_ms"),
-            delivery_attempts: None,
-            last_claim_error: None,
             processed_at_ms: r.millis("acked_at"),
+            ..Default::default()
         };
         if message.acknowledged {
             (message.claim_owner, message.claim_until_ms) = (None, None);

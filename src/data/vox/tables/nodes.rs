@@ -9,12 +9,12 @@ pub const HEARTBEATS: Reading<Heartbeat> = Reading {
     columns: &[("node_id", ""), ("agent_id", ""), ("last_seen_ms", ""), ("activity", ""), ("repository_id", "")],
     row: |r| {
         Some(Heartbeat {
-            patience: None,
             node_id: r.text("node_id"),
             agent_id: r.text("agent_id"),
             last_seen_ms: r.millis("last_seen_ms"),
             activity: r.text("activity"),
             repository_id: r.text("repository_id"),
+            ..Default::default()
         })
     },
 };

@@ -27,14 +27,10 @@ impl Process {
             operation_id: format!("OP-{:06}", self.number).into(),
             kind: "Rebalance".into(),
             kind_json: "\"Rebalance\"".into(),
-            description: Text::default(),
             predecessor_hash: self.hash.as_deref().map(Text::new),
-            model_id: None,
-            change_id: None,
             timestamp_ms: Some(self.at),
-            undone: false,
             repository_id: "r".into(),
-            seal: None,
+            ..Default::default()
         };
         self.hash = Some(link(self.number, self.at, self.hash.as_deref()));
         entry

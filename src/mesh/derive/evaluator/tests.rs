@@ -118,21 +118,21 @@ fn change() -> impl Strategy<Value = Change> {
                 kind: if done { "task_completed" } else { "task_submitted" }.into(),
                 task: Some(task.to_string().into()),
                 agent_id: Some("2".into()),
-                session_id: None,
                 created_at_ms: Some(NOW + id * SECOND),
+                ..Default::default()
             };
             Change::Lineage(rows.into_iter().map(event).collect())
         }),
         prop::collection::vec((0u8..4, 0u8..4, -30i64..90, prop::bool::ANY), 0..4).prop_map(|rows| {
             let lease = |(id, task, left, revoked): (u8, u8, i64, bool)| Lease {
                 lease_id: id.to_string().into(),
-                task_id: None,
                 scope_key: format!("task:{task}").into(),
                 holder_node_id: format!("n{task}").into(),
                 granted_at_ms: Some(NOW),
                 expires_at_ms: Some(NOW + left * SECOND),
                 state: if revoked { "revoked" } else { "granted" }.into(),
                 authoritative: id % 2 == 0,
+                ..Default::default()
             };
             Change::Leases(rows.into_iter().map(lease).collect())
         }),
@@ -148,14 +148,9 @@ fn entry(id: i64, kind: &str) -> LogEntry {
         operation_id: format!("OP-{id:06}").into(),
         kind: kind.trim_matches(['{', '"']).split('"').next().unwrap_or_default().into(),
         kind_json: kind.into(),
-        description: "".into(),
-        predecessor_hash: None,
-        model_id: None,
-        change_id: None,
         timestamp_ms: Some(NOW + id * SECOND),
-        undone: false,
         repository_id: "r".into(),
-        seal: None,
+        ..Default::default()
     }
 }
 

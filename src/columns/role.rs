@@ -35,6 +35,8 @@ pub trait State: std::fmt::Display {
     fn glyph(&self) -> char;
     /// What it means.
     fn role(&self) -> Role;
+    /// Its place when rows are sorted by it.
+    fn order(&self) -> i64;
 }
 
 impl State for Staleness {
@@ -57,6 +59,9 @@ impl State for Staleness {
             Self::Dead => Role::Dead,
             Self::Unknown => Role::Unknown,
         }
+    }
+    fn order(&self) -> i64 {
+        *self as i64
     }
 }
 
@@ -84,6 +89,9 @@ impl State for LockState {
             Self::Unknown => Role::Unknown,
         }
     }
+    fn order(&self) -> i64 {
+        *self as i64
+    }
 }
 
 impl State for MessageState {
@@ -106,6 +114,9 @@ impl State for MessageState {
             Self::Stuck => Role::Alert,
             Self::Poison => Role::Dead,
         }
+    }
+    fn order(&self) -> i64 {
+        *self as i64
     }
 }
 
@@ -133,6 +144,18 @@ impl State for TaskState {
             Self::Failed => Role::Alert,
         }
     }
+    /// What needs a person comes first, what is over last.
+    fn order(&self) -> i64 {
+        match self {
+            Self::Orphaned => 0,
+            Self::Failed => 1,
+            Self::Pending => 2,
+            Self::Leased | Self::Received => 3,
+            Self::Running => 4,
+            Self::Done => 5,
+            Self::Cancelled => 6,
+        }
+    }
 }
 
 impl State for ChainState {
@@ -150,6 +173,9 @@ impl State for ChainState {
             Self::Broken => Role::Dead,
         }
     }
+    fn order(&self) -> i64 {
+        *self as i64
+    }
 }
 
 impl State for Severity {
@@ -166,6 +192,9 @@ impl State for Severity {
             Self::Warning => Role::Alert,
             Self::Critical => Role::Dead,
         }
+    }
+    fn order(&self) -> i64 {
+        *self as i64
     }
 }
 
@@ -185,6 +214,9 @@ impl State for Kind {
             Self::Acknowledged => Role::Normal,
             Self::Cleared => Role::Dim,
         }
+    }
+    fn order(&self) -> i64 {
+        *self as i64
     }
 }
 
@@ -209,6 +241,9 @@ impl State for OutcomeKind {
             Self::Skipped => Role::Dim,
         }
     }
+    fn order(&self) -> i64 {
+        *self as i64
+    }
 }
 
 impl State for SourceHealth {
@@ -229,5 +264,8 @@ impl State for SourceHealth {
             Self::Old => Role::Old,
             Self::Down => Role::Dead,
         }
+    }
+    fn order(&self) -> i64 {
+        *self as i64
     }
 }

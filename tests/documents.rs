@@ -1,0 +1,119 @@
+//! The documents that the program prints and writes: each has a JSON Schema in `docs/schema/`, and is what it says.
+
+mod support;
+
+use lockkeeper::columns::schema;
+use lockkeeper::model::action::{Action, Kind};
+use lockkeeper::model::journal::{Event, Line, Process, SCHEMA};
+use lockkeeper::model::outcome::OutcomeKind;
+use serde_json::{Value, json};
+use strum::IntoEnumIterator as _;
+use support::documents::{assert_valid, errors, folder};
+
+/// Schemas of snapshots are made from the columns; `UPDATE_DOCS=1 cargo test --test documents` writes them anew.
+#[test]
+fn the_schemas_of_snapshots_are_those_of_the_columns() {
+    for (name, made) in [(schema::SNAPSHOT, schema::snapshot()), (schema::SNAPSHOTS, schema::snapshots())] {
+        let path = folder().join(format!("{name}.json"));
+        let made = serde_json::to_string_pretty(&made).unwrap() + "\n";
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&path, &made).unwrap();
+        }
+        let stands = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(stands, made, "run UPDATE_DOCS=1 cargo test --test documents");
+    }
+}
+
+fn lock() -> Value {
+    json!({
+        "table": "distributed_locks", "lock_key": "k", "repository_id": "r", "holder_node": "n", "holder_agent": "1",
+        "fence_token": 4, "acquired_at_ms": 1, "expires_at_ms": null,
+    })
+}
+
+fn message() -> Value {
+    json!({
+        "table": "a2a_messages", "id": 4, "sender": "1", "receiver": "2", "msg_type": "t", "created_at_ms": 1,
+        "claim_owner": null, "claim_until_ms": null,
+    })
+}
+
+/// An action of each kind, with everything that it can hold.
+fn action(kind: Kind) -> Value {
+    let mut exact = lock();
+    exact["expires_at"] = json!({ "text": "2026-01-01 00:00:00" });
+    exact["token"] = "abc".into();
+    let node = json!({ "node_id": "n", "quarantined": false, "maintenance": true });
+    let fields = match kind {
+        Kind::Release => json!({ "lock": exact, "mode": "fence-off", "hold_ms": 5_000 }),
+        Kind::Restore => json!({ "lock": lock(), "former": lock() }),
+        Kind::Reroute => json!({ "message": message(), "to": "3" }),
+        Kind::Deliver => json!({ "message": message(), "to": "3", "key": "k", "beside": [message()] }),
+        Kind::Retire => json!({ "message": message(), "to": "3", "key": "k" }),
+        Kind::Unclaim | Kind::Acknowledge => json!({ "message": message() }),
+        Kind::Tell => json!({ "letter": { "to": "3", "msg_type": "t", "payload": "{}", "repository_id": "r" } }),
+        Kind::Revoke => json!({ "lease": { "lease_id": "1", "scope_key": "task:1", "holder_node": "n" } }),
+        Kind::Drain => json!({ "node": node, "on": true, "for_ms": null }),
+        Kind::Quarantine => json!({ "node": node, "on": false }),
+    };
+    let mut action = json!({ "action": kind.to_string() });
+    action.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    action
+}
+
+fn line(event: Event) -> Value {
+    serde_json::to_value(Line { schema: SCHEMA.into(), id: "1".into(), plan: "p".into(), at_ms: 7, event }).unwrap()
+}
+
+#[test]
+fn every_line_of_the_journal_is_as_its_schema_says() {
+    for kind in Kind::iter() {
+        let action: Action = serde_json::from_value(action(kind)).unwrap_or_else(|e| panic!("{kind}: {e}"));
+        let intent = |action| Event::Intent {
+            mesh: "m".into(),
+            source: "s".into(),
+            place: "/s".into(),
+            process: Process { host: "h".into(), pid: 1 },
+            operator: "ada".into(),
+            reason: String::new(),
+            action,
+        };
+        let written = line(intent(action));
+        assert_valid(&written);
+        for odd in ["more", "action"] {
+            let mut other = written.clone();
+            other[odd] = "else".into();
+            assert!(!errors(&other).is_empty(), "{kind}: {odd} may be anything");
+        }
+    }
+    for kind in [OutcomeKind::Done, OutcomeKind::Unknown, OutcomeKind::ReadOnly] {
+        assert_valid(&line(Event::Outcome {
+            verdict: kind,
+            summary: "it was so".into(),
+            before: Some(json!({ "any": 1 })),
+            after: None,
+            audited: false,
+            journal_only: true,
+            not_reread: true,
+        }));
+    }
+    assert_valid(&line(Event::Audited));
+    assert_valid(&line(Event::Closed { summary: "nobody knows".into() }));
+    assert_valid(&line(Event::Carried));
+}
+
+#[tokio::test]
+async fn a_schema_says_no_to_what_is_not_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = support::database(folder.path(), lockkeeper::demo::vox::write::SCHEMA).await;
+    let seen = support::snapshot(path.to_str().unwrap(), &[]);
+    let mut more = seen.clone();
+    more["sources"][0]["more"] = 1.into();
+    let mut less = seen.clone();
+    less["sources"][0].as_object_mut().unwrap().remove("place");
+    let mut other = seen.clone();
+    other["sources"][0]["health"] = "fine".into();
+    for wrong in [more, less, other, json!({}), json!({ "schema": "lockkeeper.snapshot.v1" })] {
+        assert!(!errors(&wrong).is_empty(), "{wrong:#}");
+    }
+}
