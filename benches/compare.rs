@@ -4,6 +4,7 @@
 //! 200x50, five rounds, and prints medians and how they compare. A peer that is not installed is skipped, and it says
 //! so. `-- --rounds N --seconds N NAME ...` runs fewer. Linux only: processor time is read from `/proc`.
 
+use procfs::process::Process;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -127,30 +128,20 @@ fn cells(n: u16) -> std::num::NonZeroU16 {
 
 /// Nanoseconds that a process and its children have run, the ended ones by the clock's ticks.
 fn run_ns(process: u32) -> u64 {
-    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
-    let mut ns = 0;
-    for task in tasks {
-        let read = |name: &str| std::fs::read_to_string(task.path().join(name)).unwrap_or_default();
-        ns += read("schedstat").split(' ').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
-        ns += read("children").split_whitespace().filter_map(|n| n.parse().ok()).map(run_ns).sum::<u64>();
-    }
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    let ended: u64 = stat
-        .rsplit(") ")
-        .next()
-        .unwrap_or_default()
-        .split(' ')
-        .skip(13)
-        .take(2)
-        .filter_map(|n| n.parse::<u64>().ok())
-        .sum();
-    ns + ended * 10_000_000
+    let Ok(process) = Process::new(process.cast_signed()) else { return 0 };
+    let tasks = process.tasks().into_iter().flatten().flatten();
+    let of_task = |task: procfs::process::Task| {
+        let own = task.schedstat().map_or(0, |all| all.sum_exec_runtime);
+        own + task.children().into_iter().flatten().map(run_ns).sum::<u64>()
+    };
+    let ended = process.stat().map_or(0, |stat| stat.cutime.saturating_add(stat.cstime));
+    tasks.map(of_task).sum::<u64>() + ended.unsigned_abs() * 1_000_000_000 / procfs::ticks_per_second()
 }
 
+#[allow(clippy::cast_precision_loss, reason = "megabytes of one process")]
 fn resident_mb(process: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS"));
-    line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok()).unwrap_or(0.0) / 1_024.0
+    let status = Process::new(process.cast_signed()).and_then(|process| process.status());
+    status.ok().and_then(|status| status.vmrss).unwrap_or(0) as f64 / 1_024.0
 }
 
 fn measure(subject: &Subject, seconds: u64, figures: &mut Figures) {

@@ -53,7 +53,7 @@ fn locks(random: bool) -> Vec<Arc<LockView>> {
 fn graph_of_many(c: &mut Criterion) {
     for (name, random) in [("ordered", false), ("with circles", true)] {
         let locks = locks(random);
-        // Numbers are given when a lock is judged, not when the graph is made.
+        // Numbers are given when a lock is evaluated, not when the graph is made.
         let mut numbers = Numbers::default();
         let lines: Vec<Line> = locks.iter().map(|view| numbers.line(view)).collect();
         let lines: Vec<&Line> = lines.iter().collect();

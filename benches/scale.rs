@@ -107,7 +107,7 @@ impl Console {
             interval: Duration::from_secs(1),
             mouse: true,
             repo: None,
-            watched: vec![MeshConfig { name: "bench".into(), policy: lockkeeper::action::plan::Policy::default() }],
+            open: vec![MeshConfig { name: "bench".into(), policy: lockkeeper::action::plan::Policy::default() }],
             meshes: Vec::new(),
             calls: lockkeeper::app::Calls::default(),
             wall: None,
@@ -193,7 +193,7 @@ fn measure(name: &str, size: Size) -> Cost {
             console.watch.apply(report);
             console.evaluated()
         });
-        // The old picture is dropped by whoever made it, not by the screen.
+        // The old snapshot is dropped by whoever made it, not by the screen.
         let old = console.app.workspace.clone();
         let snapshot = Arc::new(snapshot);
         lists.time(|| update(&mut console.app, Event::Snapshot(0, snapshot)));
@@ -205,12 +205,12 @@ fn measure(name: &str, size: Size) -> Cost {
     cost.apply = apply.say("  applying and judging it");
     lists.say("  the list of locks brought up to date");
 
-    let look = TermCaps { depth: Depth::True, unicode: true };
+    let caps = TermCaps { depth: Depth::True, unicode: true };
     let mut terminal = Terminal::new(TestBackend::new(200, 50)).expect("a terminal");
     for view in VIEWS {
         let mut open = Series::default();
         console.app.view = view.id;
-        let latest = console.app.workspace.snapshot(0).cloned().expect("a picture");
+        let latest = console.app.workspace.snapshot(0).cloned().expect("a snapshot");
         open.time(|| update(&mut console.app, Event::Snapshot(0, latest)));
         let mut frame = Series::default();
         for i in 0..FRAMES {
@@ -219,7 +219,7 @@ fn measure(name: &str, size: Size) -> Cost {
                 update(&mut console.app, Event::Key(crossterm::event::KeyCode::Char('j').into()));
             }
             frame.time(|| {
-                terminal.draw(|frame| drop(ui::draw(&console.app, look, frame))).map(|_| ()).expect("a frame");
+                terminal.draw(|frame| drop(ui::draw(&console.app, caps, frame))).map(|_| ()).expect("a frame");
             });
         }
         let median = frame.say(&format!("frame, {}", view.title));

@@ -93,7 +93,7 @@ fn main() {
         let (before, from) = (frames.load(Ordering::Relaxed), Instant::now());
         std::thread::park_timeout(span.unwrap_or(Duration::from_secs(3_600)) / SAMPLES);
         let seen = frames.load(Ordering::Relaxed);
-        let sample = look(process, seen - before, from.elapsed());
+        let sample = measure(process, seen - before, from.elapsed());
         if faults {
             for (columns, rows) in [(1, 1), (80, 24), (500, 200), (200, 50)] {
                 pair.master.resize(PtySize { rows, cols: columns, ..size }).expect("another size");
@@ -116,18 +116,14 @@ fn main() {
     let _ = child.kill();
     let _ = child.wait();
     let _ = writer.join();
-    tell(&samples, frames.load(Ordering::Relaxed));
+    report(&samples, frames.load(Ordering::Relaxed));
 }
 
-fn look(process: u32, frames: u64, took: Duration) -> Sample {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it lives");
-    let number = |name: &str| {
-        let line = status.lines().find(|line| line.starts_with(name));
-        line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0)
-    };
-    let files = std::fs::read_dir(format!("/proc/{process}/fd")).map_or(0, Iterator::count);
-    let threads = usize::try_from(number("Threads")).unwrap_or(0);
-    Sample { resident_kb: number("VmRSS"), files, threads, frames, took }
+fn measure(process: u32, frames: u64, took: Duration) -> Sample {
+    let process = procfs::process::Process::new(process.cast_signed()).expect("it lives");
+    let status = process.status().expect("it lives");
+    let threads = usize::try_from(status.threads).unwrap_or(0);
+    Sample { resident_kb: status.vmrss.unwrap_or(0), files: process.fd_count().unwrap_or(0), threads, frames, took }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a rate of a few digits")]
@@ -136,7 +132,7 @@ fn rate(sample: &Sample) -> f64 {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "means of a few digits")]
-fn tell(samples: &[Sample], frames: u64) {
+fn report(samples: &[Sample], frames: u64) {
     // The first of them is the start, not the life.
     let life = &samples[samples.len().min(2)..];
     let (first, last) = life.split_at(life.len() / 2);

@@ -55,10 +55,10 @@ pub enum Event {
     Focus(bool),
     /// Time has passed.
     Tick(Millis),
-    /// A new picture of one of the meshes, by its place among them.
+    /// A new snapshot of one of the meshes, by its place among them.
     Snapshot(usize, Arc<Snapshot>),
     /// What was asked for could not be done, and why.
-    Said(String),
+    Notice(String),
     /// Other meshes are open now.
     MeshesOpened(Vec<MeshConfig>),
     /// What the running plan tells.
@@ -67,7 +67,7 @@ pub enum Event {
     Work(usize, Works),
     /// Open attempts were looked into.
     Recovered {
-        settled: usize,
+        resolved: usize,
         open: usize,
     },
 }
@@ -102,7 +102,7 @@ pub enum Effect {
     /// Call the window so.
     Title(String),
     /// Findings of a mesh are known, for how long; or are not known after all.
-    Known {
+    Acknowledge {
         mesh: usize,
         keys: Vec<String>,
         span: Option<Duration>,
@@ -152,7 +152,7 @@ pub struct Options {
     pub mouse: bool,
     pub repo: Option<String>,
     /// The meshes that are open.
-    pub watched: Vec<MeshConfig>,
+    pub open: Vec<MeshConfig>,
     /// Those that could be.
     pub meshes: Vec<String>,
     pub keymap: Keymap,
@@ -172,20 +172,20 @@ impl Options {
     /// Nothing of the meshes that are open.
     #[must_use]
     pub fn workspace(&self) -> Workspace {
-        Workspace::of(self.watched.iter().map(|mesh| &mesh.name))
+        Workspace::of(self.open.iter().map(|mesh| &mesh.name))
     }
 
     /// What plans are made by in a mesh; nothing is done where it is not open.
     #[must_use]
     pub fn policy(&self, mesh: usize) -> Policy {
         let nothing = || Policy { read_only: true, ..Policy::default() };
-        self.watched.get(mesh).map_or_else(nothing, |mesh| mesh.policy.clone())
+        self.open.get(mesh).map_or_else(nothing, |mesh| mesh.policy.clone())
     }
 
     /// Whether nothing may be done anywhere.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
-        self.watched.iter().all(|mesh| mesh.policy.read_only)
+        self.open.iter().all(|mesh| mesh.policy.read_only)
     }
 
     /// How far the clocks on screen are ahead of UTC at an instant.
@@ -247,7 +247,7 @@ pub struct App {
     heard: Vec<u64>,
     /// What the window is called.
     titled: String,
-    turn: WallPosition,
+    position: WallPosition,
 }
 
 /// What came while the screen stands still.
@@ -280,7 +280,7 @@ impl App {
             hits: HitMap::default(),
             heard: Vec::new(),
             titled: String::new(),
-            turn: WallPosition::default(),
+            position: WallPosition::default(),
         }
     }
 
@@ -324,7 +324,7 @@ impl App {
         self.frozen.as_ref().map_or(self.now_ms, |frozen| frozen.since_ms)
     }
 
-    /// The newest pictures, frozen or not: alarms are never silenced.
+    /// The newest snapshots, frozen or not: alarms are never silenced.
     #[must_use]
     pub fn latest(&self) -> &Workspace {
         self.frozen.as_ref().map_or(&self.workspace, |frozen| &frozen.latest)

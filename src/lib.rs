@@ -4,6 +4,9 @@
 
 #![warn(clippy::unwrap_used)]
 
+#[cfg(not(unix))]
+compile_error!("lockkeeper runs on Linux and macOS: it needs the terminals, signals and file locks of Unix");
+
 pub mod action;
 pub mod app;
 pub mod clock;

@@ -41,7 +41,7 @@ pub type OpenMesh = Box<dyn Fn(&str) -> anyhow::Result<Vec<Settings>> + Send>;
 
 /// Meshes as the app knows them.
 #[must_use]
-pub fn watched(meshes: &[Settings]) -> Vec<MeshConfig> {
+pub fn mesh_configs(meshes: &[Settings]) -> Vec<MeshConfig> {
     meshes.iter().map(|mesh| MeshConfig { name: mesh.mesh.clone(), policy: mesh.policy() }).collect()
 }
 
@@ -55,7 +55,7 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpo
     let mut hangup = hangup::watch();
     let mut input = Input::listen()?;
     let mut engines = Engines::start(&meshes, purpose)?;
-    let (tell_work, mut found) = mpsc::channel(WORKS);
+    let (send_work, mut found) = mpsc::channel(WORKS);
     let mut trees: Vec<_> = meshes.iter().map(Settings::work_trees).collect();
     let mut dirty = false;
     loop {
@@ -88,14 +88,14 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpo
             (mesh, news) = engines.news() => arrived.push(match news {
                 News::Snapshot(snapshot) => Event::Snapshot(mesh, snapshot),
                 News::Progress(progress) => Event::Progress(progress),
-                News::Recovered(Recovered { settled, open }) => Event::Recovered { settled, open },
+                News::Recovered(Recovered { resolved, open }) => Event::Recovered { resolved, open },
             }),
             Some((mesh, works)) = found.recv() => arrived.push(Event::Work(mesh, works)),
             () = next_second() => arrived.push(Event::Tick(steady_clock())),
         }
         app.set_ahead_ms = set_ahead();
         for event in arrived {
-            // A picture that brings nothing new is drawn when the clock ticks.
+            // A snapshot that brings nothing new is drawn when the clock ticks.
             dirty |= match &event {
                 Event::Snapshot(mesh, new) => app.latest().whole(*mesh).is_none_or(|old| new.is_news_after(old)),
                 Event::Focus(_) => false,
@@ -112,29 +112,29 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpo
                     }
                     Effect::Suspend => {
                         if !screen.suspend()? {
-                            update(&mut app, Event::Said("there is no shell to go back to".into()));
+                            update(&mut app, Event::Notice("there is no shell to go back to".into()));
                         }
                     }
                     Effect::Redraw => screen.clear()?,
                     Effect::Refresh => engines.nudge(),
                     Effect::Interval(interval) => engines.pace(interval),
-                    Effect::Focused(focused) => engines.watched(focused),
+                    Effect::Focused(focused) => engines.focused(focused),
                     Effect::Copy(text) => screen.copy(&text)?,
                     Effect::Run { mesh, plan, reason } => {
                         if !engines.of(mesh).is_some_and(|engine| engine.run(plan, reason)) {
-                            update(&mut app, Event::Said("another plan is still running".into()));
+                            update(&mut app, Event::Notice("another plan is still running".into()));
                         }
                     }
                     Effect::Recover { mesh } => {
                         if !engines.of(mesh).is_some_and(|engine| engine.recover()) {
-                            update(&mut app, Event::Said("another plan is still running".into()));
+                            update(&mut app, Event::Notice("another plan is still running".into()));
                         }
                     }
                     Effect::Work { mesh, resources } => {
-                        let (trees, sender) = (trees.get(mesh).cloned().unwrap_or_default(), tell_work.clone());
+                        let (trees, sender) = (trees.get(mesh).cloned().unwrap_or_default(), send_work.clone());
                         // Not waited for: a disk may be slow, and somebody may look elsewhere meanwhile.
                         tokio::spawn(async move {
-                            let _ = sender.send((mesh, work::look(&trees, &resources).await)).await;
+                            let _ = sender.send((mesh, work::find(&trees, &resources).await)).await;
                         });
                     }
                     Effect::Stop { mesh } => {
@@ -145,7 +145,7 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpo
                     Effect::Bell => screen.bell()?,
                     Effect::Notify(text) => screen.notify(&text)?,
                     Effect::Title(text) => screen.title(&text)?,
-                    Effect::Known { mesh, keys, span } => {
+                    Effect::Acknowledge { mesh, keys, span } => {
                         if let Some(engine) = engines.of(mesh) {
                             engine.known(keys, span);
                         }
@@ -159,9 +159,9 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpo
                                 std::mem::replace(&mut engines, opened).stop().await;
                                 engines.pace(app.options.interval);
                                 trees = meshes.iter().map(Settings::work_trees).collect();
-                                Event::MeshesOpened(watched(&meshes))
+                                Event::MeshesOpened(mesh_configs(&meshes))
                             }
-                            Err(error) => Event::Said(format!("{error:#}")),
+                            Err(error) => Event::Notice(format!("{error:#}")),
                         };
                         update(&mut app, event);
                     }
@@ -196,5 +196,5 @@ async fn next_second() {
     tokio::time::sleep(Duration::from_millis((1_005 - into).unsigned_abs())).await;
 }
 
-/// Pictures as they come; old ones are dropped, not queued.
-pub type Pictures = watch::Receiver<Option<Arc<Snapshot>>>;
+/// Snapshots as they come; old ones are dropped, not queued.
+pub type Snapshots = watch::Receiver<Option<Arc<Snapshot>>>;

@@ -26,7 +26,7 @@ use crate::model::{
     RegistryNode,
 };
 
-/// The instant of every picture here.
+/// The instant of every snapshot here.
 pub const NOW: Millis = 1_795_237_725_000;
 
 /// What an attacker would write into every text column.
@@ -116,13 +116,13 @@ fn abilities(kind: &str) -> Abilities {
             ActionKind::Reroute,
             ActionKind::Unclaim,
             ActionKind::Acknowledge,
-            ActionKind::Tell,
+            ActionKind::Send,
         ],
         _ => &[
             ActionKind::Deliver,
             ActionKind::Retire,
             ActionKind::Acknowledge,
-            ActionKind::Tell,
+            ActionKind::Send,
             ActionKind::Revoke,
             ActionKind::Drain,
             ActionKind::Quarantine,
@@ -147,7 +147,7 @@ fn identity(name: &str, kind: &'static str, how: &'static str) -> Identity {
 }
 
 /// A mesh of two sources that have not been heard yet.
-pub fn unheard() -> MeshState {
+pub fn starting_mesh() -> MeshState {
     MeshState::new(
         "prod".into(),
         vec![identity("vox.db", "database", "snapshot copy"), identity("10.0.0.5:9847", "control plane", "HTTP")],
@@ -176,8 +176,8 @@ pub fn mesh() -> MeshState {
     (claimed.claim_owner, claimed.claim_until_ms) = (Some("laptop-192:pid9".into()), Some(NOW + MINUTE));
     let mut poison = message(3, "3", "plan_handoff", "{}", 90 * SECOND);
     (poison.delivery_attempts, poison.last_claim_error) = (Some(6), Some("worker ended with signal 9".into()));
-    let mut settled = message(1, "2", "free_form", "done", 3 * MINUTE);
-    settled.acknowledged = true;
+    let mut acknowledged = message(1, "2", "free_form", "done", 3 * MINUTE);
+    acknowledged.acknowledged = true;
     let envelope = r#"{"idempotency_key":"k42","task_id":42,"repository_id":"9f2c41d07ab8e635","payload":"run tests"}"#;
     let request = r#"{"resource_id":"file:src/lexer.rs"}"#;
     let present = [
@@ -214,7 +214,7 @@ pub fn mesh() -> MeshState {
                 message(6, HOSTILE, HOSTILE, HOSTILE, 2 * SECOND),
             ],
         ),
-        Change::SettledMessages(vec![settled]),
+        Change::AcknowledgedMessages(vec![acknowledged]),
         Change::Leaders(vec![Leader {
             repository_id: "9f2c41d07ab8e635".into(),
             leader_node_id: "desktop-488".into(),
@@ -252,7 +252,8 @@ pub fn mesh() -> MeshState {
         Change::Queue(Some(QueueStats { pending_count: 3, ..QueueStats::default() })),
     ];
     let answered = [("nodes", Presence::Present), ("exec leases", Presence::Present)];
-    let mut mesh = unheard().after(observed(0, NOW, database, &present)).after(observed(1, NOW, plane, &answered));
+    let mut mesh =
+        starting_mesh().after(observed(0, NOW, database, &present)).after(observed(1, NOW, plane, &answered));
     mesh.mesh.journal = journal().into();
     mesh.mesh.events = events().into_iter().map(Arc::new).collect();
     mesh
@@ -288,7 +289,7 @@ pub fn events() -> Vec<Event> {
 /// An attempt that was done, and one whose console ended at it.
 fn journal() -> Vec<Entry> {
     let lease = |id: &str| LeaseGuard { lease_id: id.into(), scope_key: "task:7".into(), holder_node: "ci-7".into() };
-    let entry = |id: &str, age: Millis, lease, verdict, summary: &str| Entry {
+    let entry = |id: &str, age: Millis, lease, kind, summary: &str| Entry {
         id: id.into(),
         plan: "p".into(),
         at_ms: NOW - age,
@@ -299,11 +300,11 @@ fn journal() -> Vec<Entry> {
         operator: "ada".into(),
         reason: HOSTILE.into(),
         action: Action::Revoke { lease },
-        verdict,
+        kind,
         summary: summary.into(),
         before: None,
-        after: verdict.map(|_| serde_json::json!({ "lease_id": HOSTILE })),
-        audited: verdict.is_some(),
+        after: kind.map(|_| serde_json::json!({ "lease_id": HOSTILE })),
+        audited: kind.is_some(),
         journal_only: false,
         not_reread: false,
         closed: false,
@@ -324,13 +325,13 @@ pub fn silent_mesh() -> (MeshState, Millis) {
     (mesh().after(observed(1, later, Vec::new(), &[("nodes", Presence::Present)])).after(failed), later)
 }
 
-/// A picture of a mesh.
+/// A snapshot of a mesh.
 pub fn snapshot(mesh: MeshState, now: Millis) -> Arc<Snapshot> {
     Arc::new(derive(&mesh, now, &Thresholds::default(), SECOND))
 }
 
 /// A mesh that is open, by its name.
-pub fn watched(name: &str) -> MeshConfig {
+pub fn mesh_config(name: &str) -> MeshConfig {
     MeshConfig { name: name.into(), policy: Policy::default() }
 }
 
@@ -341,7 +342,7 @@ pub fn options() -> Options {
         interval: Duration::from_secs(1),
         mouse: true,
         repo: None,
-        watched: vec![watched("prod")],
+        open: vec![mesh_config("prod")],
         meshes: vec!["prod".into(), "staging".into()],
         calls: Calls::default(),
         wall: None,

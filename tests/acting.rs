@@ -75,7 +75,7 @@ impl Place {
     }
 }
 
-fn said(output: &Output) -> String {
+fn printed(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
@@ -90,7 +90,7 @@ async fn a_dry_run_changes_not_one_byte() {
     let place = Place::new(&rows()).await;
     let before = std::fs::read(&place.database).unwrap();
     let output = place.run(&["release", "file:a.rs", "--fence", "41", "--dry-run", "--format", "json"]);
-    assert_eq!(code(&output), 0, "{}", said(&output));
+    assert_eq!(code(&output), 0, "{}", printed(&output));
     let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
     support::documents::assert_valid(&plan);
     assert_eq!(plan["schema"], "lockkeeper.plan.v1");
@@ -107,7 +107,7 @@ async fn each_mode_does_what_it_says_and_is_read_back() {
         let place = Place::new(&rows()).await;
         let arguments = ["release", "file:a.rs", "--fence", "41", "--mode", mode, "--yes", "--format", "json"];
         let output = place.run(&[&arguments[..], &["--reason", "it's stuck"]].concat());
-        assert_eq!(code(&output), 0, "{mode}: {}", said(&output));
+        assert_eq!(code(&output), 0, "{mode}: {}", printed(&output));
         let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
         support::documents::assert_valid(&plan);
         assert_eq!((&plan["steps"][0]["outcome"], &plan["steps"][0]["audited"]), (&"done".into(), &true.into()));
@@ -125,7 +125,7 @@ async fn each_mode_does_what_it_says_and_is_read_back() {
         assert_eq!(lines[1]["verdict"], "done");
         // A second time it is not there as it was seen.
         let again = place.run(&arguments);
-        assert_eq!(code(&again), if mode == "expire" { 0 } else { 4 }, "{mode}: {}", said(&again));
+        assert_eq!(code(&again), if mode == "expire" { 0 } else { 4 }, "{mode}: {}", printed(&again));
     }
 }
 
@@ -133,7 +133,7 @@ async fn each_mode_does_what_it_says_and_is_read_back() {
 async fn names_with_quotes_are_names() {
     let place = Place::new(&rows()).await;
     let output = place.run(&["release", "file:it's \"b\".rs", "--fence", "7", "--mode", "delete", "--yes"]);
-    assert_eq!(code(&output), 0, "{}", said(&output));
+    assert_eq!(code(&output), 0, "{}", printed(&output));
     assert_eq!(place.one("SELECT count(*) FROM distributed_locks").await, "1");
 }
 
@@ -154,14 +154,14 @@ async fn exit_codes_tell_why() {
     let before = std::fs::read(&place.database).unwrap();
     for (arguments, expected, word) in cases {
         let output = place.run(arguments);
-        assert_eq!(code(&output), expected, "{arguments:?}: {}", said(&output));
-        assert!(said(&output).contains(word), "{arguments:?}: {}", said(&output));
+        assert_eq!(code(&output), expected, "{arguments:?}: {}", printed(&output));
+        assert!(printed(&output).contains(word), "{arguments:?}: {}", printed(&output));
     }
     assert_eq!(std::fs::read(&place.database).unwrap(), before, "none of them changed anything");
     assert!(!place.journal().exists());
     let output = place.run_with(&["evacuate", "here", "--yes"], &[]);
-    assert_eq!(code(&output), 4, "{}", said(&output));
-    assert!(said(&output).contains("here is healthy: drain it"));
+    assert_eq!(code(&output), 4, "{}", printed(&output));
+    assert!(printed(&output).contains("here is healthy: drain it"));
 }
 
 #[tokio::test]
@@ -169,8 +169,8 @@ async fn what_cannot_be_journalled_is_not_done() {
     let place = Place::new(&rows()).await;
     std::fs::write(place.folder.path().join("state"), "a file where the folder should be").unwrap();
     let output = place.run(&["release", "file:a.rs", "--fence", "41", "--yes"]);
-    assert_eq!(code(&output), 1, "{}", said(&output));
-    assert!(said(&output).contains("nothing was done, because the journal"), "{}", said(&output));
+    assert_eq!(code(&output), 1, "{}", printed(&output));
+    assert!(printed(&output).contains("nothing was done, because the journal"), "{}", printed(&output));
     assert_eq!(place.one(LOCK).await, "gone 3 41 1");
 }
 
@@ -178,12 +178,12 @@ async fn what_cannot_be_journalled_is_not_done() {
 async fn a_message_goes_to_another_agent_without_its_claim() {
     let place = Place::new(&rows()).await;
     let output = place.run(&["reroute", "1", "--to", "4", "--yes", "--reason", "the worker died"]);
-    assert_eq!(code(&output), 0, "{}", said(&output));
+    assert_eq!(code(&output), 0, "{}", printed(&output));
     let row = place.one("SELECT receiver_agent, acknowledged, coalesce(claim_owner, '-') FROM a2a_messages").await;
     assert_eq!(row, "4 0 -");
     let output = place.run(&["reroute", "1", "--to", "4", "--yes"]);
-    assert_eq!(code(&output), 4, "{}", said(&output));
-    assert!(said(&output).contains("agent 4 has it already"));
+    assert_eq!(code(&output), 4, "{}", printed(&output));
+    assert!(printed(&output).contains("agent 4 has it already"));
 }
 
 #[tokio::test]
@@ -197,10 +197,10 @@ async fn older_tables_are_acted_on_as_far_as_they_go() {
     )
     .await;
     let fenced = place.run(&["release", "k", "--fence", "none", "--mode", "fence-off", "--yes"]);
-    assert_eq!(code(&fenced), 4, "{}", said(&fenced));
-    assert!(said(&fenced).contains("no fence token to raise"), "{}", said(&fenced));
+    assert_eq!(code(&fenced), 4, "{}", printed(&fenced));
+    assert!(printed(&fenced).contains("no fence token to raise"), "{}", printed(&fenced));
     let output = place.run(&["release", "k", "--fence", "none", "--yes", "--format", "json"]);
-    assert_eq!(code(&output), 0, "{}", said(&output));
+    assert_eq!(code(&output), 0, "{}", printed(&output));
     let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(plan["mode"], "delete", "only older clients are about");
     assert_eq!(plan["steps"][0]["audited"], false, "there is no op-log");
@@ -216,14 +216,18 @@ async fn a_file_that_others_have_in_hand_is_left_alone() {
     let mut open = Peer::start(&["open", &place.database]);
     assert!(open.line().starts_with("open"));
     let output = place.run(&release);
-    assert_eq!(code(&output), 4, "{}", said(&output));
-    assert!(said(&output).contains("is open in process") && said(&output).contains("vox_peer"), "{}", said(&output));
+    assert_eq!(code(&output), 4, "{}", printed(&output));
+    assert!(
+        printed(&output).contains("is open in process") && printed(&output).contains("vox_peer"),
+        "{}",
+        printed(&output)
+    );
     assert_eq!(open.finish(), "closed");
     drop(open);
 
     // The same file once nobody has it.
     let output = place.run(&release);
-    assert_eq!(code(&output), 0, "{}", said(&output));
+    assert_eq!(code(&output), 0, "{}", printed(&output));
     assert_eq!(place.one(LOCK).await, "gone 3 41 0");
 }
 
@@ -239,9 +243,9 @@ fn a_file_that_is_locked_as_upstream_does_is_left_alone() {
     let before = log(&path);
     for _ in 0..3 {
         let output = place.run(&["release", "k", "--fence", "3", "--yes"]);
-        assert_eq!(code(&output), 4, "{}", said(&output));
-        assert!(said(&output).contains("is locked by process"), "{}", said(&output));
-        vox.tell("write");
+        assert_eq!(code(&output), 4, "{}", printed(&output));
+        assert!(printed(&output).contains("is locked by process"), "{}", printed(&output));
+        vox.send("write");
     }
     assert!(log(&path).starts_with(&before[..32]), "the log was neither folded in nor removed");
     assert!(log(&path).len() > before.len(), "and the writer goes on");
@@ -282,8 +286,8 @@ async fn an_engine_that_comes_during_the_action_keeps_its_log() {
     assert!(wal.exists(), "the log is still there");
     let mut rival = Peer::start(&["try-lock", &place.database]);
     assert_eq!(rival.line(), "trying");
-    let said = rival.finish();
-    assert!(said.ends_with(" 0 refused"), "no lock was kept: {said}");
+    let printed = rival.finish();
+    assert!(printed.ends_with(" 0 refused"), "no lock was kept: {printed}");
     drop(late);
 }
 
@@ -314,14 +318,14 @@ async fn a_lost_answer_is_neither_done_nor_failed_until_it_is_read_back() {
         [("lose 5", 0, "done", "gone 3 41 0", "1"), ("fail 5", 1, "unknown", "gone 3 41 1", "0")]
     {
         let (place, mut server, url) = served(&rows()).await;
-        server.tell(manners);
+        server.send(manners);
         let output = run_remote(&place, &url, &release);
-        assert_eq!(code(&output), exit, "{manners}: {}", said(&output));
+        assert_eq!(code(&output), exit, "{manners}: {}", printed(&output));
         let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(plan["steps"][0]["outcome"], outcome, "{manners}");
         assert_eq!(place.one(LOCK).await, row, "{manners}");
         assert_eq!(place.one("SELECT count(*) FROM agent_oplog").await, entries, "{manners}");
-        let everything = format!("{}{}", said(&output), std::fs::read_to_string(place.journal()).unwrap());
+        let everything = format!("{}{}", printed(&output), std::fs::read_to_string(place.journal()).unwrap());
         assert!(!everything.contains(TOKEN));
     }
 }
@@ -329,18 +333,22 @@ async fn a_lost_answer_is_neither_done_nor_failed_until_it_is_read_back() {
 #[tokio::test]
 async fn without_an_op_log_a_lost_answer_is_unknown_and_said_so() {
     let (place, mut server, url) = served(&rows().replace("agent_oplog", "another_log")).await;
-    server.tell("lose 4");
+    server.send("lose 4");
     let output = run_remote(&place, &url, &["release", "file:a.rs", "--fence", "41", "--yes"]);
-    assert_eq!(code(&output), 1, "{}", said(&output));
-    assert!(said(&output).contains("unknown: ") && said(&output).contains("now: held by gone"), "{}", said(&output));
+    assert_eq!(code(&output), 1, "{}", printed(&output));
+    assert!(
+        printed(&output).contains("unknown: ") && printed(&output).contains("now: held by gone"),
+        "{}",
+        printed(&output)
+    );
 }
 
 #[tokio::test]
 async fn a_token_that_may_not_write_ends_as_read_only() {
     let (place, mut server, url) = served(&rows()).await;
-    server.tell("deny-writes");
+    server.send("deny-writes");
     let output = run_remote(&place, &url, &["release", "file:a.rs", "--fence", "41", "--yes"]);
-    assert_eq!(code(&output), 5, "{}", said(&output));
+    assert_eq!(code(&output), 5, "{}", printed(&output));
     assert_eq!(place.one(LOCK).await, "gone 3 41 1");
     let journal = std::fs::read_to_string(place.journal()).unwrap();
     assert!(journal.contains("\"verdict\":\"read-only\""), "the attempt is on record: {journal}");
@@ -356,7 +364,7 @@ async fn an_entry_that_the_op_log_refused_is_written_later_and_once() {
     .await;
     let release = ["release", "file:a.rs", "--fence", "41", "--yes", "--mode", "delete", "--format", "json"];
     let output = place.run(&release);
-    assert_eq!(code(&output), 0, "{}", said(&output));
+    assert_eq!(code(&output), 0, "{}", printed(&output));
     let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&plan["steps"][0]["outcome"], &plan["steps"][0]["audited"]), (&"done".into(), &false.into()));
     assert_eq!(place.one("SELECT count(*) FROM distributed_locks WHERE lock_key = 'file:a.rs'").await, "0");
@@ -367,7 +375,7 @@ async fn an_entry_that_the_op_log_refused_is_written_later_and_once() {
     for _ in 0..2 {
         // Any action takes up what was left, even one that is refused.
         let output = place.run(&["release", "file:zzz.rs", "--fence", "1", "--yes"]);
-        assert_eq!(code(&output), 4, "{}", said(&output));
+        assert_eq!(code(&output), 4, "{}", printed(&output));
         assert_eq!(place.one("SELECT count(*) FROM agent_oplog WHERE description LIKE '%file:a.rs%'").await, "1");
     }
     let journal = std::fs::read_to_string(place.journal()).unwrap();

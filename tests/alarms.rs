@@ -53,16 +53,16 @@ impl Case {
     }
 
     /// What the operator's program was told: the event and what it is about.
-    fn told(&self) -> Vec<(String, String)> {
+    fn sent(&self) -> Vec<(String, String)> {
         let text = fs::read_to_string(&self.heard).unwrap_or_default();
         let event = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok();
         let word = |event: &serde_json::Value, field: &str| event[field].as_str().unwrap_or_default().to_owned();
         text.lines().filter_map(event).map(|e| (word(&e, "event"), word(&e, "rule"))).collect()
     }
 
-    fn wait_told(&self, event: &str, rule: &str) {
+    fn wait_sent(&self, event: &str, rule: &str) {
         let wanted = (event.to_owned(), rule.to_owned());
-        wait_for(&format!("{wanted:?} among {:?}", self.told()), || self.told().contains(&wanted).then_some(()));
+        wait_for(&format!("{wanted:?} among {:?}", self.sent()), || self.sent().contains(&wanted).then_some(()));
     }
 }
 
@@ -75,8 +75,8 @@ async fn a_finding_calls_is_known_outlives_the_console_and_is_cleared() {
     screen.wait_bytes("\x1b]777;notify;lockkeeper;mesh: ");
     screen.wait_bytes("\x1b[22;0t");
     screen.wait_bytes("\x1b]2;✖ ");
-    case.wait_told("raised", "node-dead");
-    case.wait_told("raised", "lock-orphaned");
+    case.wait_sent("raised", "node-dead");
+    case.wait_sent("raised", "lock-orphaned");
 
     screen.press("7");
     screen
@@ -84,7 +84,7 @@ async fn a_finding_calls_is_known_outlives_the_console_and_is_cleared() {
     screen.press("A");
     screen.wait_text("acknowledged for 1h");
     screen.wait_for("who knows", |text| text.lines().any(|l| l.starts_with('▸') && l.contains("ada")));
-    case.wait_told("acknowledged", "node-dead");
+    case.wait_sent("acknowledged", "node-dead");
     screen.press("0");
     screen.wait_for("the event", |text| text.lines().any(|l| l.contains("acknowledged") && l.contains("gone: dead")));
     screen.press("q");
@@ -107,7 +107,7 @@ async fn a_finding_calls_is_known_outlives_the_console_and_is_cleared() {
     assert_eq!(known("lock-orphaned"), (serde_json::Value::Null, true));
 
     // Another console, later: it knows what was raised and who knows, and calls nobody again.
-    let told = case.told().len();
+    let sent = case.sent().len();
     let mut screen = case.screen();
     screen.press("7");
     screen.wait_for("who knows", |text| text.lines().any(|l| l.contains("gone: dead") && l.contains("ada")));
@@ -118,9 +118,9 @@ async fn a_finding_calls_is_known_outlives_the_console_and_is_cleared() {
         .execute_batch("DELETE FROM distributed_locks; DELETE FROM mesh_heartbeats WHERE node_id = 'gone';")
         .await
         .unwrap();
-    case.wait_told("cleared", "node-dead");
-    case.wait_told("cleared", "lock-orphaned");
-    let since = case.told().split_off(told);
+    case.wait_sent("cleared", "node-dead");
+    case.wait_sent("cleared", "lock-orphaned");
+    let since = case.sent().split_off(sent);
     assert!(since.iter().all(|(event, _)| event == "cleared"), "{since:?}");
     screen.wait_text("all is well");
     screen.press("q");

@@ -80,14 +80,14 @@ fn only_the_very_lock_that_was_seen_is_broken_and_only_past_its_end() {
     let (folder, path) = ground();
     let stale = take(&path, 0).unwrap();
     let other = (stale.0.clone(), stale.1 + 1);
-    assert_eq!(break_it(&path, &other, "1").verdict, OutcomeKind::Refused, "the instant counts as well as the token");
-    assert_eq!(break_it(&path, &stale, "2").verdict, OutcomeKind::Done);
+    assert_eq!(break_it(&path, &other, "1").kind, OutcomeKind::Refused, "the instant counts as well as the token");
+    assert_eq!(break_it(&path, &stale, "2").kind, OutcomeKind::Done);
     assert!(!path.exists() && leftovers(folder.path()).is_empty());
-    assert_eq!(break_it(&path, &stale, "3").verdict, OutcomeKind::Refused, "it is gone");
+    assert_eq!(break_it(&path, &stale, "3").kind, OutcomeKind::Refused, "it is gone");
     let active = take(&path, 60_000).unwrap();
-    assert_eq!(break_it(&path, &active, "4").verdict, OutcomeKind::Refused, "it runs");
+    assert_eq!(break_it(&path, &active, "4").kind, OutcomeKind::Refused, "it runs");
     assert_eq!(token(&path), active.0);
-    assert_eq!(break_it(&path, &stale, "5").verdict, OutcomeKind::Refused, "another holds it");
+    assert_eq!(break_it(&path, &stale, "5").kind, OutcomeKind::Refused, "another holds it");
     assert!(path.exists() && leftovers(folder.path()).is_empty());
 }
 
@@ -97,11 +97,11 @@ fn a_guard_of_another_keeps_everybody_out_until_it_is_over() {
     let stale = take(&path, 0).unwrap();
     let guard = guard_of(&path);
     let theirs = take(&guard, 60_000).unwrap();
-    assert_eq!(break_it(&path, &stale, "1").verdict, OutcomeKind::Refused);
+    assert_eq!(break_it(&path, &stale, "1").kind, OutcomeKind::Refused);
     assert!(path.exists() && token(&guard) == theirs.0, "both stand as they did");
     fs::remove_dir_all(&guard).unwrap();
     take(&guard, 0).unwrap();
-    assert_eq!(break_it(&path, &stale, "2").verdict, OutcomeKind::Done, "its breaker is gone");
+    assert_eq!(break_it(&path, &stale, "2").kind, OutcomeKind::Done, "its breaker is gone");
     assert!(leftovers(folder.path()).is_empty());
 }
 
@@ -120,9 +120,9 @@ fn a_directory_without_a_usable_record_is_broken_once_it_is_old() {
             ..expected(&(String::new(), 0))
         };
         let fresh = break_lock(&path, &guard, "op", "1", wall_clock, &mut |_| {});
-        assert_eq!(fresh.verdict, OutcomeKind::Refused, "{record:?}: it may be being taken: {}", fresh.summary);
+        assert_eq!(fresh.kind, OutcomeKind::Refused, "{record:?}: it may be being taken: {}", fresh.summary);
         let old = break_lock(&path, &guard, "op", "2", later, &mut |_| {});
-        assert_eq!(old.verdict, OutcomeKind::Done, "{record:?}: {}", old.summary);
+        assert_eq!(old.kind, OutcomeKind::Done, "{record:?}: {}", old.summary);
         assert!(!path.exists() && leftovers(folder.path()).is_empty());
     }
 }
@@ -139,7 +139,7 @@ fn a_lock_taken_between_the_look_and_the_move_is_put_back() {
             taken = take(&path, 60_000);
         }
     });
-    assert_eq!(outcome.verdict, OutcomeKind::Refused, "{}", outcome.summary);
+    assert_eq!(outcome.kind, OutcomeKind::Refused, "{}", outcome.summary);
     assert_eq!(token(&path), taken.unwrap().0);
     assert!(leftovers(folder.path()).is_empty());
 }
@@ -170,9 +170,9 @@ fn of_two_breakers_one_wins_and_a_lock_in_force_stays() {
             let outcomes: Vec<Outcome> = breakers.into_iter().map(|b| b.join().unwrap()).collect();
             (outcomes, holder.join().unwrap())
         });
-        let wins = outcomes.iter().filter(|o| o.verdict == OutcomeKind::Done).count();
+        let wins = outcomes.iter().filter(|o| o.kind == OutcomeKind::Done).count();
         assert!(wins <= 1, "round {round}: {outcomes:?}");
-        assert!(outcomes.iter().all(|o| matches!(o.verdict, OutcomeKind::Done | OutcomeKind::Refused)), "{outcomes:?}");
+        assert!(outcomes.iter().all(|o| matches!(o.kind, OutcomeKind::Done | OutcomeKind::Refused)), "{outcomes:?}");
         if let Some(taken) = taken {
             assert_eq!(read(&path).record().map(|_| token(&path)), Some(taken.0), "round {round}: {outcomes:?}");
             kept += 1;
@@ -200,18 +200,18 @@ fn of_two_processes_one_wins() {
     for round in 0..1_000 {
         let _ = fs::remove_dir_all(&path);
         let stale = take(&path, 0).unwrap();
-        let order = format!("{} {}", stale.0, stale.1);
+        let request = format!("{} {}", stale.0, stale.1);
         for peer in &mut peers {
             use std::io::Write as _;
-            writeln!(peer.input.as_mut().unwrap(), "{order}").unwrap();
+            writeln!(peer.input.as_mut().unwrap(), "{request}").unwrap();
         }
         let taken = take(&path, 60_000);
-        let said: Vec<String> = peers.iter_mut().map(Peer::line).collect();
-        let done = said.iter().filter(|line| line.starts_with("done")).count();
-        assert!(done <= 1, "round {round}: {said:?}");
+        let printed: Vec<String> = peers.iter_mut().map(Peer::line).collect();
+        let done = printed.iter().filter(|line| line.starts_with("done")).count();
+        assert!(done <= 1, "round {round}: {printed:?}");
         wins += done;
         if let Some(taken) = taken {
-            assert_eq!(read(&path).record().map(|_| token(&path)), Some(taken.0), "round {round}: {said:?}");
+            assert_eq!(read(&path).record().map(|_| token(&path)), Some(taken.0), "round {round}: {printed:?}");
         }
         assert!(leftovers(folder.path()).is_empty(), "round {round}");
     }
@@ -233,14 +233,14 @@ fn a_breaker_that_is_ended_leaves_nothing_that_stays() {
         // Nobody takes it over while its guard stands. What was made beside it keeps nobody out.
         if guard_of(&path).exists() {
             let at_once = break_it(&path, &stale, "next");
-            assert_eq!(at_once.verdict, OutcomeKind::Refused, "{step}: {}", at_once.summary);
+            assert_eq!(at_once.kind, OutcomeKind::Refused, "{step}: {}", at_once.summary);
         }
         // A taker that comes meanwhile is safe from what was left.
         let taken = take(&path, 600_000);
         let wanted = taken.clone().unwrap_or(stale);
         let outcome = break_lock(&path, &expected(&wanted), "op", "later", later, &mut |_| {});
-        let verdict = if taken.is_some() { OutcomeKind::Refused } else { OutcomeKind::Done };
-        assert_eq!(outcome.verdict, verdict, "{step}: {}", outcome.summary);
+        let kind = if taken.is_some() { OutcomeKind::Refused } else { OutcomeKind::Done };
+        assert_eq!(outcome.kind, kind, "{step}: {}", outcome.summary);
         if let Some(taken) = taken {
             assert_eq!(token(&path), taken.0, "{step}");
             assert!(matches!(read(&path), Found::Recorded(_)) && read(&path).state(later()) == State::Active);
@@ -248,7 +248,7 @@ fn a_breaker_that_is_ended_leaves_nothing_that_stays() {
             // The next one that breaks something here takes the rest away.
             let stale = take(&path, 0).unwrap();
             let outcome = break_lock(&path, &expected(&stale), "op", "last", later, &mut |_| {});
-            assert_eq!(outcome.verdict, OutcomeKind::Done, "{step}: {}", outcome.summary);
+            assert_eq!(outcome.kind, OutcomeKind::Done, "{step}: {}", outcome.summary);
         }
         assert!(leftovers(folder.path()).is_empty(), "{step}: {:?}", leftovers(folder.path()));
     }
@@ -263,15 +263,15 @@ fn what_an_ended_breaker_left_is_put_right_at_the_next_start() {
         let stale = take(&path, 0).unwrap();
         let arguments = ["break-and-die", path.to_str().unwrap(), &stale.0, &stale.1.to_string(), &step.to_string()];
         assert!(!Command::new(support::peer_program()).args(arguments).output().unwrap().status.success(), "{step}");
-        let recalled = finish(&path, &expected(&stale), "dies");
+        let resolution = finish(&path, &expected(&stale), "dies");
         let stands = !matches!(step, Step::MovedAside | Step::Deleted | Step::GuardSpent);
         let right = match step {
-            Step::MovedAside => matches!(recalled, Resolution::Applied { .. }),
+            Step::MovedAside => matches!(resolution, Resolution::Applied { .. }),
             // It was all done but for the word.
-            Step::Deleted | Step::GuardSpent => matches!(recalled, Resolution::Undecidable(_)),
-            _ => matches!(recalled, Resolution::NotApplied(_)),
+            Step::Deleted | Step::GuardSpent => matches!(resolution, Resolution::Undecidable(_)),
+            _ => matches!(resolution, Resolution::NotApplied(_)),
         };
-        assert!(right && path.exists() == stands, "{step}: {recalled:?}");
+        assert!(right && path.exists() == stands, "{step}: {resolution:?}");
         assert!(leftovers(folder.path()).is_empty(), "{step}: {:?}", leftovers(folder.path()));
     }
 }

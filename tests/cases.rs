@@ -35,8 +35,8 @@ impl Place {
     }
 
     fn snapshot(&self) -> Value {
-        let (_, said) = self.run(&["snapshot", "--format", "json"]);
-        serde_json::from_str(&said).unwrap_or_else(|e| panic!("{e}: {said}"))
+        let (_, printed) = self.run(&["snapshot", "--format", "json"]);
+        serde_json::from_str(&printed).unwrap_or_else(|e| panic!("{e}: {printed}"))
     }
 
     async fn rows(&self, sql: &str) -> Vec<String> {
@@ -61,7 +61,7 @@ fn lock(holder: &str, agent: &str, fence: &str, expires: &str) -> String {
 const RELEASE: [&str; 7] = ["release", "k", "--fence", "7", "--yes", "--mode", "expire"];
 const LOG: &str = "SELECT count(*) FROM agent_oplog";
 
-/// A5, A7: whatever form an end is stored in, it is changed, or the reason is told.
+/// A5, A7: whatever form an end is stored in, it is changed, or the reason is sent.
 #[tokio::test]
 async fn a5_a7_an_end_in_any_form_is_changed_or_refused() {
     let forms = [
@@ -74,13 +74,13 @@ async fn a5_a7_an_end_in_any_form_is_changed_or_refused() {
     for form in forms {
         let place = Place::new(&lock("gone", "3", "7", form)).await;
         let before = place.rows("SELECT expires_at, typeof(expires_at) FROM distributed_locks").await;
-        let (code, said) = place.run(&RELEASE);
+        let (code, printed) = place.run(&RELEASE);
         let after = place.rows("SELECT expires_at, typeof(expires_at) FROM distributed_locks").await;
         let logged = place.rows(LOG).await;
         match code {
-            Some(0) => assert!(before != after && logged == ["Integer(1)"], "{form}: {said}"),
-            Some(4) => assert!(before == after && logged == ["Integer(0)"], "{form}: {said}"),
-            other => panic!("{form}: {other:?}: {said}"),
+            Some(0) => assert!(before != after && logged == ["Integer(1)"], "{form}: {printed}"),
+            Some(4) => assert!(before == after && logged == ["Integer(0)"], "{form}: {printed}"),
+            other => panic!("{form}: {other:?}: {printed}"),
         }
     }
 }
@@ -94,12 +94,12 @@ async fn a4_two_rows_of_one_key_are_told() {
         .to_owned()
         + &lock("gone", "3", "7", "'2126-01-01 00:00:00'").repeat(2);
     let place = Place::new(&two).await;
-    let (code, said) = place.run(&RELEASE);
+    let (code, printed) = place.run(&RELEASE);
     let left = place.rows("SELECT count(*) FROM distributed_locks WHERE expires_at > datetime('now')").await;
     let logged = place.rows(LOG).await;
     match code {
-        Some(0) => assert!(left == ["Integer(0)"] && logged == ["Integer(1)"], "{said}"),
-        _ => assert!(left == ["Integer(2)"] && logged == ["Integer(0)"], "{said}"),
+        Some(0) => assert!(left == ["Integer(0)"] && logged == ["Integer(1)"], "{printed}"),
+        _ => assert!(left == ["Integer(2)"] && logged == ["Integer(0)"], "{printed}"),
     }
 }
 
@@ -108,8 +108,8 @@ async fn a4_two_rows_of_one_key_are_told() {
 async fn a6_the_largest_fence_is_not_raised() {
     let place = Place::new(&lock("here", "4", "9223372036854775807", "datetime('now', '+1 hour')")).await;
     let arguments = ["release", "k", "--fence", "9223372036854775807", "--yes", "--mode", "fence-off"];
-    let (code, said) = place.run(&arguments);
-    assert_eq!(code, Some(4), "{said}");
+    let (code, printed) = place.run(&arguments);
+    assert_eq!(code, Some(4), "{printed}");
     let row = place.rows("SELECT fence_token, typeof(fence_token), holder_node FROM distributed_locks").await;
     assert_eq!(row, ["Integer(9223372036854775807) Text(\"integer\") Text(\"here\")"]);
 }
@@ -121,10 +121,10 @@ async fn a8_nothing_is_called_released_unseen() {
     for arguments in [&RELEASE[..], &["reroute", "1", "--to", "4", "--yes"], &["evacuate", "gone", "--yes"]] {
         for database in ["/nonexistent/vox.db", "http://127.0.0.1:1"] {
             let place = Place { folder: tempfile::tempdir().unwrap(), database: database.to_owned() };
-            let (code, said) = place.run(arguments);
-            assert!(code == Some(1) && said.contains("cannot see"), "{arguments:?}: {code:?}: {said}");
+            let (code, printed) = place.run(arguments);
+            assert!(code == Some(1) && printed.contains("cannot see"), "{arguments:?}: {code:?}: {printed}");
         }
-        assert_ne!(place.run(arguments).0, Some(1), "where all is seen, it is said what is not there");
+        assert_ne!(place.run(arguments).0, Some(1), "where all is seen, it is printed what is not there");
     }
 }
 
@@ -143,6 +143,10 @@ async fn a10_of_two_operators_one_releases() {
         let left = place.rows("SELECT count(*) FROM distributed_locks WHERE expires_at > datetime('now')").await;
         assert_eq!(left, ["Integer(0)"], "{both:?}");
         assert_eq!(place.rows(LOG).await, ["Integer(1)"], "one action, one entry: {both:?}");
+        // Who comes later finds it run out, writes nothing, and is told so.
+        let (code, later) = place.run(&RELEASE);
+        assert!(code == Some(0) && later.contains("already: it has run out"), "{code:?}: {later}");
+        assert_eq!(place.rows(LOG).await, ["Integer(1)"], "{later}");
     }
 }
 
@@ -150,8 +154,8 @@ async fn a10_of_two_operators_one_releases() {
 #[tokio::test]
 async fn a11_an_agent_may_call_its_node_as_the_operator_does() {
     let place = Place::new(&lock("lockkeeper-ci", "0", "7", "datetime('now', '+1 hour')")).await;
-    let (code, said) = place.run(&RELEASE);
-    assert_eq!(code, Some(0), "{said}");
+    let (code, printed) = place.run(&RELEASE);
+    assert_eq!(code, Some(0), "{printed}");
 }
 
 /// B1: whoever watches, or only wants to see a plan, writes nothing anywhere.
@@ -160,9 +164,12 @@ async fn b1_watching_and_dry_runs_write_nothing() {
     let place = Place::new(&lock("gone", "3", "7", "datetime('now', '+1 hour')")).await;
     let journal = place.folder.path().join("journal.jsonl");
     // An attempt that was left open, long ago and by a process that is gone.
-    let intent = r#"{"schema":"lockkeeper.journal.v1","at_ms":1000,"attempt":"a","plan":"p","event":"intent","mesh":"mesh","source":"fixture.db","place":"PLACE","process":{"host":"elsewhere","pid":1},"operator":"ada","reason":"","action":{"kind":"acknowledge","message":{"table":"a2a","id":10,"sender":"1","receiver":"2","msg_type":"m","created_at_ms":null,"claim_owner":null,"claim_until_ms":null}}}"#;
+    let intent = r#"{"schema":"lockkeeper.journal.v1","id":"a","plan":"p","at_ms":1000,"event":"intent","mesh":"mesh","source":"fixture.db","place":"PLACE","process":{"host":"elsewhere","pid":1},"operator":"ada","reason":"","action":"acknowledge","message":{"table":"a2a_messages","id":10,"sender":"1","receiver":"2","msg_type":"m","created_at_ms":null,"claim_owner":null,"claim_until_ms":null}}"#;
+    support::documents::assert_valid(&serde_json::from_str(intent).unwrap());
     std::fs::write(&journal, intent.replace("PLACE", &place.database) + "\n").unwrap();
     let (files, lines) = (std::fs::read(&place.database).unwrap(), std::fs::read(&journal).unwrap());
+    let (_, seen) = place.run(&["snapshot", "--view", "findings"]);
+    assert!(seen.contains("attempt-open"), "there is something to recover: {seen}");
     let dry = [&RELEASE[..4], &["--dry-run"][..]].concat();
     for arguments in [&["check"][..], &["snapshot"], &dry] {
         place.run(arguments);
@@ -200,10 +207,10 @@ async fn c4_a_failed_result_is_a_failed_task() {
 async fn c8_a_lock_of_the_vcs_table_is_expired() {
     let row = "INSERT INTO vcs_lock VALUES ('/w/k', 'exclusive', '4', 'here', 'r', unixepoch() * 1000, unixepoch() * 1000 + 3600000, NULL, 7);";
     let place = Place::new(row).await;
-    let (code, said) = place.run(&["release", "/w/k", "--fence", "7", "--yes", "--mode", "fence-off"]);
-    assert!(code == Some(4) && said.contains("choose expire"), "{code:?}: {said}");
-    let (code, said) = place.run(&["release", "/w/k", "--fence", "7", "--yes"]);
-    assert_eq!(code, Some(0), "{said}");
+    let (code, printed) = place.run(&["release", "/w/k", "--fence", "7", "--yes", "--mode", "fence-off"]);
+    assert!(code == Some(4) && printed.contains("choose expire"), "{code:?}: {printed}");
+    let (code, printed) = place.run(&["release", "/w/k", "--fence", "7", "--yes"]);
+    assert_eq!(code, Some(0), "{printed}");
     assert_eq!(
         place.rows("SELECT holder, expires_at <= unixepoch() * 1000 FROM vcs_lock").await,
         ["Text(\"4\") Integer(1)"]
@@ -230,9 +237,12 @@ fn d1_an_odd_record_is_no_reason_to_break_a_lock() {
                 .env("LOCKKEEPER_JOURNAL", tree.path().join("journal.jsonl"))
                 .output()
                 .unwrap();
-            let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-            assert_eq!(output.status.code(), Some(4), "{odd} {fence}: {said}");
-            assert!(path.join("owner.json").exists() && !said.contains("there is no lock"), "{odd} {fence}: {said}");
+            let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            assert_eq!(output.status.code(), Some(4), "{odd} {fence}: {printed}");
+            assert!(
+                path.join("owner.json").exists() && !printed.contains("there is no lock"),
+                "{odd} {fence}: {printed}"
+            );
         }
     }
 }
@@ -263,8 +273,8 @@ async fn d10_a_place_is_watched_once_and_what_is_not_read_is_said() {
     std::fs::write(state.join("events.sqlite"), "an older log").unwrap();
     let newer = std::fs::File::create(state.join("events/topics/a.jsonl")).unwrap();
     newer.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(5)).unwrap();
-    let (_, said) = sources(&["--harn", project]);
-    assert!(said.contains("holds events as well, and is not read"), "{said}");
+    let (_, printed) = sources(&["--harn", project]);
+    assert!(printed.contains("holds events as well, and is not read"), "{printed}");
 }
 
 /// E7: a link to a database is that database, with its log beside it.
@@ -324,10 +334,13 @@ fn check(control: &str) -> (Option<i32>, String) {
 #[test]
 fn g1_denials_are_listed() {
     let base = server(|path| if path == "/health" { (200, "ok") } else { (403, r#"{"error":"worker may not"}"#) });
-    let (code, said) = check(&base);
-    assert_eq!(code, Some(3), "{said}");
+    let (code, printed) = check(&base);
+    assert_eq!(code, Some(3), "{printed}");
     for part in ["nodes", "exec leases", "queue"] {
-        assert!(said.contains(&format!("{part}: ")) || said.contains(&format!("{part} stats: ")), "{part}: {said}");
+        assert!(
+            printed.contains(&format!("{part}: ")) || printed.contains(&format!("{part} stats: ")),
+            "{part}: {printed}"
+        );
     }
 }
 
@@ -342,8 +355,8 @@ fn h5_a_server_that_closes_in_silence_is_asked_again() {
         _ => (200, "ok"),
     });
     for _ in 0..10 {
-        let (code, said) = check(&base);
-        assert_eq!(code, Some(0), "{said}");
+        let (code, printed) = check(&base);
+        assert_eq!(code, Some(0), "{printed}");
     }
 }
 
@@ -377,8 +390,8 @@ fn h1_an_address_never_shows_its_secret() {
                 .env("LOCKKEEPER_JOURNAL", folder.path().join("journal.jsonl"))
                 .output()
                 .unwrap();
-            let said = [output.stdout, output.stderr].concat();
-            assert!(!String::from_utf8_lossy(&said).contains("hunter2"), "{address:?} {command:?}");
+            let printed = [output.stdout, output.stderr].concat();
+            assert!(!String::from_utf8_lossy(&printed).contains("hunter2"), "{address:?} {command:?}");
         }
     }
     let journal = std::fs::read_to_string(folder.path().join("journal.jsonl")).unwrap_or_default();
@@ -390,8 +403,8 @@ fn h1_an_address_never_shows_its_secret() {
 async fn h3_a_name_of_any_length_is_bounded() {
     let sql = "INSERT INTO distributed_locks VALUES ('k', hex(zeroblob(4000000)), '3', 7, datetime('now'), datetime('now', '+1 hour'), 'r');";
     let place = Place::new(sql).await;
-    let (_, said) = place.run(&["snapshot", "--format", "json"]);
-    assert!(said.len() < 200_000, "{} bytes", said.len());
-    let (code, said) = place.run(&RELEASE);
-    assert!(code != Some(0) || place.rows(LOG).await == ["Integer(1)"], "{said}");
+    let (_, printed) = place.run(&["snapshot", "--format", "json"]);
+    assert!(printed.len() < 200_000, "{} bytes", printed.len());
+    let (code, printed) = place.run(&RELEASE);
+    assert!(code != Some(0) || place.rows(LOG).await == ["Integer(1)"], "{printed}");
 }

@@ -90,9 +90,9 @@ async fn check_speaks_the_convention() {
 fn with_nothing_configured_it_says_what_it_looked_for_and_offers_the_demo() {
     let folder = tempfile::tempdir().unwrap();
     let output = lockkeeper().current_dir(folder.path()).stdin(Stdio::null()).output().unwrap();
-    let said = text(&output.stderr);
+    let printed = text(&output.stderr);
     for words in ["vox.db", ".vox/store.db", "--db", "VOX_DB_URL", "lockkeeper demo"] {
-        assert!(said.contains(words), "{words}: {said}");
+        assert!(printed.contains(words), "{words}: {printed}");
     }
     assert_eq!(output.status.code(), Some(2));
 }
@@ -224,14 +224,14 @@ fn a_check_that_cannot_be_understood_is_unknown() {
     for arguments in [&["check", "--bogus"][..], &["--interval", "never", "check"], &["check", "--mesh"]] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(3), "{arguments:?}");
-        let said = text(&output.stdout);
-        assert!(said.starts_with("LOCKKEEPER UNKNOWN - ") && said.lines().count() == 1, "{said}");
+        let printed = text(&output.stdout);
+        assert!(printed.starts_with("LOCKKEEPER UNKNOWN - ") && printed.lines().count() == 1, "{printed}");
     }
     let other = run(&["snapshot", "--bogus"]);
     assert_eq!((other.status.code(), text(&other.stdout).as_str()), (Some(2), ""));
 }
 
-/// H8, H2: said by every command, before anything is sent.
+/// H8, H2: printed by every command, before anything is sent.
 #[tokio::test]
 async fn a_log_that_cannot_be_written_and_a_token_in_the_clear_are_said_by_every_command() {
     let (folder, path) = mesh("").await;
@@ -242,16 +242,16 @@ async fn a_log_that_cannot_be_written_and_a_token_in_the_clear_are_said_by_every
     for command in commands {
         let bad_log = [command, &["--db", path.as_str(), "--log-file", "/nonexistent/x.log"][..]].concat();
         let output = run(&bad_log);
-        let said = text(&output.stdout) + &text(&output.stderr);
-        assert!(!output.status.success() && said.contains("cannot write the log /nonexistent/x.log"), "{said}");
+        let printed = text(&output.stdout) + &text(&output.stderr);
+        assert!(!output.status.success() && printed.contains("cannot write the log /nonexistent/x.log"), "{printed}");
     }
-    // Nobody is there: what counts is what was said before.
+    // Nobody is there: what counts is what was printed before.
     let far = "http://192.0.2.1:9847";
     for command in &commands[..3] {
         let token = token.to_str().unwrap();
         let output = run(&[command, &["--db", path.as_str(), "--control", far, "--token-file", token][..]].concat());
-        let said = text(&output.stderr);
-        assert!(said.lines().next().is_some_and(|line| line.contains("the token travels unencrypted")), "{said}");
+        let printed = text(&output.stderr);
+        assert!(printed.lines().next().is_some_and(|line| line.contains("the token travels unencrypted")), "{printed}");
     }
 }
 

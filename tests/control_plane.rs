@@ -98,17 +98,17 @@ async fn everything_is_read_and_nothing_is_claimed() {
 #[tokio::test]
 async fn what_waits_for_agents_that_nobody_names_is_said() {
     let (base, _plane) = filled(tokens()).await;
-    let said = |seen: lockkeeper::model::observation::Observation| {
+    let printed = |seen: lockkeeper::model::observation::Observation| {
         seen.unseen.unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     };
     let (mut blind, _file) = source(&base, Some("m"));
-    let told = said(blind.poll(&PollContext::default()).await.unwrap());
-    assert!(told.contains("1 of 1 waiting messages are not seen") && told.contains("control_agents"), "{told}");
-    let told = said(blind.poll(&knows(&["2"])).await.unwrap());
-    assert_eq!(told, "");
+    let sent = printed(blind.poll(&PollContext::default()).await.unwrap());
+    assert!(sent.contains("1 of 1 waiting messages are not seen") && sent.contains("control_agents"), "{sent}");
+    let sent = printed(blind.poll(&knows(&["2"])).await.unwrap());
+    assert_eq!(sent, "");
     let (plain, _file) = source(&base, Some("m"));
     let mut named = plain.asking(&["2".to_owned()]);
-    assert_eq!(said(named.poll(&PollContext::default()).await.unwrap()), "");
+    assert_eq!(printed(named.poll(&PollContext::default()).await.unwrap()), "");
 }
 
 #[tokio::test]
@@ -123,10 +123,10 @@ async fn roles_are_explained_and_the_rest_is_shown() {
         "{denied:?}"
     );
 
-    for (token, said) in [(None, "give a mesh or admin token"), (Some("wrong"), "a JWT works only once")] {
+    for (token, printed) in [(None, "give a mesh or admin token"), (Some("wrong"), "a JWT works only once")] {
         let (mut source, _file) = source(&base, token);
         let fault = source.poll(&PollContext::default()).await.unwrap_err();
-        assert!(fault.to_string().contains("401") && fault.to_string().contains(said), "{fault}");
+        assert!(fault.to_string().contains("401") && fault.to_string().contains(printed), "{fault}");
         assert_eq!(fault.kind, FaultKind::Setup);
     }
 }
@@ -190,10 +190,10 @@ async fn every_way_to_fail_is_told_apart() {
         (|_| vec![b'x'; 50 << 20].into_response(), "larger than 1.0 MB", FaultKind::Setup),
         (|_| (StatusCode::FOUND, [("location", "http://127.0.0.1:1/")]).into_response(), "redirects", FaultKind::Setup),
     ];
-    for (answer, said, kind) in cases {
+    for (answer, printed, kind) in cases {
         let fault = fault_of(*answer).await;
-        assert!(fault.to_string().contains(said), "{said}: {fault}");
-        assert_eq!(fault.kind, *kind, "{said}");
+        assert!(fault.to_string().contains(printed), "{printed}: {fault}");
+        assert_eq!(fault.kind, *kind, "{printed}");
         assert!(!fault.to_string().contains('\u{1b}'));
     }
 }
@@ -289,11 +289,11 @@ async fn the_simulated_control_plane_keeps_the_contract() {
         ("nowhere", "m", json!({}), 404, ""),
         ("join", "x", json!({"id": "a"}), 401, "unauthorized"),
     ];
-    for (path, token, body, status, said) in cases {
+    for (path, token, body, status, printed) in cases {
         let answer = http.post(format!("{base}/v1/populi/{path}")).bearer_auth(token).json(body).send().await.unwrap();
         assert_eq!(answer.status().as_u16(), *status, "{path} {body}");
         assert!(answer.headers().contains_key("x-populi-feature"), "{path}");
         let text = answer.text().await.unwrap();
-        assert!(said.is_empty() || text == *said, "{path}: {text}");
+        assert!(printed.is_empty() || text == *printed, "{path}: {text}");
     }
 }

@@ -51,7 +51,7 @@ fn action(kind: Kind) -> Value {
         Kind::Deliver => json!({ "message": message(), "to": "3", "key": "k", "beside": [message()] }),
         Kind::Retire => json!({ "message": message(), "to": "3", "key": "k" }),
         Kind::Unclaim | Kind::Acknowledge => json!({ "message": message() }),
-        Kind::Tell => json!({ "letter": { "to": "3", "msg_type": "t", "payload": "{}", "repository_id": "r" } }),
+        Kind::Send => json!({ "letter": { "to": "3", "msg_type": "t", "payload": "{}", "repository_id": "r" } }),
         Kind::Revoke => json!({ "lease": { "lease_id": "1", "scope_key": "task:1", "holder_node": "n" } }),
         Kind::Drain => json!({ "node": node, "on": true, "for_ms": null }),
         Kind::Quarantine => json!({ "node": node, "on": false }),
@@ -88,7 +88,7 @@ fn every_line_of_the_journal_is_as_its_schema_says() {
     }
     for kind in [OutcomeKind::Done, OutcomeKind::Unknown, OutcomeKind::ReadOnly] {
         assert_valid(&line(Event::Outcome {
-            verdict: kind,
+            kind,
             summary: "it was so".into(),
             before: Some(json!({ "any": 1 })),
             after: None,

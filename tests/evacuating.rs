@@ -130,8 +130,8 @@ impl Mesh {
 
     async fn run(&self, arguments: &[&str]) -> (i32, String) {
         let output = self.command(arguments).output().await.unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.code().unwrap(), String::from_utf8_lossy(&said).into_owned())
+        let printed = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap(), String::from_utf8_lossy(&printed).into_owned())
     }
 
     /// A person reads what is unclear, and types its name.
@@ -180,8 +180,8 @@ impl Mesh {
 
     /// Op-log entries whose chain does not verify, as the console itself reads them.
     async fn unverified(&self) -> Vec<String> {
-        let (_, said) = self.run(&["snapshot", "--view", "oplog", "--format", "json"]).await;
-        let snapshot: Value = serde_json::from_str(&said).unwrap();
+        let (_, printed) = self.run(&["snapshot", "--view", "oplog", "--format", "json"]).await;
+        let snapshot: Value = serde_json::from_str(&printed).unwrap();
         support::documents::assert_valid(&snapshot);
         let entries = snapshot["oplog"].as_array().unwrap();
         assert!(!entries.is_empty());
@@ -210,14 +210,14 @@ const EVACUATE: [&str; 4] = ["evacuate", "gone", "--yes", "--operator=ada"];
 /// Runs until nothing is left to do.
 async fn take_up(mesh: &Mesh) -> (usize, String) {
     for run in 1..=6 {
-        let (code, said) = mesh.run(&EVACUATE).await;
+        let (code, printed) = mesh.run(&EVACUATE).await;
         match code {
-            0 if said.contains("nothing of gone is left to move") => return (run, said),
-            4 if said.contains("not without asking") => {
+            0 if printed.contains("nothing of gone is left to move") => return (run, printed),
+            4 if printed.contains("not without asking") => {
                 mesh.run_asked(&["evacuate", "gone", "--operator=ada"], "gone");
             }
             0 => {}
-            code => panic!("run {run}: {code}: {said}"),
+            code => panic!("run {run}: {code}: {printed}"),
         }
     }
     panic!("it does not come to an end: {}", mesh.state().await);
@@ -226,8 +226,8 @@ async fn take_up(mesh: &Mesh) -> (usize, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_every_step_it_ends_the_same() {
     let whole = Mesh::new().await;
-    let (code, said) = whole.run(&EVACUATE).await;
-    assert_eq!(code, 0, "{said}");
+    let (code, printed) = whole.run(&EVACUATE).await;
+    assert_eq!(code, 0, "{printed}");
     let (runs, _) = take_up(&whole).await;
     assert_eq!(runs, 1, "a second run does nothing");
     let (expected, logged) = (whole.state().await, whole.logged().await);
@@ -242,7 +242,9 @@ async fn killed_at_every_step_it_ends_the_same() {
         // After the journal's line `at`, and some more at random.
         let at = if at > 2 * steps { chance.usize(0..2 * steps) } else { at };
         let mut child = mesh.command(&EVACUATE).spawn().unwrap();
+        let deadline = support::Deadline::new();
         while lines(&mesh.journal()) < at && child.try_wait().unwrap().is_none() {
+            deadline.check("the journal's line, or the end");
             tokio::time::sleep(Duration::from_micros(50)).await;
         }
         tokio::time::sleep(Duration::from_micros(chance.u64(0..1_500))).await;
@@ -282,20 +284,20 @@ async fn a_reroute_survives_a_failure_at_each_point() {
         let reroute = [&["reroute", id.as_str()], &reroute[2..]].concat();
         let with_yes = [&reroute[..], &["--yes"]].concat();
         *mesh.faulty.fault.lock().unwrap() = Some(fault);
-        let (mut code, mut said) = mesh.run(&with_yes).await;
+        let (mut code, mut printed) = mesh.run(&with_yes).await;
         for _ in 0..3 {
             match code {
                 0 => break,
-                4 if said.contains("not without asking") => {
-                    assert_eq!(fault, Fault::Before("deliver"), "{said}");
+                4 if printed.contains("not without asking") => {
+                    assert_eq!(fault, Fault::Before("deliver"), "{printed}");
                     mesh.run_asked(&reroute, "message 1");
                     code = 0;
                 }
-                1 | 4 => (code, said) = mesh.run(&with_yes).await,
-                code => panic!("{fault:?}: {code}: {said}"),
+                1 | 4 => (code, printed) = mesh.run(&with_yes).await,
+                code => panic!("{fault:?}: {code}: {printed}"),
             }
         }
-        assert_eq!(code, 0, "{fault:?}: {said}");
+        assert_eq!(code, 0, "{fault:?}: {printed}");
         assert_eq!(*mesh.faulty.delivered.lock().unwrap(), 1, "{fault:?}: delivered once");
         let plane = mesh.faulty.plane.lock().unwrap();
         let copies: Vec<&Value> = plane.messages.iter().filter(|m| m["payload"] == "{\"task_id\":101}").collect();
@@ -314,14 +316,14 @@ async fn what_may_have_been_taken_is_not_sent_again_unasked() {
     let id = format!("{}/1", mesh.base.trim_start_matches("http://"));
     *mesh.faulty.fault.lock().unwrap() = Some(Fault::Taken);
     let reroute = ["reroute", &id, "--to", "4", "--yes"];
-    let (code, said) = mesh.run(&reroute).await;
-    assert_eq!(code, 1, "{said}");
-    assert!(said.contains("it never arrived, or was taken at once"), "{said}");
-    assert!(said.contains("skipped"), "the original stays: {said}");
+    let (code, printed) = mesh.run(&reroute).await;
+    assert_eq!(code, 1, "{printed}");
+    assert!(printed.contains("it never arrived, or was taken at once"), "{printed}");
+    assert!(printed.contains("skipped"), "the original stays: {printed}");
     for _ in 0..2 {
-        let (code, said) = mesh.run(&reroute).await;
-        assert_eq!(code, 4, "{said}");
-        assert!(said.contains("delivering again runs it twice"), "{said}");
+        let (code, printed) = mesh.run(&reroute).await;
+        assert_eq!(code, 4, "{printed}");
+        assert!(printed.contains("delivering again runs it twice"), "{printed}");
     }
     assert_eq!(*mesh.faulty.delivered.lock().unwrap(), 1);
 }
@@ -339,16 +341,16 @@ async fn nodes_are_drained_and_shut_out_and_let_in_again() {
         (&["quarantine", "here", "--yes"], "quarantined", true),
         (&["unquarantine", "here", "--yes"], "quarantined", false),
     ] {
-        let (code, said) = mesh.run(command).await;
-        assert_eq!((code, flag(name) == true), (0, on), "{command:?}: {said}");
-        let (code, said) = mesh.run(command).await;
+        let (code, printed) = mesh.run(command).await;
+        assert_eq!((code, flag(name) == true), (0, on), "{command:?}: {printed}");
+        let (code, printed) = mesh.run(command).await;
         // A node that is drained already may be given another deadline.
         let again = if command.contains(&"--for") { 0 } else { 4 };
-        assert_eq!(code, again, "{command:?} again: {said}");
+        assert_eq!(code, again, "{command:?} again: {printed}");
     }
     assert_eq!(mesh.logged().await.len(), 5, "the database's op-log has what was done on the control plane");
     // A server that fails says so, and the flag is looked at again.
     *mesh.faulty.fault.lock().unwrap() = Some(Fault::After("quarantine"));
-    let (code, said) = mesh.run(&["quarantine", "here", "--yes"]).await;
-    assert_eq!((code, flag("quarantined") == true), (0, true), "read back: {said}");
+    let (code, printed) = mesh.run(&["quarantine", "here", "--yes"]).await;
+    assert_eq!((code, flag("quarantined") == true), (0, true), "read back: {printed}");
 }

@@ -23,7 +23,7 @@ fn a_writer_that_locks_the_whole_file_is_followed() {
     assert_eq!(vox.line(), "held");
     assert_eq!(nodes(path), 1);
     for n in 1..=3 {
-        vox.tell("write");
+        vox.send("write");
         assert_eq!(nodes(path), n + 1, "what was committed is seen at once");
     }
 }
@@ -52,11 +52,11 @@ fn the_console_never_stands_in_the_way_of_a_lock() {
     }
     screen.press("q");
     assert_eq!(screen.wait_end(), 0);
-    let said = rival.finish();
-    assert!(said.ends_with(" 0 refused"), "{said}");
+    let printed = rival.finish();
+    assert!(printed.ends_with(" 0 refused"), "{printed}");
 }
 
-/// The number that every row of a picture carries; fails if there are two.
+/// The number that every row of a snapshot carries; fails if there are two.
 async fn number_of(copy: &Path) -> i64 {
     let flags = libsql::OpenFlags::SQLITE_OPEN_READ_ONLY;
     let database = libsql::Builder::new_local(copy).flags(flags).build().await.unwrap();
@@ -64,14 +64,14 @@ async fn number_of(copy: &Path) -> i64 {
     let sql = "SELECT count(*), min(fence_token), max(fence_token) FROM distributed_locks";
     let row = connection.query(sql, ()).await.unwrap().next().await.unwrap().unwrap();
     let (count, low, high): (i64, i64, i64) = (row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap());
-    assert_eq!((count, low), (200, high), "a torn picture");
+    assert_eq!((count, low), (200, high), "a torn snapshot");
     let row = connection.query("PRAGMA integrity_check", ()).await.unwrap().next().await.unwrap().unwrap();
     assert_eq!(row.get::<String>(0).unwrap(), "ok");
     high
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_storm_of_commits_and_checkpoints_never_gives_a_torn_or_older_picture() {
+async fn a_storm_of_commits_and_checkpoints_never_gives_a_torn_or_older_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vox.db");
     let mut writer = Peer::start(&["storm", path.to_str().unwrap(), "11"]);
@@ -84,7 +84,7 @@ async fn a_storm_of_commits_and_checkpoints_never_gives_a_torn_or_older_picture(
         match copier.refresh() {
             Ok(_) => {
                 let number = number_of(copier.path()).await;
-                assert!(number >= last, "an older picture: {number} after {last}");
+                assert!(number >= last, "an older snapshot: {number} after {last}");
                 last = number;
                 copies += 1;
             }
@@ -227,8 +227,8 @@ async fn copies_are_private_bounded_and_removed() {
         .env("LOCKKEEPER_SNAPSHOT_MAX_BYTES", "1000")
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(said.contains("more than may be copied") && said.contains("snapshot.max_bytes"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(printed.contains("more than may be copied") && printed.contains("snapshot.max_bytes"), "{printed}");
     assert_eq!(output.status.code(), Some(3));
 }
 
@@ -238,7 +238,7 @@ fn what_is_no_database_is_said_so() {
     let path = folder.path().join("notes.txt");
     fs::write(&path, "not a database at all, but long enough to look at").unwrap();
     let output = run(&["snapshot", "--db", path.to_str().unwrap()]);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("not a SQLite or libSQL database"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(printed.contains("not a SQLite or libSQL database"), "{printed}");
     assert_eq!(output.status.code(), Some(1));
 }

@@ -33,7 +33,7 @@ fn identity() -> Identity {
     }
 }
 
-/// A source, and everything it said so far.
+/// A source, and everything it printed so far.
 struct Follower {
     source: VoxDb,
     watch: MeshState,

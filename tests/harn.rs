@@ -365,10 +365,10 @@ async fn a_project_alone_is_checked_printed_and_hung_on_a_wall() {
         let output = run.unwrap();
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
     };
-    let (code, said) = run(&["check"]);
-    assert!(matches!(code, Some(1 | 2)) && said.contains(" nodes=4 "), "{code:?} {said}");
-    let (code, said) = run(&["snapshot", "--format", "json"]);
-    let seen: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let (code, printed) = run(&["check"]);
+    assert!(matches!(code, Some(1 | 2)) && printed.contains(" nodes=4 "), "{code:?} {printed}");
+    let (code, printed) = run(&["snapshot", "--format", "json"]);
+    let seen: serde_json::Value = serde_json::from_str(&printed).unwrap();
     support::documents::assert_valid(&seen);
     assert_eq!(code, Some(0));
     let sources = seen["sources"].as_array().unwrap();
@@ -384,11 +384,14 @@ async fn a_project_alone_is_checked_printed_and_hung_on_a_wall() {
         assert!(!seen[part].as_array().unwrap().is_empty(), "{part}");
     }
     assert!(seen["leaders"].as_array().unwrap().is_empty());
-    let (_, said) = run(&["snapshot", "--view", "locks"]);
-    assert!(said.contains("src/codec.rs") && said.contains("unrecorded"), "{said}");
-    // What the system does not have is said, not shown as none.
-    let (_, said) = run(&["snapshot"]);
-    assert!(said.contains("LEADERS not provided by Harn") && said.contains("LEASES not provided by Harn"), "{said}");
+    let (_, printed) = run(&["snapshot", "--view", "locks"]);
+    assert!(printed.contains("src/codec.rs") && printed.contains("unrecorded"), "{printed}");
+    // What the system does not have is printed, not shown as none.
+    let (_, printed) = run(&["snapshot"]);
+    assert!(
+        printed.contains("LEADERS not provided by Harn") && printed.contains("LEASES not provided by Harn"),
+        "{printed}"
+    );
     assert!(sources.iter().all(|source| source["provides"].as_array().is_some_and(|all| !all.is_empty())));
     let env = [("HARN_HOST_LEASE_ROOT", leases)];
     let mut wall = Screen::start(140, 40, &["--wall", "--harn", tree], &env);
@@ -428,16 +431,16 @@ fn a_stale_lock_directory_is_broken_from_the_command_line() {
             .env("LOCKKEEPER_JOURNAL", folder.path().join("journal.jsonl"))
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        (output.status.code(), said)
+        let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        (output.status.code(), printed)
     };
-    let (code, said) = run(&["release", "src/stale.rs", "--fence", "coord-lock-token-other", "--yes"]);
-    assert_eq!((code, lock("stale").exists()), (Some(4), true), "{said}");
-    let (code, said) = run(&["release", "src/active.rs", "--fence", &token("active"), "--yes"]);
-    assert_eq!((code, lock("active").exists()), (Some(4), true), "{said}");
-    assert!(said.contains("cannot be fenced off"), "{said}");
-    let (code, said) = run(&["release", "src/stale.rs", "--fence", &token("stale"), "--yes"]);
-    assert_eq!((code, lock("stale").exists()), (Some(0), false), "{said}");
+    let (code, printed) = run(&["release", "src/stale.rs", "--fence", "coord-lock-token-other", "--yes"]);
+    assert_eq!((code, lock("stale").exists()), (Some(4), true), "{printed}");
+    let (code, printed) = run(&["release", "src/active.rs", "--fence", &token("active"), "--yes"]);
+    assert_eq!((code, lock("active").exists()), (Some(4), true), "{printed}");
+    assert!(printed.contains("cannot be fenced off"), "{printed}");
+    let (code, printed) = run(&["release", "src/stale.rs", "--fence", &token("stale"), "--yes"]);
+    assert_eq!((code, lock("stale").exists()), (Some(0), false), "{printed}");
     let journal = fs::read_to_string(folder.path().join("journal.jsonl")).unwrap();
     assert!(journal.lines().count() == 2 && journal.contains("\"done\""), "{journal}");
     let left: Vec<_> = fs::read_dir(tree.join("src")).unwrap().map(|e| e.unwrap().file_name()).collect();

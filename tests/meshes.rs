@@ -37,7 +37,7 @@ fn db(path: &str) -> String {
     format!("db = [\"{path}\"]")
 }
 
-/// Runs the program: its exit code and all that it said.
+/// Runs the program: its exit code and all that it printed.
 fn run(arguments: &[&str]) -> (Option<i32>, String) {
     let output = lockkeeper().args(arguments).output().unwrap();
     (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
@@ -64,7 +64,7 @@ async fn an_outage_of_one_mesh_leaves_the_other_untouched() {
     let text = screen.wait_for("the outage", |text| text.lines().next().is_some_and(|top| top.contains("staging: ")));
     assert!(line(&text, "● prod ").contains("all is well"), "{text}");
     screen.press("3");
-    // What an old source said is marked; what the other says is as new as ever.
+    // What an old source printed is marked; what the other says is as new as ever.
     let text = screen.wait_for("old beside new", |text| line(text, " staging  file:a.rs").contains('~'));
     let fresh = line(&text, " prod     file:a.rs");
     assert!(!fresh.contains('~') && fresh.contains("held"), "{text}");
@@ -89,8 +89,8 @@ async fn several_meshes_are_asked_for_from_the_command_line() {
     let config = config(folder.path(), &[("prod", db(&well)), ("staging", db(&ill)), ("lab", db("/nowhere/x.db"))]);
     let run = |arguments: &[&str]| run(&[&["--config", &config], arguments].concat());
 
-    let (code, said) = run(&["snapshot", "--format", "json", "--view", "locks", "--mesh", "staging,prod"]);
-    let seen: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let (code, printed) = run(&["snapshot", "--format", "json", "--view", "locks", "--mesh", "staging,prod"]);
+    let seen: serde_json::Value = serde_json::from_str(&printed).unwrap();
     support::documents::assert_valid(&seen);
     assert_eq!((code, seen["schema"].as_str()), (Some(0), Some("lockkeeper.snapshots.v1")));
     let of = |mesh: usize, field: &str| seen["meshes"][mesh][field].as_str().unwrap().to_owned();
@@ -98,25 +98,25 @@ async fn several_meshes_are_asked_for_from_the_command_line() {
     assert_eq!(of(0, "schema"), "lockkeeper.snapshot.v1");
     assert_eq!(seen["meshes"][0]["locks"][0]["holder_node"], "loom");
     assert_eq!(seen["meshes"][1]["locks"][0]["state"], "held");
-    let (_, said) = run(&["snapshot", "--mesh", "prod"]);
-    assert!(said.starts_with("mesh prod at "), "{said}");
+    let (_, printed) = run(&["snapshot", "--mesh", "prod"]);
+    assert!(printed.starts_with("mesh prod at "), "{printed}");
 
-    let (code, said) = run(&["check", "--mesh", "prod"]);
-    assert!(code == Some(0) && said.contains("| nodes=1 "), "one mesh is as it ever was: {said}");
-    let (code, said) = run(&["check", "--mesh", "prod,staging"]);
-    assert_eq!(code, Some(2), "{said}");
-    assert!(said.starts_with("LOCKKEEPER CRITICAL - staging: loom: dead"), "{said}");
-    assert!(said.contains(" prod.nodes=1 ") && said.contains(" staging.nodes_silent=1 "), "{said}");
-    let (code, said) = run(&["check", "--mesh", "prod,lab"]);
-    assert!(code == Some(3) && said.starts_with("LOCKKEEPER UNKNOWN - lab: "), "never OK unseen: {said}");
+    let (code, printed) = run(&["check", "--mesh", "prod"]);
+    assert!(code == Some(0) && printed.contains("| nodes=1 "), "one mesh is as it ever was: {printed}");
+    let (code, printed) = run(&["check", "--mesh", "prod,staging"]);
+    assert_eq!(code, Some(2), "{printed}");
+    assert!(printed.starts_with("LOCKKEEPER CRITICAL - staging: loom: dead"), "{printed}");
+    assert!(printed.contains(" prod.nodes=1 ") && printed.contains(" staging.nodes_silent=1 "), "{printed}");
+    let (code, printed) = run(&["check", "--mesh", "prod,lab"]);
+    assert!(code == Some(3) && printed.starts_with("LOCKKEEPER UNKNOWN - lab: "), "never OK unseen: {printed}");
 
     // What is done is done to one mesh, and a place belongs to one.
-    let (code, said) = run(&["release", "file:a.rs", "--fence", "3", "--yes", "--mesh", "prod,staging"]);
-    assert!(code == Some(2) && said.contains("name one of them"), "{said}");
-    let (code, said) = run(&["snapshot", "--db", &well, "--mesh", "all"]);
-    assert!(code == Some(2) && said.contains("--db: names a place of one mesh"), "{said}");
-    let (code, said) = run(&["snapshot", "--mesh", "prod,other"]);
-    assert!(code == Some(2) && said.contains("there is no mesh \"other\""), "{said}");
+    let (code, printed) = run(&["release", "file:a.rs", "--fence", "3", "--yes", "--mesh", "prod,staging"]);
+    assert!(code == Some(2) && printed.contains("name one of them"), "{printed}");
+    let (code, printed) = run(&["snapshot", "--db", &well, "--mesh", "all"]);
+    assert!(code == Some(2) && printed.contains("--db: names a place of one mesh"), "{printed}");
+    let (code, printed) = run(&["snapshot", "--mesh", "prod,other"]);
+    assert!(code == Some(2) && printed.contains("there is no mesh \"other\""), "{printed}");
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use lockkeeper::model::action::{Action, LockGuard, MessageGuard, Mode};
 use lockkeeper::model::outcome::{Outcome, OutcomeKind};
 use lockkeeper::model::source::Identity;
 use lockkeeper::model::{LockTable, MessageTable};
-use support::Peer;
+use support::{Deadline, Peer};
 
 /// Every change of a lock or a message, and every op-log entry, in the order in which they were committed.
 const TRACE: &str = "
@@ -158,7 +158,9 @@ async fn locks_race(remote: bool, rounds: usize) {
     let mut chance = fastrand::Rng::with_seed(11);
     let (mut done, mut refused) = (0, 0);
     let mut attempts = 0;
+    let deadline = Deadline::new();
     while attempts < rounds {
+        deadline.check("as many rounds");
         let sql = "SELECT lock_key, holder_node, holder_agent, fence_token, \
                    CAST(round((julianday(expires_at) - 2440587.5) * 86400000.0) AS INTEGER) FROM distributed_locks";
         let rows = arena.rows(sql).await;
@@ -185,7 +187,7 @@ async fn locks_race(remote: bool, rounds: usize) {
         let mode = [Mode::FenceOff, Mode::Expire, Mode::Delete][chance.usize(0..3)];
         attempts += 1;
         let outcome = arena.run(Action::Release { lock, mode, hold_ms: 1_000 }).await;
-        match outcome.verdict {
+        match outcome.kind {
             OutcomeKind::Done => {
                 assert!(outcome.audited, "{outcome:?}");
                 done += 1;
@@ -200,13 +202,13 @@ async fn locks_race(remote: bool, rounds: usize) {
     assert!(done >= 20 && refused > 0, "{done} done, {refused} refused: both were met");
     arena.check_journal(attempts, done).await;
 
-    // What the console changed stands right before its op-log entry, and is what its preview said.
+    // What the console changed stands right before its op-log entry, and is what its preview printed.
     let trace = arena.rows("SELECT what, thing, old_fence, new_fence, node, note FROM trace ORDER BY n").await;
     let mut seen = 0;
     for (i, row) in trace.iter().enumerate().filter(|(_, row)| text(&row[0]) == "log") {
         let (change, note) = (&trace[i - 1], text(&row[5]));
-        let said = format!("{}, held by {} (fence {})", text(&change[1]), text(&change[4]), text(&change[2]));
-        assert!(note.contains(&said), "{note}, but it changed {said}");
+        let printed = format!("{}, held by {} (fence {})", text(&change[1]), text(&change[4]), text(&change[2]));
+        assert!(note.contains(&printed), "{note}, but it changed {printed}");
         let raised = int(&change[3]) > int(&change[2]);
         assert_eq!(note.contains("fence off"), raised, "{note}");
         assert_eq!(note.contains("delete file"), text(&change[0]) == "delete", "{note}");
@@ -267,7 +269,9 @@ async fn messages_race(remote: bool, messages: i64) {
         [("1", "1"), ("2", "2"), ("3", "3")].map(|(agent, seed)| arena.peer(&["consumer", agent, seed])).into();
     let mut chance = fastrand::Rng::with_seed(5);
     let (mut attempts, mut done, mut refused, mut moved) = (0, 0, 0, 0i64);
+    let deadline = Deadline::new();
     loop {
+        deadline.check("all messages to be acknowledged");
         let sql =
             "SELECT id, receiver_agent, claim_owner, claim_until_ms FROM a2a_messages WHERE acknowledged = 0 LIMIT 40";
         let rows = arena.rows(sql).await;
@@ -295,7 +299,7 @@ async fn messages_race(remote: bool, messages: i64) {
         let is_move = matches!(action, Action::Reroute { .. });
         attempts += 1;
         let outcome = arena.run(action).await;
-        match outcome.verdict {
+        match outcome.kind {
             OutcomeKind::Done => {
                 done += 1;
                 moved += i64::from(is_move);

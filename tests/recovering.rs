@@ -92,7 +92,7 @@ fn console(journal: &Path, does: Does, clock: fn() -> Millis) -> (Operator, Arc<
 async fn act(console: &mut Operator) -> OutcomeKind {
     let lease = LeaseGuard { lease_id: "1".into(), scope_key: "task:7".into(), holder_node: "n".into() };
     let plan = one_step(Action::Revoke { lease });
-    console.run(&plan, "", &Stop::default(), |_| {}).await[0].verdict
+    console.run(&plan, "", &Stop::default(), |_| {}).await[0].kind
 }
 
 fn entries(journal: &Path) -> Vec<Entry> {
@@ -107,7 +107,7 @@ async fn a3_an_answer_that_panics_while_an_attempt_is_looked_into_ends_nothing()
     let (mut first, _) = console(&journal, Does::Loses, an_hour_ago);
     assert_eq!(act(&mut first).await, OutcomeKind::Unknown);
     let (mut later, asked) = console(&journal, Does::Panics, now);
-    assert_eq!(later.recover().await, Recovered { settled: 0, open: 1 });
+    assert_eq!(later.recover().await, Recovered { resolved: 0, open: 1 });
     // The next plan runs as any other.
     assert_eq!(act(&mut later).await, OutcomeKind::Unknown);
     assert_eq!(asked.load(Ordering::Relaxed), 2);
@@ -125,7 +125,7 @@ async fn b4_a_place_that_does_not_answer_is_asked_once() {
         act(&mut one).await;
     }
     let (mut later, asked) = console(&journal, Does::Nothing, now);
-    assert_eq!(later.recover().await, Recovered { settled: 0, open: 4 });
+    assert_eq!(later.recover().await, Recovered { resolved: 0, open: 4 });
     assert_eq!(asked.load(Ordering::Relaxed), 1);
 }
 
@@ -142,7 +142,7 @@ async fn d4_without_an_op_log_the_journal_is_the_audit() {
     let (mut interrupted, _) = console(&journal, Does::Loses, an_hour_ago);
     assert_eq!(act(&mut interrupted).await, OutcomeKind::Unknown);
     let (mut later, _) = console(&journal, Does::Answers, now);
-    assert_eq!(later.recover().await, Recovered { settled: 1, open: 0 });
+    assert_eq!(later.recover().await, Recovered { resolved: 1, open: 0 });
     let all = entries(&journal);
-    assert!(all.iter().all(|entry| entry.verdict == Some(OutcomeKind::Done) && entry.open(NOW).is_none()), "{all:?}");
+    assert!(all.iter().all(|entry| entry.kind == Some(OutcomeKind::Done) && entry.open(NOW).is_none()), "{all:?}");
 }

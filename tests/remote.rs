@@ -55,7 +55,7 @@ impl Server {
     }
 
     fn requests(&mut self) -> u64 {
-        self.peer.tell("count").parse().unwrap()
+        self.peer.send("count").parse().unwrap()
     }
 }
 
@@ -64,7 +64,7 @@ fn live(changes: &[Change]) -> usize {
 }
 
 fn settled(changes: &[Change]) -> usize {
-    changes.iter().map(|c| if let Change::SettledMessages(rows) = c { rows.len() } else { 0 }).sum()
+    changes.iter().map(|c| if let Change::AcknowledgedMessages(rows) = c { rows.len() } else { 0 }).sum()
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn faults_are_explained_and_survived() {
     let mut server = Server::start().await;
     let (mut source, known) = (server.source(), PollContext::default());
     source.poll(&known).await.unwrap();
-    for (manners, said, kind) in [
+    for (manners, printed, kind) in [
         ("status 401", "refused the token (401)", FaultKind::Setup),
         ("status 403", "refused the request (403): as told", FaultKind::Setup),
         ("status 404", "no Hrana v3 database", FaultKind::Setup),
@@ -151,12 +151,12 @@ async fn faults_are_explained_and_survived() {
         ("garbage", "is not Hrana v3", FaultKind::Transient),
         ("huge 9000000", "larger than 4.2 MB", FaultKind::Setup),
     ] {
-        server.peer.tell(manners);
+        server.peer.send(manners);
         let fault = source.poll(&known).await.unwrap_err();
-        assert!(fault.to_string().contains(said), "{manners}: {fault}");
+        assert!(fault.to_string().contains(printed), "{manners}: {fault}");
         assert_eq!(fault.kind, kind, "{manners}");
         assert!(!fault.to_string().contains(TOKEN));
-        server.peer.tell("ok");
+        server.peer.send("ok");
         source.poll(&known).await.unwrap_or_else(|fault| panic!("after {manners}: {fault}"));
     }
 }
@@ -165,13 +165,13 @@ async fn faults_are_explained_and_survived() {
 #[tokio::test]
 async fn an_answer_that_is_no_text_is_a_fault() {
     let mut server = Server::start().await;
-    server.peer.tell("garbage");
-    server.peer.tell("status 500");
+    server.peer.send("garbage");
+    server.peer.send("status 500");
     let token = server.token_file();
     let output = support::run(&["check", "--db", &server.url, "--token-file", token.to_str().unwrap()]);
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.starts_with("LOCKKEEPER UNKNOWN") && said.contains("failed (500)"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{printed}");
+    assert!(printed.starts_with("LOCKKEEPER UNKNOWN") && printed.contains("failed (500)"), "{printed}");
 }
 
 #[tokio::test]
@@ -193,7 +193,7 @@ async fn a_server_that_dies_is_marked_old_and_its_return_is_seen() {
     let env = [("LOCKKEEPER_TIMEOUT", "500ms"), ("LOCKKEEPER_THRESHOLDS_OLD", "1s")];
     let mut screen = Screen::start(120, 40, &arguments, &env);
     screen.wait_text("● far-node");
-    server.peer.tell("delay 30000");
+    server.peer.send("delay 30000");
     let text = screen.wait_text("stale data");
     assert!(text.contains("far-node"), "what was known stays:\n{text}");
     assert!(!text.contains("● far-node") || text.contains('~'), "and never looks live:\n{text}");
@@ -202,7 +202,7 @@ async fn a_server_that_dies_is_marked_old_and_its_return_is_seen() {
     let text = screen.wait_text("REPOSITORY");
     assert!(text.contains("stale data"), "the source still has not answered:\n{text}");
     screen.press("1");
-    server.peer.tell("ok");
+    server.peer.send("ok");
     screen.wait_text("● live");
     server.peer.kill();
     screen.wait_text("stale data");
@@ -224,6 +224,6 @@ async fn a_replica_that_cannot_sync_says_so() {
         .env("LOCKKEEPER_REPLICA_PATH", file)
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(said.contains("UNKNOWN") && said.contains("replica"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(printed.contains("UNKNOWN") && printed.contains("replica"), "{printed}");
 }

@@ -156,7 +156,7 @@ async fn no_statement_of_a_poll_scans_a_history() {
     let mut later = Cursor::default();
     History::iter().for_each(|history| later.set(history, Some(1_000_000)));
     let rows = || Ask::Rows(vec![3, 4, 5]);
-    let some = Asks { heartbeats: rows(), distributed: rows(), vcs: rows(), mail: [rows(), rows()] };
+    let some = Asks { heartbeats: rows(), distributed: rows(), vcs: rows(), inboxes: [rows(), rows()] };
     let limits = Limits::default();
     for (cursor, asks) in [(&Cursor::default(), &Asks::whole()), (&later, &Asks::whole()), (&later, &some)] {
         for query in queries::poll(&schema, cursor, limits, asks) {

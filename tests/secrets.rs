@@ -40,8 +40,8 @@ async fn a_token_is_found_nowhere() {
     let url = peer.line();
     let state = folder.path().join("state");
     fs::create_dir(&state).unwrap();
-    let (log, told, config) = (state.join("log"), state.join("told"), state.join("config.toml"));
-    let hook = format!("on_finding = ['sh', '-c', 'cat >> {0}; env >> {0}']\n", told.display());
+    let (log, sent, config) = (state.join("log"), state.join("told"), state.join("config.toml"));
+    let hook = format!("on_finding = ['sh', '-c', 'cat >> {0}; env >> {0}']\n", sent.display());
     fs::write(
         &config,
         format!(
@@ -55,12 +55,12 @@ async fn a_token_is_found_nowhere() {
     let env = [("VOX_DB_TOKEN", TOKEN), ("VOX_MESH_TOKEN", TOKEN), ("XDG_STATE_HOME", &path(&state))];
     let mut screen = Screen::start(200, 50, &arguments, &env);
     screen.wait_text("● live");
-    wait_for("the program's words", || fs::read_to_string(&told).ok().filter(|text| text.contains("node-dead")));
+    wait_for("the program's words", || fs::read_to_string(&sent).ok().filter(|text| text.contains("node-dead")));
     // Wrong answers are explained, and explained into the log as well.
     for manners in ["status 401", "garbage", "status 500"] {
-        peer.tell(manners);
+        peer.send(manners);
         screen.wait_text("■ old");
-        peer.tell("ok");
+        peer.send("ok");
         screen.wait_for("it is live again", |text| text.contains("● live"));
     }
     for view in ["2", "3", "7", "9", "0", "1"] {
@@ -83,8 +83,8 @@ async fn a_token_is_found_nowhere() {
             .env("RUST_BACKTRACE", "full")
             .output()
             .unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        assert!(!String::from_utf8_lossy(&said).contains(TOKEN), "{command:?}");
+        let printed = [output.stdout, output.stderr].concat();
+        assert!(!String::from_utf8_lossy(&printed).contains(TOKEN), "{command:?}");
     }
     let journal = fs::read_to_string(state.join("lockkeeper/journal.jsonl")).unwrap();
     assert!(journal.contains("file:a"), "there is a journal");

@@ -31,7 +31,9 @@ fn a_dead_nodes_lock_is_broken_and_the_waiter_gets_it() {
     // Orphaned, and somebody waits.
     find(&mut screen, "3", "scheduler/queue state:orphaned", "src/scheduler/queue.rs");
     // Its agents' last words are a little younger than its last heartbeat: it is dead once all of them are old.
+    let deadline = support::Deadline::new();
     let preview = loop {
+        deadline.check("all signs of life to be old");
         screen.press("x");
         let preview = screen.wait_text("y run it");
         assert!(preview.contains("src/scheduler/queue.rs, held by loom"), "{preview}");

@@ -176,7 +176,7 @@ fn the_mouse_selects_opens_and_sorts() {
 }
 
 #[test]
-fn pause_freezes_the_picture_and_says_so() {
+fn pause_freezes_the_screen_and_says_so() {
     let mut screen = Screen::start(120, 40, CALM, &[]);
     screen.wait_text("● 12 healthy");
     screen.press("p");
@@ -208,8 +208,8 @@ fn a_panic_restores_the_terminal_and_one_in_the_background_leaves_it_alone() {
     let raw = String::from_utf8_lossy(&screen.raw.lock().unwrap()).into_owned();
     assert!(screen.is_restored());
     assert!(!raw.contains("in the background"), "the screen was left alone");
-    let (left, told) = (raw.rfind("\x1b[?1049l").unwrap(), raw.rfind("on purpose").unwrap());
-    assert!(left < told, "the terminal is restored before the panic is told");
+    let (left, sent) = (raw.rfind("\x1b[?1049l").unwrap(), raw.rfind("on purpose").unwrap());
+    assert!(left < sent, "the terminal is restored before the panic is told");
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn third() -> Command {
     command
 }
 
-fn said(output: &Output) -> String {
+fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
 }
 
@@ -26,7 +26,7 @@ fn every_command_works_with_a_system_of_ones_own() {
     let path = file.to_str().unwrap();
     let run = |arguments: &[&str]| {
         let output = third().args(arguments).output().unwrap();
-        (output.status.code(), said(&output))
+        (output.status.code(), printed(&output))
     };
     let (code, json) = run(&["snapshot", "--format", "json", "--third", path]);
     let seen: serde_json::Value = serde_json::from_str(&json).unwrap_or_else(|e| panic!("{e}: {json}"));
@@ -49,7 +49,7 @@ fn every_command_works_with_a_system_of_ones_own() {
     let (_, config) = run(&["config", "--config", "/dev/null"]);
     assert!(config.contains("locks.json"), "where it looked: {config}");
     let output = third().env("LOCKKEEPER_THIRD_FILE", path).arg("snapshot").output().unwrap();
-    assert!(said(&output).contains("file:a.rs"), "{output:?}");
+    assert!(printed(&output).contains("file:a.rs"), "{output:?}");
 }
 
 #[test]

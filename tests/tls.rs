@@ -133,14 +133,14 @@ async fn files_of_no_use_are_named() {
     std::fs::write(authority.file("empty.pem"), "").unwrap();
     let ca = |path: &Path| Tls { ca_file: Some(path.to_owned()), ..Tls::default() };
     let half = Tls { cert_file: Some(authority.file("ca.pem")), ..Tls::default() };
-    for (tls, said) in [
+    for (tls, printed) in [
         (ca(&authority.file("absent.pem")), "absent.pem"),
         (ca(&authority.file("odd.pem")), "odd.pem"),
         (ca(&authority.file("empty.pem")), "it holds no certificate"),
         (half, "tls.key_file"),
     ] {
-        let fault = ask(&base, tls).await.expect_err(said);
-        assert!(fault.to_string().contains(said), "{fault}");
+        let fault = ask(&base, tls).await.expect_err(printed);
+        assert!(fault.to_string().contains(printed), "{fault}");
         assert_eq!(fault.kind, FaultKind::Setup, "{fault}");
     }
 }

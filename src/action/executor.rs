@@ -25,14 +25,14 @@ pub struct ActionRequest {
 /// What carries out actions on one place.
 pub trait Executor: Send {
     /// Carries one out: checks its guard, writes, and reads back.
-    fn execute<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Outcome>;
+    fn execute<'a>(&'a mut self, request: &'a ActionRequest) -> Working<'a, Outcome>;
 
     /// Writes the op-log's entry of an action that was done elsewhere; does nothing if it is there.
     /// Answers whether the op-log has it now, or why not.
-    fn record<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Result<(), String>>;
+    fn record<'a>(&'a mut self, request: &'a ActionRequest) -> Working<'a, Result<(), String>>;
 
     /// Whether an attempt whose end is not known took effect.
-    fn was_applied<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Resolution>;
+    fn was_applied<'a>(&'a mut self, request: &'a ActionRequest) -> Working<'a, Resolution>;
 }
 
 /// What became of an attempt whose end was not known. Each comes with how things stand now.

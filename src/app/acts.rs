@@ -20,7 +20,7 @@ use crate::model::text::Text;
 pub const ACTS: &[Command] = &[
     Command::Release,
     Command::Reroute,
-    Command::Acknowledge,
+    Command::Ack,
     Command::Drain,
     Command::Quarantine,
     Command::Evacuate,
@@ -110,7 +110,7 @@ impl App {
         };
         let intent = match command {
             Command::Release if !locks.is_empty() => {
-                Intent::Release { locks, mode: None, tell_holder: false, tell_next: true }
+                Intent::Release { locks, mode: None, notify_holder: false, notify_next: true }
             }
             Command::Release if !leases.is_empty() => Intent::Revoke { leases },
             Command::Release if !messages.is_empty() => Intent::Unclaim { messages },
@@ -119,8 +119,8 @@ impl App {
             Command::GiveBack => return Err("select a lock that the operator holds".into()),
             Command::Reroute if !messages.is_empty() => return Ok(Meant::Choose(messages)),
             Command::Reroute => return Err("select a message, or a task that a message carries".into()),
-            Command::Acknowledge if !messages.is_empty() => Intent::Acknowledge { messages },
-            Command::Acknowledge => return Err("select a message to acknowledge".into()),
+            Command::Ack if !messages.is_empty() => Intent::Acknowledge { messages },
+            Command::Ack => return Err("select a message to ack".into()),
             Command::Drain if !nodes.is_empty() => {
                 let on = !flag(|node| node.maintenance);
                 Intent::Drain { nodes, on, for_ms: None }
@@ -142,12 +142,12 @@ impl App {
 
 /// Whether a command fits the kind of thing in a row; without a row, in the view.
 fn suits(workspace: &Workspace, snapshot: &Snapshot, view: ViewId, row: Option<Row>, command: Command) -> bool {
-    use Command::{Acknowledge, Drain, Evacuate, GiveBack, Quarantine, Release, Reroute};
+    use Command::{Ack, Drain, Evacuate, GiveBack, Quarantine, Release, Reroute};
     let lock = |of: &LockView| {
         let ours = snapshot.fenced_off(of).is_some();
         command == if ours { GiveBack } else { Release }
     };
-    let message = || matches!(command, Reroute | Release | Acknowledge);
+    let message = || matches!(command, Reroute | Release | Ack);
     let gone = |name: Option<&Text>| {
         let node = name.and_then(|name| snapshot.node(name));
         node.is_none_or(|node| node.staleness.is_gone())

@@ -74,7 +74,7 @@ impl Inspection {
             None => self.lines.push(Line::Field { label, value: "unknown".into(), role: Role::Unknown, at: None }),
         }
     }
-    /// A judgement.
+    /// A result.
     pub fn state(&mut self, label: &'static str, state: &impl crate::columns::role::State) {
         let value = format!("{} {state}", state.glyph());
         self.lines.push(Line::Field { label, value, role: state.role(), at: None });

@@ -12,7 +12,7 @@ use crate::model::time::{MINUTE, Millis, millis, short};
 
 /// Ctrl-C leaves the wall when it is pressed twice within this time: a bump does not.
 const TWICE: Millis = 3_000;
-/// A picture that is judged this long ago, beyond three intervals, is none of the present.
+/// A snapshot that is evaluated this long ago, beyond three intervals, is none of the present.
 const STALLED: Millis = 5_000;
 
 /// What is known of the present.
@@ -40,10 +40,10 @@ impl App {
     }
 
     /// Moves on, or goes where something is wrong.
-    pub(super) fn turn_wall(&mut self) {
+    pub(super) fn advance_wall(&mut self) {
         let Some(wall) = self.options.wall.clone() else { return };
         // A clock that was set back does not hold a view.
-        self.turn.since_ms = self.turn.since_ms.min(self.now_ms);
+        self.position.since_ms = self.position.since_ms.min(self.now_ms);
         let trouble = first_of_all(&self.workspace).map(|(mesh, first)| {
             let view = ViewId::of(&first.subject).unwrap_or(ViewId::Findings);
             (Key::new(mesh, first.key()), view, Key::new(mesh, first.subject.key()))
@@ -51,19 +51,19 @@ impl App {
         match trouble {
             Some((finding, view, key)) => {
                 // The thing is looked for each time: its row moves.
-                if self.turn.held.as_ref() != Some(&finding) || self.view != view {
-                    self.turn.held = Some(finding);
-                    self.turn.since_ms = self.now_ms;
+                if self.position.held.as_ref() != Some(&finding) || self.view != view {
+                    self.position.held = Some(finding);
+                    self.position.since_ms = self.now_ms;
                 }
                 self.show_thing(view, &key);
             }
             None => {
-                let first = self.turn.since_ms == 0;
-                let over = self.now_ms - self.turn.since_ms >= millis(wall.stay);
-                if self.turn.held.take().is_some() || first || over {
-                    self.turn.place = if first { 0 } else { (self.turn.place + 1) % wall.views.len().max(1) };
-                    self.turn.since_ms = self.now_ms;
-                    self.show(wall.views.get(self.turn.place).copied().unwrap_or(ViewId::Overview));
+                let first = self.position.since_ms == 0;
+                let over = self.now_ms - self.position.since_ms >= millis(wall.stay);
+                if self.position.held.take().is_some() || first || over {
+                    self.position.place = if first { 0 } else { (self.position.place + 1) % wall.views.len().max(1) };
+                    self.position.since_ms = self.now_ms;
+                    self.show(wall.views.get(self.position.place).copied().unwrap_or(ViewId::Overview));
                 }
             }
         }
@@ -72,15 +72,15 @@ impl App {
     /// Whether the wall stays where it is because something is wrong there.
     #[must_use]
     pub fn wall_holds(&self) -> bool {
-        self.turn.held.is_some()
+        self.position.held.is_some()
     }
 
     /// When the next view comes, and which of how many this one is.
     #[must_use]
-    pub fn wall_turn(&self) -> Option<(usize, usize, Millis)> {
+    pub fn wall_position(&self) -> Option<(usize, usize, Millis)> {
         let wall = self.options.wall.as_ref()?;
-        let left = (self.turn.since_ms + millis(wall.stay) - self.now_ms).max(0);
-        Some((self.turn.place + 1, wall.views.len(), left))
+        let left = (self.position.since_ms + millis(wall.stay) - self.now_ms).max(0);
+        Some((self.position.place + 1, wall.views.len(), left))
     }
 
     /// Whether it is night on the wall. What is wrong is as bright as by day.
@@ -93,7 +93,7 @@ impl App {
         night && !self.wall_holds()
     }
 
-    /// Of which mesh there is no picture of the present, and since when, whatever its sources do: this console itself is
+    /// Of which mesh there is no snapshot of the present, and since when, whatever its sources do: this console itself is
     /// stuck. The one that is longest so.
     #[must_use]
     pub fn stalled(&self) -> Option<(usize, Millis)> {
@@ -106,7 +106,7 @@ impl App {
         (self.now_ms - at >= STALLED.max(3 * millis(self.options.interval))).then_some(at)
     }
 
-    /// Who is silent, and since when. A picture that is not of the present is silence too.
+    /// Who is silent, and since when. A snapshot that is not of the present is silence too.
     #[must_use]
     pub fn silence(&self) -> Option<Silence> {
         let workspace = self.latest();
@@ -138,10 +138,10 @@ impl App {
         if !leave {
             return Vec::new();
         }
-        if self.turn.leaving_ms.is_some_and(|at| self.now_ms - at <= TWICE) {
+        if self.position.leaving_ms.is_some_and(|at| self.now_ms - at <= TWICE) {
             return vec![Effect::Quit];
         }
-        self.turn.leaving_ms = Some(self.now_ms);
+        self.position.leaving_ms = Some(self.now_ms);
         self.toast("Ctrl-C again leaves the wall", Role::Warn);
         Vec::new()
     }

@@ -16,7 +16,7 @@ pub enum Choice {
     Command(Command),
     Theme(Theme),
     Interval(Duration),
-    Known(Duration),
+    Acknowledge(Duration),
     Repo(Option<String>),
     Mesh(String),
 }
@@ -74,7 +74,7 @@ fn spoken(typed: &str) -> Option<Entry> {
     let word = word.trim();
     let choice = match verb {
         "interval" => Choice::Interval(humantime::parse_duration(word).ok().filter(|d| !d.is_zero())?),
-        "acknowledge" => Choice::Known(humantime::parse_duration(word).ok().filter(|d| !d.is_zero())?),
+        "acknowledge" => Choice::Acknowledge(humantime::parse_duration(word).ok().filter(|d| !d.is_zero())?),
         "repo" if word != "all" && word.len() >= 8 => Choice::Repo(Some(word.to_owned())),
         _ => return None,
     };

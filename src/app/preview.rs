@@ -68,7 +68,7 @@ impl Preview {
     }
 
     /// Compares with the mesh as it is now.
-    pub fn look_again(&mut self, snapshot: &Snapshot, policy: &Policy, now: Millis) {
+    pub fn recheck(&mut self, snapshot: &Snapshot, policy: &Policy, now: Millis) {
         match plan(&self.intent, snapshot, policy) {
             Ok(fresh) if fresh.does_the_same(&self.plan) => {
                 self.plan = fresh;
@@ -148,10 +148,10 @@ impl Preview {
     #[must_use]
     pub fn with_option(&self, option: char) -> Option<Intent> {
         let mut intent = self.intent.clone();
-        let Intent::Release { tell_holder, tell_next, .. } = &mut intent else { return None };
+        let Intent::Release { notify_holder, notify_next, .. } = &mut intent else { return None };
         match option {
-            'h' => *tell_holder = !*tell_holder,
-            _ => *tell_next = !*tell_next,
+            'h' => *notify_holder = !*notify_holder,
+            _ => *notify_next = !*notify_next,
         }
         Some(intent)
     }
@@ -192,8 +192,8 @@ impl Running {
 
     /// How many steps ended so.
     #[must_use]
-    pub fn count(&self, verdict: OutcomeKind) -> usize {
-        self.steps.iter().filter(|s| matches!(s, StepState::Ended(o) if o.verdict == verdict)).count()
+    pub fn count(&self, kind: OutcomeKind) -> usize {
+        self.steps.iter().filter(|s| matches!(s, StepState::Ended(o) if o.kind == kind)).count()
     }
 
     /// The whole in a sentence, once it is over.
@@ -205,16 +205,16 @@ impl Running {
             return format!("{}: done", self.plan.title);
         }
         let mut parts = vec![format!("{done} of {n} done")];
-        for verdict in [
+        for kind in [
             OutcomeKind::Refused,
             OutcomeKind::ReadOnly,
             OutcomeKind::Failed,
             OutcomeKind::Unknown,
             OutcomeKind::Skipped,
         ] {
-            let k = self.count(verdict);
+            let k = self.count(kind);
             if k > 0 {
-                parts.push(format!("{k} {verdict}"));
+                parts.push(format!("{k} {kind}"));
             }
         }
         format!("{}: {}", self.plan.title, parts.join(", "))

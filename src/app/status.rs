@@ -12,7 +12,7 @@ use crate::mesh::derive::sources::SourceHealth;
 use crate::model::severity::Severity;
 use crate::model::time::{Millis, short};
 
-/// A verdict: what is said, and what it means.
+/// A status: what is said, and what it means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeshStatus {
     pub glyph: char,
@@ -27,7 +27,7 @@ enum Urgency {
     Well,
     Acknowledged,
     Starting,
-    NotHeard,
+    NoAnswer,
     Warning,
     Critical,
 }
@@ -45,33 +45,33 @@ impl MeshStatus {
 }
 
 impl App {
-    /// The verdict on what is known now, in a line. Where the newest picture is not of now, that is the verdict.
+    /// The status of the meshes, as far as known, in a line. Where the newest snapshot is not of now, that is the status.
     #[must_use]
-    pub fn verdict(&self) -> (String, Role) {
+    pub fn status(&self) -> (String, Role) {
         let workspace = self.latest();
         if let Some((mesh, since_ms)) = self.stalled() {
             return nothing_since(&workspace.prefix(mesh), since_ms, self.now_ms);
         }
-        if !workspace.is_heard() {
+        if !workspace.has_answer() {
             return ("· starting".into(), Role::Dim);
         }
-        let verdict = verdict(workspace);
+        let status = status(workspace);
         let worries: usize = workspace.snapshots().map(|(_, p)| p.counts.critical + p.counts.warnings).sum();
-        let open = matches!(verdict.urgency, Urgency::Warning | Urgency::Critical);
+        let open = matches!(status.urgency, Urgency::Warning | Urgency::Critical);
         let more = if open && worries > 1 { format!("  (+{} more)", worries - 1) } else { String::new() };
-        (verdict.line() + &more, verdict.role)
+        (status.line() + &more, status.role)
     }
 }
 
-/// What is said where there is no picture of now.
+/// What is said where there is no snapshot of now.
 #[must_use]
 pub fn nothing_since(of: &str, since_ms: Millis, now_ms: Millis) -> (String, Role) {
     (format!("✖ {of}no data for {}", short(now_ms - since_ms)), Role::Dead)
 }
 
-/// The verdict on all meshes: that of the one that is worst off, by name where there are several.
+/// The status on all meshes: that of the one that is worst off, by name where there are several.
 #[must_use]
-pub fn verdict(workspace: &Workspace) -> MeshStatus {
+pub fn status(workspace: &Workspace) -> MeshStatus {
     let Some((mesh, mut worst)) = worst_first(workspace).into_iter().next() else { return starting() };
     if worst.urgency != Urgency::Well {
         worst.summary.insert_str(0, &workspace.prefix(mesh));
@@ -79,25 +79,25 @@ pub fn verdict(workspace: &Workspace) -> MeshStatus {
     worst
 }
 
-/// The verdict on each mesh, the worst first; of two that are as bad, in the order of the meshes.
+/// The status on each mesh, the worst first; of two that are as bad, in the order of the meshes.
 #[must_use]
 pub fn worst_first(workspace: &Workspace) -> Vec<(usize, MeshStatus)> {
     let mut all: Vec<(usize, MeshStatus)> = (0..workspace.len()).map(|mesh| (mesh, of_mesh(workspace, mesh))).collect();
-    all.sort_by_key(|(_, verdict)| Reverse(verdict.urgency));
+    all.sort_by_key(|(_, status)| Reverse(status.urgency));
     all
 }
 
 fn of_mesh(workspace: &Workspace, mesh: usize) -> MeshStatus {
-    workspace.snapshot(mesh).map_or_else(starting, |snapshot| of_picture(snapshot))
+    workspace.snapshot(mesh).map_or_else(starting, |snapshot| of_snapshot(snapshot))
 }
 
 fn starting() -> MeshStatus {
     MeshStatus::new('·', "waiting for the first answers", Role::Dim, Urgency::Starting)
 }
 
-/// The verdict on a mesh. What somebody knows of comes after what nobody does.
+/// The status on a mesh. What somebody knows of comes after what nobody does.
 #[must_use]
-pub fn of_picture(snapshot: &Snapshot) -> MeshStatus {
+pub fn of_snapshot(snapshot: &Snapshot) -> MeshStatus {
     let heard = snapshot.sources.iter().any(|s| s.health != SourceHealth::Starting);
     if !heard {
         return starting();
@@ -124,12 +124,12 @@ pub fn of_picture(snapshot: &Snapshot) -> MeshStatus {
         (None, Some(at)) => {
             let name = snapshot.mesh.sources.get(at).map(|source| source.identity.name.to_string());
             let summary = format!("{}: last poll failed", name.unwrap_or_default());
-            MeshStatus::new('◐', summary, Role::Warn, Urgency::NotHeard)
+            MeshStatus::new('◐', summary, Role::Warn, Urgency::NoAnswer)
         }
         (None, None) if snapshot.mesh.sources.iter().any(|source| !source.unseen.is_empty()) => {
             let first = snapshot.mesh.sources.iter().find(|source| !source.unseen.is_empty());
             let name = first.map(|source| source.identity.name.to_string()).unwrap_or_default();
-            MeshStatus::new('◐', format!("{name}: partly unseen"), Role::Warn, Urgency::NotHeard)
+            MeshStatus::new('◐', format!("{name}: partly unseen"), Role::Warn, Urgency::NoAnswer)
         }
         (None, None) => MeshStatus::new('●', "all is well", Role::Healthy, Urgency::Well),
     }
@@ -167,10 +167,10 @@ pub fn open(workspace: &Workspace) -> (usize, usize) {
 /// What the window is called: the counts first, since little of a title is seen.
 #[must_use]
 pub fn title(workspace: &Workspace) -> String {
-    let verdict = verdict(workspace);
+    let status = status(workspace);
     let word = match open(workspace) {
-        (0, 0) if verdict.role == Role::Healthy => "● ok".to_owned(),
-        (0, 0) => verdict.line().chars().take(32).collect(),
+        (0, 0) if status.role == Role::Healthy => "● ok".to_owned(),
+        (0, 0) => status.line().chars().take(32).collect(),
         (0, warnings) => format!("▲ {warnings}"),
         (critical, 0) => format!("✖ {critical}"),
         (critical, warnings) => format!("✖ {critical} ▲ {warnings}"),

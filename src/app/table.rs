@@ -70,7 +70,7 @@ impl Table {
     }
 
     /// Brings the rows up to date, and finds the selected thing again. It stays where it is on screen. What did not
-    /// change since the last picture is not sorted again.
+    /// change since the last snapshot is not sorted again.
     pub fn refresh(&mut self, list: &dyn List, workspace: &Workspace, repo: Option<&str>, now: Millis) {
         let ask = Ask {
             filter: self.filter.clone(),
@@ -144,7 +144,7 @@ impl Table {
         if changed.is_empty() {
             return;
         }
-        // A flag for each place on a shelf; rows beside it are few, and always anew.
+        // A flag for each place in a slab; rows beside it are few, and always anew.
         let mut gone = vec![Vec::new(); workspace.len()];
         for row in changed.iter().filter(|row| row.place() < BESIDE) {
             let flags = &mut gone[row.mesh()];
@@ -264,7 +264,7 @@ mod tests {
     use crate::model::observation::{Change, Delta, Observation};
     use crate::model::report::Report;
     use crate::model::{Lease, LockTable};
-    use crate::testing::{NOW, lock, unheard};
+    use crate::testing::{NOW, lock, starting_mesh};
     use proptest::prelude::*;
 
     proptest! {
@@ -277,7 +277,7 @@ mod tests {
             meshes in 1usize..3, column in 0usize..12, descending: bool,
             filter in prop::sample::select(vec!["", "1", "holder:n2", "mesh:b"]),
         ) {
-            let mut watched = [(unheard(), Evaluator::default()), (unheard(), Evaluator::default())];
+            let mut watched = [(starting_mesh(), Evaluator::default()), (starting_mesh(), Evaluator::default())];
             let mut workspace = Workspace::of(["a", "b"].into_iter().take(meshes));
             let mut now = NOW;
             let asked = Table { column, descending, filter: filter.into(), height: 10, ..Table::new(&LOCKS) };

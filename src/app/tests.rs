@@ -13,7 +13,7 @@ use crate::model::LockTable;
 use crate::model::observation::{Change, Observation};
 use crate::model::report::Report;
 use crate::model::severity::Severity;
-use crate::testing::{NOW, heartbeat, lock, mesh, options, snapshot, unheard};
+use crate::testing::{NOW, heartbeat, lock, mesh, options, snapshot, starting_mesh};
 
 pub fn app_on(snapshot: Option<Arc<Snapshot>>) -> App {
     let mut app = App::new(options(), NOW);
@@ -50,7 +50,7 @@ fn mesh_of_locks(locks: Vec<crate::model::Lock>) -> MeshState {
         changes: vec![Change::Heartbeats(vec![heartbeat("n", "1", 0)]), Change::Locks(LockTable::Distributed, locks)],
         ..Observation::default()
     };
-    unheard().after(Report::Observed { source: 0, at_ms: NOW, observation: Box::new(observation) })
+    starting_mesh().after(Report::Observed { source: 0, at_ms: NOW, observation: Box::new(observation) })
 }
 
 #[test]
@@ -101,8 +101,8 @@ fn links_lead_to_things_and_back() {
 }
 
 #[test]
-fn a_pause_freezes_the_picture_but_not_the_alarms() {
-    let mut app = app_on(Some(snapshot(unheard(), NOW)));
+fn a_pause_freezes_the_screen_but_not_the_alarms() {
+    let mut app = app_on(Some(snapshot(starting_mesh(), NOW)));
     press(&mut app, "p");
     update(&mut app, Event::Tick(NOW + 5_000));
     update(&mut app, Event::Snapshot(0, snapshot(mesh(), NOW)));
@@ -182,7 +182,7 @@ fn dead_and_living() -> App {
     let locks = vec![lock("a", "dead", "3", 60_000), lock("b", "here", "1", 60_000)];
     let changes = vec![Change::Heartbeats(beats), Change::Locks(LockTable::Distributed, locks)];
     let observation = Observation { changes, ..Observation::default() };
-    let mesh = unheard().after(Report::Observed { source: 0, at_ms: NOW, observation: Box::new(observation) });
+    let mesh = starting_mesh().after(Report::Observed { source: 0, at_ms: NOW, observation: Box::new(observation) });
     app_on(Some(snapshot(mesh, NOW)))
 }
 
@@ -244,7 +244,7 @@ fn a_key_meant_for_another_plan_is_not_taken() {
     let beats = vec![heartbeat("dead", "3", 20 * crate::model::time::MINUTE), heartbeat("here", "1", 0)];
     let changes = vec![Change::Heartbeats(beats), Change::Locks(LockTable::Distributed, vec![renewed])];
     let observation = Observation { changes, ..Observation::default() };
-    let mesh = unheard().after(Report::Observed { source: 0, at_ms: NOW, observation: Box::new(observation) });
+    let mesh = starting_mesh().after(Report::Observed { source: 0, at_ms: NOW, observation: Box::new(observation) });
     update(&mut app, Event::Snapshot(0, snapshot(mesh, NOW)));
     assert!(press(&mut app, "y").is_empty(), "the plan changed this very moment");
     update(&mut app, Event::Tick(NOW + 1_000));
@@ -256,7 +256,7 @@ fn a_key_meant_for_another_plan_is_not_taken() {
 #[test]
 fn a_read_only_console_opens_no_preview_by_any_way() {
     let mut app = dead_and_living();
-    app.options.watched[0].policy.read_only = true;
+    app.options.open[0].policy.read_only = true;
     select(&mut app, "lock:a");
     for command in acts::ACTS {
         assert!(!app.offers(*command));
@@ -347,13 +347,13 @@ fn findings_are_known_one_by_one_or_marked() {
     assert!(app.toast.as_ref().unwrap().text.contains("view 7"));
     press(&mut app, "7");
     let effects = press(&mut app, "A");
-    let [Effect::Known { keys, span, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    let [Effect::Acknowledge { keys, span, .. }] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!((keys.len(), *span), (1, Some(Duration::from_secs(3_600))));
     assert!(keys[0].starts_with("node-dead\u{1}node\u{1}ci-7"), "{keys:?}");
     press(&mut app, "  ");
     press(&mut app, ":acknowledge 10m");
     let effects = press(&mut app, "\r");
-    let [Effect::Known { keys, span, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    let [Effect::Acknowledge { keys, span, .. }] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!((keys.len(), *span), (2, Some(Duration::from_secs(600))));
     let mut early = app_on(Some(snapshot(mesh(), NOW)));
     assert_eq!(press(&mut early, "7A"), [], "it stands too short");

@@ -1,4 +1,4 @@
-//! The meshes that are shown together, each as its newest picture. Nothing is joined between them: a node of one mesh is
+//! The meshes that are shown together, each as its newest snapshot. Nothing is joined between them: a node of one mesh is
 //! none of another, whatever it is called.
 
 use std::sync::Arc;
@@ -72,7 +72,7 @@ impl Workspace {
         Self { meshes: names.into_iter().map(|name| member(name.as_ref())).collect() }
     }
 
-    /// Takes the newest picture of a mesh, to be shown of one repository or of all.
+    /// Takes the newest snapshot of a mesh, to be shown of one repository or of all.
     pub fn set(&mut self, mesh: usize, snapshot: Arc<Snapshot>, repository: Option<&str>) {
         let Some(member) = self.meshes.get_mut(mesh) else { return };
         let before = member.whole.as_deref().zip(member.snapshot.as_deref());
@@ -115,7 +115,7 @@ impl Workspace {
 
     /// Whether anything was heard of any.
     #[must_use]
-    pub fn is_heard(&self) -> bool {
+    pub fn has_answer(&self) -> bool {
         self.snapshots().next().is_some()
     }
 
@@ -143,13 +143,13 @@ impl Workspace {
         self.meshes.iter().map(|member| member.name.as_str()).collect::<Vec<_>>().join(", ")
     }
 
-    /// The picture of a mesh.
+    /// The snapshot of a mesh.
     #[must_use]
     pub fn snapshot(&self, mesh: usize) -> Option<&Arc<Snapshot>> {
         self.meshes.get(mesh)?.snapshot.as_ref()
     }
 
-    /// Every picture there is, with the place of its mesh.
+    /// Every snapshot there is, with the place of its mesh.
     pub fn snapshots(&self) -> impl Iterator<Item = (usize, &Arc<Snapshot>)> + Clone {
         self.meshes.iter().enumerate().filter_map(|(mesh, member)| Some((mesh, member.snapshot.as_ref()?)))
     }

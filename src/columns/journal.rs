@@ -21,12 +21,12 @@ pub static JOURNAL: Columns<Entry> = Columns {
             .shown("age", "AGE", (7, 8), 0)
             .sorted(|e| Sort::Number(e.at_ms)),
         Of::new("outcome", Kind::State(OutcomeKind::VARIANTS), "How it ended; nothing while it is open.", |e, _| {
-            Value::State(e.verdict.as_ref().map(|outcome| outcome as &dyn State))
+            Value::State(e.kind.as_ref().map(|outcome| outcome as &dyn State))
         })
         .or_null()
         .shown("outcome", "OUTCOME", (11, 11), 0)
         .ascending()
-        .drawn(|e, _| match &e.verdict {
+        .drawn(|e, _| match &e.kind {
             Some(outcome) => Cell::of(&Value::state(outcome), false),
             None => Cell::new("? open", Role::Unknown),
         }),

@@ -60,11 +60,29 @@ impl Seen {
 /// What is asked for on the command line.
 #[derive(Debug, Clone)]
 pub enum Ask {
-    Release { key: String, fence: Seen, mode: Option<crate::model::action::Mode>, tell_holder: bool, tell_next: bool },
-    Reroute { message: String, to: String },
-    Evacuate { node: String },
-    Drain { node: String, on: bool, for_ms: Option<i64> },
-    Quarantine { node: String, on: bool },
+    Release {
+        key: String,
+        fence: Seen,
+        mode: Option<crate::model::action::Mode>,
+        notify_holder: bool,
+        notify_next: bool,
+    },
+    Reroute {
+        message: String,
+        to: String,
+    },
+    Evacuate {
+        node: String,
+    },
+    Drain {
+        node: String,
+        on: bool,
+        for_ms: Option<i64>,
+    },
+    Quarantine {
+        node: String,
+        on: bool,
+    },
 }
 
 /// How it ended.
@@ -173,12 +191,12 @@ async fn plan_and_run(
 /// The same policy, with what this machine shows of work on what would be released.
 async fn with_work(settings: &Settings, policy: Policy, intent: &Intent, snapshot: &Snapshot) -> Policy {
     let Ok(draft) = plan(intent, snapshot, &policy) else { return policy };
-    let work = work::look(&settings.work_trees(), &draft.resources(snapshot)).await;
+    let work = work::find(&settings.work_trees(), &draft.resources(snapshot)).await;
     Policy { work, ..policy }
 }
 
 fn end_of(outcomes: &[Outcome]) -> End {
-    let any = |verdict| outcomes.iter().find(|outcome: &&Outcome| outcome.verdict == verdict);
+    let any = |kind| outcomes.iter().find(|outcome: &&Outcome| outcome.kind == kind);
     if any(OutcomeKind::Failed).or(any(OutcomeKind::Unknown)).is_some() {
         End::Failed
     } else if let Some(outcome) = any(OutcomeKind::ReadOnly) {
@@ -210,9 +228,9 @@ fn unseen(snapshot: &Snapshot) -> String {
 /// Finds what was named.
 fn intent(ask: &Ask, snapshot: &Snapshot, repo: Option<&str>) -> Result<Intent, End> {
     Ok(match ask {
-        Ask::Release { key, fence, mode, tell_holder, tell_next } => {
+        Ask::Release { key, fence, mode, notify_holder, notify_next } => {
             let locks = vec![find_lock(snapshot, key, fence, repo)?];
-            Intent::Release { locks, mode: *mode, tell_holder: *tell_holder, tell_next: *tell_next }
+            Intent::Release { locks, mode: *mode, notify_holder: *notify_holder, notify_next: *notify_next }
         }
         Ask::Reroute { message, to } => {
             Intent::Reroute { messages: vec![find_message(snapshot, message)?], to: Some(Text::new(to)) }
@@ -346,7 +364,7 @@ fn as_json(plan: &Plan, outcomes: Option<&[Outcome]>, snapshot: &Snapshot, dry_r
             "decided_on": step.action,
             "effect": step.effect,
             "only_after": step.after.map(|at| at + 1),
-            "outcome": outcome.map(|o| o.verdict.to_string()),
+            "outcome": outcome.map(|o| o.kind.to_string()),
             "outcome_says": outcome.map(|o| o.summary.clone()),
             "audited": outcome.map(|o| o.audited),
             "reread": outcome.map(|o| o.reread),
@@ -389,7 +407,7 @@ fn table(plan: &Plan, outcomes: Option<&[Outcome]>, snapshot: &Snapshot) -> Stri
         out.push('\n');
     }
     if let Some(outcomes) = outcomes {
-        let worst = outcomes.iter().map(|o| o.verdict).max_by_key(|verdict| *verdict as u8);
+        let worst = outcomes.iter().map(|o| o.kind).max_by_key(|kind| *kind as u8);
         if let Some(worst) = worst {
             out.push_str(&format!("{} {worst}\n", worst.glyph()));
         }

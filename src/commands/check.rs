@@ -18,23 +18,23 @@ pub struct Answer {
 }
 
 /// What is known of a mesh.
-struct Judged {
+struct Checked {
     word: &'static str,
     code: u8,
     summary: String,
 }
 
-/// Judges a mesh. What was not seen is never called OK.
+/// Evaluates a mesh. What was not seen is never called OK.
 #[must_use]
 pub fn check(snapshot: &Snapshot) -> Answer {
     check_all(std::slice::from_ref(snapshot))
 }
 
-/// Judges meshes: the worst is said, then the others that are not well.
+/// Evaluates meshes: the worst is said, then the others that are not well.
 #[must_use]
 pub fn check_all(snapshots: &[Snapshot]) -> Answer {
     let several = snapshots.len() > 1;
-    let evaluated: Vec<(String, Judged)> = snapshots
+    let evaluated: Vec<(String, Checked)> = snapshots
         .iter()
         .map(|snapshot| (if several { format!("{}: ", snapshot.mesh.name) } else { String::new() }, evaluate(snapshot)))
         .collect();
@@ -42,7 +42,7 @@ pub fn check_all(snapshots: &[Snapshot]) -> Answer {
     let rank = |code: u8| [0, 1, 3, 2][usize::from(code.min(3))];
     let worst = evaluated.iter().map(|(_, evaluated)| evaluated).max_by_key(|evaluated| rank(evaluated.code));
     let (word, code) = worst.map_or(("UNKNOWN", 3), |evaluated| (evaluated.word, evaluated.code));
-    let mut shown: Vec<&(String, Judged)> =
+    let mut shown: Vec<&(String, Checked)> =
         evaluated.iter().filter(|(_, evaluated)| evaluated.code > 0 || code == 0).collect();
     shown.sort_by_key(|(_, evaluated)| std::cmp::Reverse(rank(evaluated.code)));
     let text: Vec<String> = shown.iter().map(|(mesh, evaluated)| format!("{mesh}{}", evaluated.summary)).collect();
@@ -61,13 +61,13 @@ fn label(mesh: &str) -> String {
     mesh.chars().map(safe).chain(['.']).collect()
 }
 
-fn evaluate(snapshot: &Snapshot) -> Judged {
-    let unheard = snapshot.sources.iter().filter(|s| s.health != SourceHealth::Live).count();
+fn evaluate(snapshot: &Snapshot) -> Checked {
+    let silent = snapshot.sources.iter().filter(|s| s.health != SourceHealth::Live).count();
     let unseen = snapshot.unseen();
     let worst = snapshot.findings.first().map(|f| f.severity);
     let nameless = snapshot.only.as_ref().and_then(Only::unknown);
     let (word, code) = match worst {
-        _ if unheard == snapshot.sources.len() => ("UNKNOWN", 3),
+        _ if silent == snapshot.sources.len() => ("UNKNOWN", 3),
         _ if nameless.is_some() => ("UNKNOWN", 3),
         Some(Severity::Critical) => ("CRITICAL", 2),
         Some(Severity::Warning) => ("WARNING", 1),
@@ -76,7 +76,7 @@ fn evaluate(snapshot: &Snapshot) -> Judged {
     };
     let worries = snapshot.findings.iter().filter(|f| f.severity >= Severity::Warning).count();
     let summary = match (code, snapshot.findings.first()) {
-        (3, _) if nameless.is_some() && unheard < snapshot.sources.len() => nameless.unwrap_or_default(),
+        (3, _) if nameless.is_some() && silent < snapshot.sources.len() => nameless.unwrap_or_default(),
         (0, _) | (_, None) => format!("{} nodes, {} locks, nothing stuck", snapshot.nodes.len(), snapshot.locks.len()),
         (3, _) if !unseen.is_empty() => {
             let all: Vec<String> = unseen.iter().map(ToString::to_string).collect();
@@ -85,7 +85,7 @@ fn evaluate(snapshot: &Snapshot) -> Judged {
         (_, Some(first)) if worries > 1 => format!("{} (and {} more)", first.sentence, worries - 1),
         (_, Some(first)) => first.sentence.to_string(),
     };
-    Judged { word, code, summary }
+    Checked { word, code, summary }
 }
 
 fn figures(snapshot: &Snapshot, of: &str) -> String {

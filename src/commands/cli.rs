@@ -99,10 +99,10 @@ pub enum Command {
         mode: Option<Mode>,
         /// Send a cancel_request to the holder's agent
         #[arg(long)]
-        tell_holder: bool,
+        notify_holder: bool,
         /// Send a message to the next agent in the queue
         #[arg(long)]
-        tell_next: bool,
+        notify_next: bool,
         #[command(flatten)]
         act: ActArgs,
     },

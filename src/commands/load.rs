@@ -13,7 +13,7 @@ use crate::settings::{Settings, bindings};
 use crate::systems;
 
 /// The configuration in force.
-pub struct Configured {
+pub struct LoadedConfig {
     /// What the first of the open meshes is made from.
     pub layers: Layers,
     /// The meshes that are open, at least one.
@@ -23,7 +23,7 @@ pub struct Configured {
     pub keymap: Keymap,
 }
 
-impl Configured {
+impl LoadedConfig {
     /// Lays defaults, file, environment and flags over one another.
     pub fn load(global: &Global) -> Result<Self, ConfigError> {
         let host = HostEnv::of_process();
@@ -81,10 +81,10 @@ impl Configured {
 
     /// The same, where there must be something to watch.
     pub fn load_places(global: &Global) -> Result<Self, ConfigError> {
-        let configured = Self::load(global)?;
-        let Some(empty) = configured.open.iter().find(|mesh| !mesh.has_places()) else { return Ok(configured) };
+        let loaded = Self::load(global)?;
+        let Some(empty) = loaded.open.iter().find(|mesh| !mesh.has_places()) else { return Ok(loaded) };
         let places: Vec<_> = empty.looked_at.iter().map(|p| format!("\n  {}", p.display())).collect();
-        let of = if configured.open.len() > 1 { format!(" of mesh {}", empty.mesh) } else { String::new() };
+        let of = if loaded.open.len() > 1 { format!(" of mesh {}", empty.mesh) } else { String::new() };
         let kinds: Vec<&str> = systems::all().flat_map(System::kinds).copied().collect();
         let flags = systems::all().flat_map(System::flags).filter(|flag| flag.place);
         let flags: Vec<&str> = flags.map(|flag| flag.name).collect();

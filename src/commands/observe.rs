@@ -21,7 +21,7 @@ use crate::model::time::millis;
 use crate::model::whose::Whose;
 use crate::settings::Settings;
 
-/// Rounds through the inboxes of known agents that an action waits for at most.
+/// Rounds through the inboxes of context agents that an action waits for at most.
 const ROUNDS: usize = 64;
 
 /// Polls every source of every mesh once.
@@ -29,14 +29,14 @@ pub async fn observe_all(meshes: &[Settings]) -> anyhow::Result<Vec<Snapshot>> {
     join_all(meshes.iter().map(observe)).await.into_iter().collect()
 }
 
-/// Polls everything once, and what depends on it once more (inboxes of agents that became known).
+/// Polls everything once, and what depends on it once more (inboxes of agents that became context).
 pub async fn observe(settings: &Settings) -> anyhow::Result<Snapshot> {
     let sources = settings.connect(None)?;
     let (identities, mut list): (Vec<_>, Vec<_>) = sources.sources.into_iter().unzip();
     let mut alarms = Alarms::new(Whose::of(&settings.mesh, identities.iter()), settings.alarms.rules);
-    let mut snapshot = look(settings, identities, &mut list, 1).await?;
-    // What a dashboard wrote of the findings is known here too; nothing is written.
-    for event in History::new(settings.events.clone()).look().unwrap_or_default() {
+    let mut snapshot = poll_mesh(settings, identities, &mut list, 1).await?;
+    // What a dashboard wrote of the findings is context here too; nothing is written.
+    for event in History::new(settings.events.clone()).read_others().unwrap_or_default() {
         alarms.adopt(&event);
     }
     snapshot.findings = snapshot.findings.iter().map(|finding| alarms.with_life(finding)).collect();
@@ -46,7 +46,7 @@ pub async fn observe(settings: &Settings) -> anyhow::Result<Snapshot> {
     })
 }
 
-/// What an action is planned and carried out with: a whole picture, who acts, and the folder that copies live in.
+/// What an action is planned and carried out with: a whole snapshot, who acts, and the folder that copies live in.
 pub struct Prepared {
     pub snapshot: Snapshot,
     /// Nothing where this process only watches.
@@ -63,11 +63,11 @@ pub async fn prepare(settings: &Settings, access: Option<WriteAccess>) -> anyhow
         let (name, mesh) = (settings.operator_name(), settings.mesh.clone());
         Operator::new(sources.executors, &identities, journal, access, name, mesh, wall_clock)
     });
-    let snapshot = look(settings, identities, &mut list, ROUNDS).await?;
+    let snapshot = poll_mesh(settings, identities, &mut list, ROUNDS).await?;
     Ok(Prepared { snapshot, operator, store: sources.store })
 }
 
-async fn look(
+async fn poll_mesh(
     settings: &Settings,
     identities: Vec<Identity>,
     list: &mut [Box<dyn Source>],
@@ -88,16 +88,16 @@ async fn look(
     // Inboxes are asked in turn, and new agents may turn up in them.
     let mut done = 0;
     while done < rounds.min(snapshot.to_ask().len().div_ceil(agents_a_poll)) {
-        let known = PollContext { agents: snapshot.to_ask() };
-        poll_all(&mut watch, list, &known, settings).await;
+        let context = PollContext { agents: snapshot.to_ask() };
+        poll_all(&mut watch, list, &context, settings).await;
         snapshot = evaluate(&watch);
         done += 1;
     }
     Ok(snapshot)
 }
 
-async fn poll_all(watch: &mut MeshState, list: &mut [Box<dyn Source>], known: &PollContext, settings: &Settings) {
-    let polls = list.iter_mut().map(|source| attempt(source.as_mut(), known, settings.timeout));
+async fn poll_all(watch: &mut MeshState, list: &mut [Box<dyn Source>], context: &PollContext, settings: &Settings) {
+    let polls = list.iter_mut().map(|source| attempt(source.as_mut(), context, settings.timeout));
     for (source, outcome) in join_all(polls).await.into_iter().enumerate() {
         let at_ms = steady_clock();
         watch.apply(match outcome {

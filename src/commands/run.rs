@@ -11,7 +11,7 @@ use crate::app::{App, Calls, Options, Theme};
 use crate::clock::{local_offset, steady_clock};
 use crate::commands::act::{Ask, End};
 use crate::commands::cli::{ActArgs, Cli, Command, DemoArgs, Format, Global, ScreenArgs, SnapshotArgs};
-use crate::commands::load::{Configured, named};
+use crate::commands::load::{LoadedConfig, named};
 use crate::commands::{act, check, json, observe, table};
 use crate::config::locate::HostEnv;
 use crate::config::{ConfigError, Layers};
@@ -72,11 +72,11 @@ fn unknown(why: &str) -> u8 {
 }
 
 /// Says what travels unencrypted, and opens the log: before anything is sent.
-fn begin(configured: &Configured) -> anyhow::Result<()> {
-    for warning in configured.open.iter().flat_map(Settings::warnings) {
+fn begin(loaded: &LoadedConfig) -> anyhow::Result<()> {
+    for warning in loaded.open.iter().flat_map(Settings::warnings) {
         eprintln!("lockkeeper: {warning}");
     }
-    start_log(configured.first())
+    start_log(loaded.first())
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<u8> {
@@ -92,12 +92,12 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             print(&String::from_utf8_lossy(&out))
         }
         Some(Command::Config) => {
-            let configured = Configured::load(&cli.global)?;
-            print(&crate::settings::show::show(&configured.layers, configured.only()?))
+            let loaded = LoadedConfig::load(&cli.global)?;
+            print(&crate::settings::show::show(&loaded.layers, loaded.only()?))
         }
         Some(Command::Snapshot(arguments)) => snapshot(&cli.global, &arguments),
-        Some(Command::Release { key, fence, mode, tell_holder, tell_next, act }) => {
-            perform(&cli.global, &Ask::Release { key, fence, mode, tell_holder, tell_next }, &act)
+        Some(Command::Release { key, fence, mode, notify_holder, notify_next, act }) => {
+            perform(&cli.global, &Ask::Release { key, fence, mode, notify_holder, notify_next }, &act)
         }
         Some(Command::Reroute { message, to, act }) => perform(&cli.global, &Ask::Reroute { message, to }, &act),
         Some(Command::Evacuate { node, act }) => perform(&cli.global, &Ask::Evacuate { node }, &act),
@@ -110,7 +110,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Quarantine { node, act }) => perform(&cli.global, &Ask::Quarantine { node, on: true }, &act),
         Some(Command::Unquarantine { node, act }) => perform(&cli.global, &Ask::Quarantine { node, on: false }, &act),
         Some(Command::Check) => Ok(run_check(&cli.global)),
-        Some(Command::Keys) => print(&crate::app::keymap::listing(&Configured::load(&cli.global)?.keymap)),
+        Some(Command::Keys) => print(&crate::app::keymap::listing(&LoadedConfig::load(&cli.global)?.keymap)),
         Some(Command::Demo(arguments)) => demo(&cli.global, &arguments),
         None => dashboard(&cli.global, cli.screen),
     }
@@ -118,16 +118,16 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
 
 /// The dashboard on the configured mesh.
 fn dashboard(global: &Global, kind: ScreenArgs) -> anyhow::Result<u8> {
-    let configured = Configured::load_places(global)?;
+    let loaded = LoadedConfig::load_places(global)?;
     need_terminal(kind)?;
-    let options = options(&configured, kind);
+    let options = options(&loaded, kind);
     let again = global.clone();
     let open_mesh = Box::new(move |name: &str| {
-        let configured = Configured::load_from(&again, Some(name), &HostEnv::of_process())?;
-        Ok(configured.open)
+        let loaded = LoadedConfig::load_from(&again, Some(name), &HostEnv::of_process())?;
+        Ok(loaded.open)
     });
-    begin(&configured)?;
-    wait_for(present(kind, options, configured.open, open_mesh))?;
+    begin(&loaded)?;
+    wait_for(present(kind, options, loaded.open, open_mesh))?;
     Ok(exit::DONE)
 }
 
@@ -143,12 +143,12 @@ fn demo(global: &Global, arguments: &DemoArgs) -> anyhow::Result<u8> {
         return Ok(exit::DONE);
     }
     need_terminal(arguments.screen)?;
-    let mut configured = Configured::load(global)?;
-    start_log(configured.first())?;
+    let mut loaded = LoadedConfig::load(global)?;
+    start_log(loaded.first())?;
     wait_for(async {
         let folder = tempfile::Builder::new().prefix("lockkeeper-demo-").tempdir()?;
-        let demo = Demo::start(folder.path(), &wanted, &configured.layers, &simulations).await?;
-        let mut settings = configured.first().clone();
+        let demo = Demo::start(folder.path(), &wanted, &loaded.layers, &simulations).await?;
+        let mut settings = loaded.first().clone();
         settings.journal = folder.path().join("journal.jsonl");
         settings.events = folder.path().join("events.jsonl");
         let stale_ms = scaled(STALE, wanted.speed);
@@ -160,17 +160,17 @@ fn demo(global: &Global, arguments: &DemoArgs) -> anyhow::Result<u8> {
             places: vec![mesh.places.clone()],
             ..settings.clone()
         };
-        configured.open = demo.meshes.iter().map(of_mesh).collect();
-        let all = configured.open.clone();
-        configured.meshes = all.iter().map(|settings| settings.mesh.clone()).collect();
-        let mut options = options(&configured, arguments.screen);
+        loaded.open = demo.meshes.iter().map(of_mesh).collect();
+        let all = loaded.open.clone();
+        loaded.meshes = all.iter().map(|settings| settings.mesh.clone()).collect();
+        let mut options = options(&loaded, arguments.screen);
         options.banner = Some(format!("(simulated, {}x)", arguments.speed));
         let open_mesh = Box::new(move |written: &str| {
             let names: Vec<String> = all.iter().map(|settings| settings.mesh.clone()).collect();
             let named = named(written, &names)?;
             Ok(all.iter().filter(|settings| named.contains(&settings.mesh)).cloned().collect())
         });
-        let outcome = present(arguments.screen, options, configured.open, open_mesh).await;
+        let outcome = present(arguments.screen, options, loaded.open, open_mesh).await;
         demo.stop().await;
         outcome
     })?;
@@ -196,11 +196,11 @@ fn need_terminal(kind: ScreenArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn options(configured: &Configured, kind: ScreenArgs) -> Options {
-    let settings = configured.first();
-    let mut watched = crate::runtime::watched(&configured.open);
+fn options(loaded: &LoadedConfig, kind: ScreenArgs) -> Options {
+    let settings = loaded.first();
+    let mut open = crate::runtime::mesh_configs(&loaded.open);
     // Nobody sits there: nothing is done from there.
-    for mesh in &mut watched {
+    for mesh in &mut open {
         mesh.policy.read_only |= kind.purpose() == Purpose::Watch;
     }
     Options {
@@ -208,8 +208,8 @@ fn options(configured: &Configured, kind: ScreenArgs) -> Options {
         interval: settings.interval,
         mouse: settings.mouse && !kind.wall,
         repo: settings.repo.clone(),
-        watched,
-        meshes: configured.meshes.clone(),
+        open,
+        meshes: loaded.meshes.clone(),
         calls: Calls {
             bell: settings.alarms.bell,
             notify: settings.alarms.notify.filter(|_| has_windows()),
@@ -219,7 +219,7 @@ fn options(configured: &Configured, kind: ScreenArgs) -> Options {
         wall: kind.wall.then(|| settings.wall.clone()),
         local_clock: settings.local_clock,
         local: local_offset,
-        keymap: configured.keymap.clone(),
+        keymap: loaded.keymap.clone(),
         banner: None,
     }
 }
@@ -257,9 +257,9 @@ fn start_log(settings: &Settings) -> anyhow::Result<()> {
 }
 
 fn snapshot(global: &Global, arguments: &SnapshotArgs) -> anyhow::Result<u8> {
-    let configured = Configured::load_places(global)?;
-    begin(&configured)?;
-    let snapshots = wait_for(observe::observe_all(&configured.open))?;
+    let loaded = LoadedConfig::load_places(global)?;
+    begin(&loaded)?;
+    let snapshots = wait_for(observe::observe_all(&loaded.open))?;
     let text = match arguments.format {
         Format::Json => json::snapshots(&snapshots, arguments.view) + "\n",
         Format::Table => {
@@ -290,9 +290,9 @@ fn snapshot(global: &Global, arguments: &SnapshotArgs) -> anyhow::Result<u8> {
 
 /// An action from the command line.
 fn perform(global: &Global, ask: &Ask, arguments: &ActArgs) -> anyhow::Result<u8> {
-    let configured = Configured::load_places(global)?;
-    let settings = configured.only()?;
-    begin(&configured)?;
+    let loaded = LoadedConfig::load_places(global)?;
+    let settings = loaded.only()?;
+    begin(&loaded)?;
     let end = wait_for(act::act(settings, ask, arguments))?;
     if let End::Usage(why) | End::Refused(why) | End::ReadOnly(why) | End::CannotSee(why) = &end {
         eprintln!("lockkeeper: {}", crate::model::text::scrub(why));
@@ -302,11 +302,11 @@ fn perform(global: &Global, ask: &Ask, arguments: &ActArgs) -> anyhow::Result<u8
 
 /// A plugin's every failure is UNKNOWN, said on standard output.
 fn run_check(global: &Global) -> u8 {
-    let answer = Configured::load_places(global)
+    let answer = LoadedConfig::load_places(global)
         .map_err(anyhow::Error::from)
-        .and_then(|configured| {
-            begin(&configured)?;
-            wait_for(observe::observe_all(&configured.open))
+        .and_then(|loaded| {
+            begin(&loaded)?;
+            wait_for(observe::observe_all(&loaded.open))
         })
         .map(|snapshots| check::check_all(&snapshots));
     match answer {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::environment::Env;
 
-/// Where to look: an instant picture of the surroundings, so that looking is pure but for `exists`.
+/// Where to look: the environment at one instant, so that looking is pure but for `exists`.
 #[derive(Debug, Clone, Default)]
 pub struct HostEnv {
     pub current_dir: PathBuf,

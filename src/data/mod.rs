@@ -1,4 +1,4 @@
-//! What is known about a mesh: the facts, the judgements drawn from them, and the systems they come from.
+//! What is known about a mesh: the facts, the results drawn from them, and the systems they come from.
 
 pub mod harn;
 pub mod poller;

@@ -24,5 +24,5 @@ pub struct PollContext {
 /// One place that facts come from.
 pub trait Source: Send {
     /// Reads what is new. An observation without changes says that nothing changed.
-    fn poll<'a>(&'a mut self, known: &'a PollContext) -> Polling<'a>;
+    fn poll<'a>(&'a mut self, context: &'a PollContext) -> Polling<'a>;
 }

@@ -54,7 +54,7 @@ impl SharedFile {
     }
 
     /// Its connection, and whether anything may have been written since [`Self::seen`].
-    pub async fn look(&mut self) -> Result<(Connection, bool), Fault> {
+    pub async fn reopen(&mut self) -> Result<(Connection, bool), Fault> {
         let lying = self.lying()?;
         if self
             .open

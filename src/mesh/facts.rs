@@ -1,4 +1,4 @@
-//! What one source is known to hold. Small tables are shared between pictures; large ones are kept once, and tell
+//! What one source is known to hold. Small tables are shared between snapshots; large ones are kept once, and tell
 //! which rows changed.
 
 use std::collections::{HashSet, VecDeque};
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::fences::FenceHistory;
 use super::rates::Tally;
-use super::table::{Table, Turn};
+use super::table::{RowChange, Table};
 use crate::model::chain::Links;
 use crate::model::observation::{Change, Delta, LogStart};
 use crate::model::text::Text;
@@ -59,17 +59,17 @@ pub struct Tables {
     /// By [`crate::model::LockTable`]; by key and repository.
     pub locks: [Table<Name, Lock>; LockTable::TABLES],
     pub fences: FenceHistory,
-    /// Messages that wait, and a window of those that were seen settled.
+    /// Messages that wait, and a window of those that were seen acknowledged.
     pub messages: Table<(MessageTable, i64), Message>,
     /// Ids of those that wait, by table.
     waiting: [HashSet<i64>; 4],
-    /// Those seen settled, oldest first.
-    settled: VecDeque<(MessageTable, i64)>,
+    /// Those seen acknowledged, oldest first.
+    acknowledged: VecDeque<(MessageTable, i64)>,
     /// How much history is kept, in rows of each kind.
     window: usize,
     /// Highest message id seen, by table.
     highest: [i64; 4],
-    /// Whether a first picture was complete: only changes after it are events.
+    /// Whether a first snapshot was complete: only changes after it are events.
     begun: bool,
 }
 
@@ -83,7 +83,7 @@ impl Tables {
             fences: FenceHistory::default(),
             messages: Table::default(),
             waiting: Default::default(),
-            settled: VecDeque::new(),
+            acknowledged: VecDeque::new(),
             window,
             highest: [0; 4],
             begun: false,
@@ -97,7 +97,7 @@ impl Tables {
         changes: Vec<Change>,
         tally: &mut Tally,
         at_ms: Millis,
-    ) -> Vec<Turn<Heartbeat>> {
+    ) -> Vec<RowChange<Heartbeat>> {
         let counting = self.begun;
         self.begun |= !changes.is_empty();
         let (mut counted, mut beats) = (Tally::default(), Vec::new());
@@ -116,7 +116,7 @@ impl Tables {
         change: Change,
         tally: &mut Tally,
         at_ms: Millis,
-        beats: &mut Vec<Turn<Heartbeat>>,
+        beats: &mut Vec<RowChange<Heartbeat>>,
     ) {
         let beat_name = |h: &Heartbeat, nth| (h.node_id.clone(), h.repository_id.clone(), nth);
         match change {
@@ -134,24 +134,24 @@ impl Tables {
                 }
             }
             Change::Heartbeats(rows) => {
-                let turns = self.heartbeats.replace(rows, beat_name);
-                facts.revision += u64::from(!turns.is_empty());
-                beats.extend(turns);
+                let changes = self.heartbeats.replace(rows, beat_name);
+                facts.revision += u64::from(!changes.is_empty());
+                beats.extend(changes);
             }
             Change::SomeHeartbeats(delta) => {
-                let turns = some(&mut self.heartbeats, delta, |h| beat_name(h, 0), |(a, b)| (a, b, 0));
-                facts.revision += u64::from(!turns.is_empty());
-                beats.extend(turns);
+                let changes = some(&mut self.heartbeats, delta, |h| beat_name(h, 0), |(a, b)| (a, b, 0));
+                facts.revision += u64::from(!changes.is_empty());
+                beats.extend(changes);
             }
             Change::Locks(table, rows) => {
-                let turns =
+                let changes =
                     self.locks[table as usize].replace(rows, |l, n| (l.lock_key.clone(), l.repository_id.clone(), n));
-                self.note_locks(facts, table, &turns, tally, at_ms);
+                self.note_locks(facts, table, &changes, tally, at_ms);
             }
             Change::SomeLocks(table, delta) => {
                 let name = |l: &Lock| (l.lock_key.clone(), l.repository_id.clone(), 0);
-                let turns = some(&mut self.locks[table as usize], delta, name, |(a, b)| (a, b, 0));
-                self.note_locks(facts, table, &turns, tally, at_ms);
+                let changes = some(&mut self.locks[table as usize], delta, name, |(a, b)| (a, b, 0));
+                self.note_locks(facts, table, &changes, tally, at_ms);
             }
             Change::LiveMessages(table, rows) => {
                 if table == MessageTable::Inbox && *facts.inbox != *rows {
@@ -162,7 +162,7 @@ impl Tables {
                 self.some_messages(facts, table, Delta { changed: rows, gone }, tally);
             }
             Change::SomeMessages(table, delta) => self.some_messages(facts, table, delta, tally),
-            Change::SettledMessages(rows) => self.note_acknowledged(facts, rows, tally),
+            Change::AcknowledgedMessages(rows) => self.note_acknowledged(facts, rows, tally),
             Change::Log(table, entries, start) => {
                 facts.revision += 1;
                 facts.logs[table as usize].take(entries, start, self.window);
@@ -186,7 +186,7 @@ impl Tables {
             table.replace(Vec::new(), |_, _| Name::default());
         }
         self.messages.replace(Vec::new(), |m, _| (m.table, m.id));
-        (self.waiting, self.settled, self.highest) = Default::default();
+        (self.waiting, self.acknowledged, self.highest) = Default::default();
         (self.fences, self.begun) = (FenceHistory::default(), false);
     }
 
@@ -194,12 +194,12 @@ impl Tables {
         &mut self,
         facts: &mut Facts,
         table: LockTable,
-        turns: &[Turn<Lock>],
+        changes: &[RowChange<Lock>],
         tally: &mut Tally,
         at_ms: Millis,
     ) {
-        facts.revision += u64::from(!turns.is_empty());
-        for (place, before, after) in turns {
+        facts.revision += u64::from(!changes.is_empty());
+        for (place, before, after) in changes {
             self.fences.note(table as usize, *place, before.as_deref(), after.as_deref(), at_ms);
             let taken = |l: &Lock| (l.holder_node.clone(), l.holder_agent.clone(), l.acquired_at_ms);
             if before.as_deref().map(taken) != after.as_deref().map(taken) {
@@ -237,10 +237,10 @@ impl Tables {
             *highest = (*highest).max(message.id);
             tally.acknowledged += u64::from(message.acknowledged);
             facts.revision += u64::from(self.messages.set(key, message).is_some());
-            self.settled.push_back(key);
+            self.acknowledged.push_back(key);
         }
-        while self.settled.len() > self.window {
-            let Some(key) = self.settled.pop_front() else { return };
+        while self.acknowledged.len() > self.window {
+            let Some(key) = self.acknowledged.pop_front() else { return };
             if !self.waiting[key.0 as usize].contains(&key.1) {
                 self.messages.remove(&key);
             }
@@ -254,10 +254,10 @@ fn some<T: PartialEq, K>(
     delta: Delta<T, K>,
     name: impl Fn(&T) -> Name,
     gone: impl Fn(K) -> Name,
-) -> Vec<Turn<T>> {
-    let mut turns: Vec<Turn<T>> = delta.gone.into_iter().filter_map(|key| table.remove(&gone(key))).collect();
-    turns.extend(delta.changed.into_iter().filter_map(|row| table.set(name(&row), row)));
-    turns
+) -> Vec<RowChange<T>> {
+    let mut changes: Vec<RowChange<T>> = delta.gone.into_iter().filter_map(|key| table.remove(&gone(key))).collect();
+    changes.extend(delta.changed.into_iter().filter_map(|row| table.set(name(&row), row)));
+    changes
 }
 
 impl Facts {

@@ -28,7 +28,7 @@ pub struct Fences {
     pub renewals: i64,
     /// When that was seen last, on the console's clock.
     pub renewed_ms: Option<Millis>,
-    /// Holders in turn, oldest first.
+    /// Holders in change, oldest first.
     pub changes: Vec<Held>,
     /// That the holder that is there now took it before the end of the one before.
     pub early: Option<Early>,
@@ -72,11 +72,11 @@ type Key = (LockTable, Text, Text);
 pub struct FenceHistory {
     /// By table and place there.
     there: [Vec<Option<Arc<Fences>>>; LockTable::TABLES],
-    /// Of locks whose rows went, and when each did, in turn.
+    /// Of locks whose rows went, and when each did, in change.
     gone: HashMap<Key, (u64, Arc<Fences>), RandomState>,
     /// The same locks, the one that went first at the front. One that came back is in neither.
     left: BTreeMap<u64, Key>,
-    turn: u64,
+    change: u64,
 }
 
 impl FenceHistory {
@@ -94,8 +94,8 @@ impl FenceHistory {
         match (before, after) {
             (_, Some(lock)) => {
                 let fences = slot.get_or_insert_with(|| match self.gone.remove(&key(lock)) {
-                    Some((turn, fences)) => {
-                        self.left.remove(&turn);
+                    Some((change, fences)) => {
+                        self.left.remove(&change);
                         fences
                     }
                     None => Arc::new(begin(lock, at_ms)),
@@ -104,11 +104,11 @@ impl FenceHistory {
             }
             (Some(lock), None) => {
                 if let Some(fences) = slot.take() {
-                    self.turn += 1;
-                    if let Some((before, _)) = self.gone.insert(key(lock), (self.turn, fences)) {
+                    self.change += 1;
+                    if let Some((before, _)) = self.gone.insert(key(lock), (self.change, fences)) {
                         self.left.remove(&before);
                     }
-                    self.left.insert(self.turn, key(lock));
+                    self.left.insert(self.change, key(lock));
                 }
                 while self.left.len() > MOST_GONE {
                     let Some((_, key)) = self.left.pop_first() else { return };
@@ -186,16 +186,16 @@ mod tests {
     use crate::testing::lock;
 
     fn seen(steps: &[(&str, i64)]) -> Fences {
-        let mut book = FenceHistory::default();
+        let mut history = FenceHistory::default();
         let mut before: Option<Lock> = None;
         for (at, (node, fence)) in (0..).zip(steps) {
             let mut row = lock("k", node, node, 0);
             row.fence_token = Some(*fence);
             let after = (*fence != 0).then_some(row);
-            book.note(0, 0, before.as_ref(), after.as_ref(), at);
+            history.note(0, 0, before.as_ref(), after.as_ref(), at);
             before = after;
         }
-        book.of(0, 0).expect("a record").as_ref().clone()
+        history.of(0, 0).expect("a record").as_ref().clone()
     }
 
     #[test]
@@ -216,13 +216,13 @@ mod tests {
     #[test]
     fn a_lock_that_is_taken_before_its_end_is_noticed() {
         let taken = |left: i64, node: &str, fence: i64| {
-            let mut book = FenceHistory::default();
+            let mut history = FenceHistory::default();
             let old = lock("k", "a", "1", left);
             let mut new = lock("k", node, "2", 600_000);
             (new.fence_token, new.acquired_at_ms) = (Some(fence), Some(crate::testing::NOW));
-            book.note(0, 0, None, Some(&old), 1);
-            book.note(0, 0, Some(&old), Some(&new), 2);
-            book.of(0, 0).and_then(|fences| fences.early.clone())
+            history.note(0, 0, None, Some(&old), 1);
+            history.note(0, 0, Some(&old), Some(&new), 2);
+            history.of(0, 0).and_then(|fences| fences.early.clone())
         };
         assert_eq!(taken(60_000, "b", 8), Some(Early { at_ms: 2, node: "a".into(), left_ms: 60_000 }));
         assert_eq!(taken(-1_000, "b", 8), None, "it had run out");
@@ -232,13 +232,13 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let mut book = FenceHistory::default();
+        let mut history = FenceHistory::default();
         for i in 0..MOST_GONE + 10 {
             let row = lock(&format!("{i}"), "n", "1", 0);
-            book.note(0, 0, None, Some(&row), 0);
-            book.note(0, 0, Some(&row), None, 1);
+            history.note(0, 0, None, Some(&row), 0);
+            history.note(0, 0, Some(&row), None, 1);
         }
-        assert_eq!((book.gone.len(), book.left.len()), (MOST_GONE, MOST_GONE));
+        assert_eq!((history.gone.len(), history.left.len()), (MOST_GONE, MOST_GONE));
         // One that comes and goes all the time takes no more room than one that went once.
         let mut busy = FenceHistory::default();
         let row = lock("k", "n", "1", 0);
@@ -250,7 +250,7 @@ mod tests {
         }
         let mut again = lock(&format!("{}", MOST_GONE + 9), "n", "1", 0);
         again.fence_token = Some(1);
-        book.note(0, 0, None, Some(&again), 2);
-        assert!(book.of(0, 0).is_some_and(|fences| fences.back.is_some()), "the last ones are remembered");
+        history.note(0, 0, None, Some(&again), 2);
+        assert!(history.of(0, 0).is_some_and(|fences| fences.back.is_some()), "the last ones are remembered");
     }
 }

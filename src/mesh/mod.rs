@@ -18,7 +18,7 @@ use self::clocks::{NodeClock, SourceClock};
 use self::facts::{Facts, Tables};
 use self::meter::Meter;
 use self::rates::{Rates, Tally};
-use self::table::{Table, Turn};
+use self::table::{RowChange, Table};
 use super::model::{Heartbeat, LockTable, Oddity};
 use crate::model::event::Event;
 use crate::model::journal::Entry;
@@ -109,14 +109,14 @@ pub struct MeshState {
     /// Clocks of nodes, from their heartbeats.
     pub clocks: HashMap<Text, NodeClock>,
     /// When each heartbeat was seen as it is, by source and place.
-    pub noted: HashMap<(usize, u32), Noted>,
+    pub arrivals: HashMap<(usize, u32), Arrival>,
     /// Nodes whose clocks were learnt about since somebody looked.
     clocks_moved: Vec<Text>,
 }
 
 /// When a heartbeat was first seen as it is. It was written before, whatever its own clock says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Noted {
+pub struct Arrival {
     pub at_ms: Millis,
     /// Whether it was seen to move: else it may be of any time before.
     pub moved: bool,
@@ -154,7 +154,7 @@ impl MeshState {
             events: Arc::default(),
             unkept: None,
         };
-        Self { mesh, tables, clocks: HashMap::default(), noted: HashMap::default(), clocks_moved: Vec::new() }
+        Self { mesh, tables, clocks: HashMap::default(), arrivals: HashMap::default(), clocks_moved: Vec::new() }
     }
 
     /// Takes one report.
@@ -259,23 +259,23 @@ impl MeshState {
         }
     }
 
-    fn note_beats(&mut self, source: usize, beats: &[Turn<Heartbeat>], at_ms: Millis) {
+    fn note_beats(&mut self, source: usize, beats: &[RowChange<Heartbeat>], at_ms: Millis) {
         for (place, before, after) in beats {
             let at =
                 |beat: &Option<Arc<Heartbeat>>| beat.as_ref().map(|beat| (beat.node_id.clone(), beat.last_seen_ms));
             match (at(before), at(after)) {
-                (_, None) => drop(self.noted.remove(&(source, *place))),
+                (_, None) => drop(self.arrivals.remove(&(source, *place))),
                 (before, after) if before == after => {}
                 (before, Some((name, _))) => {
                     let moved = before.is_some_and(|(known, _)| known == name);
-                    self.noted.insert((source, *place), Noted { at_ms, moved });
+                    self.arrivals.insert((source, *place), Arrival { at_ms, moved });
                 }
             }
         }
     }
 
     /// Learns about nodes' clocks from the heartbeats that appeared between two looks.
-    fn compare_clocks(&mut self, beats: &[Turn<Heartbeat>], last: Millis, now: Millis) {
+    fn compare_clocks(&mut self, beats: &[RowChange<Heartbeat>], last: Millis, now: Millis) {
         for (_, before, after) in beats {
             let (Some(before), Some(after)) = (before, after) else { continue };
             let (Some(earlier), Some(seen)) = (before.last_seen_ms, after.last_seen_ms) else { continue };

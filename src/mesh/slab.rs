@@ -1,9 +1,9 @@
-//! Many things, each in a place of its own that stays while the thing does. Copies of a shelf share what did not
-//! change, so that the next picture of a mesh costs what changed since the last one, not what there is.
+//! Many things, each in a place of its own that stays while the thing does. Copies of a slab share what did not
+//! change, so that the next snapshot of a mesh costs what changed since the last one, not what there is.
 
 use std::sync::Arc;
 
-/// Things in one chunk: a change copies one chunk, and comparing two shelves skips chunks that are shared.
+/// Things in one chunk: a change copies one chunk, and comparing two slabs skips chunks that are shared.
 const CHUNK: usize = 8;
 
 type Chunk<T> = [Option<Arc<T>>; CHUNK];

@@ -30,7 +30,7 @@ impl<K, T> Default for Table<K, T> {
 }
 
 /// What the row at a place was and is.
-pub type Turn<T> = (u32, Option<Arc<T>>, Option<Arc<T>>);
+pub type RowChange<T> = (u32, Option<Arc<T>>, Option<Arc<T>>);
 
 impl<K: Eq + Hash + Clone, T: PartialEq> Table<K, T> {
     /// How many rows there are.
@@ -68,7 +68,7 @@ impl<K: Eq + Hash + Clone, T: PartialEq> Table<K, T> {
     }
 
     /// Takes a row; nothing where it is known already. Answers what changed.
-    pub fn set(&mut self, key: K, row: T) -> Option<Turn<T>> {
+    pub fn set(&mut self, key: K, row: T) -> Option<RowChange<T>> {
         let place = if let Some(&place) = self.place_of.get(&key) {
             if self.at(place).is_some_and(|known| **known == row) {
                 return None;
@@ -90,7 +90,7 @@ impl<K: Eq + Hash + Clone, T: PartialEq> Table<K, T> {
     }
 
     /// Takes a row away. Answers what changed.
-    pub fn remove(&mut self, key: &K) -> Option<Turn<T>> {
+    pub fn remove(&mut self, key: &K) -> Option<RowChange<T>> {
         let place = self.place_of.remove(key)?;
         self.free.push(place);
         self.touched.push(place);
@@ -99,8 +99,8 @@ impl<K: Eq + Hash + Clone, T: PartialEq> Table<K, T> {
     }
 
     /// Replaces all rows. Answers what changed. Rows of one key are told apart by how many came before.
-    pub fn replace(&mut self, rows: Vec<T>, key: impl Fn(&T, u32) -> K) -> Vec<Turn<T>> {
-        let mut turns = Vec::new();
+    pub fn replace(&mut self, rows: Vec<T>, key: impl Fn(&T, u32) -> K) -> Vec<RowChange<T>> {
+        let mut changes = Vec::new();
         let mut kept = vec![false; self.rows.len()];
         for row in rows {
             let mut nth = 0;
@@ -113,7 +113,7 @@ impl<K: Eq + Hash + Clone, T: PartialEq> Table<K, T> {
                 }
             };
             let place = self.place_of.get(&key).copied();
-            turns.extend(self.set(key, row));
+            changes.extend(self.set(key, row));
             let place = place.or(self.touched.last().copied()).unwrap_or(0) as usize;
             kept.resize(kept.len().max(place + 1), false);
             kept[place] = true;
@@ -121,9 +121,9 @@ impl<K: Eq + Hash + Clone, T: PartialEq> Table<K, T> {
         if kept.contains(&false) {
             let gone = |place: &u32| kept.get(*place as usize) == Some(&false);
             let keys: Vec<K> = self.place_of.iter().filter(|(_, p)| gone(p)).map(|(key, _)| key.clone()).collect();
-            turns.extend(keys.iter().filter_map(|key| self.remove(key)));
+            changes.extend(keys.iter().filter_map(|key| self.remove(key)));
         }
-        turns
+        changes
     }
 
     /// The places that changed since this was asked for the last time.

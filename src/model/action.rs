@@ -40,7 +40,9 @@ pub enum Action {
     /// Retires a message for good.
     Acknowledge { message: MessageGuard },
     /// Writes to an agent.
-    Tell {
+    #[serde(rename = "tell")]
+    #[strum_discriminants(strum(serialize = "tell"))]
+    Send {
         #[serde(rename = "letter")]
         outbound: OutboundMessage,
     },
@@ -188,7 +190,7 @@ impl Action {
             | Self::Retire { message, .. }
             | Self::Unclaim { message }
             | Self::Acknowledge { message } => format!("message {}", message.id).into(),
-            Self::Tell { outbound } => format!("agent {}", outbound.to).into(),
+            Self::Send { outbound } => format!("agent {}", outbound.to).into(),
             Self::Revoke { lease } => format!("lease {} of {}", lease.lease_id, lease.scope_key).into(),
             Self::Drain { node, .. } | Self::Quarantine { node, .. } => Text::new(&node.node_id),
         }
@@ -221,7 +223,7 @@ impl Action {
                 format!("take the claim of {} off {subject}", message.claim_owner.as_deref().unwrap_or("nobody"))
             }
             Self::Acknowledge { message } => format!("acknowledge {subject} of agent {}", message.receiver),
-            Self::Tell { outbound } => format!("tell agent {} ({})", outbound.to, outbound.msg_type),
+            Self::Send { outbound } => format!("message agent {} ({})", outbound.to, outbound.msg_type),
             Self::Revoke { lease } => format!("revoke {subject}, held by {}", lease.holder_node),
             Self::Drain { node, on: true, .. } if node.maintenance => format!("move the deadline of {}", node.node_id),
             Self::Drain { node, on: true, .. } => format!("drain {}: it takes no new work", node.node_id),
@@ -237,7 +239,7 @@ impl Action {
     pub fn repository(&self) -> &str {
         match self {
             Self::Release { lock, .. } | Self::Restore { lock, .. } => &lock.repository_id,
-            Self::Tell { outbound } => &outbound.repository_id,
+            Self::Send { outbound } => &outbound.repository_id,
             _ => "",
         }
     }

@@ -51,7 +51,8 @@ pub enum Event {
         action: Action,
     },
     Outcome {
-        verdict: OutcomeKind,
+        #[serde(rename = "verdict")]
+        kind: OutcomeKind,
         #[serde(rename = "says")]
         summary: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,7 +93,7 @@ pub struct Entry {
     pub reason: String,
     pub action: Action,
     /// Nothing where the console ended before it could write it.
-    pub verdict: Option<OutcomeKind>,
+    pub kind: Option<OutcomeKind>,
     pub summary: String,
     pub before: Option<serde_json::Value>,
     pub after: Option<serde_json::Value>,
@@ -122,13 +123,13 @@ impl Entry {
     /// Whether it was done and the op-log that takes it still lacks it.
     #[must_use]
     pub fn lacks_audit(&self) -> bool {
-        self.verdict == Some(OutcomeKind::Done) && !self.audited && !self.journal_only && !self.closed
+        self.kind == Some(OutcomeKind::Done) && !self.audited && !self.journal_only && !self.closed
     }
 
     /// What is still to be done about it, at an instant of the console's clock.
     #[must_use]
     pub fn open(&self, now_ms: Millis) -> Option<Open> {
-        match self.verdict {
+        match self.kind {
             _ if self.closed => None,
             Some(OutcomeKind::Unknown) => Some(Open::Unknown),
             None if self.abandoned || now_ms.saturating_sub(self.at_ms) > ABANDONED => Some(Open::Unknown),
@@ -143,16 +144,16 @@ impl Entry {
             Action::Deliver { key, .. } => !retired.contains(key.as_str()),
             _ => false,
         };
-        !self.closed && (self.verdict.is_none() || self.verdict == Some(OutcomeKind::Unknown) || self.lacks_audit())
+        !self.closed && (self.kind.is_none() || self.kind == Some(OutcomeKind::Unknown) || self.lacks_audit())
             || delivered
-                && !matches!(self.verdict, Some(OutcomeKind::Refused | OutcomeKind::Failed | OutcomeKind::ReadOnly))
+                && !matches!(self.kind, Some(OutcomeKind::Refused | OutcomeKind::Failed | OutcomeKind::ReadOnly))
     }
 }
 
 /// The attempts that must not be forgotten, whatever is dropped of the file.
 #[must_use]
 pub fn to_keep(entries: &[Entry]) -> Vec<&Entry> {
-    let retired = entries.iter().filter(|entry| entry.verdict == Some(OutcomeKind::Done));
+    let retired = entries.iter().filter(|entry| entry.kind == Some(OutcomeKind::Done));
     let retired: HashSet<&str> = retired
         .filter_map(|entry| match &entry.action {
             Action::Retire { message, key, .. } if key.starts_with(&copies::stem(message)) => Some(key.as_str()),
@@ -181,9 +182,9 @@ pub fn lines_of(entry: &Entry) -> Vec<Line> {
         reason: entry.reason.clone(),
         action: entry.action.clone(),
     })];
-    lines.extend(entry.verdict.map(|verdict| {
+    lines.extend(entry.kind.map(|kind| {
         line(Event::Outcome {
-            verdict,
+            kind,
             summary: entry.summary.clone(),
             before: entry.before.clone(),
             after: entry.after.clone(),
@@ -235,7 +236,7 @@ pub fn read<'a>(lines: impl Iterator<Item = &'a str>) -> Read {
                     operator,
                     reason,
                     action,
-                    verdict: None,
+                    kind: None,
                     summary: String::new(),
                     before: None,
                     after: None,
@@ -246,8 +247,8 @@ pub fn read<'a>(lines: impl Iterator<Item = &'a str>) -> Read {
                     abandoned: false,
                 });
             }
-            (Event::Outcome { verdict, summary, before, after, audited, journal_only, not_reread }, Some(entry)) => {
-                entry.verdict = Some(verdict);
+            (Event::Outcome { kind, summary, before, after, audited, journal_only, not_reread }, Some(entry)) => {
+                entry.kind = Some(kind);
                 (entry.summary, entry.before, entry.after) = (summary, before, after);
                 entry.audited |= audited;
                 entry.journal_only |= journal_only;
@@ -276,7 +277,7 @@ mod tests {
         let found = read([intent, outcome].into_iter());
         assert_eq!((found.entries.len(), found.odd), (1, 0));
         assert_eq!(
-            (found.entries[0].verdict, found.entries[0].summary.as_str()),
+            (found.entries[0].kind, found.entries[0].summary.as_str()),
             (Some(OutcomeKind::Done), "it was told")
         );
     }
@@ -295,9 +296,9 @@ mod tests {
         Event::Intent { mesh, source, place, process, operator: "ada".into(), reason: "stuck".into(), action }
     }
 
-    fn outcome(verdict: OutcomeKind, audited: bool) -> Event {
+    fn outcome(kind: OutcomeKind, audited: bool) -> Event {
         Event::Outcome {
-            verdict,
+            kind,
             summary: "gone".into(),
             before: None,
             after: None,
@@ -318,8 +319,8 @@ mod tests {
         ];
         let Read { entries, odd, carried } = read(lines.iter().map(String::as_str));
         assert_eq!((entries.len(), odd, carried), (2, 1, false));
-        assert_eq!((entries[0].verdict, entries[0].audited), (Some(OutcomeKind::Done), true));
-        assert_eq!(entries[1].verdict, None, "it ended before it could be told");
+        assert_eq!((entries[0].kind, entries[0].audited), (Some(OutcomeKind::Done), true));
+        assert_eq!(entries[1].kind, None, "it ended before it could be told");
         assert_eq!(entries[1].open(2), None, "another console may be at it");
         assert_eq!(entries[1].open(2 + ABANDONED), Some(Open::Unknown));
     }
@@ -353,7 +354,7 @@ mod tests {
         let (mesh, source, place) = ("m".into(), "s".into(), "/s".into());
         let (operator, reason) = ("o".into(), "r".into());
         let process = Process { host: "h".into(), pid: 7 };
-        let event = Event::Intent { mesh, source, place, process, operator, reason, action: Action::Tell { outbound } };
+        let event = Event::Intent { mesh, source, place, process, operator, reason, action: Action::Send { outbound } };
         let text = line("a", event.clone());
         assert!(!text.contains('\u{1b}'));
         assert_eq!(serde_json::from_str::<Line>(&text).expect("a line").event, event);

@@ -46,7 +46,7 @@ pub enum Change {
     SomeLocks(LockTable, Delta<Lock, (Text, Text)>),
     SomeMessages(MessageTable, Delta<Message, i64>),
     /// Messages seen acknowledged for the first time.
-    SettledMessages(Vec<Message>),
+    AcknowledgedMessages(Vec<Message>),
     Leases(Vec<Lease>),
     Leaders(Vec<Leader>),
     /// Entries not seen before, oldest first. `complete` says that nothing older exists.

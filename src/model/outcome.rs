@@ -29,7 +29,7 @@ pub enum OutcomeKind {
 /// How one action ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    pub verdict: OutcomeKind,
+    pub kind: OutcomeKind,
     /// What happened, and what is true now.
     pub summary: Text,
     /// The thing before and after, as JSON, where it was read.
@@ -52,15 +52,15 @@ impl OutcomeKind {
 }
 
 impl Outcome {
-    fn new(verdict: OutcomeKind, summary: impl AsRef<str>) -> Self {
+    fn new(kind: OutcomeKind, summary: impl AsRef<str>) -> Self {
         Self {
-            verdict,
+            kind,
             summary: Text::new(summary.as_ref()),
             before: None,
             after: None,
             audited: false,
             journal_only: false,
-            reread: verdict == OutcomeKind::Done,
+            reread: kind == OutcomeKind::Done,
         }
     }
     /// It took effect.

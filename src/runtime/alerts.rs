@@ -1,5 +1,5 @@
 //! Follows the lives of findings for the engine: what they do is shown, written into the shared history, and told to
-//! the operator's own program. Files and programs are left to a task of its own, so that no slow disk holds a picture up.
+//! the operator's own program. Files and programs are left to a task of its own, so that no slow disk holds a snapshot up.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ const SHOWN: usize = 2_000;
 /// Orders that may wait for the disk; beyond, the history has a gap, and says so in the log.
 const ORDERS: usize = 256;
 
-/// Findings as a picture has them.
+/// Findings as a snapshot has them.
 type Findings = Arc<[Arc<Finding>]>;
 
 /// What the writer tells.
@@ -58,8 +58,8 @@ pub struct AlertManager {
     events: Arc<[Arc<Event>]>,
     seq: u64,
     orders: mpsc::Sender<Vec<Event>>,
-    /// What was dressed last: the findings as judged, the revision of lives, and the findings with their lives.
-    dressed: Option<(Findings, u64, Findings)>,
+    /// The last result: the findings as evaluated, the revision of lives, and the findings with their lives.
+    with_life: Option<(Findings, u64, Findings)>,
     blind: bool,
     /// Why the history cannot be read or written.
     failing: Option<Text>,
@@ -81,41 +81,41 @@ impl AlertManager {
             events: Arc::default(),
             seq: 0,
             orders,
-            dressed: None,
+            with_life: None,
             blind: false,
             failing: None,
         };
         (alerts, report)
     }
 
-    /// Looks at a picture, and gives its findings their lives.
+    /// Looks at a snapshot, and gives its findings their lives.
     pub fn look(&mut self, snapshot: &mut Snapshot) {
         let blind = snapshot.sources.iter().any(|source| source.health != SourceHealth::Live);
-        let same = self.dressed.as_ref().is_some_and(|(evaluated, ..)| Arc::ptr_eq(evaluated, &snapshot.findings));
+        let same = self.with_life.as_ref().is_some_and(|(evaluated, ..)| Arc::ptr_eq(evaluated, &snapshot.findings));
         if !same || blind != self.blind || self.alarms.waits() {
             self.blind = blind;
-            let events = self.alarms.look(&snapshot.findings, blind, snapshot.at_ms);
+            let events = self.alarms.observe(&snapshot.findings, blind, snapshot.at_ms);
             self.happened(events);
         }
         let fits = |(evaluated, revision, _): &&(Findings, u64, Findings)| {
             Arc::ptr_eq(evaluated, &snapshot.findings) && *revision == self.alarms.revision()
         };
-        let dressed = match self.dressed.as_ref().filter(fits) {
-            Some((.., dressed)) => dressed.clone(),
+        let with_life = match self.with_life.as_ref().filter(fits) {
+            Some((.., with_life)) => with_life.clone(),
             None => {
-                let dressed: Findings =
+                let with_life: Findings =
                     snapshot.findings.iter().map(|finding| self.alarms.with_life(finding)).collect();
-                self.dressed = Some((snapshot.findings.clone(), self.alarms.revision(), dressed.clone()));
-                dressed
+                self.with_life = Some((snapshot.findings.clone(), self.alarms.revision(), with_life.clone()));
+                with_life
             }
         };
-        snapshot.findings = dressed;
+        snapshot.findings = with_life;
         if !Arc::ptr_eq(&snapshot.mesh.events, &self.events) {
             self.publish(Arc::make_mut(&mut snapshot.mesh));
         }
     }
 
-    /// Lays the events over a mesh, as its next picture shows them.
+    /// Lays the events over a mesh, as its next snapshot shows them.
     pub fn publish(&self, mesh: &mut Mesh) {
         mesh.events = self.events.clone();
         mesh.unkept.clone_from(&self.failing);
@@ -148,7 +148,7 @@ impl AlertManager {
     }
 
     /// Has the history looked into where it changed, whoever wrote it.
-    pub fn look_around(&mut self) {
+    pub fn check_history(&mut self) {
         let stamp = self.file.stamp();
         if std::mem::replace(&mut self.stamp, stamp) != stamp {
             // An empty order is a look at what is there.
@@ -200,7 +200,7 @@ async fn writer(
         let ours = events.clone();
         let work = tokio::task::spawn_blocking(move || {
             let brought = if events.is_empty() {
-                history.look().map(|others| Brought { others, written: Vec::new() })
+                history.read_others().map(|others| Brought { others, written: Vec::new() })
             } else {
                 history.write(events)
             };

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::Pictures;
+use super::Snapshots;
 use crate::action::executor::WriteAccess;
 use crate::action::plan::Plan;
 use crate::action::run::journal::{JournalFile, Stamp, made_at};
@@ -32,8 +32,8 @@ const REPORTS: usize = 16;
 const LAST_STEP: Duration = Duration::from_millis(700);
 /// Words of a running plan that may wait for the screen.
 const PROGRESS: usize = 4_096;
-/// Time alone changes judgements: they are made anew when nothing was reported for so long. A little longer than the
-/// usual interval, so that a source that answers in time is judged once.
+/// Time alone changes results: they are made anew when nothing was reported for so long. A little longer than the
+/// usual interval, so that a source that answers in time is evaluated once.
 const EVALUATE_EVERY: Duration = Duration::from_millis(1_200);
 
 /// After so long without a change there is little to miss between two looks.
@@ -55,7 +55,7 @@ enum Sent {
 
 /// A running watch over one mesh.
 pub struct Engine {
-    snapshots: Pictures,
+    snapshots: Snapshots,
     orders: mpsc::Sender<Request>,
     known: mpsc::Sender<Acknowledgement>,
     progress: mpsc::Receiver<Sent>,
@@ -137,7 +137,7 @@ impl Engine {
         })
     }
 
-    /// The next picture, or what the running plan told. Pictures that nobody waited for are skipped.
+    /// The next snapshot, or what the running plan told. Snapshots that nobody waited for are skipped.
     pub async fn news(&mut self) -> News {
         loop {
             tokio::select! {
@@ -151,7 +151,7 @@ impl Engine {
                 }
                 changed = self.snapshots.changed() => {
                     if changed.is_err() {
-                        // The keeper is gone; that is the end of pictures, not of the screen.
+                        // The mesh task has ended; that is the end of snapshots, not of the screen.
                         std::future::pending::<()>().await;
                     }
                     let newest = self.snapshots.borrow_and_update().clone();
@@ -197,11 +197,11 @@ impl Engine {
     }
 
     /// Somebody looks at the screen, or nobody does. Whoever comes back sees what is, not what was.
-    pub fn watched(&self, watched: bool) {
+    pub fn focused(&self, focused: bool) {
         self.pace.send_modify(|pace| {
             let slow = pace.span() > pace.interval;
-            pace.watched = watched;
-            pace.nudge += u64::from(slow && watched);
+            pace.focused = focused;
+            pace.nudge += u64::from(slow && focused);
         });
     }
 
@@ -263,7 +263,7 @@ struct MeshTask {
     stamp: Stamp,
     watch: MeshState,
     evaluator: Evaluator,
-    /// Pictures that somebody may still look at.
+    /// Snapshots that somebody may still look at.
     published: Vec<Arc<Snapshot>>,
     settings: Settings,
     show: watch::Sender<Option<Arc<Snapshot>>>,
@@ -301,7 +301,7 @@ impl MeshTask {
                     self.read_journal().await;
                 }
             }
-            self.alerts.look_around();
+            self.alerts.check_history();
             let interval_ms = millis(self.pace.borrow().span());
             self.evaluate(interval_ms);
         }
@@ -339,7 +339,7 @@ impl MeshTask {
         // Only control planes have inboxes to be asked for.
         let agents = if self.settings.agents_a_poll() == 0 { Arc::default() } else { snapshot.to_ask() };
         let known = PollContext { agents };
-        // Who drops a picture last frees what only it holds; that is not to be the screen's business.
+        // Who drops a snapshot last frees what only it holds; that is not to be the screen's business.
         self.published.retain(|snapshot| Arc::strong_count(snapshot) > 1);
         self.published.push(snapshot.clone());
         self.known_to.send_if_modified(|before| {

@@ -43,8 +43,8 @@ impl Engines {
     }
 
     /// Somebody looks at the screen, or nobody does.
-    pub fn watched(&self, watched: bool) {
-        self.list.iter().for_each(|engine| engine.watched(watched));
+    pub fn focused(&self, focused: bool) {
+        self.list.iter().for_each(|engine| engine.focused(focused));
     }
 
     /// Ends all of them.

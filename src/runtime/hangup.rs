@@ -20,7 +20,6 @@ impl Hangup {
 }
 
 /// Watches standard input from a thread of its own.
-#[cfg(unix)]
 #[must_use]
 pub fn watch() -> Hangup {
     use rustix::event::{PollFd, PollFlags, poll};
@@ -42,11 +41,4 @@ pub fn watch() -> Hangup {
         }
     });
     Hangup(spawned.ok().map(|_| gone))
-}
-
-/// Elsewhere the end of input tells.
-#[cfg(not(unix))]
-#[must_use]
-pub fn watch() -> Hangup {
-    Hangup(None)
 }

@@ -8,7 +8,7 @@ use super::engines::Engines;
 use super::signals::{Signal, Signals};
 use crate::action::executor::Purpose;
 use crate::app::Options;
-use crate::app::status::of_picture;
+use crate::app::status::of_snapshot;
 use crate::clock::steady_clock;
 use crate::columns::role::Role;
 use crate::mesh::derive::Snapshot;
@@ -73,7 +73,7 @@ impl Printer<'_> {
         timed(self.options, at_ms, &format!("{}{text}", self.mesh))
     }
 
-    /// What a picture brings: sources that do otherwise, what became of findings, and the verdict where that changed.
+    /// What a snapshot brings: sources that do otherwise, what became of findings, and the status where that changed.
     fn lines_of(&mut self, snapshot: &Snapshot) -> Vec<String> {
         let mut lines = Vec::new();
         for (i, source) in snapshot.sources.iter().enumerate() {
@@ -107,7 +107,7 @@ impl Printer<'_> {
 
 /// The mesh in a few words.
 fn state(snapshot: &Snapshot) -> &'static str {
-    match (snapshot.counts.critical, snapshot.counts.warnings, of_picture(snapshot).role) {
+    match (snapshot.counts.critical, snapshot.counts.warnings, of_snapshot(snapshot).role) {
         (1.., ..) => "critical",
         (_, 1.., _) => "warning",
         (.., Role::Healthy) => "all is well",

@@ -31,13 +31,13 @@ static OURS: AtomicBool = AtomicBool::new(false);
 static TITLED: AtomicBool = AtomicBool::new(false);
 
 /// The most columns of a title or a notification.
-const MOST_SAID: usize = 200;
+const MOST_PRINTED: usize = 200;
 
 /// The terminal in our hands.
 pub struct Screen {
     terminal: Terminal<Backend>,
     mouse: bool,
-    look: TermCaps,
+    caps: TermCaps,
 }
 
 impl Screen {
@@ -46,16 +46,16 @@ impl Screen {
         restore_on_panic();
         take(mouse)?;
         let backend = MinimalBackend::new(BufWriter::with_capacity(1 << 16, io::stdout()));
-        let look = TermCaps::of_environment(settings.color, &settings.unicode);
-        Ok(Self { terminal: Terminal::new(backend)?, mouse, look })
+        let caps = TermCaps::of_environment(settings.color, &settings.unicode);
+        Ok(Self { terminal: Terminal::new(backend)?, mouse, caps })
     }
 
     /// Draws one frame; only what changed goes out, in one write.
     pub fn draw(&mut self, app: &mut App) -> io::Result<()> {
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
-        let look = self.look;
+        let caps = self.caps;
         let mut layout = ui::Layout::default();
-        self.terminal.draw(|frame| layout = ui::draw(app, look, frame))?;
+        self.terminal.draw(|frame| layout = ui::draw(app, caps, frame))?;
         layout.note(app);
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
     }
@@ -103,8 +103,8 @@ impl Screen {
 
     /// A text that ends no sequence it stands in: visible, short, and without what divides the fields of one.
     fn spoken(&self, text: &str) -> String {
-        let text = crate::model::text::fit(&crate::model::text::scrub(text), MOST_SAID).replace(';', ",");
-        if self.look.unicode { text } else { glyphs::in_ascii(&text) }
+        let text = crate::model::text::fit(&crate::model::text::scrub(text), MOST_PRINTED).replace(';', ",");
+        if self.caps.unicode { text } else { glyphs::in_ascii(&text) }
     }
 
     fn write_text(&mut self, text: &str) -> io::Result<()> {
@@ -116,20 +116,15 @@ impl Screen {
     /// Gives the terminal back and stops, as the shell's Ctrl-Z does; being continued is told by a signal.
     /// Answers false where there is no shell to go back to.
     pub fn suspend(&mut self) -> io::Result<bool> {
-        #[cfg(unix)]
-        {
-            use rustix::process::{Signal, getpid, getsid, kill_process};
-            // The kernel does not stop a process that nobody could continue.
-            if getsid(None)? == getpid() {
-                return Ok(false);
-            }
-            give_back();
-            // The gentler signal is listened for, and would not stop it.
-            kill_process(getpid(), Signal::STOP)?;
-            Ok(true)
+        use rustix::process::{Signal, getpid, getsid, kill_process};
+        // The kernel does not stop a process that nobody could continue.
+        if getsid(None)? == getpid() {
+            return Ok(false);
         }
-        #[cfg(not(unix))]
-        Ok(false)
+        give_back();
+        // The gentler signal is listened for, and would not stop it.
+        kill_process(getpid(), Signal::STOP)?;
+        Ok(true)
     }
 
     /// Takes the terminal again after a suspension, whoever asked for it: the shell may have set it up for itself.

@@ -10,14 +10,12 @@ pub enum Signal {
 }
 
 /// The signals that are listened for.
-#[cfg(unix)]
 pub struct Signals {
     ends: [tokio::signal::unix::Signal; 4],
     stop: tokio::signal::unix::Signal,
     continued: tokio::signal::unix::Signal,
 }
 
-#[cfg(unix)]
 impl Signals {
     /// Starts listening.
     pub fn listen() -> std::io::Result<Self> {
@@ -40,23 +38,5 @@ impl Signals {
             _ = self.stop.recv() => Signal::Stop,
             _ = self.continued.recv() => Signal::Continued,
         }
-    }
-}
-
-/// Elsewhere only an interrupt.
-#[cfg(not(unix))]
-pub struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    /// Starts listening.
-    pub fn listen() -> std::io::Result<Self> {
-        Ok(Self)
-    }
-
-    /// The next one.
-    pub async fn next(&mut self) -> Signal {
-        let _ = tokio::signal::ctrl_c().await;
-        Signal::End
     }
 }

@@ -1,4 +1,4 @@
-//! What frames every view: the verdict above, the views, the hints below.
+//! What frames every view: the status above, the views, the hints below.
 
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -14,10 +14,10 @@ use crate::columns::role::Role;
 use crate::model::text::fit;
 use crate::model::time::{clock, short};
 
-/// The top line: name, mesh, verdict, clock.
+/// The top line: name, mesh, status, clock.
 pub fn header(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let app = canvas.app;
-    let (text, role) = app.verdict();
+    let (text, role) = app.status();
     let mut right = String::new();
     if let Some(frozen) = &app.frozen {
         right.push_str(&format!("PAUSED {}  ", short(app.now_ms - frozen.since_ms)));

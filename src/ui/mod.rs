@@ -103,10 +103,10 @@ impl Canvas<'_, '_> {
 }
 
 /// Draws one frame.
-pub fn draw(app: &App, look: TermCaps, frame: &mut Frame<'_>) -> Layout {
+pub fn draw(app: &App, caps: TermCaps, frame: &mut Frame<'_>) -> Layout {
     let area = frame.area();
-    let theme = if look.depth == Depth::None { Theme::Mono } else { app.options.theme };
-    let palette = Palette::new(theme, look.depth);
+    let theme = if caps.depth == Depth::None { Theme::Mono } else { app.options.theme };
+    let palette = Palette::new(theme, caps.depth);
     ground(frame.buffer_mut(), palette.base());
     let mut canvas = Canvas { app, palette, frame, layout: Layout::default() };
     if area.width < LEAST.0 || area.height < LEAST.1 {
@@ -119,7 +119,7 @@ pub fn draw(app: &App, look: TermCaps, frame: &mut Frame<'_>) -> Layout {
         draw_all(&mut canvas, area);
     }
     let layout = std::mem::take(&mut canvas.layout);
-    if !look.unicode {
+    if !caps.unicode {
         glyphs::to_ascii(frame.buffer_mut());
     }
     layout

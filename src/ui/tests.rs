@@ -9,7 +9,7 @@ use super::*;
 use crate::app::Event;
 use crate::app::update::update;
 use crate::app::views::VIEWS;
-use crate::testing::{NOW, mesh, options, silent_mesh, snapshot, unheard, watched};
+use crate::testing::{NOW, mesh, mesh_config, options, silent_mesh, snapshot, starting_mesh};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 50)];
 
@@ -28,12 +28,12 @@ fn press(app: &mut App, keys: &str) {
     }
 }
 
-fn render(app: &mut App, (width, height): (u16, u16), look: TermCaps) -> Buffer {
+fn render(app: &mut App, (width, height): (u16, u16), caps: TermCaps) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     // Twice: the first frame tells the app how many rows fit.
     for _ in 0..2 {
         let mut layout = Layout::default();
-        terminal.draw(|frame| layout = draw(app, look, frame)).unwrap();
+        terminal.draw(|frame| layout = draw(app, caps, frame)).unwrap();
         layout.note(app);
     }
     terminal.backend().buffer().clone()
@@ -92,10 +92,10 @@ fn every_view_at_three_sizes() {
 fn several_meshes_side_by_side() {
     for size in SIZES {
         let mut options = options();
-        options.watched = ["prod", "staging", "lab"].map(watched).into();
+        options.open = ["prod", "staging", "lab"].map(mesh_config).into();
         let mut app = App::new(options, NOW);
         update(&mut app, Event::Snapshot(0, snapshot(mesh(), NOW)));
-        update(&mut app, Event::Snapshot(1, snapshot(unheard(), NOW)));
+        update(&mut app, Event::Snapshot(1, snapshot(starting_mesh(), NOW)));
         let name = |view: &str| format!("several_{view}_{}x{}", size.0, size.1);
         insta::assert_snapshot!(name("overview"), text(&render(&mut app, size, PLAIN)));
         update(&mut app, Event::Snapshot(2, snapshot(mesh(), NOW)));
@@ -117,8 +117,8 @@ fn every_view_in_monochrome_and_ascii() {
     for view in VIEWS {
         let mut app = app_on(Some(snapshot(mesh(), NOW)));
         press(&mut app, &(view.id.index() + 1).to_string());
-        let look = TermCaps { depth: Depth::None, unicode: false };
-        let buffer = render(&mut app, (100, 30), look);
+        let caps = TermCaps { depth: Depth::None, unicode: false };
+        let buffer = render(&mut app, (100, 30), caps);
         assert!(text(&buffer).is_ascii());
         insta::assert_snapshot!(format!("{}_mono", view.title).to_lowercase(), text(&buffer));
     }
@@ -171,7 +171,7 @@ fn what_is_not_known_yet_what_is_empty_and_what_is_old() {
     let mut starting = app_on(None);
     insta::assert_snapshot!("starting", text(&render(&mut starting, (80, 24), PLAIN)));
     for (index, view) in VIEWS.iter().enumerate().skip(1) {
-        let mut app = app_on(Some(snapshot(unheard(), NOW)));
+        let mut app = app_on(Some(snapshot(starting_mesh(), NOW)));
         press(&mut app, &(index + 1).to_string());
         insta::assert_snapshot!(
             format!("unheard_{}", view.title).to_lowercase(),
@@ -184,7 +184,7 @@ fn what_is_not_known_yet_what_is_empty_and_what_is_old() {
     insta::assert_snapshot!("old_overview", text(&render(&mut old, (120, 30), PLAIN)));
     press(&mut old, "2");
     let table = text(&render(&mut old, (120, 16), PLAIN));
-    // The node that only the silent database knows is judged as of its last answer, and says so.
+    // The node that only the silent database knows is evaluated as of its last answer, and says so.
     assert!(table.contains("1m05s~"), "{table}");
     insta::assert_snapshot!("old_nodes", table);
 }
@@ -274,8 +274,11 @@ fn walls() {
         views: vec![ViewId::Overview, ViewId::Locks],
         night: Some((0, 6 * 60)),
     };
-    let well =
-        unheard().after(crate::model::report::Report::Observed { source: 0, at_ms: NOW, observation: Box::default() });
+    let well = starting_mesh().after(crate::model::report::Report::Observed {
+        source: 0,
+        at_ms: NOW,
+        observation: Box::default(),
+    });
     let well =
         well.after(crate::model::report::Report::Observed { source: 1, at_ms: NOW, observation: Box::default() });
     let (silent, later) = silent_mesh();
@@ -290,12 +293,12 @@ fn walls() {
         for size in [(120, 30), (80, 24), (60, 12)] {
             let mut app = app_on(None);
             app.options.wall = Some(wall());
-            app.options.watched[0].policy.read_only = true;
+            app.options.open[0].policy.read_only = true;
             update(&mut app, Event::Tick(NOW));
             update(&mut app, Event::Snapshot(0, snapshot.clone()));
             update(&mut app, Event::Tick(now));
             let shown = text(&render(&mut app, size, PLAIN));
-            // A picture of the past never passes for a quiet mesh.
+            // A snapshot of the past never passes for a quiet mesh.
             assert_eq!(shown.contains("all is well"), name == "wall_well", "{shown}");
             insta::assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), shown);
         }
@@ -306,9 +309,9 @@ fn walls() {
 #[test]
 fn the_worst_of_several_meshes_has_room_on_any_screen() {
     let mut options = options();
-    options.watched = ["calm", "prod"].map(watched).into();
+    options.open = ["calm", "prod"].map(mesh_config).into();
     let mut app = App::new(options, NOW);
-    update(&mut app, Event::Snapshot(0, snapshot(unheard(), NOW)));
+    update(&mut app, Event::Snapshot(0, snapshot(starting_mesh(), NOW)));
     update(&mut app, Event::Snapshot(1, snapshot(mesh(), NOW)));
     for size in [(40, 10), (60, 12), (80, 24), (200, 50)] {
         let text = text(&render(&mut app, size, PLAIN));

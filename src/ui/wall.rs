@@ -1,4 +1,4 @@
-//! The wall: the verdict and the clock so that they are read from across a room, and under them what the verdict is
+//! The wall: the status and the clock so that they are read from across a room, and under them what the status is
 //! about. What is old says so across the screen; the picture wanders a little, so that nothing burns in.
 
 use ratatui::layout::Rect;
@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 use super::widgets::big;
 use super::{Canvas, views};
 use crate::app::on_wall::Silence;
-use crate::app::status::{nothing_since, open, verdict};
+use crate::app::status::{nothing_since, open, status};
 use crate::app::view_id::ViewId;
 use crate::app::views::VIEWS;
 use crate::columns::role::Role;
@@ -61,18 +61,18 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
     }
 }
 
-/// The verdict in a word, and the time.
+/// The status in a word, and the time.
 fn head(canvas: &mut Canvas<'_, '_>, area: Rect, silence: Option<&Silence>) {
     let app = canvas.app;
     let clock = clock_face(app.wall_ms(), app.offset(app.wall_ms()));
-    // The clock gets quarters at most, so that the verdict has the room.
+    // The clock gets quarters at most, so that the status has the room.
     let clock_width = big::width(&clock, area.width / 3);
     let workspace = &app.workspace;
     let worries = || workspace.snapshots().any(|(_, p)| p.counts.critical + p.counts.warnings > 0);
-    let (word, role) = match workspace.is_heard() {
+    let (word, role) = match workspace.has_answer() {
         _ if silence.is_some_and(|silence| silence.who.is_none()) => ("OLD DATA".to_owned(), Role::Dead),
         false => ("STARTING".to_owned(), Role::Dim),
-        true => match (open(workspace), verdict(workspace).role) {
+        true => match (open(workspace), status(workspace).role) {
             ((0, 0), Role::Healthy) => ("ALL WELL".to_owned(), Role::Healthy),
             ((0, 0), Role::Warn) if worries() => ("KNOWN".to_owned(), Role::Warn),
             ((0, 0), Role::Warn) => ("NOT HEARD".to_owned(), Role::Warn),
@@ -88,12 +88,12 @@ fn head(canvas: &mut Canvas<'_, '_>, area: Rect, silence: Option<&Silence>) {
     big::draw(canvas, Rect { x: at, width: clock_width, ..area }, &clock, Role::Normal);
 }
 
-/// The verdict as a sentence, the mesh, and the zone of the clock.
+/// The status as a sentence, the mesh, and the zone of the clock.
 fn sentence(canvas: &mut Canvas<'_, '_>, area: Rect, silence: Option<&Silence>) {
     let app = canvas.app;
     let (text, role) = match silence {
         Some(Silence { who: None, since_ms }) => nothing_since("", *since_ms, app.now_ms),
-        _ => app.verdict(),
+        _ => app.status(),
     };
     let right = format!("{}  {}", app.workspace.label(), zone_name(app.offset(app.now_ms)));
     let room = usize::from(area.width).saturating_sub(right.width() + 2);
@@ -127,7 +127,7 @@ fn last_heard(canvas: &mut Canvas<'_, '_>, area: Rect, silence: &Silence) -> u16
 fn foot(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let app = canvas.app;
     let title = VIEWS[app.view.index()].title;
-    let left = match (&app.toast, app.wall_turn()) {
+    let left = match (&app.toast, app.wall_position()) {
         (Some(toast), _) => toast.text.clone(),
         (None, _) if app.wall_holds() => format!("{title}: held, something is wrong here"),
         (None, Some((place, of, left))) => format!("{title} {place}/{of}, next in {}", short(left)),

@@ -68,7 +68,7 @@ async fn file_deleted_and_made_again() -> Row {
         .screen
         .wait_for("the new one", |text| text.contains("gamma") && text.contains("● live") && !text.contains("alpha"));
     ground.ends();
-    file("deleted, then made again", "old, with the last picture; then the new one", seen)
+    file("deleted, then made again", "old, with the last snapshot; then the new one", seen)
 }
 
 async fn file_overwritten() -> Row {
@@ -150,7 +150,7 @@ fn locked_by_another() -> Row {
     let mut screen = Screen::start(200, 40, &["--db", path.to_str().unwrap()], QUICK);
     screen.press("2");
     screen.wait_text("1 row");
-    vox.tell("write");
+    vox.send("write");
     let seen = from(&screen.wait_text("2 rows"), "2 rows");
     screen.press("\x03");
     assert_eq!(screen.wait_end(), 0);
@@ -178,13 +178,13 @@ async fn no_room_for_copies() -> Row {
         .env("LOCKKEEPER_SNAPSHOT_DIR", &taken)
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.starts_with("LOCKKEEPER UNKNOWN"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{printed}");
+    assert!(printed.starts_with("LOCKKEEPER UNKNOWN"), "{printed}");
     file(
         "the folder of copies cannot be used",
         "`check` answers UNKNOWN, and why",
-        from(&said, "cannot make a private folder"),
+        from(&printed, "cannot make a private folder"),
     )
 }
 

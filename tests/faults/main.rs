@@ -24,11 +24,11 @@ struct Row {
     seen: String,
 }
 
-/// What the screen says from a word on, to the end of what is said.
+/// What the screen says from a word on, to the end of what is printed.
 fn from(text: &str, word: &str) -> String {
     let line = text.lines().find(|line| line.contains(word)).unwrap_or_default();
-    let said = &line[line.find(word).unwrap_or(0)..];
-    said.split("  ").next().unwrap_or_default().split([';', ':']).next().unwrap_or_default().trim().to_owned()
+    let printed = &line[line.find(word).unwrap_or(0)..];
+    printed.split("  ").next().unwrap_or_default().split([';', ':']).next().unwrap_or_default().trim().to_owned()
 }
 
 /// Waits for a word, and until the source is shown as old; nothing may say that all is well meanwhile.
@@ -78,7 +78,7 @@ fn page(rows: &[Row]) -> String {
     out.push_str(
         "\nElsewhere: fsync and SIGKILL at every step of an action (`tests/evacuating.rs`), torn copies under a storm of commits and\n\
          checkpoints (`tests/files.rs`), control planes that fail in every way (`tests/control_plane.rs`), schemas of other versions\n\
-         (`tests/schemas.rs`), clocks that leap back and forth (`src/mesh/derive/judge/tests.rs`), torn and cut journals and histories\n\
+         (`tests/schemas.rs`), clocks that leap back and forth (`src/mesh/derive/evaluator/tests.rs`), torn and cut journals and histories\n\
          (`src/action/run/`), and text that would steer the terminal (`tests/untrusted/`).\n\n\
          Tried by hand, since a test has no disk of its own to fill:\n\n\
          | what | seen |\n|---|---|\n\

@@ -61,14 +61,14 @@ async fn disk_full_for_the_journal() -> Row {
         .env("LOCKKEEPER_JOURNAL", &journal)
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{printed}");
     assert_eq!(fs::read(&database).unwrap(), before, "nothing was done");
-    let said = said.replace(&format!("{}/", folder.path().display()), "");
+    let printed = printed.replace(&format!("{}/", folder.path().display()), "");
     process(
         "no room for the journal",
         "an action is refused, nothing is done",
-        from(&said, "nothing was done, because the journal"),
+        from(&printed, "nothing was done, because the journal"),
     )
 }
 

@@ -63,9 +63,9 @@ impl Far {
         self.folder.path().join("fixture.db")
     }
 
-    fn is_old(&self, said: &str) -> String {
-        let seen = old(&self.screen, said);
-        assert!(self.screen.text().contains("alpha"), "{said}: what was known stays");
+    fn is_old(&self, printed: &str) -> String {
+        let seen = old(&self.screen, printed);
+        assert!(self.screen.text().contains("alpha"), "{printed}: what was known stays");
         seen
     }
 
@@ -78,10 +78,10 @@ impl Far {
     }
 
     /// The server does something odd for a while.
-    pub fn odd(mut self, manners: &str, fault: &'static str, said: &str) -> Row {
-        self.peer.tell(manners);
-        let seen = self.is_old(said);
-        self.peer.tell("ok");
+    pub fn odd(mut self, manners: &str, fault: &'static str, printed: &str) -> Row {
+        self.peer.send(manners);
+        let seen = self.is_old(printed);
+        self.peer.send("ok");
         self.comes_back(fault, seen)
     }
 
@@ -105,7 +105,7 @@ impl Far {
 
     /// The token is another one, and then stands in the file that is read.
     pub fn renamed_token(mut self) -> Row {
-        self.peer.tell("token s3cret-of-today");
+        self.peer.send("token s3cret-of-today");
         let seen = self.is_old("401");
         fs::write(self.folder.path().join("token"), "s3cret-of-today").unwrap();
         self.comes_back("another token is asked for, then written into the token file", seen)

@@ -90,13 +90,13 @@ fn dumb_terminal() -> Row {
 
 fn no_terminal() -> Row {
     let output = support::run(&["demo"]);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1));
-    assert!(said.contains("needs a terminal"), "{said}");
-    terminal("no terminal, standard input closed", "says what to use instead", &from(&said, "needs a terminal"))
+    assert!(printed.contains("needs a terminal"), "{printed}");
+    terminal("no terminal, standard input closed", "says what to use instead", &from(&printed, "needs a terminal"))
 }
 
-/// Nobody reads what is drawn (Ctrl-S): polls go on, the picture is of now when somebody does again.
+/// Nobody reads what is drawn (Ctrl-S): polls go on, the snapshot is of now when somebody does again.
 async fn blocked_output() -> Row {
     use portable_pty::{CommandBuilder, PtySize, native_pty_system};
     let folder = tempfile::tempdir().unwrap();
@@ -111,7 +111,7 @@ async fn blocked_output() -> Row {
     let mut child = pair.slave.spawn_command(command).unwrap();
     drop(pair.slave);
     // The terminal's buffer fills with the first frames; then every write waits.
-    let polls = |peer: &mut Peer| peer.tell("count").parse::<u64>().unwrap();
+    let polls = |peer: &mut Peer| peer.send("count").parse::<u64>().unwrap();
     wait_for("polls while nobody reads", || (polls(&mut peer) > 100).then_some(()));
     // The terminal closes, and the program ends although its last write never came through.
     drop(pair.master);

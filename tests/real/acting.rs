@@ -73,8 +73,12 @@ fn intent(n: usize, snapshot: &Snapshot) -> Intent {
         snapshot.holds().filter(|view| view.lock.lock_key == *"file:b.rs").map(|view| view.key()).collect();
     let messages: Vec<String> =
         snapshot.messages.iter().filter(|view| view.message.sender_agent == *"9").map(|view| view.key()).collect();
-    let release =
-        |mode, tell_holder| Intent::Release { locks: locks.clone(), mode: Some(mode), tell_holder, tell_next: false };
+    let release = |mode, notify_holder| Intent::Release {
+        locks: locks.clone(),
+        mode: Some(mode),
+        notify_holder,
+        notify_next: false,
+    };
     match n % 7 {
         0 => release(Mode::FenceOff, false),
         1 => Intent::Restore { locks },
@@ -123,7 +127,7 @@ async fn each_action_is_done_or_refused_while_others_write() {
             let seen = snapshot(&server, &mut source, &journal).await;
             let Ok(plan) = plan(&intent(n, &seen), &seen, &Policy::default()) else { continue };
             for (step, outcome) in plan.steps.iter().zip(console.run(&plan, "", &Stop::default(), |_| {}).await) {
-                match outcome.verdict {
+                match outcome.kind {
                     OutcomeKind::Done => {
                         assert!(outcome.audited, "{step:?}: {outcome:?}");
                         if let (Action::Release { lock, .. }, Some(before)) = (&step.action, &outcome.before) {
@@ -132,7 +136,7 @@ async fn each_action_is_done_or_refused_while_others_write() {
                         done += 1;
                     }
                     OutcomeKind::Refused | OutcomeKind::Already | OutcomeKind::Skipped => refused += 1,
-                    verdict => panic!("{verdict}: {step:?}: {outcome:?}"),
+                    kind => panic!("{kind}: {step:?}: {outcome:?}"),
                 }
             }
         }
@@ -164,7 +168,7 @@ async fn a_server_that_ends_or_stands_still_is_survived() {
         let stop = Stop::default();
         let run = console.run(&plan, "", &stop, |_| {});
         let fault = async {
-            // Somewhere in the middle: whenever it strikes, what is said must be so.
+            // Somewhere in the middle: whenever it strikes, what is printed must be so.
             tokio::time::sleep(at).await;
             if stands_still {
                 server.signal(rustix::process::Signal::STOP);
@@ -173,8 +177,8 @@ async fn a_server_that_ends_or_stands_still_is_survived() {
             }
         };
         let (outcomes, ()) = tokio::join!(run, fault);
-        let verdict = outcomes[0].verdict;
-        assert!(matches!(verdict, OutcomeKind::Done | OutcomeKind::Unknown | OutcomeKind::Failed), "{outcomes:?}");
+        let kind = outcomes[0].kind;
+        assert!(matches!(kind, OutcomeKind::Done | OutcomeKind::Unknown | OutcomeKind::Failed), "{outcomes:?}");
         if stands_still {
             server.signal(rustix::process::Signal::CONT);
         } else {
@@ -182,12 +186,12 @@ async fn a_server_that_ends_or_stands_still_is_survived() {
             server.run("db");
         }
         let recovered = operator(&server, &journal, later).recover().await;
-        assert_eq!(recovered.open, 0, "{verdict}: {recovered:?}");
+        assert_eq!(recovered.open, 0, "{kind}: {recovered:?}");
         // A request that was held up may arrive only now: with its entry, or not at all.
         let (entries, locks) = entries_and_locks(&server).await;
-        assert_eq!(entries - before, 1 - locks, "{verdict}");
+        assert_eq!(entries - before, 1 - locks, "{kind}");
         let gone = locks == 0;
-        match verdict {
+        match kind {
             OutcomeKind::Done => assert!(gone, "{outcomes:?}"),
             OutcomeKind::Failed => assert!(!gone, "{outcomes:?}"),
             _ => {}

@@ -54,10 +54,10 @@ async fn a_lock_is_released_through_a_server() {
         let output = output.unwrap();
         (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
     };
-    let (code, said) = run(&["release", "file:a.rs", "--fence", "2", "--yes"]);
-    assert_eq!(code, Some(4), "{said}");
-    let (code, said) = run(&["release", "file:a.rs", "--fence", "3", "--yes", "--reason", "it is gone"]);
-    assert_eq!(code, Some(0), "{said}");
+    let (code, printed) = run(&["release", "file:a.rs", "--fence", "2", "--yes"]);
+    assert_eq!(code, Some(4), "{printed}");
+    let (code, printed) = run(&["release", "file:a.rs", "--fence", "3", "--yes", "--reason", "it is gone"]);
+    assert_eq!(code, Some(0), "{printed}");
     let (_, json) = run(&["snapshot", "--format", "json"]);
     let seen: serde_json::Value = serde_json::from_str(&json).unwrap_or_else(|e| panic!("{e}: {json}"));
     let lock = seen["locks"].as_array().unwrap().iter().find(|l| l["lock_key"] == "file:a.rs").unwrap();
@@ -94,25 +94,25 @@ async fn tokens_that_may_read_write_or_nothing_any_more() {
             .env("XDG_STATE_HOME", keys.path().join("state"))
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        assert!(!said.contains(token) && !said.contains(HEAD), "the token is shown: {said}");
-        (output.status.code(), said)
+        let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(!printed.contains(token) && !printed.contains(HEAD), "the token is shown: {printed}");
+        (output.status.code(), printed)
     };
     let release = ["release", "file:a.rs", "--fence", "3", "--yes"];
-    let (code, said) = run(READS, &["check"]);
-    assert_eq!(code, Some(2), "it reads as ever: {said}");
-    let (code, said) = run(READS, &release);
-    assert_eq!(code, Some(5), "{said}");
+    let (code, printed) = run(READS, &["check"]);
+    assert_eq!(code, Some(2), "it reads as ever: {printed}");
+    let (code, printed) = run(READS, &release);
+    assert_eq!(code, Some(5), "{printed}");
     // G3: a replica reads on with it.
     let token = Some(lockkeeper::config::token::Token::File(keys.path().join("token")));
     let mut replica = server.replica(&keys.path().join("replica.db"), token);
     assert_eq!(locks(&poll(&mut replica).await).unwrap().len(), 2);
-    let (code, said) = run(EXPIRED, &["check"]);
-    assert!(code == Some(3) && said.to_lowercase().contains("expired"), "{code:?}: {said}");
-    let (code, said) = run("not-a-token", &["check"]);
-    assert!(code == Some(3) && said.contains("401"), "{code:?}: {said}");
-    let (code, said) = run(WRITES, &release);
-    assert_eq!(code, Some(0), "{said}");
+    let (code, printed) = run(EXPIRED, &["check"]);
+    assert!(code == Some(3) && printed.to_lowercase().contains("expired"), "{code:?}: {printed}");
+    let (code, printed) = run("not-a-token", &["check"]);
+    assert!(code == Some(3) && printed.contains("401"), "{code:?}: {printed}");
+    let (code, printed) = run(WRITES, &release);
+    assert_eq!(code, Some(0), "{printed}");
 }
 
 /// A server's own refusals are told as they are.

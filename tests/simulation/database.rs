@@ -258,7 +258,7 @@ fn decide(world: &World, journal: &[Entry], random: &mut fastrand::Rng) -> Optio
                 1 => Mode::Delete,
                 _ => Mode::FenceOff,
             };
-            Intent::Release { locks, mode: Some(mode), tell_holder: random.bool(), tell_next: false }
+            Intent::Release { locks, mode: Some(mode), notify_holder: random.bool(), notify_next: false }
         }
         3 => Intent::Restore { locks },
         4 => Intent::Unclaim { messages },
@@ -322,21 +322,21 @@ fn explains(action: &Action, Made { before, after, .. }: &Made) -> bool {
     }
 }
 
-/// Whether what was said of each step is what became of it. Letters change nothing else, and are counted at the end.
-fn holds(plan: &Plan, made: &[Made], said: Option<&Vec<Outcome>>) -> Result<(), String> {
-    let acts = plan.steps.iter().zip(0..).filter(|(step, _)| !matches!(step.action, Action::Tell { .. }));
+/// Whether what was printed of each step is what became of it. Letters change nothing else, and are counted at the end.
+fn holds(plan: &Plan, made: &[Made], printed: Option<&Vec<Outcome>>) -> Result<(), String> {
+    let acts = plan.steps.iter().zip(0..).filter(|(step, _)| !matches!(step.action, Action::Send { .. }));
     let mut unexplained = made.len();
     for (step, at) in acts {
         let mine = made.iter().filter(|made| explains(&step.action, made)).count();
         unexplained = unexplained.saturating_sub(mine);
-        let (applied, verdict) = (mine > 0, said.and_then(|all| all.get(at)).map(|outcome| outcome.verdict));
-        match verdict {
+        let (applied, kind) = (mine > 0, printed.and_then(|all| all.get(at)).map(|outcome| outcome.kind));
+        match kind {
             _ if mine > 1 => return Err(format!("{:?} was done {mine} times: {made:?}", step.action)),
             Some(OutcomeKind::Done) if !applied => return Err(format!("{:?} is called done and was not", step.action)),
             Some(
-                verdict @ (OutcomeKind::Failed | OutcomeKind::Refused | OutcomeKind::ReadOnly | OutcomeKind::Skipped),
+                kind @ (OutcomeKind::Failed | OutcomeKind::Refused | OutcomeKind::ReadOnly | OutcomeKind::Skipped),
             ) if applied => {
-                return Err(format!("{:?} is called {verdict} and was done", step.action));
+                return Err(format!("{:?} is called {kind} and was done", step.action));
             }
             _ => {}
         }
@@ -380,15 +380,15 @@ pub async fn schedule(seed: u64, connection: &Connection, folder: &Path) -> Resu
             let (plan, stop) = (plan.as_ref()?, &stop);
             Some((console, async move { operator.run(plan, "", stop, |_| {}).await }))
         });
-        let mut said = course.run(acting).await.into_iter();
+        let mut printed = course.run(acting).await.into_iter();
         place.arrive().await;
         let made: Vec<Made> = place.made.lock().unwrap()[before..].to_vec();
         for (console, plan) in plans.iter().enumerate() {
             let Some(plan) = plan else { continue };
-            let said = said.next().expect("an answer of each");
+            let printed = printed.next().expect("an answer of each");
             let mine: Vec<Made> = made.iter().filter(|made| made.console == console).cloned().collect();
-            holds(plan, &mine, said.as_ref())?;
-            if said.is_none() {
+            holds(plan, &mine, printed.as_ref())?;
+            if printed.is_none() {
                 all[console] = operator(console, &place, journal_of(console));
             }
         }
@@ -427,7 +427,7 @@ async fn evaluate(place: &Place, journals: &[std::path::PathBuf]) -> Result<(), 
     if logged != [changes, changes] {
         return Err(format!("{changes} changes, and {logged:?} entries in the op-log; {attempts:?}"));
     }
-    let done = attempts.iter().filter(|entry| entry.verdict == Some(OutcomeKind::Done)).count();
+    let done = attempts.iter().filter(|entry| entry.kind == Some(OutcomeKind::Done)).count();
     if done > changes {
         return Err(format!("{done} attempts are called done, and {changes} things changed; {attempts:?}"));
     }

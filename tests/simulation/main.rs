@@ -6,7 +6,7 @@
 mod course;
 mod database;
 mod plane;
-mod sight;
+mod unseen;
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -83,5 +83,5 @@ fn whatever_fails_what_is_said_is_so() {
 /// G: nobody hears that all is well while a source is denied, silent, or shows a part of what it has.
 #[test]
 fn whatever_fails_all_is_well_needs_sight_of_all() {
-    each(RUNS / 5, |from, to| (from..to).for_each(sight::schedule));
+    each(RUNS / 5, |from, to| (from..to).for_each(unseen::schedule));
 }

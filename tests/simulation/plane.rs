@@ -94,13 +94,13 @@ impl Caller for Line {
                 }
                 _ => {}
             }
-            let said = self.place.carry_out(self.console, path, body).await;
+            let printed = self.place.carry_out(self.console, path, body).await;
             match fate {
                 Fate::KilledAfter => self.place.course.die(self.console).await,
                 Fate::LostAfter => Err(CallError::Unclear("lost".into())),
                 // Something between answers for it.
                 Fate::RereadLost | Fate::Late => Ok(Response::new(502, b"bad gateway")),
-                _ => Ok(said),
+                _ => Ok(printed),
             }
         })
     }
@@ -250,7 +250,7 @@ fn operator(console: usize, place: &Arc<Place>, journal: &Path) -> Operator {
 fn request_of(action: &Action) -> (&'static str, &'static str, Value) {
     match action {
         Action::Deliver { key, .. } => ("/v1/populi/a2a/deliver", "idempotency_key", json!(key)),
-        Action::Tell { outbound } => ("/v1/populi/a2a/deliver", "message_type", json!(outbound.msg_type)),
+        Action::Send { outbound } => ("/v1/populi/a2a/deliver", "message_type", json!(outbound.msg_type)),
         Action::Retire { message, .. } | Action::Acknowledge { message } => {
             ("/v1/populi/a2a/ack", "message_id", json!(message.id))
         }
@@ -266,8 +266,8 @@ fn is_of(action: &Action, carried: &Carried) -> bool {
     carried.path == path && carried.body[field] == value
 }
 
-/// Whether what was said of a step is what became of it.
-fn holds(action: &Action, carried: &[Carried], said: OutcomeKind) -> Result<(), String> {
+/// Whether what was printed of a step is what became of it.
+fn holds(action: &Action, carried: &[Carried], printed: OutcomeKind) -> Result<(), String> {
     let mine: Vec<&Carried> = carried.iter().filter(|one| is_of(action, one)).collect();
     if mine.len() > 1 {
         return Err(format!("{action:?} was asked for {} times", mine.len()));
@@ -275,12 +275,12 @@ fn holds(action: &Action, carried: &[Carried], said: OutcomeKind) -> Result<(), 
     let confirmed = mine.iter().any(|one| matches!(one.status, 200 | 204));
     // A copy that is found after a lost answer is one that this attempt or another delivered under its key.
     let found = matches!(action, Action::Deliver { .. });
-    match said {
+    match printed {
         OutcomeKind::Done if !confirmed && !found => Err(format!("{action:?} is called done and was not: {mine:?}")),
         OutcomeKind::Failed | OutcomeKind::Refused | OutcomeKind::ReadOnly | OutcomeKind::Skipped
             if mine.iter().any(|one| one.changed) =>
         {
-            Err(format!("{action:?} is called {said} and was done: {mine:?}"))
+            Err(format!("{action:?} is called {printed} and was done: {mine:?}"))
         }
         _ => Ok(()),
     }
@@ -301,15 +301,15 @@ fn warns(plan: &Plan, place: &Place, journal: &[Entry], sees_all: bool) -> Resul
             Action::Acknowledge { message } | Action::Retire { message, .. } => *id == message.id,
             _ => false,
         };
-        journal.iter().filter(of_copy).any(|entry| entry.verdict == Some(OutcomeKind::Done))
+        journal.iter().filter(of_copy).any(|entry| entry.kind == Some(OutcomeKind::Done))
     };
     let may_be_out =
-        |verdict| matches!(verdict, None | Some(OutcomeKind::Done | OutcomeKind::Already | OutcomeKind::Unknown));
+        |kind| matches!(kind, None | Some(OutcomeKind::Done | OutcomeKind::Already | OutcomeKind::Unknown));
     for step in &plan.steps {
         let Action::Deliver { message, to, .. } = &step.action else { continue };
         let known = |key: &str| {
             journal.iter().any(|entry| {
-                matches!(&entry.action, Action::Deliver { key: tried, .. } if tried == key) && may_be_out(entry.verdict)
+                matches!(&entry.action, Action::Deliver { key: tried, .. } if tried == key) && may_be_out(entry.kind)
             })
         };
         let of_this = plane.messages.iter().filter(|copy| {
@@ -319,7 +319,7 @@ fn warns(plan: &Plan, place: &Place, journal: &[Entry], sees_all: bool) -> Resul
         });
         let out = of_this.into_iter().find(|copy| !taken_back(&copy["id"]));
         if let (Some(copy), Confirm::Key, false) = (out, &plan.confirm, plan.may_repeat) {
-            return Err(format!("{copy} is out, and nothing is said of it: {plan:?}"));
+            return Err(format!("{copy} is out, and nothing is printed of it: {plan:?}"));
         }
     }
     Ok(())
@@ -353,18 +353,18 @@ pub async fn schedule(seed: u64, folder: &Path) -> Result<(), String> {
             let (plan, stop) = (plan.as_ref()?, &stop);
             Some((console, async move { operator.run(plan, "", stop, |_| {}).await }))
         });
-        let mut said = course.run(acting).await.into_iter();
+        let mut printed = course.run(acting).await.into_iter();
         place.arrive().await;
         let carried: Vec<Carried> = place.carried.lock().unwrap()[before..].to_vec();
         for (console, plan) in plans.iter().enumerate() {
             let Some(plan) = plan else { continue };
-            let Some(outcomes) = said.next().expect("an answer of each") else {
+            let Some(outcomes) = printed.next().expect("an answer of each") else {
                 all[console] = operator(console, &place, journal_of(console));
                 continue;
             };
             let mine: Vec<Carried> = carried.iter().filter(|one| one.console == console).cloned().collect();
             for (step, outcome) in plan.steps.iter().zip(&outcomes) {
-                holds(&step.action, &mine, outcome.verdict)?;
+                holds(&step.action, &mine, outcome.kind)?;
             }
         }
         pass(if random.u8(..4) == 0 { 3_600_000 } else { 1_000 });
@@ -397,17 +397,17 @@ fn evaluate(place: &Place, journals: &[std::path::PathBuf]) -> Result<(), String
             return Err(format!("{one:?} was asked for {asked} times, and intended {intended} times"));
         }
     }
-    let done = attempts.iter().filter(|entry| entry.verdict == Some(OutcomeKind::Done));
+    let done = attempts.iter().filter(|entry| entry.kind == Some(OutcomeKind::Done));
     DONE.with_borrow_mut(|kinds| kinds.extend(done.map(|entry| entry.action.kind().to_string())));
     let retired =
-        |entry: &&Entry| matches!(entry.action, Action::Retire { .. }) && entry.verdict == Some(OutcomeKind::Done);
+        |entry: &&Entry| matches!(entry.action, Action::Retire { .. }) && entry.kind == Some(OutcomeKind::Done);
     // Two consoles that give one message to two agents at once may leave none with it: the last one says so.
-    let told = attempts
+    let sent = attempts
         .iter()
         .any(|entry| entry.not_reread || entry.after.as_ref().is_some_and(|after| after.get("copy").is_some()));
     for entry in attempts.iter().filter(retired) {
         let Action::Retire { key, .. } = &entry.action else { continue };
-        if told {
+        if sent {
             break;
         }
         let taken_back =

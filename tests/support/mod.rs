@@ -75,7 +75,7 @@ impl Peer {
     }
 
     /// Tells it something, and returns what it answers.
-    pub fn tell(&mut self, line: &str) -> String {
+    pub fn send(&mut self, line: &str) -> String {
         let input = self.input.as_mut().expect("its input");
         writeln!(input, "{line}").expect("telling the peer");
         self.line()
@@ -124,6 +124,21 @@ pub async fn database(folder: &Path, sql: &str) -> PathBuf {
     let database = libsql::Builder::new_local(&path).build().await.expect("a database");
     database.connect().expect("a connection").execute_batch(sql).await.expect("the fixture's SQL");
     path
+}
+
+/// An end for loops that wait for what others do.
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// From now on.
+    pub fn new() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Fails once it took too long.
+    pub fn check(&self, what: &str) {
+        assert!(self.0.elapsed() < PATIENCE, "waited in vain for {what}");
+    }
 }
 
 /// Waits until something holds.

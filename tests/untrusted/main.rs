@@ -151,7 +151,7 @@ fn app() -> App {
         interval: Duration::from_secs(1),
         mouse: true,
         repo: None,
-        watched: vec![MeshConfig { name: INJECTIONS.concat(), policy: Policy::default() }],
+        open: vec![MeshConfig { name: INJECTIONS.concat(), policy: Policy::default() }],
         meshes: vec!["other".into()],
         keymap: Keymap::default(),
         calls: Calls { title: true, ..Calls::default() },
@@ -175,7 +175,7 @@ fn draw(app: &mut App, width: u16, height: u16) {
     }
 }
 
-/// A console that shows a picture.
+/// A console that shows a snapshot.
 fn shown(snapshot: Snapshot) -> App {
     let mut app = app();
     update(&mut app, Event::Snapshot(0, Arc::new(snapshot)));
@@ -235,7 +235,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.min(64).max(
         std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(0)), ..ProptestConfig::default() })]
 
-    /// Rows of anything are read, judged, walked through with any keys, and drawn.
+    /// Rows of anything are read, evaluated, walked through with any keys, and drawn.
     #[test]
     fn rows_of_anything(rows in prop::collection::vec(prop::collection::vec(value(), 1..17), 0..6), keys in prop::collection::vec(key(), 0..60)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

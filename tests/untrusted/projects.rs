@@ -100,7 +100,7 @@ fn event() -> impl Strategy<Value = Row> {
         1 => any::<String>(),
     ];
     let payload = prop_oneof![
-        4 => (message(), instant()).prop_map(|(said, at)| json!({"payload": said, "emitted_at": {"at_ms": at}})),
+        4 => (message(), instant()).prop_map(|(printed, at)| json!({"payload": printed, "emitted_at": {"at_ms": at}})),
         1 => json(),
     ];
     let headers = prop_oneof![
@@ -236,7 +236,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.min(48).max(
         std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(0)), ..ProptestConfig::default() })]
 
-    /// Projects of anything are read, judged, walked through with any keys, and drawn.
+    /// Projects of anything are read, evaluated, walked through with any keys, and drawn.
     #[test]
     fn projects_of_anything(made in made(), keys in prop::collection::vec(key(), 0..30)) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

@@ -198,7 +198,7 @@ impl Planner<'_> {
             let why = format!("nothing of {name} is left to move{}", left.concat()).into();
             return Err(Refusal { why, read_only: false, nothing_left: true });
         }
-        plan.settled()
+        plan.or_refusal()
     }
 }
 

@@ -50,8 +50,8 @@ impl Planner<'_> {
         &self,
         keys: &[String],
         mode: Option<Mode>,
-        tell_holder: bool,
-        tell_next: bool,
+        notify_holder: bool,
+        notify_next: bool,
     ) -> Result<Plan, Refusal> {
         let mut plan = Plan::new(String::new());
         let (mut names, mut alive) = (Vec::new(), Vec::new());
@@ -75,7 +75,7 @@ impl Planner<'_> {
                 plan.leave(name.clone(), "the operator holds it already; it runs out by itself");
                 continue;
             }
-            match self.release_one(&mut plan, view, mode, tell_holder, tell_next) {
+            match self.release_one(&mut plan, view, mode, notify_holder, notify_next) {
                 Ok(may_live) => {
                     names.push(name.clone());
                     if may_live {
@@ -104,7 +104,7 @@ impl Planner<'_> {
         if !alive.is_empty() && on_rows {
             plan.unknown("whether the holder is at work under it right now: its next write may not be fenced");
         }
-        plan.settled()
+        plan.or_refusal()
     }
 
     /// Adds one lock; answers whether its holder may be alive.
@@ -113,8 +113,8 @@ impl Planner<'_> {
         plan: &mut Plan,
         view: &LockView,
         mode: Option<Mode>,
-        tell_holder: bool,
-        tell_next: bool,
+        notify_holder: bool,
+        notify_next: bool,
     ) -> Result<bool, String> {
         self.able(&view.source, Kind::Release)?;
         let lock = guard(view);
@@ -171,14 +171,14 @@ impl Planner<'_> {
             plan.unknown("when the next sweep comes: older clients stay blocked by a row that ran out until then");
         }
         let name = view.name();
-        if tell_holder && !lock.holder_agent.is_empty() {
+        if notify_holder && !lock.holder_agent.is_empty() {
             let payload = serde_json::json!({
                 "resource_id": lock.lock_key, "reason": "released by an operator", "fence_token": lock.fence_token,
             });
             let outbound = outbound(&lock.holder_agent, "cancel_request", &payload, &lock.repository_id);
             self.send_message(plan, &view.source, outbound, &name, Some(step));
         }
-        if let Some(waiter) = next.filter(|_| tell_next) {
+        if let Some(waiter) = next.filter(|_| notify_next) {
             let payload = serde_json::json!({
                 "resource_id": lock.lock_key, "note": "released by an operator: ask for it again",
             });
@@ -228,10 +228,10 @@ impl Planner<'_> {
         name: &Text,
         after: Option<usize>,
     ) {
-        match self.able(source, Kind::Tell) {
+        match self.able(source, Kind::Send) {
             Ok(()) => {
                 let effect = format!("a {} message in its inbox", outbound.msg_type);
-                let step = plan.step(source, Action::Tell { outbound }, effect);
+                let step = plan.step(source, Action::Send { outbound }, effect);
                 plan.steps[step].after = after;
             }
             Err(why) => plan.leave(format!("telling agent {} of {name}", outbound.to), why),
@@ -271,7 +271,7 @@ impl Planner<'_> {
             plan.about.push("the operator's hold is cancelled; the fence token keeps rising".into());
             plan.unknown("whether the old holder noticed meanwhile: a client that checks its old token fails once");
         }
-        plan.settled()
+        plan.or_refusal()
     }
 
     pub(super) fn revoke(&self, keys: &[String]) -> Result<Plan, Refusal> {
@@ -307,7 +307,7 @@ impl Planner<'_> {
             plan.confirm = Confirm::Typed(words);
         }
         plan.unknown("whether its holder asks the control plane before it goes on: a lease stops nobody who does not");
-        plan.settled()
+        plan.or_refusal()
     }
 
     /// Adds the end of a lease. A database's row is a hint: only a control plane ends a lease.

@@ -36,7 +36,7 @@ struct Copy<'a> {
     /// It, while it waits there.
     waits: Option<&'a MessageView>,
     /// How its delivery ended, as far as this journal knows.
-    verdict: Option<OutcomeKind>,
+    kind: Option<OutcomeKind>,
 }
 
 /// What a submitter does that loses the lease of its task.
@@ -53,7 +53,7 @@ pub fn labels(view: &MessageView) -> Vec<String> {
 }
 
 /// Where a message is acted on, and how.
-enum Way {
+enum Route {
     /// It is a row: one guarded update.
     Row(Text),
     /// It is in a control plane's hands.
@@ -61,15 +61,15 @@ enum Way {
 }
 
 impl Planner<'_> {
-    fn way(&self, view: &MessageView, row: Kind, sent: Kind) -> Result<Way, String> {
+    fn route(&self, view: &MessageView, row: Kind, sent: Kind) -> Result<Route, String> {
         match view.message.table {
             MessageTable::A2a => {
                 self.able(&view.source, row)?;
-                Ok(Way::Row(view.source.clone()))
+                Ok(Route::Row(view.source.clone()))
             }
             MessageTable::Inbox => {
                 self.able(&view.source, sent)?;
-                Ok(Way::Sent(view.source.clone(), guard(view)))
+                Ok(Route::Sent(view.source.clone(), guard(view)))
             }
             MessageTable::Room => {
                 Err("it stands in a log that is only added to, and is signed by who wrote it: it cannot be \
@@ -90,7 +90,7 @@ impl Planner<'_> {
                 };
                 self.able(&state.identity.name, sent)?;
                 let guard = MessageGuard { table: MessageTable::Inbox, ..guard(view) };
-                Ok(Way::Sent(state.identity.name.clone(), guard))
+                Ok(Route::Sent(state.identity.name.clone(), guard))
             }
         }
     }
@@ -152,7 +152,7 @@ impl Planner<'_> {
                 many => count(many.len(), "message").into(),
             });
         }
-        plan.settled()
+        plan.or_refusal()
     }
 
     /// The best agent but for some, those that were just given something counted as busier.
@@ -167,7 +167,7 @@ impl Planner<'_> {
 
     /// Adds one message; answers whether somebody may be at work on it.
     pub(super) fn reroute_one(&self, plan: &mut Plan, view: &MessageView, to: &Text) -> Result<bool, String> {
-        let way = self.way(view, Kind::Reroute, Kind::Deliver)?;
+        let route = self.route(view, Kind::Reroute, Kind::Deliver)?;
         let m = &view.message;
         let mut live = self.note_claim(plan, view);
         self.note_receiver(plan, to);
@@ -191,8 +191,8 @@ impl Planner<'_> {
                 }
             }
         }
-        let source = match &way {
-            Way::Row(source) | Way::Sent(source, _) => source.clone(),
+        let source = match &route {
+            Route::Row(source) | Route::Sent(source, _) => source.clone(),
         };
         if live {
             let key = serde_json::from_str::<Value>(&m.payload.head).ok();
@@ -202,14 +202,14 @@ impl Planner<'_> {
             let outbound = outbound(m.receiver_agent.raw(), "remote_task_cancel", &payload, m.repository_id.raw());
             self.send_message(plan, &source, outbound, &format!("message {}", m.id).into(), after);
         }
-        match way {
-            Way::Row(source) => {
+        match route {
+            Route::Row(source) => {
                 let action = Action::Reroute { message: guard(view), to: to.raw().to_owned() };
                 let step = plan.step(&source, action, format!("agent {to} finds it unclaimed in its inbox"));
                 plan.steps[step].after = after;
                 Ok(live)
             }
-            Way::Sent(source, message) => Ok(self.deliver(plan, &source, message, to, after)? || live),
+            Route::Sent(source, message) => Ok(self.deliver(plan, &source, message, to, after)? || live),
         }
     }
 
@@ -249,7 +249,7 @@ impl Planner<'_> {
             if let Some(view) = copy.waits {
                 beside.push(MessageGuard { table: MessageTable::Inbox, ..guard(view) });
                 plan.unknown(format!("whether agent {other} has begun with its copy, message {}", view.message.id));
-            } else if copy.verdict == Some(OutcomeKind::Done) {
+            } else if copy.kind == Some(OutcomeKind::Done) {
                 return Err(format!(
                     "a copy of it was delivered to agent {other}, which does not wait there any more: agent {other} \
                      took it. Acknowledge the original, or agents {other} and {to} both run it"
@@ -263,8 +263,8 @@ impl Planner<'_> {
             }
         }
         let tried = self.deliveries(source, &key);
-        let delivered = tried.iter().any(|entry| entry.verdict.is_some_and(OutcomeKind::is_so));
-        let unclear = tried.iter().rfind(|entry| matches!(entry.verdict, None | Some(OutcomeKind::Unknown)));
+        let delivered = tried.iter().any(|entry| entry.kind.is_some_and(OutcomeKind::is_so));
+        let unclear = tried.iter().rfind(|entry| matches!(entry.kind, None | Some(OutcomeKind::Unknown)));
         let unclear = unclear.filter(|_| !delivered);
         let mut chain = |plan: &mut Plan, action: Action, effect: String| {
             let step = plan.step(source, action, effect);
@@ -315,20 +315,16 @@ impl Planner<'_> {
         for view in self.snapshot.messages.iter().filter(|view| view.state != MessageState::Acknowledged) {
             let key = view.message.idempotency_key.as_ref().map(Text::raw).unwrap_or_default();
             if copies::bare(key).starts_with(&stem) {
-                copies.push(Copy {
-                    to: view.message.receiver_agent.raw().to_owned(),
-                    waits: Some(view),
-                    verdict: None,
-                });
+                copies.push(Copy { to: view.message.receiver_agent.raw().to_owned(), waits: Some(view), kind: None });
             }
         }
         for entry in self.snapshot.mesh.journal.iter().rev().filter(|entry| self.is_from(entry, source)) {
             let Action::Deliver { key, to, .. } = &entry.action else { continue };
             let known = copies.iter().any(|copy| copy.to == *to);
             let may_be_there =
-                matches!(entry.verdict, None | Some(OutcomeKind::Done | OutcomeKind::Already | OutcomeKind::Unknown));
+                matches!(entry.kind, None | Some(OutcomeKind::Done | OutcomeKind::Already | OutcomeKind::Unknown));
             if key.starts_with(&stem) && may_be_there && !known && !self.is_retired_copy(entry) {
-                copies.push(Copy { to: to.clone(), waits: None, verdict: entry.verdict });
+                copies.push(Copy { to: to.clone(), waits: None, kind: entry.kind });
             }
         }
         copies
@@ -339,7 +335,7 @@ impl Planner<'_> {
         let id = delivery.after.as_ref().and_then(|after| after["message_id"].as_i64());
         let Action::Deliver { to, .. } = &delivery.action else { return false };
         self.snapshot.mesh.journal.iter().any(|entry| {
-            entry.verdict == Some(OutcomeKind::Done)
+            entry.kind == Some(OutcomeKind::Done)
                 && entry.at_ms >= delivery.at_ms
                 && matches!(&entry.action, Action::Acknowledge { message } | Action::Retire { message, .. }
                     if Some(message.id) == id && message.receiver == *to)
@@ -386,7 +382,7 @@ impl Planner<'_> {
             }
         }
         Self::name_messages(&mut plan, "Put back", live);
-        plan.settled()
+        plan.or_refusal()
     }
 
     pub(super) fn acknowledge(&self, keys: &[String]) -> Result<Plan, Refusal> {
@@ -394,15 +390,15 @@ impl Planner<'_> {
         let mut live = None;
         for view in self.waiting(&mut plan, keys) {
             let name: Text = format!("message {}", view.message.id).into();
-            match self.way(view, Kind::Acknowledge, Kind::Acknowledge) {
+            match self.route(view, Kind::Acknowledge, Kind::Acknowledge) {
                 Err(why) => plan.leave(name, why),
-                Ok(way) => {
+                Ok(route) => {
                     if self.note_claim(&mut plan, view) || view.state != MessageState::Poison {
                         live = Some(name);
                     }
-                    let (source, message) = match way {
-                        Way::Row(source) => (source, guard(view)),
-                        Way::Sent(source, message) => (source, message),
+                    let (source, message) = match route {
+                        Route::Row(source) => (source, guard(view)),
+                        Route::Sent(source, message) => (source, message),
                     };
                     plan.step(&source, Action::Acknowledge { message }, "nobody gets it any more; it is not answered");
                 }
@@ -410,7 +406,7 @@ impl Planner<'_> {
         }
         Self::name_messages(&mut plan, "Acknowledge", live);
         plan.unknown("whether its sender waits for an answer: there will be none");
-        plan.settled()
+        plan.or_refusal()
     }
 
     fn name_messages(plan: &mut Plan, verb: &str, live: Option<Text>) {

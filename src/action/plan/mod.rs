@@ -26,8 +26,8 @@ pub enum Intent {
     Release {
         locks: Vec<String>,
         mode: Option<Mode>,
-        tell_holder: bool,
-        tell_next: bool,
+        notify_holder: bool,
+        notify_next: bool,
     },
     /// Gives locks that the operator holds back.
     Restore {
@@ -211,7 +211,7 @@ impl Plan {
     }
 
     /// Nothing is left to do, or nothing can be done.
-    fn settled(self) -> Result<Self, Refusal> {
+    fn or_refusal(self) -> Result<Self, Refusal> {
         if !self.steps.is_empty() {
             return Ok(self);
         }
@@ -243,8 +243,8 @@ pub fn plan(intent: &Intent, snapshot: &Snapshot, policy: &Policy) -> Result<Pla
     }
     let planner = Planner { snapshot, policy };
     match intent {
-        Intent::Release { locks, mode, tell_holder, tell_next } => {
-            planner.release(locks, *mode, *tell_holder, *tell_next)
+        Intent::Release { locks, mode, notify_holder, notify_next } => {
+            planner.release(locks, *mode, *notify_holder, *notify_next)
         }
         Intent::Restore { locks } => planner.restore(locks),
         Intent::Reroute { messages, to } => planner.reroute(messages, to.as_ref()),

@@ -94,7 +94,7 @@ impl Planner<'_> {
         }
         Self::name_nodes(&mut plan, nodes, if on { "Drain" } else { "Undrain" });
         Self::type_nodes(&mut plan, &alive);
-        plan.settled()
+        plan.or_refusal()
     }
 
     pub(super) fn quarantine(&self, keys: &[Text], on: bool) -> Result<Plan, Refusal> {
@@ -124,7 +124,7 @@ impl Planner<'_> {
         }
         Self::name_nodes(&mut plan, nodes, if on { "Quarantine" } else { "Unquarantine" });
         Self::type_nodes(&mut plan, &alive);
-        plan.settled()
+        plan.or_refusal()
     }
 
     /// Nodes that are alive and would lose something are named by whoever does it.

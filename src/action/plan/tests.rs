@@ -1,4 +1,4 @@
-//! Plans, made from pictures of meshes.
+//! Plans, made from snapshots of meshes.
 
 use super::*;
 use crate::mesh::MeshState;
@@ -9,7 +9,7 @@ use crate::model::outcome::OutcomeKind;
 use crate::model::report::Report;
 use crate::model::time::MINUTE;
 use crate::model::{Lease, Lock, LockTable, Message, MessageTable, RegistryNode};
-use crate::testing::{NOW, heartbeat, lock, message, snapshot, unheard};
+use crate::testing::{NOW, heartbeat, lock, message, snapshot, starting_mesh};
 
 const REPO: &str = "9f2c41d07ab8e635";
 
@@ -74,7 +74,7 @@ fn mesh(locks: Vec<Lock>, messages: Vec<Message>, inbox: Vec<Message>) -> MeshSt
     ];
     let plane =
         vec![Change::Registry(nodes), Change::Leases(vec![lease]), Change::LiveMessages(MessageTable::Inbox, inbox)];
-    unheard().after(observed(0, database, &["distributed_locks", "vcs_lock", "a2a_messages"])).after(observed(
+    starting_mesh().after(observed(0, database, &["distributed_locks", "vcs_lock", "a2a_messages"])).after(observed(
         1,
         plane,
         &["nodes", "exec leases", "inbox"],
@@ -87,7 +87,7 @@ fn made(intent: &Intent, mesh: MeshState) -> Result<Plan, Refusal> {
 
 fn release(snapshot: &Snapshot, mode: Option<Mode>) -> Intent {
     let locks = snapshot.locks.iter().map(LockView::key).collect();
-    Intent::Release { locks, mode, tell_holder: false, tell_next: false }
+    Intent::Release { locks, mode, notify_holder: false, notify_next: false }
 }
 
 fn summary(plan: &Plan) -> Vec<String> {
@@ -107,7 +107,7 @@ fn attempt(action: Action) -> Entry {
         operator: "ada".into(),
         reason: String::new(),
         action,
-        verdict: None,
+        kind: None,
         summary: String::new(),
         before: None,
         after: None,
@@ -154,7 +154,8 @@ fn one_signal_of_life_is_enough_and_none_at_all_proves_no_death() {
     let mut acked = message(9, "3", "free_form", "x", MINUTE);
     (acked.acknowledged, acked.processed_at_ms) = (true, Some(NOW - 2_000));
     let base = mesh(vec![lock("k", "dead", "3", MINUTE)], Vec::new(), Vec::new());
-    let mesh = base.after(observed(0, vec![Change::SettledMessages(vec![acked])], &["distributed_locks", "vcs_lock"]));
+    let mesh =
+        base.after(observed(0, vec![Change::AcknowledgedMessages(vec![acked])], &["distributed_locks", "vcs_lock"]));
     let seen = snapshot(mesh, NOW);
     let evaluated = plan(&release(&seen, None), &seen, &Policy::default()).unwrap();
     assert_eq!((evaluated.confirm, evaluated.mode), (Confirm::Typed("k".into()), Some(Mode::FenceOff)));
@@ -199,7 +200,7 @@ fn a_bulk_is_the_list_that_was_marked_and_says_what_it_leaves() {
     let seen = snapshot(mesh(locks, Vec::new(), Vec::new()), NOW);
     let mut marked: Vec<String> = seen.locks.iter().take(2).map(LockView::key).collect();
     marked.push("gone".into());
-    let intent = Intent::Release { locks: marked, mode: None, tell_holder: false, tell_next: false };
+    let intent = Intent::Release { locks: marked, mode: None, notify_holder: false, notify_next: false };
     let evaluated = plan(&intent, &seen, &Policy::default()).unwrap();
     assert_eq!(evaluated.steps.len(), 2, "{:?}", summary(&evaluated));
     assert_eq!(evaluated.left_out.len(), 1);
@@ -247,7 +248,7 @@ fn a_live_claim_is_typed_for_and_its_worker_told() {
         summary(&evaluated),
         [
             "revoke lease 7 of task:42, held by dead",
-            "tell agent 1 (remote_task_cancel)",
+            "message agent 1 (remote_task_cancel)",
             "give message 5 from agent 1 to agent 4"
         ],
         "the lease goes first"
@@ -296,7 +297,7 @@ fn a_sent_message_is_delivered_before_its_original_is_retired_and_taken_up_where
     assert_eq!(kinds, [Kind::Deliver, Kind::Retire]);
     assert_eq!((evaluated.steps[1].after, evaluated.confirm.clone()), (Some(0), Confirm::Key));
 
-    let entry = |verdict| Entry { verdict, ..attempt(evaluated.steps[0].action.clone()) };
+    let entry = |kind| Entry { kind, ..attempt(evaluated.steps[0].action.clone()) };
     base.mesh.journal = vec![entry(Some(OutcomeKind::Done))].into();
     let after_done = made(&intent, base.clone()).unwrap();
     assert_eq!(after_done.steps.len(), 1, "what was delivered is not delivered again");
@@ -413,7 +414,7 @@ fn a_lock_that_two_repositories_have_is_named_with_its_own() {
     assert!(names.contains(&"k in other".into()) && names.contains(&format!("k in {REPO}")), "{names:?}");
     assert!(names.contains(&"alone".into()));
     let one = seen.locks.iter().find(|l| l.lock.repository_id == "other").unwrap();
-    let intent = Intent::Release { locks: vec![one.key()], mode: None, tell_holder: false, tell_next: false };
+    let intent = Intent::Release { locks: vec![one.key()], mode: None, notify_holder: false, notify_next: false };
     let plan = plan(&intent, &seen, &Policy::default()).unwrap();
     assert_eq!(plan.title, "Release k in other");
     assert_eq!(plan.steps[0].effect[0], "of repository other; another repository has a lock of this name");
@@ -442,7 +443,7 @@ fn leases_of_nodes_that_left_and_marks_that_were_forgotten_are_findings() {
     let place = left.mesh.sources[1].identity.place.raw().to_owned();
     let entry = |on| Entry {
         place: place.clone(),
-        verdict: Some(OutcomeKind::Done),
+        kind: Some(OutcomeKind::Done),
         ..attempt(Action::Quarantine { node: node.clone(), on })
     };
     left.mesh.journal = vec![entry(true)].into();
@@ -466,8 +467,8 @@ fn claims_that_lie_are_findings() {
     assert_eq!(lies(mesh(ordinary, Vec::new(), Vec::new())), [] as [&str; 0]);
     let idle = mesh(vec![held("k", "quick", -5 * MINUTE, 10 * MINUTE)], Vec::new(), Vec::new());
     assert_eq!(lies(idle), ["quick: sends heartbeats but renews nothing, k expired"]);
-    let unheard = mesh(vec![held("k", "ghost", MINUTE, 10 * MINUTE)], Vec::new(), Vec::new());
-    assert_eq!(lies(unheard), ["ghost: no heartbeat ever, holds k"]);
+    let starting_mesh = mesh(vec![held("k", "ghost", MINUTE, 10 * MINUTE)], Vec::new(), Vec::new());
+    assert_eq!(lies(starting_mesh), ["ghost: no heartbeat ever, holds k"]);
     let lease = |id: &str, holder: &str, state: &str| Lease {
         lease_id: id.into(),
         scope_key: "task:9".into(),
@@ -523,13 +524,12 @@ fn a_copy_that_was_taken_is_not_given_to_another() {
     let reroute =
         |to: &str| Intent::Reroute { messages: vec![seen.messages.get(0).unwrap().key()], to: Some(to.into()) };
     let first = plan(&reroute("1"), &seen, &Policy::default()).unwrap();
-    base.mesh.journal =
-        vec![Entry { verdict: Some(OutcomeKind::Done), ..attempt(first.steps[0].action.clone()) }].into();
+    base.mesh.journal = vec![Entry { kind: Some(OutcomeKind::Done), ..attempt(first.steps[0].action.clone()) }].into();
     let why = made(&reroute("2"), base.clone()).unwrap_err().why;
     assert!(why.as_str().contains("agent 1 took it"), "{why}");
     // Where it is not known whether it arrived, a person decides.
     base.mesh.journal =
-        vec![Entry { verdict: Some(OutcomeKind::Unknown), ..attempt(first.steps[0].action.clone()) }].into();
+        vec![Entry { kind: Some(OutcomeKind::Unknown), ..attempt(first.steps[0].action.clone()) }].into();
     let unclear = made(&reroute("2"), base).unwrap();
     assert!(unclear.may_repeat && matches!(unclear.confirm, Confirm::Typed(_)), "{unclear:#?}");
 }
@@ -564,7 +564,7 @@ fn what_became_of_each_delivery_counts() {
     let intent = Intent::Reroute { messages: vec![seen.messages.get(0).unwrap().key()], to: Some("1".into()) };
     let deliver = plan(&intent, &seen, &Policy::default()).unwrap().steps[0].action.clone();
     let Action::Deliver { message, key, .. } = deliver.clone() else { panic!("{deliver:?}") };
-    let tried = |verdict| Entry { verdict: Some(verdict), ..attempt(deliver.clone()) };
+    let tried = |kind| Entry { kind: Some(kind), ..attempt(deliver.clone()) };
     let kinds = |base: &MeshState| {
         let plan = made(&intent, base.clone()).unwrap();
         (plan.steps.iter().map(|step| step.action.kind()).collect::<Vec<_>>(), plan.may_repeat)
@@ -575,7 +575,7 @@ fn what_became_of_each_delivery_counts() {
     assert_eq!(kinds(&base), (vec![Kind::Retire], false));
     let copy = MessageGuard { id: 21, receiver: "1".into(), ..message };
     let taken_back = Action::Retire { message: copy, to: "2".into(), key };
-    let taken_back = Entry { verdict: Some(OutcomeKind::Done), ..attempt(taken_back) };
+    let taken_back = Entry { kind: Some(OutcomeKind::Done), ..attempt(taken_back) };
     base.mesh.journal = vec![delivered, taken_back].into();
     assert_eq!(kinds(&base), (vec![Kind::Deliver, Kind::Retire], false));
     base.mesh.journal = vec![tried(OutcomeKind::Unknown), tried(OutcomeKind::Failed)].into();
@@ -597,7 +597,7 @@ fn a_drain_says_what_it_costs_and_moves_its_deadline() {
     assert!(effect(&moved).contains("deadline is moved"), "{}", effect(&moved));
 }
 
-/// C6, C7: what an evacuation cannot move is said, and that a task may be run twice.
+/// C6, C7: what an evacuation cannot move is printed, and that a task may be run twice.
 #[test]
 fn an_evacuation_leaves_nothing_behind_in_silence() {
     let mut claimed = envelope(9, "4", 77);

@@ -39,8 +39,8 @@ impl History {
         Self { lines: Lines::new(path), stamp: Stamp::default(), known: Vec::new() }
     }
 
-    /// What others wrote since the last look.
-    pub fn look(&mut self) -> io::Result<Vec<Event>> {
+    /// What others wrote since the last reading.
+    pub fn read_others(&mut self) -> io::Result<Vec<Event>> {
         let stamp = self.lines.stamp();
         if stamp == self.stamp {
             return Ok(Vec::new());
@@ -133,20 +133,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state/events.jsonl");
         let (mut one, mut two) = (History::new(path.clone()), History::new(path.clone()));
-        assert_eq!(one.look().unwrap(), []);
+        assert_eq!(one.read_others().unwrap(), []);
         let raised = |at| event(Kind::Raised, "a", at);
         assert_eq!(one.write(vec![raised(1)]).unwrap(), Brought { others: vec![], written: vec![raised(1)] });
         assert_eq!(two.write(vec![raised(2)]).unwrap(), Brought { others: vec![raised(1)], written: vec![] });
         let cleared = event(Kind::Cleared, "a", 3);
         assert_eq!(two.write(vec![cleared.clone()]).unwrap().written, std::slice::from_ref(&cleared));
-        assert_eq!(one.look().unwrap(), [cleared]);
-        assert_eq!(one.look().unwrap(), []);
+        assert_eq!(one.read_others().unwrap(), [cleared]);
+        assert_eq!(one.read_others().unwrap(), []);
         assert_eq!(one.write(vec![raised(4)]).unwrap().written.len(), 1, "it is back");
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().count(), 3);
         assert!(!text.contains('\u{1b}') && text.is_ascii());
         // A later console finds all of it.
-        assert_eq!(History::new(path).look().unwrap().len(), 3);
+        assert_eq!(History::new(path).read_others().unwrap().len(), 3);
     }
 
     /// E1: two consoles with two databases, both called `mesh`.
@@ -176,6 +176,6 @@ mod tests {
         std::fs::File::options().append(true).open(&path).unwrap().write_all(b"{\"torn").unwrap();
         let brought = two.write(vec![long(99)]).unwrap();
         assert_eq!(brought.others.last().unwrap().at_ms, 59);
-        assert_eq!(one.look().unwrap().iter().map(|event| event.at_ms).collect::<Vec<_>>(), [99]);
+        assert_eq!(one.read_others().unwrap().iter().map(|event| event.at_ms).collect::<Vec<_>>(), [99]);
     }
 }

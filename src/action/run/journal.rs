@@ -82,7 +82,7 @@ impl JournalFile {
             }
         }
         let host = host();
-        for entry in found.entries.iter_mut().filter(|entry| entry.verdict.is_none()) {
+        for entry in found.entries.iter_mut().filter(|entry| entry.kind.is_none()) {
             entry.abandoned = has_ended(&entry.process, &host);
         }
         Ok((found.entries, found.odd))

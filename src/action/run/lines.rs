@@ -9,8 +9,6 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rustix::fs::{FlockOperation, flock};
-
 /// A file of lines.
 #[derive(Debug, Clone)]
 pub struct Lines {
@@ -45,7 +43,7 @@ impl Lines {
     pub fn hold(&self) -> io::Result<Held<'_>> {
         loop {
             let file = self.open()?;
-            flock(&file, FlockOperation::LockExclusive)?;
+            file.lock()?;
             // Another console may have put a shorter file in its place while this one waited.
             if fs::metadata(&self.path).is_ok_and(|now| file.metadata().is_ok_and(|held| held.ino() == now.ino())) {
                 return Ok(Held { lines: self, file });

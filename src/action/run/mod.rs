@@ -46,8 +46,8 @@ pub struct Operator {
 /// What became of the attempts that were open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Recovered {
-    /// Attempts that are settled now.
-    pub settled: usize,
+    /// Attempts that are resolved now.
+    pub resolved: usize,
     /// Attempts that are still open: their places do not answer, or it is too early to tell.
     pub open: usize,
 }
@@ -104,7 +104,7 @@ impl Operator {
             let needed = step.after.and_then(|at| outcomes.get(at));
             let outcome = if stop.load(Ordering::Relaxed) {
                 Outcome::skipped("the operator stopped before it")
-            } else if needed.is_some_and(|outcome| !outcome.verdict.is_so()) {
+            } else if needed.is_some_and(|outcome| !outcome.kind.is_so()) {
                 Outcome::skipped("the step that it needs was not done")
             } else {
                 on_progress(Progress::Started(index));
@@ -115,7 +115,7 @@ impl Operator {
         }
         on_progress(Progress::Finished);
         // Where nothing was open before, only this run can have left something, and its outcomes tell.
-        let over = |o: &Outcome| match o.verdict {
+        let over = |o: &Outcome| match o.kind {
             OutcomeKind::Unknown => false,
             OutcomeKind::Done => o.audited || o.journal_only,
             _ => true,
@@ -148,7 +148,7 @@ impl Operator {
 
     async fn step(&mut self, step: &Step, plan_id: &str, reason: &str) -> Outcome {
         let at_ms = (self.clock)();
-        let order = ActionRequest {
+        let request = ActionRequest {
             id: new_id(at_ms),
             action: step.action.clone(),
             operator: self.name.clone(),
@@ -160,32 +160,32 @@ impl Operator {
             source: step.source.raw().to_owned(),
             place: self.place_of(&step.source),
             process: Process { host: self.host.clone(), pid: std::process::id() },
-            operator: order.operator.clone(),
-            reason: order.reason.clone(),
+            operator: request.operator.clone(),
+            reason: request.reason.clone(),
             action: step.action.clone(),
         };
-        if let Err(error) = self.write(&order.id, plan_id, intent).await {
+        if let Err(error) = self.write(&request.id, plan_id, intent).await {
             let path = self.journal.path().display();
             return Outcome::failed(format!("nothing was done, because the journal {path} cannot be written: {error}"));
         }
-        let mut outcome = self.execute(&step.source, &order).await;
+        let mut outcome = self.execute(&step.source, &request).await;
         outcome.journal_only = !self.recorders.contains_key(&step.source);
-        if outcome.verdict == OutcomeKind::Done && !outcome.audited {
-            outcome.audited = self.record(&step.source, &order).await;
+        if outcome.kind == OutcomeKind::Done && !outcome.audited {
+            outcome.audited = self.record(&step.source, &request).await;
         }
-        if let Err(error) = self.write(&order.id, plan_id, ended(&outcome)).await {
+        if let Err(error) = self.write(&request.id, plan_id, ended(&outcome)).await {
             self.torn = true;
             outcome.summary = format!("{}; the journal could not take the outcome: {error}", outcome.summary).into();
         }
         outcome
     }
 
-    async fn execute(&mut self, source: &Text, order: &ActionRequest) -> Outcome {
+    async fn execute(&mut self, source: &Text, request: &ActionRequest) -> Outcome {
         let Some(executor) = self.executor(source) else {
             return Outcome::read_only(format!("this console may not write to {source}"));
         };
         // A client library that panics on a malformed answer has sent its request.
-        match AssertUnwindSafe(executor.execute(order)).catch_unwind().await {
+        match AssertUnwindSafe(executor.execute(request)).catch_unwind().await {
             Ok(outcome) => outcome,
             Err(_panic) => Outcome::unknown("the answer could not be understood at all: it may have been done"),
         }
@@ -196,10 +196,10 @@ impl Operator {
     }
 
     /// Adds the op-log's entry, at the place itself or at the first of its system that keeps an op-log.
-    async fn record(&mut self, source: &Text, order: &ActionRequest) -> bool {
+    async fn record(&mut self, source: &Text, request: &ActionRequest) -> bool {
         let Some(place) = self.recorders.get(source).cloned() else { return false };
         let Some(executor) = self.executor(&place) else { return false };
-        match AssertUnwindSafe(executor.record(order)).catch_unwind().await {
+        match AssertUnwindSafe(executor.record(request)).catch_unwind().await {
             Ok(Ok(())) => true,
             Ok(Err(why)) => {
                 tracing::warn!(why, "the op-log has no entry yet");
@@ -209,10 +209,10 @@ impl Operator {
         }
     }
 
-    async fn was_applied(&mut self, source: &Text, order: &ActionRequest) -> Resolution {
+    async fn was_applied(&mut self, source: &Text, request: &ActionRequest) -> Resolution {
         let Some(executor) = self.executor(source) else { return Resolution::Unreachable("it is not watched".into()) };
-        match AssertUnwindSafe(executor.was_applied(order)).catch_unwind().await {
-            Ok(recalled) => recalled,
+        match AssertUnwindSafe(executor.was_applied(request)).catch_unwind().await {
+            Ok(resolution) => resolution,
             Err(_panic) => Resolution::Unreachable("the answer could not be understood at all".into()),
         }
     }
@@ -236,20 +236,20 @@ impl Operator {
             }
             let recorder = self.recorders.get(&source).cloned();
             let asked = if open == Open::LacksAudit { recorder.as_ref() } else { Some(&source) };
-            let settled = match asked {
+            let resolved = match asked {
                 Some(asked) if silent.contains(asked) => None,
                 _ => Some(match open {
                     Open::LacksAudit => self.audit_late(&entry, &source).await,
                     Open::Unknown => self.resolve(&entry, &source, now_ms).await,
                 }),
             };
-            match settled {
-                Some(Settled::Yes) => recovered.settled += 1,
-                Some(Settled::Silent) => {
+            match resolved {
+                Some(Resolved::Yes) => recovered.resolved += 1,
+                Some(Resolved::Silent) => {
                     silent.extend(asked.cloned());
                     recovered.open += 1;
                 }
-                Some(Settled::TooEarly) | None => recovered.open += 1,
+                Some(Resolved::TooEarly) | None => recovered.open += 1,
             }
         }
         self.clean = clean.then_some(stamp);
@@ -257,31 +257,29 @@ impl Operator {
     }
 
     /// It was done, and the op-log lacks its entry.
-    async fn audit_late(&mut self, entry: &Entry, source: &Text) -> Settled {
+    async fn audit_late(&mut self, entry: &Entry, source: &Text) -> Resolved {
         if !self.recorders.contains_key(source) {
             let summary = "no op-log of this mesh takes it: this journal is its only record".to_owned();
             return self.close(entry, summary).await;
         }
-        if !self.record(source, &order_of(entry)).await {
-            return Settled::Silent;
+        if !self.record(source, &request_of(entry)).await {
+            return Resolved::Silent;
         }
-        Settled::of(self.write(&entry.id, &entry.plan, Event::Audited).await)
+        Resolved::of(self.write(&entry.id, &entry.plan, Event::Audited).await)
     }
 
     /// What became of it is not known: the place itself may tell.
-    async fn resolve(&mut self, entry: &Entry, source: &Text, now_ms: Millis) -> Settled {
-        let order = order_of(entry);
-        let mut outcome = match self.was_applied(source, &order).await {
+    async fn resolve(&mut self, entry: &Entry, source: &Text, now_ms: Millis) -> Resolved {
+        let request = request_of(entry);
+        let mut outcome = match self.was_applied(source, &request).await {
             Resolution::Applied { audited, now } => {
                 Outcome { audited, ..Outcome::done(format!("looked into later: it was done; {now}")) }
             }
             // A request that was held up may still arrive.
-            Resolution::NotApplied(_) if now_ms.saturating_sub(entry.at_ms) <= ABANDONED => return Settled::TooEarly,
+            Resolution::NotApplied(_) if now_ms.saturating_sub(entry.at_ms) <= ABANDONED => return Resolved::TooEarly,
             Resolution::NotApplied(now) => Outcome::failed(format!("looked into later: it was not done; {now}")),
-            Resolution::Undecidable(_)
-                if now_ms.saturating_sub(entry.at_ms) <= ABANDONED && entry.verdict.is_some() =>
-            {
-                return Settled::TooEarly;
+            Resolution::Undecidable(_) if now_ms.saturating_sub(entry.at_ms) <= ABANDONED && entry.kind.is_some() => {
+                return Resolved::TooEarly;
             }
             Resolution::Undecidable(now) => {
                 let summary = format!("looked into later: {now}; whether this attempt did that cannot be known");
@@ -289,18 +287,18 @@ impl Operator {
             }
             Resolution::Unreachable(why) => {
                 tracing::warn!(why, attempt = entry.id, "an attempt cannot be looked into");
-                return Settled::Silent;
+                return Resolved::Silent;
             }
         };
         outcome.journal_only = !self.recorders.contains_key(source);
-        if outcome.verdict == OutcomeKind::Done && !outcome.audited {
-            outcome.audited = self.record(source, &order).await;
+        if outcome.kind == OutcomeKind::Done && !outcome.audited {
+            outcome.audited = self.record(source, &request).await;
         }
-        Settled::of(self.write(&entry.id, &entry.plan, ended(&outcome)).await)
+        Resolved::of(self.write(&entry.id, &entry.plan, ended(&outcome)).await)
     }
 
-    async fn close(&mut self, entry: &Entry, summary: String) -> Settled {
-        Settled::of(self.write(&entry.id, &entry.plan, Event::Closed { summary }).await)
+    async fn close(&mut self, entry: &Entry, summary: String) -> Resolved {
+        Resolved::of(self.write(&entry.id, &entry.plan, Event::Closed { summary }).await)
     }
 
     async fn write(&mut self, id: &str, plan: &str, event: Event) -> Result<(), String> {
@@ -313,14 +311,14 @@ impl Operator {
 }
 
 /// How looking into an attempt ended.
-enum Settled {
+enum Resolved {
     Yes,
     TooEarly,
     /// The place does not answer.
     Silent,
 }
 
-impl Settled {
+impl Resolved {
     fn of(written: Result<(), String>) -> Self {
         if written.is_ok() { Self::Yes } else { Self::TooEarly }
     }
@@ -328,17 +326,17 @@ impl Settled {
 
 fn ended(outcome: &Outcome) -> Event {
     Event::Outcome {
-        verdict: outcome.verdict,
+        kind: outcome.kind,
         summary: outcome.summary.raw().to_owned(),
         before: outcome.before.clone(),
         after: outcome.after.clone(),
         audited: outcome.audited,
         journal_only: outcome.journal_only,
-        not_reread: outcome.verdict == OutcomeKind::Done && !outcome.reread,
+        not_reread: outcome.kind == OutcomeKind::Done && !outcome.reread,
     }
 }
 
-fn order_of(entry: &Entry) -> ActionRequest {
+fn request_of(entry: &Entry) -> ActionRequest {
     ActionRequest {
         id: entry.id.clone(),
         action: entry.action.clone(),

@@ -10,8 +10,8 @@ use crate::model::time::Millis;
 /// Everything about an attempt.
 pub fn inspect(entry: &Entry, _: &Snapshot, now: Millis) -> Inspection {
     let mut page = Inspection::titled(entry.action.summary().to_string());
-    match entry.verdict {
-        Some(verdict) => page.state("outcome", &verdict),
+    match entry.kind {
+        Some(kind) => page.state("outcome", &kind),
         None => page.text("its console ended before the outcome was written: it may have been done", Role::Unknown),
     }
     if !entry.summary.is_empty() {

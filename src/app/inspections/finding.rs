@@ -19,9 +19,9 @@ pub fn inspect(finding: &Finding, _: &Snapshot, now: Millis) -> Inspection {
     if let Some(life) = &finding.life {
         let rest = format!("  {} ago, {} times", short(now - life.raised_ms), life.times);
         page.when("raised", life.raised_ms, &rest);
-        if let Some(known) = &life.acknowledged {
-            page.field("acknowledged by", &known.by);
-            match known.until_ms {
+        if let Some(ack) = &life.acknowledged {
+            page.field("acknowledged by", &ack.by);
+            match ack.until_ms {
                 Some(until) => page.when("until", until, ""),
                 None => page.field("until", "it is cleared"),
             }

@@ -23,7 +23,7 @@ pub fn inspect(view: &LogView, snapshot: &Snapshot, now: Millis) -> Inspection {
     page.heading("Kind");
     page.json(&entry.kind_json);
     page.heading("Chain");
-    page.state("verdict", &view.chain);
+    page.state("chain", &view.chain);
     if !view.why.is_empty() {
         page.text(view.why, Role::Dim);
     }

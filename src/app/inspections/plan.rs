@@ -22,11 +22,11 @@ pub fn preview(preview: &Preview, now: Millis) -> Vec<PlanLine> {
 #[must_use]
 pub fn choices(preview: &Preview) -> PlanLine {
     let mut parts = Vec::new();
-    if let Intent::Release { tell_holder, tell_next, .. } = &preview.intent {
+    if let Intent::Release { notify_holder, notify_next, .. } = &preview.intent {
         let word = |on: &bool| if *on { "yes" } else { "no" };
         parts.extend(preview.plan.mode.map(|mode| format!("m mode: {mode}")));
-        parts.push(format!("h tell holder: {}", word(tell_holder)));
-        parts.push(format!("w tell next: {}", word(tell_next)));
+        parts.push(format!("h tell holder: {}", word(notify_holder)));
+        parts.push(format!("w tell next: {}", word(notify_next)));
     }
     let reason = if preview.reason.is_empty() { "none".into() } else { crate::model::text::scrub(&preview.reason) };
     parts.push(format!("e reason: {reason}"));
@@ -99,14 +99,14 @@ fn steps(plan: &Plan, states: Option<&[StepState]>, lines: &mut Vec<PlanLine>) {
         let (glyph, role) = match states.and_then(|states| states.get(i)) {
             None | Some(StepState::Waiting) => ('·', Role::Normal),
             Some(StepState::Working) => ('◐', Role::Accent),
-            Some(StepState::Ended(outcome)) => (outcome.verdict.glyph(), outcome.verdict.role()),
+            Some(StepState::Ended(outcome)) => (outcome.kind.glyph(), outcome.kind.role()),
         };
         lines.push((format!("  {glyph} {}. {}", i + 1, step.action.summary()), role));
         match states.and_then(|states| states.get(i)) {
             Some(StepState::Ended(outcome)) => {
                 let log = if outcome.audited { "" } else { " (not in the op-log)" };
-                let log = if outcome.verdict == crate::model::outcome::OutcomeKind::Done { log } else { "" };
-                lines.push((format!("       {}: {}{log}", outcome.verdict, outcome.summary), role));
+                let log = if outcome.kind == crate::model::outcome::OutcomeKind::Done { log } else { "" };
+                lines.push((format!("       {}: {}{log}", outcome.kind, outcome.summary), role));
             }
             Some(_) => {}
             None => {

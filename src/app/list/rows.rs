@@ -1,4 +1,4 @@
-//! A list over one part of each picture.
+//! A list over one part of each snapshot.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -21,14 +21,14 @@ pub enum Items<'a, T> {
     Slice(&'a [T]),
     Shared(&'a [Arc<T>]),
     SharedSlab(&'a SharedSlab<T>),
-    /// Rows on a shelf, and a few beside it.
+    /// Rows in a slab, and a few beside it.
     Beside(&'a SharedSlab<T>, &'a [Arc<T>]),
 }
 
 /// The field of the column that says of which mesh a row is.
 pub const MESH: &str = "mesh";
 
-/// Rows beside a shelf have their places from here on.
+/// Rows beside a slab have their places from here on.
 pub const BESIDE: usize = 1 << 40;
 
 impl<T> Clone for Items<'_, T> {
@@ -80,7 +80,7 @@ impl<'a, T> Items<'a, T> {
     }
 }
 
-/// A list over one part of the picture of each mesh.
+/// A list over one part of the snapshot of each mesh.
 pub struct Rows<T: 'static> {
     pub items: fn(&Snapshot) -> Items<'_, T>,
     pub columns: &'static Columns<T>,

@@ -99,7 +99,7 @@ impl App {
         (!resources.is_empty()).then_some(Effect::Work { mesh, resources })
     }
 
-    /// A new picture of a mesh came: whatever is previewed there is compared with it.
+    /// A new snapshot of a mesh came: whatever is previewed there is compared with it.
     pub(super) fn refresh_preview(&mut self, mesh: usize) {
         let (Some(snapshot), now) = (self.latest().whole(mesh).cloned(), self.now_ms) else { return };
         if self.giving_back.is_some() {
@@ -109,7 +109,7 @@ impl App {
         if let Some(Overlay::Preview(preview)) = &mut self.overlay
             && preview.mesh == mesh
         {
-            preview.look_again(&snapshot, &policy, now);
+            preview.recheck(&snapshot, &policy, now);
         }
     }
 
@@ -272,7 +272,7 @@ impl App {
                 self.giving_back = None;
                 self.overlay = Some(Overlay::Preview(Box::new(preview)));
             }
-            // What was just done is seen with the next picture.
+            // What was just done is seen with the next snapshot.
             (Err(_), None) if !fenced.is_empty() => self.giving_back = Some(self.now_ms + SEEN_WITHIN),
             (Err(_), Some(until)) if self.now_ms < until => {}
             (Err(refusal), _) => {
@@ -301,11 +301,11 @@ impl App {
     }
 
     /// Open attempts were looked into.
-    pub(super) fn recovered(&mut self, settled: usize, open: usize) {
-        let (text, role) = match (settled, open) {
+    pub(super) fn recovered(&mut self, resolved: usize, open: usize) {
+        let (text, role) = match (resolved, open) {
             (0, 0) => ("no attempt was open any more".to_owned(), Role::Dim),
-            (n, 0) => (format!("{n} open attempts were settled"), Role::Healthy),
-            (n, m) => (format!("{n} open attempts were settled, {m} are still open"), Role::Alert),
+            (n, 0) => (format!("{n} open attempts were resolved"), Role::Healthy),
+            (n, m) => (format!("{n} open attempts were resolved, {m} are still open"), Role::Alert),
         };
         self.toast(text, role);
     }

@@ -18,7 +18,7 @@ use crate::model::text::scrub;
 const LOOKED_AT: usize = 512;
 
 impl App {
-    /// Calls for what the newest picture of a mesh brought, frozen or not.
+    /// Calls for what the newest snapshot of a mesh brought, frozen or not.
     pub(super) fn call(&mut self, mesh: usize) -> Vec<Effect> {
         let Some(snapshot) = self.latest().snapshot(mesh).cloned() else { return Vec::new() };
         let mut effects = Vec::new();
@@ -49,10 +49,10 @@ impl App {
     }
 
     /// Says that the findings one is at are known, or takes that back where all of them are.
-    pub(super) fn known(&mut self, span: Option<Duration>) -> Vec<Effect> {
+    pub(super) fn acknowledge(&mut self, span: Option<Duration>) -> Vec<Effect> {
         let (view, chosen) = self.chosen();
         if view != ViewId::Findings {
-            self.toast("only findings can be said to be known: they are in view 7", Role::Warn);
+            self.toast("only findings can be acknowledged: they are in view 7", Role::Warn);
             return Vec::new();
         }
         let workspace = self.latest().clone();
@@ -83,7 +83,7 @@ impl App {
         // They stand by mesh.
         let of_one = |alike: &[(usize, Arc<Finding>)]| {
             let keys = alike.iter().map(|(_, finding)| identity(finding)).collect();
-            Effect::Known { mesh: alike[0].0, keys, span }
+            Effect::Acknowledge { mesh: alike[0].0, keys, span }
         };
         raised.chunk_by(|a, b| a.0 == b.0).map(of_one).collect()
     }

@@ -31,8 +31,8 @@ impl App {
             Command::Bottom => self.step(isize::MAX / 2),
             Command::Open => self.open(),
             Command::Back => self.back(),
-            Command::NextView => self.turn(1),
-            Command::PreviousView => self.turn(VIEWS.len() - 1),
+            Command::NextView => self.step_view(1),
+            Command::PreviousView => self.step_view(VIEWS.len() - 1),
             Command::View(index) => {
                 if let Some(view) = VIEWS.get(index) {
                     self.show(view.id);
@@ -75,13 +75,13 @@ impl App {
             Command::Unfold => {}
             Command::Release
             | Command::Reroute
-            | Command::Acknowledge
+            | Command::Ack
             | Command::Drain
             | Command::Quarantine
             | Command::Evacuate
             | Command::GiveBack => return self.act(command),
             Command::Recover => return self.recover(),
-            Command::Known => return self.known(None),
+            Command::Acknowledge => return self.acknowledge(None),
             Command::Repo => self.next_repo(),
             Command::Theme => {
                 let themes: Vec<Theme> = Theme::iter().collect();
@@ -124,7 +124,7 @@ impl App {
         table.go(to, list, &self.workspace);
     }
 
-    fn turn(&mut self, by: usize) {
+    fn step_view(&mut self, by: usize) {
         let next = (self.view.index() + by) % VIEWS.len();
         self.show(VIEWS[next].id);
     }

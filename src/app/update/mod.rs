@@ -46,17 +46,17 @@ fn take(app: &mut App, event: Event) -> Vec<Effect> {
             if app.toast.as_ref().is_some_and(|toast| !(now_ms..=now_ms + TOAST_MS).contains(&(toast.until_ms - 1))) {
                 app.toast = None;
             }
-            app.turn_wall();
+            app.advance_wall();
             Vec::new()
         }
         Event::Snapshot(mesh, snapshot) => {
-            app.take_picture(mesh, snapshot);
+            app.take_snapshot(mesh, snapshot);
             app.refresh_preview(mesh);
-            app.turn_wall();
+            app.advance_wall();
             app.call(mesh)
         }
         Event::MeshesOpened(watched) => {
-            app.options.watched = watched;
+            app.options.open = watched;
             app.workspace = app.options.workspace();
             (app.frozen, app.overlay, app.running) = (None, None, None);
             app.tables = App::fresh_tables();
@@ -67,18 +67,18 @@ fn take(app: &mut App, event: Event) -> Vec<Effect> {
             app.progress(progress);
             Vec::new()
         }
-        Event::Recovered { settled, open } => {
-            app.recovered(settled, open);
+        Event::Recovered { resolved, open } => {
+            app.recovered(resolved, open);
             Vec::new()
         }
         Event::Work(mesh, works) => {
-            if let Some(watched) = app.options.watched.get_mut(mesh) {
+            if let Some(watched) = app.options.open.get_mut(mesh) {
                 watched.policy.work = works;
             }
             app.refresh_preview(mesh);
             Vec::new()
         }
-        Event::Said(why) => {
+        Event::Notice(why) => {
             app.toast(why, Role::Alert);
             Vec::new()
         }
@@ -86,7 +86,7 @@ fn take(app: &mut App, event: Event) -> Vec<Effect> {
 }
 
 impl App {
-    fn take_picture(&mut self, mesh: usize, snapshot: Arc<Snapshot>) {
+    fn take_snapshot(&mut self, mesh: usize, snapshot: Arc<Snapshot>) {
         if let Some(frozen) = &mut self.frozen {
             frozen.latest.set(mesh, snapshot, self.options.repo.as_deref());
             return;
@@ -97,7 +97,7 @@ impl App {
 
     /// Sorts and filters the table that is shown, and those that may be looked into from it.
     pub(super) fn refresh_tables(&mut self) {
-        if !self.workspace.is_heard() {
+        if !self.workspace.has_answer() {
             return;
         }
         let (repo, now) = (self.options.repo.clone(), self.shown_ms());
@@ -109,7 +109,7 @@ impl App {
 
     pub(in crate::app) fn show(&mut self, view: ViewId) {
         if view != self.view {
-            // A list that is not shown holds on to no picture.
+            // A list that is not shown holds on to no snapshot.
             self.tables[self.view.index()].forget();
         }
         self.view = view;

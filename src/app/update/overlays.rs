@@ -69,7 +69,7 @@ impl App {
                 if let Some(asked) =
                     self.asked.as_ref().filter(|asked| asked.inspected.as_ref() == Some(&inspector.key))
                 {
-                    let watched = self.options.watched.get(asked.mesh);
+                    let watched = self.options.open.get(asked.mesh);
                     let name = asked.resources.first();
                     if let Some(work) = watched.zip(name).and_then(|(watched, name)| watched.policy.work.get(name)) {
                         inspections::lock::work(&mut page, work, self.shown_ms());
@@ -124,7 +124,7 @@ impl App {
             | Command::Theme
             | Command::Zone
             | Command::Recover
-            | Command::Known
+            | Command::Acknowledge
             | Command::Mouse
             | Command::Redraw
             | Command::Suspend
@@ -239,7 +239,7 @@ impl App {
                 Vec::new()
             }
             Some(Choice::Interval(interval)) => self.set_interval(interval),
-            Some(Choice::Known(span)) => self.known(Some(span)),
+            Some(Choice::Acknowledge(span)) => self.acknowledge(Some(span)),
             Some(Choice::Repo(repo)) => {
                 self.set_repo(repo);
                 Vec::new()

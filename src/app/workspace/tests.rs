@@ -10,7 +10,7 @@ use crate::app::update::update;
 use crate::app::view_id::ViewId;
 use crate::app::{App, Calls, Effect, Event};
 use crate::model::severity::Severity;
-use crate::testing::{NOW, mesh, options, silent_mesh, snapshot, unheard, watched};
+use crate::testing::{NOW, mesh, mesh_config, options, silent_mesh, snapshot, starting_mesh};
 
 /// Two meshes in which everything has the same names.
 fn twins() -> App {
@@ -23,7 +23,7 @@ fn twins() -> App {
 
 fn open() -> App {
     let mut options = options();
-    options.watched = vec![watched("prod"), watched("staging")];
+    options.open = vec![mesh_config("prod"), mesh_config("staging")];
     let mut app = App::new(options, NOW);
     for table in &mut app.tables {
         table.height = 10;
@@ -40,7 +40,7 @@ fn press(app: &mut App, keys: &str) -> Vec<Effect> {
     keys.chars().flat_map(|c| update(app, Event::Key(KeyEvent::from(code(c))))).collect()
 }
 
-fn said(app: &App) -> &str {
+fn printed(app: &App) -> &str {
     app.toast.as_ref().map_or("", |toast| &toast.text)
 }
 
@@ -102,7 +102,7 @@ fn a_plan_is_made_for_the_mesh_of_its_things() {
     let mut app = twins();
     press(&mut app, "3/mesh:staging src\r");
     press(&mut app, "x");
-    let Some(Overlay::Preview(preview)) = &app.overlay else { panic!("a preview: {}", said(&app)) };
+    let Some(Overlay::Preview(preview)) = &app.overlay else { panic!("a preview: {}", printed(&app)) };
     assert_eq!(preview.mesh, 1);
     // What is marked in two meshes is not one plan.
     press(&mut app, "\x1b\x1b");
@@ -112,20 +112,20 @@ fn a_plan_is_made_for_the_mesh_of_its_things() {
     let keys: Vec<Key> = app.table().rows.iter().map(|row| app.list().unwrap().key(&app.workspace, *row)).collect();
     app.tables[ViewId::Locks.index()].marks.extend(keys);
     press(&mut app, "x");
-    assert!(app.overlay.is_none() && said(&app).contains("several meshes"), "{}", said(&app));
+    assert!(app.overlay.is_none() && printed(&app).contains("several meshes"), "{}", printed(&app));
 }
 
 #[test]
 fn a_mesh_that_is_read_only_is_so_by_itself() {
     let mut app = twins();
-    app.options.watched[1].policy.read_only = true;
+    app.options.open[1].policy.read_only = true;
     let offered = |app: &App| ACTS.iter().any(|command| app.offers(*command));
     press(&mut app, "3/mesh:prod\r");
     assert!(offered(&app));
     press(&mut app, "\x1b/mesh:staging\r");
     assert!(!offered(&app));
     press(&mut app, "x");
-    assert!(app.overlay.is_none() && said(&app).contains("mesh staging is read-only"), "{}", said(&app));
+    assert!(app.overlay.is_none() && printed(&app).contains("mesh staging is read-only"), "{}", printed(&app));
     assert!(!app.options.is_read_only());
 }
 
@@ -136,7 +136,7 @@ fn an_outage_of_one_leaves_the_other_untouched() {
     update(&mut app, Event::Tick(later));
     update(&mut app, Event::Snapshot(0, snapshot(silent, later)));
     // Of the other there is no word at all yet, which is worse.
-    assert_eq!(app.verdict().0, "✖ staging: no data for 1m00s");
+    assert_eq!(app.status().0, "✖ staging: no data for 1m00s");
     assert_eq!(app.silence().and_then(|silence| silence.who), Some("prod: vox.db, staging".into()));
     let mut alive = mesh();
     for source in &mut alive.mesh.sources {
@@ -155,10 +155,10 @@ fn an_outage_of_one_leaves_the_other_untouched() {
 #[test]
 fn the_worst_of_all_meshes_is_said_first_and_counted_with_the_rest() {
     let mut app = open();
-    assert_eq!(app.verdict().0, "· starting");
-    update(&mut app, Event::Snapshot(0, snapshot(unheard(), NOW)));
+    assert_eq!(app.status().0, "· starting");
+    update(&mut app, Event::Snapshot(0, snapshot(starting_mesh(), NOW)));
     update(&mut app, Event::Snapshot(1, snapshot(mesh(), NOW)));
-    let (text, _) = app.verdict();
+    let (text, _) = app.status();
     let worries = app.workspace.snapshot(1).unwrap();
     let more = worries.counts.critical + worries.counts.warnings - 1;
     assert!(text.starts_with("✖ staging: ") && text.ends_with(&format!("(+{more} more)")), "{text}");
@@ -179,7 +179,7 @@ fn each_mesh_calls_for_itself_and_is_known_by_itself() {
 fn a_pause_holds_all_of_them() {
     let mut app = twins();
     press(&mut app, "p");
-    update(&mut app, Event::Snapshot(1, snapshot(unheard(), NOW + 1_000)));
+    update(&mut app, Event::Snapshot(1, snapshot(starting_mesh(), NOW + 1_000)));
     assert!(!app.workspace.snapshot(1).unwrap().findings.is_empty());
     assert!(app.latest().snapshot(1).unwrap().findings.is_empty());
     assert!(!app.latest().snapshot(0).unwrap().findings.is_empty(), "what did not come anew is still known");
@@ -191,9 +191,9 @@ fn a_pause_holds_all_of_them() {
 fn other_meshes_are_opened_from_the_palette() {
     let mut app = twins();
     assert_eq!(press(&mut app, ":mesh all\r"), [Effect::Mesh("all".into())]);
-    update(&mut app, Event::MeshesOpened(vec![watched("lab")]));
-    assert!(!app.workspace.is_several() && !app.workspace.is_heard());
+    update(&mut app, Event::MeshesOpened(vec![mesh_config("lab")]));
+    assert!(!app.workspace.is_several() && !app.workspace.has_answer());
     update(&mut app, Event::Snapshot(1, snapshot(mesh(), NOW)));
-    assert!(!app.workspace.is_heard(), "a late picture of a mesh that was closed is none of this one");
+    assert!(!app.workspace.has_answer(), "a late snapshot of a mesh that was closed is none of this one");
     assert_eq!(app.run(Command::View(2)), []);
 }

@@ -38,8 +38,8 @@ impl LockDirExecutor {
         Self { root, clock }
     }
 
-    async fn execute_now(&self, order: &ActionRequest) -> Outcome {
-        let Action::Release { lock, mode: Mode::Delete, .. } = &order.action else {
+    async fn execute_now(&self, request: &ActionRequest) -> Outcome {
+        let Action::Release { lock, mode: Mode::Delete, .. } = &request.action else {
             return Outcome::refused("a lock directory can only be deleted: it has no fence token and no end to move");
         };
         // Keys come from a walk of the tree; one that leads out of it does not.
@@ -47,25 +47,25 @@ impl LockDirExecutor {
             return Outcome::refused("it is outside of the work tree");
         }
         let (path, lock, clock) = (path_of(&self.root, &lock.lock_key), lock.clone(), self.clock);
-        let (operator, id) = (order.operator.clone(), order.id.clone());
+        let (operator, id) = (request.operator.clone(), request.id.clone());
         let work = move || break_lock(&path, &lock, &operator, &id, clock, &mut |_| {});
         tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| Outcome::unknown(format!("breaking it ended: {e}")))
     }
 }
 
 impl Executor for LockDirExecutor {
-    fn execute<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Outcome> {
-        Box::pin(self.execute_now(order))
+    fn execute<'a>(&'a mut self, request: &'a ActionRequest) -> Working<'a, Outcome> {
+        Box::pin(self.execute_now(request))
     }
     fn record<'a>(&'a mut self, _: &'a ActionRequest) -> Working<'a, Result<(), String>> {
         Box::pin(async { Err("the event log is written by Harn alone".into()) })
     }
-    fn was_applied<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Resolution> {
+    fn was_applied<'a>(&'a mut self, request: &'a ActionRequest) -> Working<'a, Resolution> {
         Box::pin(async move {
-            let Action::Release { lock, .. } = &order.action else {
+            let Action::Release { lock, .. } = &request.action else {
                 return Resolution::Undecidable("nothing but a release is done here".into());
             };
-            let (path, lock, id) = (path_of(&self.root, &lock.lock_key), lock.clone(), order.id.clone());
+            let (path, lock, id) = (path_of(&self.root, &lock.lock_key), lock.clone(), request.id.clone());
             let finished = tokio::task::spawn_blocking(move || finish(&path, &lock, &id)).await;
             finished.unwrap_or_else(|e| Resolution::Unreachable(e.to_string()))
         })
@@ -78,7 +78,7 @@ pub fn finish(path: &Path, expected: &LockGuard, id: &str) -> Resolution {
     let guard = Guard::of(&guard_of(path), id);
     let moved = beside(path, &guard.token, ASIDE);
     let found = directory_since(&moved).map(|since| (read(&moved), since));
-    let recalled = match found {
+    let resolution = match found {
         // What still stands was not broken.
         None if is_same(path, expected) => Resolution::NotApplied("the lock still stands".into()),
         None => Resolution::Undecidable("the lock is gone".into()),
@@ -99,7 +99,7 @@ pub fn finish(path: &Path, expected: &LockGuard, id: &str) -> Resolution {
     for (path, suffix) in [(&guard.path, STAGED), (&guard.path, SPENT)] {
         let _ = fs::remove_dir_all(beside(path, &guard.token, suffix));
     }
-    recalled
+    resolution
 }
 
 /// The steps of breaking a lock, so that tests can end the process at each of them.
@@ -132,7 +132,7 @@ pub fn break_lock(
     if let Some(lock) = moved_aside_from(&name) {
         return repair_aside(path, &path.with_file_name(lock), expected, clock());
     }
-    let before = match look(path, expected, clock()) {
+    let before = match check(path, expected, clock()) {
         Ok(before) => before,
         Err(refused) => return refused,
     };
@@ -162,7 +162,7 @@ fn under_guard(
 ) -> Outcome {
     clean_up(path, &guard.token, clock());
     let seen = identity(path);
-    if let Err(refused) = look(path, expected, clock()) {
+    if let Err(refused) = check(path, expected, clock()) {
         return refused;
     }
     at(Step::LookedAgain);
@@ -207,7 +207,7 @@ fn under_guard(
 }
 
 /// The lock as it is, if it is the one that was seen and may be broken.
-fn look(path: &Path, expected: &LockGuard, now_ms: Millis) -> Result<Value, Outcome> {
+fn check(path: &Path, expected: &LockGuard, now_ms: Millis) -> Result<Value, Outcome> {
     let Some(since) = directory_since(path) else {
         return Err(Outcome::refused("it is not there any more: somebody let it go or broke it"));
     };

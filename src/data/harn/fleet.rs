@@ -29,7 +29,7 @@ pub struct Lane {
     pub actor: Actor,
     pub beat: Option<Beat>,
     /// When it said anything at all.
-    pub heard_ms: Millis,
+    pub seen_ms: Millis,
 }
 
 /// Its last heartbeat, and how long it said that it may be silent.
@@ -151,7 +151,7 @@ impl Lane {
     /// From when on it is gone for good, if it left no work open.
     fn leaves_ms(&self) -> Millis {
         let promise = self.beat.as_ref().map_or(0, |beat| beat.silence_ms.saturating_add(GRACE));
-        self.heard_ms.saturating_add(GONE.max(promise.saturating_mul(10)))
+        self.seen_ms.saturating_add(GONE.max(promise.saturating_mul(10)))
     }
 }
 
@@ -192,9 +192,9 @@ impl Fleet {
         let lane = self.lanes.entry(msg.from.id.clone()).or_insert_with(|| Lane {
             actor: msg.from.clone(),
             beat: None,
-            heard_ms: msg.at_ms,
+            seen_ms: msg.at_ms,
         });
-        lane.heard_ms = lane.heard_ms.max(msg.at_ms);
+        lane.seen_ms = lane.seen_ms.max(msg.at_ms);
         let ms = |data: &Value, name: &str| data.get(name).and_then(Value::as_i64).map(|n| n.clamp(0, LONGEST));
         let word = |data: &Value, name: &str| data[name].as_str().unwrap_or_default().to_owned();
         if let Some(data) = msg.fleet(FleetKind::Heartbeat) {
@@ -257,7 +257,7 @@ impl Fleet {
             }
         }
         if self.lanes.len() > MOST_LANES
-            && let Some(oldest) = self.lanes.iter().min_by_key(|(_, lane)| lane.heard_ms).map(|(id, _)| id.clone())
+            && let Some(oldest) = self.lanes.iter().min_by_key(|(_, lane)| lane.seen_ms).map(|(id, _)| id.clone())
         {
             self.lanes.remove(&oldest);
         }

@@ -24,13 +24,13 @@ pub struct Hosts {
     file: SharedFile,
     /// Rows as they were read last.
     rows: Option<(Vec<LeaseRow>, Vec<WaiterRow>)>,
-    /// What they were judged to be last: time and processes change that too.
+    /// What they were evaluated to be last: time and processes change that too.
     published: Option<(Vec<Lock>, Vec<Wait>)>,
     clock: fn() -> Millis,
 }
 
 impl Hosts {
-    /// Reads the file at `path`. `clock` is the console's wall clock, by which Harn judges as well.
+    /// Reads the file at `path`. `clock` is the console's wall clock, by which Harn evaluates as well.
     #[must_use]
     pub fn new(path: PathBuf, clock: fn() -> Millis) -> Self {
         Self { file: SharedFile::new(path), rows: None, published: None, clock }
@@ -70,7 +70,7 @@ impl Hosts {
     }
 
     async fn read(&mut self, seen: &mut Observation) -> Result<(), Fault> {
-        let (connection, moved) = self.file.look().await?;
+        let (connection, moved) = self.file.reopen().await?;
         if !moved && self.rows.is_some() {
             return Ok(());
         }

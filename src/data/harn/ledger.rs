@@ -35,8 +35,8 @@ pub struct Ledger {
     answered_in_turn: VecDeque<String>,
     consumers: Vec<Consumer>,
     heads: Vec<(String, i64)>,
-    /// Rows of messages that were settled when they were told last.
-    settled: HashSet<i64>,
+    /// Rows of messages that were acknowledged when they were told last.
+    acknowledged: HashSet<i64>,
     begun: bool,
     next_change: Option<Millis>,
 }
@@ -103,7 +103,7 @@ impl Ledger {
         }
         while self.messages.len() > self.window {
             if let Some((id, ..)) = self.messages.pop_front() {
-                self.settled.remove(&id);
+                self.acknowledged.remove(&id);
             }
         }
         while self.answered_in_turn.len() > 4 * self.window {
@@ -199,26 +199,26 @@ impl Ledger {
     }
 
     fn mail(&mut self, changes: &mut Vec<Change>) {
-        let (mut live, mut settled) = (Vec::new(), Vec::new());
+        let (mut live, mut acknowledged) = (Vec::new(), Vec::new());
         for (id, label, msg) in &self.messages {
             let over = is_settled(msg, &self.answered, &self.consumers);
-            if over && self.settled.contains(id) {
+            if over && self.acknowledged.contains(id) {
                 continue;
             }
             let row = message(*id, label, msg, over);
             if over {
-                settled.push(row);
+                acknowledged.push(row);
             } else {
                 live.push(row);
             }
         }
-        // A cursor may be set back: then what was settled waits again.
+        // A cursor may be set back: then what was acknowledged waits again.
         for row in &live {
-            self.settled.remove(&row.id);
+            self.acknowledged.remove(&row.id);
         }
-        self.settled.extend(settled.iter().map(|row| row.id));
+        self.acknowledged.extend(acknowledged.iter().map(|row| row.id));
         changes.push(Change::LiveMessages(MessageTable::Room, live));
-        changes.push(Change::SettledMessages(settled));
+        changes.push(Change::AcknowledgedMessages(acknowledged));
     }
 
     fn readers(&self) -> Vec<Reader> {

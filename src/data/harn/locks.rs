@@ -28,7 +28,7 @@ pub struct Locks {
     root: PathBuf,
     walked: Option<Instant>,
     /// A look that is under way: a poll that was given up leaves it to the next one.
-    looking: Option<JoinHandle<Looked>>,
+    walking: Option<JoinHandle<Looked>>,
     /// Rows and notes as they were told last.
     published: Option<(Vec<Lock>, Vec<Text>)>,
     clock: fn() -> Millis,
@@ -38,10 +38,10 @@ pub struct Locks {
 type Looked = (Tree, bool, std::io::Result<Vec<Lock>>);
 
 impl Locks {
-    /// Looks in the tree at `root`. `clock` is the console's wall clock, by which Harn judges as well.
+    /// Looks in the tree at `root`. `clock` is the console's wall clock, by which Harn evaluates as well.
     #[must_use]
     pub fn new(root: PathBuf, clock: fn() -> Millis) -> Self {
-        Self { tree: None, root, walked: None, looking: None, published: None, clock }
+        Self { tree: None, root, walked: None, walking: None, published: None, clock }
     }
 
     async fn poll_now(&mut self) -> Result<Observation, Fault> {
@@ -49,19 +49,19 @@ impl Locks {
         let again = self.walked.is_none_or(|at| at.elapsed() >= WALK_AGAIN);
         let (root, now_ms) = (self.root.clone(), (self.clock)());
         let tree = self.tree.take();
-        let look = move || {
+        let walk = move || {
             let (mut tree, whole) = match tree {
                 Some(tree) if !again => (tree, false),
                 Some(tree) => (tree, true),
                 None => (Tree::watched(root), true),
             };
-            let looked = if whole { tree.walk() } else { tree.look_again() };
-            let rows = looked.map(|()| rows(&tree, now_ms));
+            let walked = if whole { tree.walk() } else { tree.look_again() };
+            let rows = walked.map(|()| rows(&tree, now_ms));
             (tree, whole, rows)
         };
-        let looking = self.looking.get_or_insert_with(|| tokio::task::spawn_blocking(look));
-        let done = looking.await;
-        self.looking = None;
+        let walking = self.walking.get_or_insert_with(|| tokio::task::spawn_blocking(walk));
+        let done = walking.await;
+        self.walking = None;
         let (tree, whole, rows) = done.map_err(|e| Fault::transient(format!("walking failed: {e}")))?;
         let rows = rows.map_err(|e| {
             let what = format!("cannot read the work tree {}: {e}", self.root.display());

@@ -22,16 +22,23 @@ pub struct EventLog {
     odd: u64,
     /// Where events lie as well.
     other: Option<PathBuf>,
-    noted: Option<u64>,
+    reported: Option<u64>,
     clock: fn() -> Millis,
 }
 
 impl EventLog {
     /// Follows the log at a place; of each topic a window of so many events is kept. `clock` is the console's wall
-    /// clock, by which Harn judges as well.
+    /// clock, by which Harn evaluates as well.
     #[must_use]
     pub fn new(place: LogPlace, window: usize, clock: fn() -> Millis) -> Self {
-        Self { store: Store::new(place, window), ledger: Ledger::new(window), odd: 0, other: None, noted: None, clock }
+        Self {
+            store: Store::new(place, window),
+            ledger: Ledger::new(window),
+            odd: 0,
+            other: None,
+            reported: None,
+            clock,
+        }
     }
 
     /// The same, beside events in another place that are not read.
@@ -45,11 +52,11 @@ impl EventLog {
         let mut seen = Observation { clock: Some(its_clock()), ..Observation::default() };
         let news = self.store.news(&mut seen.cost).await?;
         self.odd = if news.reset { news.odd } else { self.odd + news.odd };
-        if self.noted.is_none() {
+        if self.reported.is_none() {
             let parts = PARTS.iter().map(|part| (*part, Presence::Present)).collect();
             seen.probe = Some(Probe { parts }.into());
         }
-        if self.noted != Some(self.odd) {
+        if self.reported != Some(self.odd) {
             let note = format!("{} rows are no events, or larger than an event may be", self.odd);
             let odd = (self.odd > 0).then(|| note.into());
             let other = self.other.as_ref().map(|other| {
@@ -58,7 +65,7 @@ impl EventLog {
                     .into()
             });
             seen.notes = Some(odd.into_iter().chain(other).collect());
-            self.noted = Some(self.odd);
+            self.reported = Some(self.odd);
         }
         seen.changes = self.ledger.take(news, (self.clock)());
         seen.cost.ms = started.elapsed().as_secs_f64() * 1_000.0;

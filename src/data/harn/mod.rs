@@ -42,7 +42,7 @@ pub const LEASES_CANNOT: &str = "a host lease is released by Harn's own command"
 /// What people call it.
 pub const NAME: &str = "Harn";
 
-/// The clock of this machine, by which Harn writes and judges.
+/// The clock of this machine, by which Harn writes and evaluates.
 fn its_clock() -> ClockSample {
     ClockSample { offset_ms: crate::clock::set_ahead(), uncertainty_ms: 1 }
 }

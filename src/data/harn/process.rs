@@ -18,12 +18,16 @@ pub fn is_alive(pid: u32, birth: Option<u64>) -> bool {
 }
 
 /// State and birth of a process, in clock ticks since the machine started; nothing where that cannot be read.
+#[cfg(target_os = "linux")]
 fn stat(pid: u32) -> Option<(char, u64)> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name before it may hold anything.
-    let rest = text.get(text.rfind(')')? + 1..)?;
-    let mut words = rest.split_whitespace();
-    Some((words.next()?.chars().next()?, words.nth(18)?.parse().ok()?))
+    let stat = procfs::process::Process::new(i32::try_from(pid).ok()?).ok()?.stat().ok()?;
+    Some((stat.state, stat.starttime))
+}
+
+/// Elsewhere nothing tells.
+#[cfg(not(target_os = "linux"))]
+fn stat(_: u32) -> Option<(char, u64)> {
+    None
 }
 
 #[cfg(test)]

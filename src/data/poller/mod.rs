@@ -23,7 +23,7 @@ pub struct Pace {
     /// The same while nobody looks and nothing happens.
     pub idle: Duration,
     /// Whether somebody looks, as far as the terminal tells.
-    pub watched: bool,
+    pub focused: bool,
     /// Whether nothing has happened for a while.
     pub quiet: bool,
     /// Counts up each time the operator asks for a poll now.
@@ -34,20 +34,20 @@ impl Pace {
     /// A pace while somebody looks.
     #[must_use]
     pub fn new(interval: Duration, idle: Duration) -> Self {
-        Self { interval, idle, watched: true, quiet: false, nudge: 0 }
+        Self { interval, idle, focused: true, quiet: false, nudge: 0 }
     }
 
     /// From the start of one poll to the start of the next, as things are.
     #[must_use]
     pub fn span(&self) -> Duration {
-        if self.watched || !self.quiet { self.interval } else { self.interval.max(self.idle) }
+        if self.focused || !self.quiet { self.interval } else { self.interval.max(self.idle) }
     }
 }
 
 /// One poll that takes no longer than it may.
-pub async fn attempt(source: &mut dyn Source, known: &PollContext, limit: Duration) -> Result<Observation, Fault> {
+pub async fn attempt(source: &mut dyn Source, context: &PollContext, limit: Duration) -> Result<Observation, Fault> {
     // A client library that panics on a malformed answer must not take the source down for good.
-    let guarded = AssertUnwindSafe(source.poll(known)).catch_unwind();
+    let guarded = AssertUnwindSafe(source.poll(context)).catch_unwind();
     match tokio::time::timeout(limit, guarded).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_panic)) => Err(Fault::transient("the answer could not be understood at all")),
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_poll_waits_longer_only_where_nobody_looks_and_nothing_happens() {
         let (fast, slow) = (Duration::from_secs(1), Duration::from_secs(5));
-        let span = |watched, quiet, interval| Pace { watched, quiet, ..Pace::new(interval, slow) }.span();
+        let span = |focused, quiet, interval| Pace { focused, quiet, ..Pace::new(interval, slow) }.span();
         assert_eq!(span(false, true, fast), slow);
         assert_eq!([span(true, true, fast), span(false, false, fast), span(true, false, fast)], [fast; 3]);
         let slower = Duration::from_secs(60);

@@ -38,7 +38,7 @@ pub struct VoxDb {
     waiting: [HashSet<i64>; 2],
     /// Ids that no longer wait and whose end is not known yet, by table.
     vanished: [Vec<i64>; 2],
-    tracks: Tracks,
+    trackers: Tracks,
     oddities: Vec<Oddity>,
     names: Interner,
     /// What was brought is of another database, and nobody was told so yet.
@@ -51,7 +51,7 @@ struct Tracks {
     heartbeats: TableTracker,
     distributed: TableTracker,
     vcs: TableTracker,
-    mail: [InboxTracker; 2],
+    inboxes: [InboxTracker; 2],
 }
 
 impl VoxDb {
@@ -68,7 +68,7 @@ impl VoxDb {
             witnesses: Witnesses::default(),
             waiting: Default::default(),
             vanished: Default::default(),
-            tracks: Tracks::default(),
+            trackers: Tracks::default(),
             oddities: Vec::new(),
             names: Interner::default(),
             void: false,
@@ -98,7 +98,7 @@ impl VoxDb {
             match self.read(&mut seen, &mut spent, &mut rows_read).await {
                 Ok(()) => break,
                 Err(error) if last_try => return Err(self.give_up(error)),
-                Err(ReadError::LookAgain(_)) => self.schema = None,
+                Err(ReadError::SchemaChanged(_)) => self.schema = None,
                 Err(ReadError::Malformed(_)) if self.backend.is_local() => {
                     self.backend.distrust();
                     self.backend.news(&mut spent).await?;
@@ -107,7 +107,7 @@ impl VoxDb {
             }
             seen.changes.retain(|change| matches!(change, Change::Reset));
             // What was found to have changed was not read.
-            self.tracks = Tracks::default();
+            self.trackers = Tracks::default();
         }
         seen.cost = cost(spent, rows_read, started);
         self.void = false;
@@ -117,7 +117,7 @@ impl VoxDb {
     /// After a failed read nothing is known to be current: the next poll reads, whatever the file says.
     fn give_up(&mut self, error: ReadError) -> Fault {
         self.schema = None;
-        self.tracks = Tracks::default();
+        self.trackers = Tracks::default();
         error.into_fault()
     }
 
@@ -127,21 +127,21 @@ impl VoxDb {
         self.witnesses = Witnesses::default();
         self.waiting = Default::default();
         self.vanished = Default::default();
-        self.tracks = Tracks::default();
+        self.trackers = Tracks::default();
         self.oddities.clear();
     }
 
     /// Decides what to read of the tables that may be large, by their pages where they can be seen.
-    fn look(&mut self, schema: &Schema) -> Asks {
-        let sight = self.backend.sight();
-        let (sight, tracks) = (sight.as_ref(), &mut self.tracks);
+    fn plan_reads(&mut self, schema: &Schema) -> Asks {
+        let page_view = self.backend.page_view();
+        let (page_view, trackers) = (page_view.as_ref(), &mut self.trackers);
         Asks {
-            heartbeats: tracks.heartbeats.ask(sight, schema.root("mesh_heartbeats")),
-            distributed: tracks.distributed.ask(sight, schema.root("distributed_locks")),
-            vcs: tracks.vcs.ask(sight, schema.root("vcs_lock")),
-            mail: [MessageTable::A2a, MessageTable::Mesh].map(|table| {
+            heartbeats: trackers.heartbeats.ask(page_view, schema.root("mesh_heartbeats")),
+            distributed: trackers.distributed.ask(page_view, schema.root("distributed_locks")),
+            vcs: trackers.vcs.ask(page_view, schema.root("vcs_lock")),
+            inboxes: [MessageTable::A2a, MessageTable::Mesh].map(|table| {
                 let (slot, root) = (table as usize, schema.root(reading_of(table).table));
-                tracks.mail[slot].ask(sight, root, &self.waiting[slot])
+                trackers.inboxes[slot].ask(page_view, root, &self.waiting[slot])
             }),
         }
     }
@@ -153,7 +153,7 @@ impl VoxDb {
         }
         let schema = self.schema.clone().unwrap_or_default();
         // Before anything is read: what changes after this look is found by the next one.
-        let asks = self.look(&schema);
+        let asks = self.plan_reads(&schema);
         let mut plan = queries::poll(&schema, &self.cursor, self.limits, &asks);
         let lookups = self.plan_lookups(&schema);
         plan.extend(lookups);
@@ -168,7 +168,7 @@ impl VoxDb {
             self.forget();
             self.void = true;
             seen.changes.push(Change::Reset);
-            return Err(ReadError::LookAgain(Fault::transient("another database answers at the same address")));
+            return Err(ReadError::SchemaChanged(Fault::transient("another database answers at the same address")));
         }
         let heads = heads(&plan, &answers);
         let restarted = heads.iter().filter(|(history, head)| self.cursor.get(*history).is_some_and(|at| *head < at));
@@ -178,7 +178,7 @@ impl VoxDb {
             for history in restarted {
                 self.cursor.set(history, None);
             }
-            return Err(ReadError::LookAgain(Fault::transient("a history was written anew while it was read")));
+            return Err(ReadError::SchemaChanged(Fault::transient("a history was written anew while it was read")));
         }
         self.looked_up();
         let mut reader =
@@ -261,15 +261,15 @@ impl VoxDb {
         for (query, rows) in plan.iter().zip(&answers) {
             *rows_read += rows.len() as u64;
             if let Part::Settled(table) = query.part {
-                let settled = reading_of(table).read(rows, &mut Vec::new());
-                seen.changes.push(Change::SettledMessages(settled));
+                let acknowledged = reading_of(table).read(rows, &mut Vec::new());
+                seen.changes.push(Change::AcknowledgedMessages(acknowledged));
             }
         }
         Ok(())
     }
 
     fn take(&mut self, part: Part, rows: &Rows, reader: &mut Reader<'_>, clock: (Millis, Millis), asks: &Asks) {
-        let (tracks, names) = (&mut self.tracks, &mut self.names);
+        let (trackers, names) = (&mut self.trackers, &mut self.names);
         match part {
             Part::Clock => reader.clock(rows, clock),
             Part::Head(_) | Part::Witness(_) => {}
@@ -280,14 +280,14 @@ impl VoxDb {
                     }
                     (beat.node_id.clone(), beat.repository_id.clone())
                 };
-                match reader.rows(&nodes::HEARTBEATS, &mut tracks.heartbeats, &asks.heartbeats, rows, name) {
+                match reader.rows(&nodes::HEARTBEATS, &mut trackers.heartbeats, &asks.heartbeats, rows, name) {
                     Ok(delta) => reader.seen.changes.push(Change::SomeHeartbeats(delta)),
                     Err(facts) => reader.push("mesh_heartbeats", rows, Change::Heartbeats(facts)),
                 }
             }
             Part::Distributed => {
                 let table = LockTable::Distributed;
-                match reader.rows(&locks::DISTRIBUTED, &mut tracks.distributed, &asks.distributed, rows, |lock| {
+                match reader.rows(&locks::DISTRIBUTED, &mut trackers.distributed, &asks.distributed, rows, |lock| {
                     lock_name(lock, names)
                 }) {
                     Ok(delta) => reader.seen.changes.push(Change::SomeLocks(table, delta)),
@@ -295,7 +295,7 @@ impl VoxDb {
                 }
             }
             Part::Vcs => {
-                match reader.rows(&locks::VCS, &mut tracks.vcs, &asks.vcs, rows, |lock| lock_name(lock, names)) {
+                match reader.rows(&locks::VCS, &mut trackers.vcs, &asks.vcs, rows, |lock| lock_name(lock, names)) {
                     Ok(delta) => reader.seen.changes.push(Change::SomeLocks(LockTable::Vcs, delta)),
                     Err(facts) => reader.push("vcs_lock", rows, Change::Locks(LockTable::Vcs, facts)),
                 }
@@ -313,27 +313,27 @@ impl VoxDb {
                 self.note_vanished(table, &facts);
                 reader.push("messages", rows, Change::LiveMessages(table, facts));
             }
-            Part::SomeLive(table) => self.take_some_mail(table, rows, reader, asks),
+            Part::SomeLive(table) => self.take_some_messages(table, rows, reader, asks),
             Part::Settled(table) => {
                 let facts = reading_of(table).read(rows, &mut reader.oddities);
-                reader.seen.changes.push(Change::SettledMessages(facts));
+                reader.seen.changes.push(Change::AcknowledgedMessages(facts));
             }
             Part::New(history) => self.take_log(history, rows, reader),
         }
     }
 
-    fn take_some_mail(&mut self, table: MessageTable, rows: &Rows, reader: &mut Reader<'_>, asks: &Asks) {
-        let Ask::Rows(asked) = &asks.mail[table as usize] else { return };
+    fn take_some_messages(&mut self, table: MessageTable, rows: &Rows, reader: &mut Reader<'_>, asks: &Asks) {
+        let Ask::Rows(asked) = &asks.inboxes[table as usize] else { return };
         let facts = reading_of(table).read(rows, &mut reader.oddities);
         reader.read.extend(facts.iter().map(|m| (reading_of(table).table, Text::from(m.id.to_string()))));
-        let (settled, changed): (Vec<Message>, Vec<Message>) = facts.into_iter().partition(|m| m.acknowledged);
+        let (acknowledged, changed): (Vec<Message>, Vec<Message>) = facts.into_iter().partition(|m| m.acknowledged);
         let waiting = &mut self.waiting[table as usize];
         waiting.extend(changed.iter().map(|m| m.id));
         let waits: HashSet<i64> = changed.iter().map(|m| m.id).collect();
-        // What waited and was asked for is settled or deleted where it does not wait any more.
+        // What waited and was asked for is acknowledged or deleted where it does not wait any more.
         let gone: Vec<i64> = asked.iter().copied().filter(|id| !waits.contains(id) && waiting.remove(id)).collect();
         reader.seen.changes.push(Change::SomeMessages(table, Delta { changed, gone }));
-        reader.seen.changes.push(Change::SettledMessages(settled));
+        reader.seen.changes.push(Change::AcknowledgedMessages(acknowledged));
     }
 
     fn note_vanished(&mut self, table: MessageTable, live: &[Message]) {
@@ -404,7 +404,7 @@ impl Reader<'_> {
     fn rows<T>(
         &mut self,
         reading: &Reading<T>,
-        track: &mut TableTracker,
+        tracker: &mut TableTracker,
         ask: &Ask,
         rows: &Rows,
         mut name: impl FnMut(&mut T) -> trackers::Name,
@@ -412,7 +412,7 @@ impl Reader<'_> {
         let Ask::Rows(asked) = ask else {
             let mut facts: Vec<Option<T>> = rows.iter().map(|row| reading.read_one(row, &mut self.oddities)).collect();
             let named = facts.iter_mut().map(|fact| fact.as_mut().map(&mut name));
-            track.take_whole(rows, named);
+            tracker.take_whole(rows, named);
             return Err(facts.into_iter().flatten().collect());
         };
         let named = |row: &Vec<libsql::Value>| {
@@ -421,7 +421,7 @@ impl Reader<'_> {
         };
         let facts: Vec<(i64, trackers::Name, T)> = rows.iter().filter_map(named).collect();
         self.read.extend(facts.iter().map(|(_, name, _)| (reading.table, name.0.clone())));
-        let delta = track.take_rows(asked, facts);
+        let delta = tracker.take_rows(asked, facts);
         self.read.extend(delta.gone.iter().map(|name| (reading.table, name.0.clone())));
         Ok(delta)
     }

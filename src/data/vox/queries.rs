@@ -107,7 +107,7 @@ pub struct Asks {
     pub distributed: Ask,
     pub vcs: Ask,
     /// By table.
-    pub mail: [Ask; 2],
+    pub inboxes: [Ask; 2],
 }
 
 impl Asks {
@@ -115,7 +115,7 @@ impl Asks {
     #[must_use]
     pub fn whole() -> Self {
         let whole = || Ask::Whole { named: false };
-        Self { heartbeats: whole(), distributed: whole(), vcs: whole(), mail: [whole(), whole()] }
+        Self { heartbeats: whole(), distributed: whole(), vcs: whole(), inboxes: [whole(), whole()] }
     }
 
     /// Whether only some rows of a table are asked for.
@@ -125,8 +125,8 @@ impl Asks {
             "mesh_heartbeats" => &self.heartbeats,
             "distributed_locks" => &self.distributed,
             "vcs_lock" => &self.vcs,
-            "a2a_messages" => &self.mail[0],
-            "mesh_a2a_messages" => &self.mail[1],
+            "a2a_messages" => &self.inboxes[0],
+            "mesh_a2a_messages" => &self.inboxes[1],
             _ => return false,
         };
         matches!(ask, Ask::Rows(_))
@@ -177,7 +177,7 @@ pub fn poll(schema: &Schema, cursor: &Cursor, limits: Limits, asks: &Asks) -> Ve
         [(&messages::A2A, MessageTable::A2a, History::A2a), (&messages::MESH, MessageTable::Mesh, History::Mesh)]
     {
         let (name, select) = (reading.table, reading.select(schema));
-        match (&asks.mail[table as usize], cursor.get(history)) {
+        match (&asks.inboxes[table as usize], cursor.get(history)) {
             (Ask::Rows(rows), Some(after)) => {
                 let new = format!("SELECT * FROM ({select} WHERE id > {after} AND acknowledged = 0 LIMIT {all})");
                 let known = format!("{select} WHERE id IN ({})", list(rows));

@@ -29,7 +29,7 @@ impl RegistryFile {
         let started = Instant::now();
         let place = self.path.display().to_string();
         let fault = |e: std::io::Error| Fault::transient(format!("cannot read {place}: {e}"));
-        let stat = Stat::look(&self.path)
+        let stat = Stat::read(&self.path)
             .map_err(fault)?
             .ok_or_else(|| Fault::setup(format!("{place} does not exist"), "correct VOX_MESH_REGISTRY_PATH"))?;
         let mut seen = Observation::default();

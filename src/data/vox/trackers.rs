@@ -45,8 +45,8 @@ pub struct TableTracker {
 
 impl TableTracker {
     /// Decides what to read. `root` is where the table's tree begins, where that is known.
-    pub fn ask(&mut self, sight: Option<&PageView<'_>>, root: Option<u32>) -> Ask {
-        let (Some(sight), Some(root)) = (sight, root.filter(|root| self.unfit != Some(*root))) else {
+    pub fn ask(&mut self, page_view: Option<&PageView<'_>>, root: Option<u32>) -> Ask {
+        let (Some(page_view), Some(root)) = (page_view, root.filter(|root| self.unfit != Some(*root))) else {
             self.followed = None;
             return Ask::Whole { named: false };
         };
@@ -56,8 +56,8 @@ impl TableTracker {
         }
         let begun = self.followed.as_ref().is_some_and(|followed| followed.root() == root);
         let mut followed = self.followed.take().filter(|_| begun).unwrap_or_else(|| Followed::new(root));
-        let generation = if begun { sight.generation } else { Generation::Another };
-        match followed.look(sight.pages, generation, Rows::All) {
+        let generation = if begun { page_view.generation } else { Generation::Another };
+        match followed.update(page_view.pages, generation, Rows::All) {
             Ok(moved) => {
                 self.followed = Some(followed);
                 let rows: Vec<i64> = moved.changed.union(&moved.gone).copied().collect();
@@ -118,8 +118,8 @@ const LIST_EVERY: u32 = 30;
 
 impl InboxTracker {
     /// Decides which of the messages that wait to read again; the new ones are read anyway.
-    pub fn ask(&mut self, sight: Option<&PageView<'_>>, root: Option<u32>, waiting: &HashSet<i64>) -> Ask {
-        let (Some(sight), Some(root)) = (sight, root.filter(|root| self.unfit != Some(*root))) else {
+    pub fn ask(&mut self, page_view: Option<&PageView<'_>>, root: Option<u32>, waiting: &HashSet<i64>) -> Ask {
+        let (Some(page_view), Some(root)) = (page_view, root.filter(|root| self.unfit != Some(*root))) else {
             self.followed = None;
             return Ask::Whole { named: false };
         };
@@ -131,9 +131,9 @@ impl InboxTracker {
         ids.sort_unstable();
         let begun = self.followed.as_ref().is_some_and(|followed| followed.root() == root);
         let mut followed = self.followed.take().filter(|_| begun).unwrap_or_else(|| Followed::new(root));
-        let generation = if begun { sight.generation } else { Generation::Another };
+        let generation = if begun { page_view.generation } else { Generation::Another };
         self.since += 1;
-        match followed.look(sight.pages, generation, Rows::These(&ids)) {
+        match followed.update(page_view.pages, generation, Rows::These(&ids)) {
             Ok(moved) => {
                 self.followed = Some(followed);
                 let rows: Vec<i64> = moved.changed.union(&moved.gone).copied().collect();

@@ -65,7 +65,7 @@ struct Held {
 }
 
 #[derive(Debug, Clone)]
-struct Mail {
+struct Pending {
     id: i64,
     to: u32,
     created: Millis,
@@ -79,9 +79,9 @@ pub struct World {
     begun: Millis,
     pub nodes: Vec<Node>,
     locks: BTreeMap<String, Held>,
-    mail: VecDeque<Mail>,
+    pending: VecDeque<Pending>,
     pub leases: Vec<Lease>,
-    next_mail: i64,
+    next_message: i64,
     next_task: u64,
     next_lease: u64,
     next_op: u64,
@@ -118,9 +118,9 @@ impl World {
             begun: now,
             nodes,
             locks: BTreeMap::new(),
-            mail: VecDeque::new(),
+            pending: VecDeque::new(),
             leases: Vec::new(),
-            next_mail: 1,
+            next_message: 1,
             next_task: 100,
             next_lease: 1,
             next_op: 0,
@@ -245,11 +245,11 @@ impl World {
     }
 
     fn send(&mut self, from: u32, to: u32, kind: &str, payload: &str, priority: i64, at: Millis) -> i64 {
-        let id = self.next_mail;
-        self.next_mail += 1;
+        let id = self.next_message;
+        self.next_message += 1;
         self.out.push(Write::Send { id, from, to, kind: kind.to_owned(), payload: payload.to_owned(), priority, at });
         if !matches!(kind, "resource_lock_request" | "plan_handoff") {
-            self.mail.push_back(Mail { id, to, created: at, claimed: false });
+            self.pending.push_back(Pending { id, to, created: at, claimed: false });
         }
         id
     }

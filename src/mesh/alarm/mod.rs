@@ -109,7 +109,7 @@ impl Alarms {
     }
 
     /// Looks at what is wrong now, worst first. `blind` says that some source is not heard. Answers what happened.
-    pub fn look(&mut self, findings: &[Arc<Finding>], blind: bool, now_ms: Millis) -> Vec<Event> {
+    pub fn observe(&mut self, findings: &[Arc<Finding>], blind: bool, now_ms: Millis) -> Vec<Event> {
         let mut events = Vec::new();
         for case in self.cases.values_mut() {
             // A clock that was set back must not hold anything up until it is where it was.

@@ -37,7 +37,7 @@ fn what_flickers_raises_one_alarm() {
     // A second here, a second there: never for long enough to be raised.
     for second in 0..20 {
         let now: &[Arc<Finding>] = if second % 2 == 0 { &wrong } else { &[] };
-        all.extend(alarms.look(now, false, second * SECOND));
+        all.extend(alarms.observe(now, false, second * SECOND));
     }
     assert_eq!(kinds(&all), []);
     // It stands: raised. It flickers: still the same alarm. It is gone for good: cleared. It is back: again.
@@ -45,7 +45,7 @@ fn what_flickers_raises_one_alarm() {
         [(30, true), (32, true), (33, false), (40, true), (41, false), (52, false), (60, true), (62, true)]
     {
         let now: &[Arc<Finding>] = if there { &wrong } else { &[] };
-        all.extend(alarms.look(now, false, second * SECOND));
+        all.extend(alarms.observe(now, false, second * SECOND));
     }
     assert_eq!(kinds(&all), [(Kind::Raised, "a"), (Kind::Cleared, "a"), (Kind::Again, "a")]);
     assert_eq!(all.iter().map(|event| event.times).collect::<Vec<_>>(), [1, 1, 2]);
@@ -54,19 +54,19 @@ fn what_flickers_raises_one_alarm() {
 #[test]
 fn nothing_is_cleared_while_a_source_is_silent() {
     let mut alarms = Alarms::new(whose(), Rules { raise_after_ms: 0, ..Rules::default() });
-    assert_eq!(kinds(&alarms.look(&[finding("a", Severity::Warning)], false, 0)), [(Kind::Raised, "a")]);
+    assert_eq!(kinds(&alarms.observe(&[finding("a", Severity::Warning)], false, 0)), [(Kind::Raised, "a")]);
     for second in 1..100 {
-        assert_eq!(alarms.look(&[], true, second * SECOND), []);
+        assert_eq!(alarms.observe(&[], true, second * SECOND), []);
     }
-    assert_eq!(alarms.look(&[], false, 100 * SECOND), [], "from here on it counts as gone");
-    assert_eq!(kinds(&alarms.look(&[], false, 110 * SECOND)), [(Kind::Cleared, "a")]);
+    assert_eq!(alarms.observe(&[], false, 100 * SECOND), [], "from here on it counts as gone");
+    assert_eq!(kinds(&alarms.observe(&[], false, 110 * SECOND)), [(Kind::Cleared, "a")]);
 
     let mut alarms = Alarms::new(whose(), Rules { raise_after_ms: 0, ..Rules::default() });
-    alarms.look(&[finding("a", Severity::Warning)], true, 0);
-    alarms.look(&[], true, SECOND);
-    assert_eq!(alarms.look(&[finding("a", Severity::Warning)], true, 5 * SECOND), [], "it flickered");
-    alarms.look(&[], true, 6 * SECOND);
-    let back = alarms.look(&[finding("a", Severity::Warning)], true, 60 * SECOND);
+    alarms.observe(&[finding("a", Severity::Warning)], true, 0);
+    alarms.observe(&[], true, SECOND);
+    assert_eq!(alarms.observe(&[finding("a", Severity::Warning)], true, 5 * SECOND), [], "it flickered");
+    alarms.observe(&[], true, 6 * SECOND);
+    let back = alarms.observe(&[finding("a", Severity::Warning)], true, 60 * SECOND);
     assert_eq!(kinds(&back), [(Kind::Again, "a")], "it was gone for a while, whoever could not be sure");
 }
 
@@ -76,12 +76,15 @@ fn an_acknowledgement_ends_by_time_by_hand_and_by_getting_worse() {
     let mild = finding("a", Severity::Warning);
     let key = identity(&mild);
     assert_eq!(alarms.acknowledge(&key, "dana", None, true, 0), None, "there is nothing to acknowledge");
-    alarms.look(from_ref(&mild), false, 0);
-    let said = alarms.acknowledge(&key, "dana", Some(10 * SECOND), true, SECOND).unwrap();
-    assert_eq!((said.kind, said.by.as_deref(), said.until_ms), (Kind::Acknowledged, Some("dana"), Some(10 * SECOND)));
+    alarms.observe(from_ref(&mild), false, 0);
+    let printed = alarms.acknowledge(&key, "dana", Some(10 * SECOND), true, SECOND).unwrap();
+    assert_eq!(
+        (printed.kind, printed.by.as_deref(), printed.until_ms),
+        (Kind::Acknowledged, Some("dana"), Some(10 * SECOND))
+    );
     assert_eq!(alarms.life(&mild).unwrap().acknowledged.as_ref().unwrap().by, "dana");
-    assert_eq!(alarms.look(from_ref(&mild), false, 9 * SECOND), []);
-    assert_eq!(kinds(&alarms.look(from_ref(&mild), false, 10 * SECOND)), [(Kind::Reopened, "a")]);
+    assert_eq!(alarms.observe(from_ref(&mild), false, 9 * SECOND), []);
+    assert_eq!(kinds(&alarms.observe(from_ref(&mild), false, 10 * SECOND)), [(Kind::Reopened, "a")]);
 
     alarms.acknowledge(&key, "dana", None, true, 11 * SECOND).unwrap();
     assert_eq!(alarms.acknowledge(&key, "eli", None, false, 12 * SECOND).unwrap().kind, Kind::Reopened);
@@ -89,7 +92,7 @@ fn an_acknowledgement_ends_by_time_by_hand_and_by_getting_worse() {
 
     alarms.acknowledge(&key, "dana", None, true, 14 * SECOND).unwrap();
     let worse = finding("a", Severity::Critical);
-    assert_eq!(kinds(&alarms.look(from_ref(&worse), false, 15 * SECOND)), [(Kind::Worse, "a")]);
+    assert_eq!(kinds(&alarms.observe(from_ref(&worse), false, 15 * SECOND)), [(Kind::Worse, "a")]);
     assert_eq!(alarms.life(&worse).unwrap().acknowledged, None);
 }
 
@@ -98,18 +101,18 @@ fn a_clock_that_is_set_back_holds_nothing_up() {
     let mut alarms = Alarms::new(whose(), Rules::default());
     let hour = 3_600 * SECOND;
     let a = finding("a", Severity::Warning);
-    alarms.look(from_ref(&a), false, 2 * hour);
-    assert_eq!(alarms.look(from_ref(&a), false, hour), []);
-    assert_eq!(kinds(&alarms.look(from_ref(&a), false, hour + 2 * SECOND)), [(Kind::Raised, "a")]);
-    alarms.look(&[], false, hour + 3 * SECOND);
-    alarms.look(&[], false, SECOND);
-    assert_eq!(kinds(&alarms.look(&[], false, 11 * SECOND)), [(Kind::Cleared, "a")]);
+    alarms.observe(from_ref(&a), false, 2 * hour);
+    assert_eq!(alarms.observe(from_ref(&a), false, hour), []);
+    assert_eq!(kinds(&alarms.observe(from_ref(&a), false, hour + 2 * SECOND)), [(Kind::Raised, "a")]);
+    alarms.observe(&[], false, hour + 3 * SECOND);
+    alarms.observe(&[], false, SECOND);
+    assert_eq!(kinds(&alarms.observe(&[], false, 11 * SECOND)), [(Kind::Cleared, "a")]);
 }
 
 #[test]
 fn what_is_only_worth_knowing_raises_nothing() {
     let mut alarms = Alarms::new(whose(), Rules { raise_after_ms: 0, ..Rules::default() });
-    assert_eq!(alarms.look(&[finding("a", Severity::Info)], false, 0), []);
+    assert_eq!(alarms.observe(&[finding("a", Severity::Info)], false, 0), []);
 }
 
 /// What one console says, another one takes over: it raises nothing twice, and comes to the same lives.
@@ -118,10 +121,10 @@ fn a_history_is_taken_over() {
     let rules = Rules { raise_after_ms: 0, ..Rules::default() };
     let (mut first, mut second) = (Alarms::new(whose(), rules), Alarms::new(whose(), rules));
     let (a, b) = (finding("a", Severity::Critical), finding("b", Severity::Warning));
-    let mut history = first.look(&[a.clone(), b.clone()], false, 0);
+    let mut history = first.observe(&[a.clone(), b.clone()], false, 0);
     history.extend(first.acknowledge(&identity(&a), "dana", None, true, SECOND));
-    first.look(from_ref(&a), false, 2 * SECOND);
-    history.extend(first.look(from_ref(&a), false, 20 * SECOND));
+    first.observe(from_ref(&a), false, 2 * SECOND);
+    history.extend(first.observe(from_ref(&a), false, 20 * SECOND));
     let text: Vec<String> = history.iter().map(|event| serde_json::to_string(event).unwrap()).collect();
     let (read, odd) = crate::model::event::read(text.iter().map(String::as_str).chain(["{\"torn", "", "{}"]));
     assert_eq!((read.len(), odd), (4, 2));
@@ -130,8 +133,8 @@ fn a_history_is_taken_over() {
     }
     assert_eq!(second.life(&a), first.life(&a));
     assert_eq!(second.life(&a).unwrap().acknowledged.as_ref().unwrap().by, "dana");
-    assert_eq!(second.look(from_ref(&a), false, 21 * SECOND), [], "it is known");
-    assert_eq!(kinds(&second.look(&[a, b], false, 22 * SECOND)), [(Kind::Again, "b")]);
+    assert_eq!(second.observe(from_ref(&a), false, 21 * SECOND), [], "it is known");
+    assert_eq!(kinds(&second.observe(&[a, b], false, 22 * SECOND)), [(Kind::Again, "b")]);
 }
 
 proptest! {
@@ -148,7 +151,7 @@ proptest! {
                 finding(&name.to_string(), severity)
             }).collect();
             findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
-            for event in alarms.look(&findings, blind, now) {
+            for event in alarms.observe(&findings, blind, now) {
                 let was = open.insert(event.key.clone(), event.kind != Kind::Cleared).unwrap_or(false);
                 match event.kind {
                     Kind::Raised => prop_assert!(!was),
@@ -159,8 +162,8 @@ proptest! {
             }
         }
         // What is gone for long is cleared in the end.
-        alarms.look(&[], false, now + SECOND);
-        alarms.look(&[], false, now + 100 * SECOND);
+        alarms.observe(&[], false, now + SECOND);
+        alarms.observe(&[], false, now + 100 * SECOND);
         prop_assert!(alarms.cases.is_empty() && !alarms.waits());
     }
 }

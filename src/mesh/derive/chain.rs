@@ -32,7 +32,7 @@ pub enum ChainState {
     Broken,
 }
 
-/// One entry, judged.
+/// One entry, evaluated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogView {
     pub entry: Arc<LogEntry>,
@@ -67,7 +67,7 @@ impl LogView {
     }
 }
 
-/// Whether two meshes hold the very same logs, so that nothing needs to be judged again.
+/// Whether two meshes hold the very same logs, so that nothing needs to be evaluated again.
 #[must_use]
 pub fn same_logs(a: &Mesh, b: &Mesh) -> bool {
     a.sources.len() == b.sources.len()
@@ -77,20 +77,20 @@ pub fn same_logs(a: &Mesh, b: &Mesh) -> bool {
         })
 }
 
-/// Judges all logs of all sources, newest first.
+/// Evaluates all logs of all sources, newest first.
 pub(super) fn evaluate(mesh: &Mesh) -> Vec<LogView> {
     let mut views = Vec::new();
     for source in &mesh.sources {
         for table in [LogTable::Agent, LogTable::Convergence, LogTable::Events] {
             let log = source.facts.log(table);
-            let verdicts = match table {
+            let states = match table {
                 LogTable::Agent => verify(log),
                 LogTable::Events => sealed(log),
                 LogTable::Convergence => {
                     vec![(ChainState::Unverifiable, "this log's chain is not checked"); log.entries.len()]
                 }
             };
-            for (entry, (chain, why)) in log.entries.iter().zip(verdicts) {
+            for (entry, (chain, why)) in log.entries.iter().zip(states) {
                 views.push(LogView {
                     entry: entry.clone(),
                     source: source.identity.name.clone(),
@@ -159,14 +159,14 @@ pub fn verify(log: &Log) -> Vec<(ChainState, &'static str)> {
 /// stream.
 fn sealed(log: &Log) -> Vec<(ChainState, &'static str)> {
     let mut last: HashMap<&Text, &Seal, RandomState> = HashMap::default();
-    let mut verdicts = Vec::with_capacity(log.entries.len());
+    let mut states = Vec::with_capacity(log.entries.len());
     for entry in log.entries.iter() {
         let Some(seal) = &entry.seal else {
-            verdicts.push((ChainState::Unverifiable, "it bears no hash"));
+            states.push((ChainState::Unverifiable, "it bears no hash"));
             continue;
         };
         let before = last.insert(&seal.stream, seal);
-        verdicts.push(match before {
+        states.push(match before {
             _ if !seal.holds => (ChainState::Broken, "its hash is not that of what is written in it"),
             Some(before) if before.place + 1 != seal.place => {
                 (ChainState::Broken, "entries between it and the one before it are gone")
@@ -179,7 +179,7 @@ fn sealed(log: &Log) -> Vec<(ChainState, &'static str)> {
             None => (ChainState::Unverifiable, "what was before it was compacted, or not read"),
         });
     }
-    verdicts
+    states
 }
 
 /// Entries tied together by hashes.

@@ -1,4 +1,4 @@
-//! What every judgement looks at, and from when on something is worth a word.
+//! What every result looks at, and from when on something is worth a word.
 
 use std::collections::HashMap;
 
@@ -6,20 +6,20 @@ use super::sources::SourceView;
 use super::thresholds::Thresholds;
 use crate::mesh::clocks::NodeClock;
 use crate::mesh::facts::Tables;
-use crate::mesh::{Mesh, Noted};
+use crate::mesh::{Arrival, Mesh};
 use crate::model::text::Text;
 use crate::model::time::Millis;
 
-/// What every judgement looks at.
+/// What every result looks at.
 #[derive(Clone, Copy)]
 pub(super) struct EvalContext<'a> {
     pub mesh: &'a Mesh,
     pub tables: &'a [Tables],
     pub clocks: &'a HashMap<Text, NodeClock>,
-    pub noted: &'a HashMap<(usize, u32), Noted>,
+    pub arrivals: &'a HashMap<(usize, u32), Arrival>,
     pub sources: &'a [SourceView],
     pub thresholds: &'a Thresholds,
     pub now_ms: Millis,
-    /// When it was judged last.
+    /// When it was evaluated last.
     pub before_ms: Option<Millis>,
 }

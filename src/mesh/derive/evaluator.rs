@@ -1,6 +1,6 @@
-//! Judgements kept up to date: what a report or the clock changed is judged again, and nothing else.
+//! Results kept up to date: what a report or the clock changed is evaluated again, and nothing else.
 //!
-//! A fresh judge comes to the same picture from the same facts; the tests hold it to that.
+//! A new evaluator comes to the same snapshot from the same facts; the tests hold it to that.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
@@ -15,7 +15,7 @@ use super::graph::WaitGraph;
 use super::holds::{Locks, Reasons};
 use super::leases::{self, LeaderView, LeaseView};
 use super::locks::LockView;
-use super::messages::{MessageState, MessageView, Messages, Turn};
+use super::messages::{MessageState, MessageView, Messages, RowChange};
 use super::nodes::{Holdings, NodeView, Nodes, Places, key_in};
 use super::notes::{Changes, Tasks};
 use super::queues::Queues;
@@ -28,20 +28,20 @@ use crate::mesh::{Mesh, MeshState, Touched};
 use crate::model::text::Text;
 use crate::model::time::Millis;
 
-/// Names of agents that are kept; beyond, everything is judged anew, without those that are gone.
+/// Names of agents that are kept; beyond, everything is evaluated anew, without those that are gone.
 const NAMES: usize = 500_000;
 
-/// Everything judged so far.
+/// Everything evaluated so far.
 #[derive(Debug, Default)]
 pub struct Evaluator {
-    basis: Option<EvalKey>,
+    key: Option<EvalKey>,
     before_ms: Option<Millis>,
     messages: Messages,
     nodes: Nodes,
     queues: Queues,
     locks: Locks,
     tasks: Tasks,
-    book: FindingIndex,
+    index: FindingIndex,
     log: Arc<[LogView]>,
     logged: Option<Arc<Mesh>>,
     waits: Arc<WaitGraph>,
@@ -58,7 +58,7 @@ pub struct Evaluator {
     levels: [usize; 6],
 }
 
-/// What all judgements rest on. Where it changes, which is rare, everything is judged anew.
+/// What all results rest on. Where it changes, which is rare, everything is evaluated anew.
 #[derive(Debug, Clone, PartialEq)]
 struct EvalKey {
     thresholds: Thresholds,
@@ -69,7 +69,7 @@ struct EvalKey {
 }
 
 impl Evaluator {
-    /// Judges a mesh at an instant. `touched` is what changed since it was judged last.
+    /// Evaluates a mesh at an instant. `touched` is what changed since it was evaluated last.
     pub fn evaluate(
         &mut self,
         watch: &MeshState,
@@ -79,112 +79,113 @@ impl Evaluator {
         interval_ms: Millis,
     ) -> Snapshot {
         let sources = sources::evaluate(&watch.mesh, now_ms, thresholds, interval_ms);
-        let look = EvalContext {
+        let context = EvalContext {
             mesh: &watch.mesh,
             tables: &watch.tables,
             clocks: &watch.clocks,
-            noted: &watch.noted,
+            arrivals: &watch.arrivals,
             sources: &sources,
             thresholds,
             now_ms,
             before_ms: self.before_ms,
         };
-        let mut basis = EvalKey {
+        let mut key = EvalKey {
             thresholds: thresholds.clone(),
             sources: sources.iter().zip(&watch.mesh.sources).map(|(s, m)| (s.as_of_ms, m.clock.offset_ms())).collect(),
-            places: Places::of(&look),
+            places: Places::of(&context),
             names: self.queues.names().clone(),
         };
         let all;
         let mut touched = touched;
         // What is due is kept by the clock; one that was set back makes all of it void.
         let back = self.before_ms.is_some_and(|before| now_ms < before);
-        if self.basis.as_ref() != Some(&basis) || back || self.locks.numbered() > NAMES {
+        if self.key.as_ref() != Some(&key) || back || self.locks.numbered() > NAMES {
             all = watch.everything();
             touched = &all;
-            *self = Self { queues: Queues::new(basis.names.clone()), ..Self::default() };
+            *self = Self { queues: Queues::new(key.names.clone()), ..Self::default() };
         }
-        let messages = self.messages.step(&look, touched);
+        let messages = self.messages.step(&context, touched);
         self.count_messages(&messages);
         let names = Names::of(self.repositories.keys());
-        if names != basis.names {
+        if names != key.names {
             // Resources are called otherwise from here on.
-            basis.names = names;
-            *self = Self { queues: Queues::new(basis.names.clone()), basis: Some(basis), ..Self::default() };
+            key.names = names;
+            *self = Self { queues: Queues::new(key.names.clone()), key: Some(key), ..Self::default() };
             return self.evaluate(watch, &watch.everything(), now_ms, thresholds, interval_ms);
         }
-        self.basis = Some(basis);
+        self.key = Some(key);
         self.before_ms = Some(now_ms);
-        self.go_on(look, touched, &messages)
+        self.go_on(context, touched, &messages)
     }
 
-    fn go_on(&mut self, look: EvalContext<'_>, touched: &Touched, messages: &[Turn<MessageView>]) -> Snapshot {
-        let log_changed = self.logged.as_ref().is_none_or(|before| !chain::same_logs(before, look.mesh));
-        let mesh = Arc::new(look.mesh.clone());
+    fn go_on(&mut self, context: EvalContext<'_>, touched: &Touched, messages: &[RowChange<MessageView>]) -> Snapshot {
+        let log_changed = self.logged.as_ref().is_none_or(|before| !chain::same_logs(before, context.mesh));
+        let mesh = Arc::new(context.mesh.clone());
         if log_changed {
-            self.log = chain::evaluate(look.mesh).into();
+            self.log = chain::evaluate(context.mesh).into();
             self.logged = Some(mesh.clone());
         }
-        let places = self.basis.as_ref().map(|basis| basis.places.clone()).unwrap_or_default();
-        let nodes = self.nodes.step(&look, touched, &places);
+        let places = self.key.as_ref().map(|key| key.places.clone()).unwrap_or_default();
+        let nodes = self.nodes.step(&context, touched, &places);
 
         let mut resources = self.queues.take_messages(messages);
         if log_changed {
             resources.extend(self.queues.take_log(&self.log));
         }
-        let moved = |(_, before, now): &&Turn<NodeView>| {
+        let moved = |(_, before, now): &&RowChange<NodeView>| {
             before.as_ref().map(|node| node.staleness) != now.as_ref().map(|node| node.staleness)
         };
-        let name = |turn: &Turn<NodeView>| turn.1.as_ref().or(turn.2.as_ref()).map(|node| node.node_id.clone());
+        let name =
+            |change: &RowChange<NodeView>| change.1.as_ref().or(change.2.as_ref()).map(|node| node.node_id.clone());
         let holders: Vec<Text> = nodes.iter().filter(moved).filter_map(name).collect();
-        resources.extend(self.queues.take_waits(look.mesh));
+        resources.extend(self.queues.take_waits(context.mesh));
         let why = Reasons { touched, holders: &holders, resources: &resources };
-        let locks = self.locks.step(&look, &self.nodes, &self.queues, &why);
+        let locks = self.locks.step(&context, &self.nodes, &self.queues, &why);
         if let Some(waits) = self.locks.graph() {
             self.waits = Arc::new(waits);
         }
-        let rest = self.finish(&look, messages, &nodes, &locks, log_changed);
-        self.snapshot(look, mesh, rest)
+        let rest = self.finish(&context, messages, &nodes, &locks, log_changed);
+        self.snapshot(context, mesh, rest)
     }
 
-    /// What is left to judge once nodes, messages and locks are: leases, tasks, what nodes hold, and findings.
+    /// What is left to evaluate once nodes, messages and locks are: leases, tasks, what nodes hold, and findings.
     fn finish(
         &mut self,
-        look: &EvalContext<'_>,
-        messages: &[Turn<MessageView>],
-        nodes: &[Turn<NodeView>],
-        locks: &[Turn<LockView>],
+        context: &EvalContext<'_>,
+        messages: &[RowChange<MessageView>],
+        nodes: &[RowChange<NodeView>],
+        locks: &[RowChange<LockView>],
         log_changed: bool,
     ) -> (Vec<LeaseView>, Vec<LeaderView>) {
-        let leases = leases::evaluate(look.mesh, look.sources, look.now_ms, &self.nodes);
-        let leaders = leases::leaders(look.mesh, look.sources, look.now_ms, &self.nodes);
+        let leases = leases::evaluate(context.mesh, context.sources, context.now_ms, &self.nodes);
+        let leaders = leases::leaders(context.mesh, context.sources, context.now_ms, &self.nodes);
         let log = log_changed.then(|| self.log.clone());
         let changes = Changes { messages, nodes, log: log.as_deref(), leases: &leases };
-        let tasks = self.tasks.step(look, &self.nodes, &changes);
+        let tasks = self.tasks.step(context, &self.nodes, &changes);
         self.count_tasks(&tasks);
         let held = self.hold(nodes, messages, locks, &tasks, &leases);
         self.count_nodes(nodes);
 
-        self.book.messages(messages);
-        self.book.locks(locks, look.thresholds, look.now_ms);
-        self.book.tasks(&tasks);
-        self.book.nodes(nodes);
-        self.book.nodes(&held);
+        self.index.messages(messages);
+        self.index.locks(locks, context.thresholds, context.now_ms);
+        self.index.tasks(&tasks);
+        self.index.nodes(nodes);
+        self.index.nodes(&held);
         (leases, leaders)
     }
 
     fn snapshot(
         &mut self,
-        look: EvalContext<'_>,
+        context: EvalContext<'_>,
         mesh: Arc<Mesh>,
         (leases, leaders): (Vec<LeaseView>, Vec<LeaderView>),
     ) -> Snapshot {
-        let beside = leases::as_locks(&leases, look.now_ms, look.thresholds.expiring_ms);
+        let beside = leases::as_locks(&leases, context.now_ms, context.thresholds.expiring_ms);
         let mut snapshot = Snapshot {
             mesh,
-            at_ms: look.now_ms,
+            at_ms: context.now_ms,
             names: self.queues.names().clone(),
-            sources: look.sources.to_vec().into(),
+            sources: context.sources.to_vec().into(),
             nodes: self.nodes.slab.clone(),
             locks: self.locks.slab.clone(),
             beside: beside.into_iter().map(Arc::new).collect(),
@@ -202,7 +203,7 @@ impl Evaluator {
             node_keys: self.nodes.keys_of.clone(),
             agent_places: self.nodes.by_agent.clone(),
         };
-        snapshot.findings = self.book.all(&snapshot, look.thresholds);
+        snapshot.findings = self.index.all(&snapshot, context.thresholds);
         snapshot.counts = self.counts(&snapshot);
         snapshot
     }
@@ -232,8 +233,8 @@ impl Evaluator {
         }
     }
 
-    fn count_messages(&mut self, turns: &[Turn<MessageView>]) {
-        for (place, before, now) in turns {
+    fn count_messages(&mut self, changes: &[RowChange<MessageView>]) {
+        for (place, before, now) in changes {
             for (view, by) in [(before, -1), (now, 1)] {
                 let Some(view) = view else { continue };
                 let message = &view.message;
@@ -248,8 +249,8 @@ impl Evaluator {
         }
     }
 
-    fn count_tasks(&mut self, turns: &[Turn<TaskView>]) {
-        for (place, before, now) in turns {
+    fn count_tasks(&mut self, changes: &[RowChange<TaskView>]) {
+        for (place, before, now) in changes {
             for (view, by) in [(before, -1), (now, 1)] {
                 let Some(view) = view else { continue };
                 if !view.state.is_over() {
@@ -265,8 +266,8 @@ impl Evaluator {
         }
     }
 
-    fn count_nodes(&mut self, turns: &[Turn<NodeView>]) {
-        for (place, before, now) in turns {
+    fn count_nodes(&mut self, changes: &[RowChange<NodeView>]) {
+        for (place, before, now) in changes {
             for (view, by) in [(before, -1), (now, 1)] {
                 let Some(view) = view else { continue };
                 let level = &mut self.levels[view.staleness as usize];
@@ -279,12 +280,12 @@ impl Evaluator {
     /// Brings what nodes have in hand up to date. Answers the nodes for which that changed.
     fn hold(
         &mut self,
-        nodes: &[Turn<NodeView>],
-        messages: &[Turn<MessageView>],
-        locks: &[Turn<LockView>],
-        tasks: &[Turn<TaskView>],
+        nodes: &[RowChange<NodeView>],
+        messages: &[RowChange<MessageView>],
+        locks: &[RowChange<LockView>],
+        tasks: &[RowChange<TaskView>],
         leases: &[LeaseView],
-    ) -> Vec<Turn<NodeView>> {
+    ) -> Vec<RowChange<NodeView>> {
         let mut changed: BTreeSet<u32> = nodes.iter().map(|(place, ..)| *place).collect();
         let at = |name: &Text, changed: &mut BTreeSet<u32>| changed.extend(self.nodes.places_of(name));
         for view in messages.iter().flat_map(|(_, before, now)| [before, now]).flatten() {
@@ -321,7 +322,7 @@ impl Evaluator {
             self.leases_of = leases_of;
         }
         let of = |counts: &HashMap<Text, usize, RandomState>, name: &Text| counts.get(name).copied().unwrap_or(0);
-        let turn = |place: u32| {
+        let change = |place: u32| {
             let node = self.nodes.slab.get(place as usize)?.clone();
             let holds = Holdings {
                 // What bears no repository is of every node of the name.
@@ -332,7 +333,7 @@ impl Evaluator {
             };
             self.nodes.hold(place, holds)
         };
-        changed.into_iter().filter_map(turn).collect()
+        changed.into_iter().filter_map(change).collect()
     }
 }
 

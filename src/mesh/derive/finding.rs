@@ -74,7 +74,7 @@ pub struct Finding {
     pub name: Text,
     /// What is wrong with it, in one sentence. Ages are left to the screen, so that it does not flicker.
     pub sentence: Text,
-    /// What the judgement rests on.
+    /// What the result rests on.
     pub evidence: Vec<Text>,
     /// Since when it is an alarm, and who knows of it; nothing where findings are not followed.
     pub life: Option<Arc<Life>>,

@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 
 use super::finding::Finding;
 use super::locks::LockView;
-use super::messages::{MessageView, Turn};
+use super::messages::{MessageView, RowChange};
 use super::nodes::NodeView;
 use super::rules::Check;
 use super::rules::RULES;
@@ -67,16 +67,16 @@ pub(super) struct FindingIndex {
 }
 
 impl FindingIndex {
-    pub(super) fn nodes(&mut self, turns: &[Turn<NodeView>]) {
+    pub(super) fn nodes(&mut self, changes: &[RowChange<NodeView>]) {
         let checks = RULES.iter().filter_map(|rule| match rule.check {
             Check::Node(check) => Some((rule.name, check)),
             _ => None,
         });
         let checks: Vec<_> = checks.collect();
-        take(&mut self.ranked, &mut self.of_nodes, &mut self.changed, turns, &checks, |check, view| check(view));
+        take(&mut self.ranked, &mut self.of_nodes, &mut self.changed, changes, &checks, |check, view| check(view));
     }
 
-    pub(super) fn locks(&mut self, turns: &[Turn<LockView>], thresholds: &Thresholds, now_ms: Millis) {
+    pub(super) fn locks(&mut self, changes: &[RowChange<LockView>], thresholds: &Thresholds, now_ms: Millis) {
         let checks = RULES.iter().filter_map(|rule| match rule.check {
             Check::Lock(check) => Some((rule.name, check)),
             _ => None,
@@ -85,25 +85,25 @@ impl FindingIndex {
         let ask = |check: &fn(&LockView, &Thresholds, Millis) -> Option<Finding>, view: &LockView| {
             check(view, thresholds, now_ms)
         };
-        take(&mut self.ranked, &mut self.of_locks, &mut self.changed, turns, &checks, ask);
+        take(&mut self.ranked, &mut self.of_locks, &mut self.changed, changes, &checks, ask);
     }
 
-    pub(super) fn messages(&mut self, turns: &[Turn<MessageView>]) {
+    pub(super) fn messages(&mut self, changes: &[RowChange<MessageView>]) {
         let checks = RULES.iter().filter_map(|rule| match rule.check {
             Check::Message(check) => Some((rule.name, check)),
             _ => None,
         });
         let checks: Vec<_> = checks.collect();
-        take(&mut self.ranked, &mut self.of_messages, &mut self.changed, turns, &checks, |check, view| check(view));
+        take(&mut self.ranked, &mut self.of_messages, &mut self.changed, changes, &checks, |check, view| check(view));
     }
 
-    pub(super) fn tasks(&mut self, turns: &[Turn<TaskView>]) {
+    pub(super) fn tasks(&mut self, changes: &[RowChange<TaskView>]) {
         let checks = RULES.iter().filter_map(|rule| match rule.check {
             Check::Task(check) => Some((rule.name, check)),
             _ => None,
         });
         let checks: Vec<_> = checks.collect();
-        take(&mut self.ranked, &mut self.of_tasks, &mut self.changed, turns, &checks, |check, view| check(view));
+        take(&mut self.ranked, &mut self.of_tasks, &mut self.changed, changes, &checks, |check, view| check(view));
     }
 
     /// Asks the rules that look at the whole, and answers everything that was found. What is the same stays shared.
@@ -147,11 +147,11 @@ fn take<V, C>(
     ranked: &mut BTreeSet<Ranked>,
     known: &mut HashMap<u32, Vec<Arc<Finding>>, RandomState>,
     changed: &mut bool,
-    turns: &[Turn<V>],
+    changes: &[RowChange<V>],
     checks: &[(&'static str, C)],
     ask: impl Fn(&C, &V) -> Option<Finding>,
 ) {
-    for (place, _, now) in turns {
+    for (place, _, now) in changes {
         let named = |(rule, check): &(&'static str, C)| {
             let finding = ask(check, now.as_ref()?)?;
             Some(Finding { rule, order: order(rule), ..finding })

@@ -21,7 +21,7 @@ pub use self::names::{Line, Numbers};
 use crate::model::text::Text;
 use crate::model::time::Millis;
 
-/// The wait-for graph of a picture.
+/// The wait-for graph of a snapshot.
 #[derive(Debug, Clone, Default)]
 pub struct WaitGraph {
     /// The tree of blockers, flattened: whoever blocks stands above those it blocks.

@@ -1,4 +1,4 @@
-//! Every lock judged, and kept so: by place, by resource, by holder, by when it ends, by who waits.
+//! Every lock evaluated, and kept so: by place, by resource, by holder, by when it ends, by who waits.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use super::context::EvalContext;
 use super::graph::{self, Line, Numbers, WaitGraph};
 use super::locks::{LockState, LockView, state};
-use super::messages::Turn;
+use super::messages::RowChange;
 use super::nodes::Nodes;
 use super::queues::{Queues, Waiter};
 use super::staleness::Staleness;
@@ -20,7 +20,7 @@ use crate::mesh::slab::SharedSlab;
 use crate::model::text::Text;
 use crate::model::time::Millis;
 
-/// Every lock known, judged.
+/// Every lock known, evaluated.
 #[derive(Debug, Default)]
 pub(super) struct Locks {
     pub(super) slab: SharedSlab<LockView>,
@@ -65,14 +65,14 @@ pub(super) struct Reasons<'a> {
 }
 
 impl Locks {
-    /// Judges what was touched and what is due. Answers which judgements changed.
+    /// Evaluates what was touched and what is due. Answers which results changed.
     pub(super) fn step(
         &mut self,
-        look: &EvalContext<'_>,
+        context: &EvalContext<'_>,
         nodes: &Nodes,
         queues: &Queues,
         why: &Reasons<'_>,
-    ) -> Vec<Turn<LockView>> {
+    ) -> Vec<RowChange<LockView>> {
         let mut dirty: Vec<(At, bool)> = Vec::new();
         let mut resources: Vec<Arc<str>> = why.resources.to_vec();
         for (source, tables) in why.touched.sources.iter().enumerate() {
@@ -82,7 +82,7 @@ impl Locks {
             for (table, places) in tables.locks_moved.iter().enumerate() {
                 for &place in places {
                     dirty.push(((source, table, place), true));
-                    self.file(look, queues, (source, table, place), &mut resources);
+                    self.file(context, queues, (source, table, place), &mut resources);
                 }
             }
         }
@@ -93,17 +93,17 @@ impl Locks {
         for resource in resources {
             dirty.extend(self.by_resource.get(&resource).into_iter().flatten().map(|at| (*at, true)));
         }
-        let due = self.timers.due(look.now_ms);
+        let due = self.timers.due(context.now_ms);
         dirty.extend(due.iter().filter_map(|place| Some((self.slots.row(*place)?, false))));
         // Of several reasons the strongest one counts.
         dirty.sort_unstable_by_key(|(at, around)| (*at, !around));
         dirty.dedup_by_key(|(at, _)| *at);
-        dirty.into_iter().filter_map(|(at, around)| self.evaluate(look, nodes, queues, at, around)).collect()
+        dirty.into_iter().filter_map(|(at, around)| self.evaluate(context, nodes, queues, at, around)).collect()
     }
 
     /// Files a row under its resource. Another lock of a name that somebody waits for may change all their queues.
-    fn file(&mut self, look: &EvalContext<'_>, queues: &Queues, at: At, resources: &mut Vec<Arc<str>>) {
-        let row = look.tables[at.0].locks[at.1].at(at.2);
+    fn file(&mut self, context: &EvalContext<'_>, queues: &Queues, at: At, resources: &mut Vec<Arc<str>>) {
+        let row = context.tables[at.0].locks[at.1].at(at.2);
         let now = row.map(|lock| (queues.canonical(lock.lock_key.raw()), &lock.repository_id));
         let before = self.filed.get(&at).map(|filed| (&*filed.resource, &filed.repository_id));
         if now == before {
@@ -148,16 +148,16 @@ impl Locks {
     /// `around` says that more than the row itself may be another: its holder's node, or who waits.
     fn evaluate(
         &mut self,
-        look: &EvalContext<'_>,
+        context: &EvalContext<'_>,
         nodes: &Nodes,
         queues: &Queues,
         at: At,
         around: bool,
-    ) -> Option<Turn<LockView>> {
-        let (source, view) = (&look.mesh.sources[at.0], &look.sources[at.0]);
+    ) -> Option<RowChange<LockView>> {
+        let (source, view) = (&context.mesh.sources[at.0], &context.sources[at.0]);
         let home = self.slots.of(at);
         let before = home.and_then(|home| self.slab.get(home as usize).cloned());
-        let Some(lock) = look.tables[at.0].locks[at.1].at(at.2) else {
+        let Some(lock) = context.tables[at.0].locks[at.1].at(at.2) else {
             let home = home?;
             self.slots.leave(at);
             self.slab.put(home as usize, None);
@@ -174,11 +174,11 @@ impl Locks {
         };
         let acquired_ms = lock.acquired_at_ms.map(|ms| source.to_console(ms));
         let expires_ms = lock.expires_at_ms.map(|ms| source.to_console(ms));
-        let margin = look.thresholds.expiring_ms;
+        let margin = context.thresholds.expiring_ms;
         let known = before.as_ref().filter(|before| Arc::ptr_eq(&before.lock, lock));
         let fences = match known {
             Some(known) => known.fences.clone(),
-            None => look.tables[at.0].fences.of(at.1, at.2).cloned(),
+            None => context.tables[at.0].fences.of(at.1, at.2).cloned(),
         };
         let same_queue = |known: &&Arc<LockView>| {
             known.lock.holder_agent == lock.holder_agent
@@ -196,7 +196,7 @@ impl Locks {
             state: lock
                 .condition
                 .and_then(LockState::of)
-                .unwrap_or_else(|| state(acquired_ms, expires_ms, view.at(look.now_ms), holder, margin)),
+                .unwrap_or_else(|| state(acquired_ms, expires_ms, view.at(context.now_ms), holder, margin)),
             waiters,
             in_several: match alike {
                 Some(known) => known.in_several,
@@ -215,11 +215,11 @@ impl Locks {
             let ttl = acquired_ms.zip(expires_ms).map_or(0, |(from, to)| (to - from).max(0));
             let ends = expires_ms.into_iter().flat_map(|at| [at - margin.max(ttl / 5), at]);
             let starving = evaluated.waiters.iter().filter_map(|w| w.since_ms);
-            let starving = starving.map(|since| since + look.thresholds.starved_ms + 1);
-            self.timers.note(home, look.now_ms, ends.chain(starving));
+            let starving = starving.map(|since| since + context.thresholds.starved_ms + 1);
+            self.timers.note(home, context.now_ms, ends.chain(starving));
         }
-        // Time may starve a waiter without changing what is judged here: the rules look again all the same.
-        let starves = evaluated.starves_between(before.as_deref(), look);
+        // Time may starve a waiter without changing what is evaluated here: the rules look again all the same.
+        let starves = evaluated.starves_between(before.as_deref(), context);
         if !starves && before.as_ref().is_some_and(|before| before.same(&evaluated)) {
             return None;
         }

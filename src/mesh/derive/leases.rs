@@ -12,7 +12,7 @@ use crate::model::text::Text;
 use crate::model::time::Millis;
 use crate::model::{Leader, Lease, Lock, LockTable};
 
-/// One lease, judged. A database's row is a hint; what a control plane lists is in force.
+/// One lease, evaluated. A database's row is a hint; what a control plane lists is in force.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LeaseView {
     pub lease: Lease,
@@ -25,7 +25,7 @@ pub struct LeaseView {
     pub as_of_ms: Option<Millis>,
 }
 
-/// One leader, judged.
+/// One leader, evaluated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LeaderView {
     pub leader: Leader,
@@ -38,7 +38,7 @@ pub struct LeaderView {
     pub as_of_ms: Option<Millis>,
 }
 
-/// Judges every lease. Where a control plane lists a lease, its database's row for it is not repeated.
+/// Evaluates every lease. Where a control plane lists a lease, its database's row for it is not repeated.
 pub(super) fn evaluate(mesh: &Mesh, sources: &[SourceView], now_ms: Millis, nodes: &Nodes) -> Vec<LeaseView> {
     let all = || mesh.sources.iter().flat_map(|s| s.facts.leases.iter());
     let listed: HashSet<_> = all().filter(|l| l.authoritative).map(|l| (&l.lease_id, &l.scope_key)).collect();
@@ -92,7 +92,7 @@ pub(super) fn as_locks(leases: &[LeaseView], now_ms: Millis, margin: Millis) -> 
     in_force.map(as_lock).collect()
 }
 
-/// Judges every leader.
+/// Evaluates every leader.
 pub(super) fn leaders(mesh: &Mesh, sources: &[SourceView], now_ms: Millis, nodes: &Nodes) -> Vec<LeaderView> {
     let mut views = Vec::new();
     for (source, view) in mesh.sources.iter().zip(sources) {

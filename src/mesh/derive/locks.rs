@@ -54,7 +54,7 @@ impl LockState {
     }
 }
 
-/// One lock, judged.
+/// One lock, evaluated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LockView {
     pub lock: Arc<Lock>,
@@ -76,7 +76,7 @@ pub struct LockView {
 }
 
 impl LockView {
-    /// Whether another judgement says the same of the same row.
+    /// Whether another result says the same of the same row.
     pub(super) fn same(&self, other: &Self) -> bool {
         let fences = |view: &Self| view.fences.as_ref().map(Arc::as_ptr);
         Arc::ptr_eq(&self.lock, &other.lock)
@@ -105,11 +105,11 @@ impl LockView {
     }
 
     /// Whether as many starve now as did at the last look.
-    pub(super) fn starves_between(&self, before: Option<&Self>, look: &EvalContext<'_>) -> bool {
-        let starved_ms = look.thresholds.starved_ms;
-        let then = look.before_ms.unwrap_or(look.now_ms);
+    pub(super) fn starves_between(&self, before: Option<&Self>, context: &EvalContext<'_>) -> bool {
+        let starved_ms = context.thresholds.starved_ms;
+        let then = context.before_ms.unwrap_or(context.now_ms);
         let n = |view: &Self, at| view.starving(starved_ms, at).count();
-        before.is_some_and(|before| !self.waiters.is_empty() && n(before, then) != n(self, look.now_ms))
+        before.is_some_and(|before| !self.waiters.is_empty() && n(before, then) != n(self, context.now_ms))
     }
 
     /// What is left of it, in ms; negative once it is over.

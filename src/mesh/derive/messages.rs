@@ -33,7 +33,7 @@ pub enum MessageState {
     Poison,
 }
 
-/// One message, judged.
+/// One message, evaluated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MessageView {
     pub message: Arc<Message>,
@@ -47,7 +47,7 @@ pub struct MessageView {
 }
 
 impl MessageView {
-    /// Whether another judgement says the same of the same row.
+    /// Whether another result says the same of the same row.
     fn same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.message, &other.message)
             && (self.state, self.created_ms, self.claim_until_ms, self.as_of_ms)
@@ -100,9 +100,9 @@ pub fn state(
 }
 
 /// One view as it was and is.
-pub(super) type Turn<V> = (u32, Option<Arc<V>>, Option<Arc<V>>);
+pub(super) type RowChange<V> = (u32, Option<Arc<V>>, Option<Arc<V>>);
 
-/// Every message known, judged, and kept so. One that is seen through a control plane and in its database is one.
+/// Every message known, evaluated, and kept so. One that is seen through a control plane and in its database is one.
 #[derive(Debug, Default)]
 pub(super) struct Messages {
     pub(super) slab: SharedSlab<MessageView>,
@@ -122,29 +122,29 @@ fn twin(m: &Message) -> Twin {
 }
 
 impl Messages {
-    /// Judges what was touched and what is due. Answers which judgements changed.
-    pub(super) fn step(&mut self, look: &EvalContext<'_>, touched: &Touched) -> Vec<Turn<MessageView>> {
+    /// Evaluates what was touched and what is due. Answers which results changed.
+    pub(super) fn step(&mut self, context: &EvalContext<'_>, touched: &Touched) -> Vec<RowChange<MessageView>> {
         let mut dirty: Vec<(usize, u32)> = Vec::new();
         for (source, tables) in touched.sources.iter().enumerate() {
             dirty.extend(tables.messages.iter().map(|place| (source, *place)));
         }
         let mut woken = Vec::new();
         for at in &dirty {
-            self.pair(look, *at, &mut woken);
+            self.pair(context, *at, &mut woken);
         }
-        let due = self.timers.due(look.now_ms);
+        let due = self.timers.due(context.now_ms);
         dirty.extend(due.iter().filter_map(|place| self.slots.row(*place)).map(|(source, _, place)| (source, place)));
         dirty.extend(woken);
         dirty.sort_unstable();
         dirty.dedup();
-        dirty.into_iter().filter_map(|at| self.evaluate(look, at)).collect()
+        dirty.into_iter().filter_map(|at| self.evaluate(context, at)).collect()
     }
 
     /// Keeps count of rows that stand for a control plane's message; those whose twin came or went are woken.
-    fn pair(&mut self, look: &EvalContext<'_>, at: (usize, u32), woken: &mut Vec<(usize, u32)>) {
+    fn pair(&mut self, context: &EvalContext<'_>, at: (usize, u32), woken: &mut Vec<(usize, u32)>) {
         let home = self.slots.of((at.0, 0, at.1));
         let before = home.and_then(|home| self.slab.get(home as usize)).map(|view| &view.message);
-        let now = look.tables[at.0].messages.at(at.1);
+        let now = context.tables[at.0].messages.at(at.1);
         let before = before.filter(|m| m.table == MessageTable::Mesh).map(|m| twin(m));
         let after = now.filter(|m| m.table == MessageTable::Mesh).map(|m| twin(m));
         if before != after {
@@ -169,13 +169,13 @@ impl Messages {
             }
         }
         if self.inboxes.len() > 2 * MOST_INBOX {
-            self.inboxes.retain(|_, places| places.iter().any(|(s, p)| look.tables[*s].messages.at(*p).is_some()));
+            self.inboxes.retain(|_, places| places.iter().any(|(s, p)| context.tables[*s].messages.at(*p).is_some()));
         }
     }
 
-    fn evaluate(&mut self, look: &EvalContext<'_>, at: (usize, u32)) -> Option<Turn<MessageView>> {
-        let (source, view) = (&look.mesh.sources[at.0], &look.sources[at.0]);
-        let row = look.tables[at.0].messages.at(at.1);
+    fn evaluate(&mut self, context: &EvalContext<'_>, at: (usize, u32)) -> Option<RowChange<MessageView>> {
+        let (source, view) = (&context.mesh.sources[at.0], &context.sources[at.0]);
+        let row = context.tables[at.0].messages.at(at.1);
         let row = row.filter(|m| m.table != MessageTable::Inbox || !self.in_databases.contains_key(&twin(m)));
         let home = self.slots.of((at.0, 0, at.1));
         let before = home.and_then(|home| self.slab.get(home as usize).cloned());
@@ -187,9 +187,9 @@ impl Messages {
         };
         let created_ms = message.created_at_ms.map(|ms| source.to_console(ms));
         let claim_until_ms = message.claim_until_ms.map(|ms| source.to_console(ms));
-        let now_ms = view.at(look.now_ms);
+        let now_ms = view.at(context.now_ms);
         let evaluated = MessageView {
-            state: state(message, created_ms, claim_until_ms, now_ms, look.thresholds),
+            state: state(message, created_ms, claim_until_ms, now_ms, context.thresholds),
             message: message.clone(),
             source: source.identity.name.clone(),
             created_ms,
@@ -198,8 +198,8 @@ impl Messages {
         };
         let home = home.unwrap_or_else(|| self.slots.enter((at.0, 0, at.1)));
         if view.as_of_ms.is_none() && !message.acknowledged {
-            let stuck = created_ms.map(|at| at + look.thresholds.stuck_ms + 1);
-            self.timers.note(home, look.now_ms, stuck.into_iter().chain(claim_until_ms.map(|until| until + 1)));
+            let stuck = created_ms.map(|at| at + context.thresholds.stuck_ms + 1);
+            self.timers.note(home, context.now_ms, stuck.into_iter().chain(claim_until_ms.map(|until| until + 1)));
         }
         if before.as_ref().is_some_and(|before| before.same(&evaluated)) {
             return None;

@@ -1,4 +1,4 @@
-//! Facts into judgements. Pure: no IO, no clock; the instant is an argument.
+//! Facts into results. Pure: no IO, no clock; the instant is an argument.
 
 pub mod chain;
 mod context;
@@ -32,7 +32,7 @@ pub use crate::mesh::derive::evaluator::Evaluator;
 pub use crate::mesh::derive::snapshot::{Counts, Marked, Snapshot, Stuck};
 use crate::model::time::Millis;
 
-/// Judges a mesh at an instant, from scratch.
+/// Evaluates a mesh at an instant, from scratch.
 #[must_use]
 pub fn derive(watch: &MeshState, now_ms: Millis, thresholds: &Thresholds, interval_ms: Millis) -> Snapshot {
     Evaluator::default().evaluate(watch, &watch.everything(), now_ms, thresholds, interval_ms)

@@ -1,4 +1,4 @@
-//! Nodes: heartbeats and registries of all sources, joined by name, and judged by the freshest signal.
+//! Nodes: heartbeats and registries of all sources, joined by name, and evaluated by the freshest signal.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::context::EvalContext;
-use super::messages::Turn;
+use super::messages::RowChange;
 use super::sources::SourceView;
-use super::staleness::{Staleness, by_patience, misses, turns, window};
+use super::staleness::{Staleness, by_patience, changes, misses, window};
 use crate::mesh::Touched;
 use crate::mesh::clocks::SKEW;
 use crate::mesh::derive::timer_queue::TimerQueue;
@@ -17,7 +17,7 @@ use crate::model::text::Text;
 use crate::model::time::Millis;
 use crate::model::{Patience, RegistryNode};
 
-/// One node, judged. Where one name sends heartbeats in several repositories, it is one node in each of them: it may be
+/// One node, evaluated. Where one name sends heartbeats in several repositories, it is one node in each of them: it may be
 /// alive in one and silent in another.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeView {
@@ -100,7 +100,7 @@ impl NodeView {
     }
 }
 
-/// Every node known, judged, and kept so.
+/// Every node known, evaluated, and kept so.
 #[derive(Debug, Default)]
 pub(super) struct Nodes {
     pub(super) slab: SharedSlab<NodeView>,
@@ -133,41 +133,46 @@ pub(super) struct Places {
 }
 
 impl Places {
-    pub(super) fn of(look: &EvalContext<'_>) -> Self {
-        let sources = &look.mesh.sources;
+    pub(super) fn of(context: &EvalContext<'_>) -> Self {
+        let sources = &context.mesh.sources;
         let all = |what: &str| sources.iter().map(|s| format!("{what} {}", s.identity.name).into()).collect();
         // The silence of a source that is down says nothing.
         let answering = |knows: &dyn Fn(usize) -> bool| {
-            let known = (0..sources.len()).filter(|&i| look.sources[i].as_of_ms.is_none() && knows(i));
+            let known = (0..sources.len()).filter(|&i| context.sources[i].as_of_ms.is_none() && knows(i));
             known.map(|i| (sources[i].identity.system, sources[i].identity.name.clone())).collect()
         };
         Self {
             beats: all("heartbeats in"),
             registries: all("registry of"),
-            beats_from: answering(&|i| !look.tables[i].heartbeats.is_empty()),
+            beats_from: answering(&|i| !context.tables[i].heartbeats.is_empty()),
             registries_from: answering(&|i| !sources[i].facts.registry.is_empty()),
         }
     }
 }
 
 impl Nodes {
-    /// Judges what was touched and what is due. Answers which judgements changed; what nodes hold is left as it was.
-    pub(super) fn step(&mut self, look: &EvalContext<'_>, touched: &Touched, places: &Places) -> Vec<Turn<NodeView>> {
+    /// Evaluates what was touched and what is due. Answers which results changed; what nodes hold is left as it was.
+    pub(super) fn step(
+        &mut self,
+        context: &EvalContext<'_>,
+        touched: &Touched,
+        places: &Places,
+    ) -> Vec<RowChange<NodeView>> {
         let mut dirty: BTreeSet<Text> = touched.clocks.iter().cloned().collect();
         for (source, tables) in touched.sources.iter().enumerate() {
             for &place in &tables.heartbeats {
-                self.move_beat(look, (source, place), &mut dirty);
+                self.move_beat(context, (source, place), &mut dirty);
             }
         }
-        self.compare_registries(look, &mut dirty);
-        for place in self.timers.due(look.now_ms) {
+        self.compare_registries(context, &mut dirty);
+        for place in self.timers.due(context.now_ms) {
             dirty.extend(self.slab.get(place as usize).map(|node| node.node_id.clone()));
         }
-        dirty.into_iter().flat_map(|name| self.judge_named(look, places, &name)).collect()
+        dirty.into_iter().flat_map(|name| self.evaluate_named(context, places, &name)).collect()
     }
 
-    fn move_beat(&mut self, look: &EvalContext<'_>, at: (usize, u32), dirty: &mut BTreeSet<Text>) {
-        let now = look.tables[at.0].heartbeats.at(at.1).map(|beat| &beat.node_id);
+    fn move_beat(&mut self, context: &EvalContext<'_>, at: (usize, u32), dirty: &mut BTreeSet<Text>) {
+        let now = context.tables[at.0].heartbeats.at(at.1).map(|beat| &beat.node_id);
         let before = self.node_of.get(&at);
         if before != now {
             if let Some(before) = before {
@@ -191,9 +196,9 @@ impl Nodes {
         dirty.extend(now.cloned());
     }
 
-    fn compare_registries(&mut self, look: &EvalContext<'_>, dirty: &mut BTreeSet<Text>) {
-        self.registries.resize_with(look.mesh.sources.len(), Default::default);
-        for (known, source) in self.registries.iter_mut().zip(&look.mesh.sources) {
+    fn compare_registries(&mut self, context: &EvalContext<'_>, dirty: &mut BTreeSet<Text>) {
+        self.registries.resize_with(context.mesh.sources.len(), Default::default);
+        for (known, source) in self.registries.iter_mut().zip(&context.mesh.sources) {
             let now = &source.facts.registry;
             if Arc::ptr_eq(&known.0, now) {
                 continue;
@@ -210,10 +215,10 @@ impl Nodes {
         }
     }
 
-    /// Judges every node of a name: one, or one in each repository that it sends heartbeats in.
-    fn judge_named(&mut self, look: &EvalContext<'_>, places: &Places, name: &Text) -> Vec<Turn<NodeView>> {
+    /// Evaluates every node of a name: one, or one in each repository that it sends heartbeats in.
+    fn evaluate_named(&mut self, context: &EvalContext<'_>, places: &Places, name: &Text) -> Vec<RowChange<NodeView>> {
         let rows = self.beats.get(name).map_or(&[][..], Vec::as_slice);
-        let rows = rows.iter().filter_map(|(source, place)| look.tables[*source].heartbeats.at(*place));
+        let rows = rows.iter().filter_map(|(source, place)| context.tables[*source].heartbeats.at(*place));
         let repositories: BTreeSet<&Text> = rows.map(|beat| &beat.repository_id).collect();
         let now: Vec<(Text, Option<Text>)> = match repositories.len() {
             0 | 1 => vec![(name.clone(), None)],
@@ -222,11 +227,12 @@ impl Nodes {
         let before = self.keys_of.get(name).cloned().unwrap_or_default();
         let keys: Vec<Text> = now.iter().map(|(key, _)| key.clone()).collect();
         let gone = before.iter().filter(|key| !keys.contains(key));
-        let mut turns: Vec<Turn<NodeView>> = gone.filter_map(|key| self.evaluate(look, key, None)).collect();
+        let mut changes: Vec<RowChange<NodeView>> = gone.filter_map(|key| self.evaluate(context, key, None)).collect();
         for (key, repository) in &now {
-            let draft =
-                self.draft(look, places, name, repository.as_ref()).map(|view| NodeView { key: key.clone(), ..view });
-            turns.extend(self.evaluate(look, key, draft));
+            let draft = self
+                .draft(context, places, name, repository.as_ref())
+                .map(|view| NodeView { key: key.clone(), ..view });
+            changes.extend(self.evaluate(context, key, draft));
         }
         let there: Vec<Text> = keys.into_iter().filter(|key| self.by_key.contains_key(key)).collect();
         if there != before {
@@ -238,10 +244,15 @@ impl Nodes {
                 keys_of.insert(name.clone(), there);
             }
         }
-        turns
+        changes
     }
 
-    fn evaluate(&mut self, look: &EvalContext<'_>, name: &Text, evaluated: Option<NodeView>) -> Option<Turn<NodeView>> {
+    fn evaluate(
+        &mut self,
+        context: &EvalContext<'_>,
+        name: &Text,
+        evaluated: Option<NodeView>,
+    ) -> Option<RowChange<NodeView>> {
         let home = self.by_key.get(name).copied();
         let before = home.and_then(|home| self.slab.get(home as usize).cloned());
         let Some(mut evaluated) = evaluated else {
@@ -261,10 +272,10 @@ impl Nodes {
             home
         });
         if let (Some(seen), Some(misses), None) = (evaluated.seen_ms, evaluated.misses, evaluated.as_of_ms) {
-            let window = evaluated.patience.map_or(look.thresholds.stale_ms.max(1), window);
+            let window = evaluated.patience.map_or(context.thresholds.stale_ms.max(1), window);
             let next = seen.saturating_add((misses + 1).saturating_mul(window));
-            let turns = evaluated.patience.into_iter().flat_map(turns).map(|age| seen.saturating_add(age));
-            self.timers.note(home, look.now_ms, turns.chain([next]));
+            let changes = evaluated.patience.into_iter().flat_map(changes).map(|age| seen.saturating_add(age));
+            self.timers.note(home, context.now_ms, changes.chain([next]));
         }
         if let Some(before) = &before {
             evaluated.holds = before.holds;
@@ -298,16 +309,16 @@ impl Nodes {
     }
 
     /// Joins all that is known of a node, in one repository where it is one of several; nothing where nothing is.
-    fn draft(&self, look: &EvalContext<'_>, places: &Places, name: &Text, only: Option<&Text>) -> Option<NodeView> {
-        let mut view = unheard(name);
+    fn draft(&self, context: &EvalContext<'_>, places: &Places, name: &Text, only: Option<&Text>) -> Option<NodeView> {
+        let mut view = starting_mesh(name);
         let rows = self.beats.get(name).map_or(&[][..], Vec::as_slice);
         let (mut beats, mut registered) = (false, false);
         let mut systems: Vec<&'static str> = Vec::new();
-        let skew = look.clocks.get(name).and_then(|clock| clock.skew_ms());
-        for (index, source) in look.mesh.sources.iter().enumerate() {
-            let evaluated = &look.sources[index];
+        let skew = context.clocks.get(name).and_then(|clock| clock.skew_ms());
+        for (index, source) in context.mesh.sources.iter().enumerate() {
+            let evaluated = &context.sources[index];
             let here = rows.iter().filter(|row| row.0 == index);
-            let beats_here = here.filter_map(|row| Some((row.1, look.tables[index].heartbeats.at(row.1)?)));
+            let beats_here = here.filter_map(|row| Some((row.1, context.tables[index].heartbeats.at(row.1)?)));
             for (place, beat) in beats_here.filter(|(_, beat)| only.is_none_or(|only| beat.repository_id == *only)) {
                 beats = true;
                 systems.push(source.identity.system);
@@ -318,12 +329,12 @@ impl Nodes {
                 // The node wrote it by its own clock, which is the console's unless shown otherwise; and before it was
                 // seen, whatever that clock says.
                 let stated = last_seen.saturating_sub(skew.unwrap_or(0));
-                let noted = look.noted.get(&(index, place)).copied();
-                let seen = noted.map_or(stated, |noted| stated.min(noted.at_ms));
+                let arrivals = context.arrivals.get(&(index, place)).copied();
+                let seen = arrivals.map_or(stated, |arrivals| stated.min(arrivals.at_ms));
                 let ahead = stated.saturating_sub(seen);
                 let seen = seen + source.slept_ms(seen);
-                if signal(&mut view, &places.beats[index], seen, last_seen, evaluated, look.now_ms) {
-                    let sure = noted.is_some_and(|noted| noted.moved);
+                if signal(&mut view, &places.beats[index], seen, last_seen, evaluated, context.now_ms) {
+                    let sure = arrivals.is_some_and(|arrivals| arrivals.moved);
                     view.ahead_ms = Some(ahead).filter(|ahead| *ahead > SKEW && !sure);
                     view.agent_id = beat.agent_id.clone();
                     view.repository_id = beat.repository_id.clone();
@@ -343,7 +354,7 @@ impl Nodes {
             let from = &places.registries[index];
             let seen = source.to_console(last_seen);
             let seen = seen + source.slept_ms(seen);
-            if signal(&mut view, from, seen, last_seen, evaluated, look.now_ms) {
+            if signal(&mut view, from, seen, last_seen, evaluated, context.now_ms) {
                 (view.patience, view.ahead_ms) = (None, None);
             }
         }
@@ -360,8 +371,8 @@ impl Nodes {
         if !registered {
             view.missing_in.extend(of(&places.registries_from));
         }
-        if let Some(age) = view.age_ms(look.now_ms) {
-            let n = misses(age, view.patience.map_or(look.thresholds.stale_ms, window));
+        if let Some(age) = view.age_ms(context.now_ms) {
+            let n = misses(age, view.patience.map_or(context.thresholds.stale_ms, window));
             view.misses = Some(n);
             // Of the future: how long it is silent is not known before it was silent for as long as it is watched.
             let unknown = view.ahead_ms.is_some() && n == 0;
@@ -397,7 +408,7 @@ impl Nodes {
     }
 
     /// Notes what a node has in hand.
-    pub(super) fn hold(&mut self, place: u32, holds: Holdings) -> Option<Turn<NodeView>> {
+    pub(super) fn hold(&mut self, place: u32, holds: Holdings) -> Option<RowChange<NodeView>> {
         let before = self.slab.get(place as usize)?.clone();
         if before.holds == holds {
             return None;
@@ -408,7 +419,7 @@ impl Nodes {
     }
 }
 
-fn unheard(name: &Text) -> NodeView {
+fn starting_mesh(name: &Text) -> NodeView {
     NodeView {
         key: name.clone(),
         node_id: name.clone(),
@@ -432,7 +443,7 @@ fn unheard(name: &Text) -> NodeView {
     }
 }
 
-/// Notes a sign of life; answers whether it is the one to judge by.
+/// Notes a sign of life; answers whether it is the one to go by.
 fn signal(node: &mut NodeView, from: &Text, seen: Millis, last_seen: Millis, source: &SourceView, now: Millis) -> bool {
     node.signals.push(Signal { from: from.clone(), seen_ms: seen });
     // Compared by how old each was when its source was last heard, so that a source

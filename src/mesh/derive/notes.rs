@@ -10,9 +10,9 @@ use serde_json::Value;
 use super::chain::LogView;
 use super::context::EvalContext;
 use super::leases::LeaseView;
-use super::messages::{MessageState, MessageView, Turn};
+use super::messages::{MessageState, MessageView, RowChange};
 use super::nodes::{NodeView, Nodes};
-use super::tasks::{Carrier, Grant, Note, Says, TaskState, TaskView, assemble};
+use super::tasks::{Carrier, Grant, Note, NoteKind, TaskState, TaskView, assemble};
 use crate::mesh::slab::SharedSlab;
 use crate::model::text::Text;
 use crate::model::time::Millis;
@@ -57,7 +57,7 @@ pub(super) struct Tasks {
     sent: HashMap<String, BTreeMap<Origin, Key>, RandomState>,
     answers: HashMap<String, BTreeMap<Origin, Note>, RandomState>,
     /// Idempotency keys of each task.
-    known_by: HashMap<Key, BTreeSet<String>, RandomState>,
+    named_in: HashMap<Key, BTreeSet<String>, RandomState>,
     /// Tasks by number alone, without those that only a lease names.
     by_number: HashMap<Text, BTreeSet<Key>, RandomState>,
     /// What logs and lineage said, and what leases do.
@@ -66,7 +66,7 @@ pub(super) struct Tasks {
     prints: RandomState,
     from_lineage: Vec<Lineage>,
     from_leases: Vec<(Key, Note)>,
-    /// Tasks whose judgement rests on an agent or a node.
+    /// Tasks whose result rests on an agent or a node.
     by_agent: HashMap<Text, HashSet<Key, RandomState>, RandomState>,
     by_node: HashMap<Text, HashSet<Key, RandomState>, RandomState>,
     dirty: BTreeSet<Key>,
@@ -80,16 +80,21 @@ type LineageKeys = HashMap<Origin, (Key, u64), RandomState>;
 
 /// What tasks are assembled from, as it changed.
 pub(super) struct Changes<'a> {
-    pub messages: &'a [Turn<MessageView>],
-    pub nodes: &'a [Turn<NodeView>],
+    pub messages: &'a [RowChange<MessageView>],
+    pub nodes: &'a [RowChange<NodeView>],
     /// The logs, where they changed.
     pub log: Option<&'a [LogView]>,
     pub leases: &'a [LeaseView],
 }
 
 impl Tasks {
-    /// Takes what changed. Answers which tasks are judged otherwise.
-    pub(super) fn step(&mut self, look: &EvalContext<'_>, nodes: &Nodes, changes: &Changes<'_>) -> Vec<Turn<TaskView>> {
+    /// Takes what changed. Answers which tasks are evaluated otherwise.
+    pub(super) fn step(
+        &mut self,
+        context: &EvalContext<'_>,
+        nodes: &Nodes,
+        changes: &Changes<'_>,
+    ) -> Vec<RowChange<TaskView>> {
         // A message may have moved to another place: what it said there is taken back before it is said anew.
         for (place, before, _) in changes.messages {
             if before.is_some() {
@@ -98,13 +103,13 @@ impl Tasks {
         }
         for (place, _, now) in changes.messages {
             if let Some(view) = now {
-                self.take(look, *place, view);
+                self.take(context, *place, view);
             }
         }
         if let Some(log) = changes.log {
-            self.take_log(look, log);
+            self.take_log(context, log);
         }
-        self.take_lineage(look);
+        self.take_lineage(context);
         self.take_leases(changes.leases);
         for node in changes.nodes.iter().flat_map(|(_, before, now)| [before, now]).flatten() {
             self.dirty.extend(self.by_node.get(&node.node_id).into_iter().flatten().cloned());
@@ -115,13 +120,13 @@ impl Tasks {
         std::mem::take(&mut self.dirty).into_iter().filter_map(|key| self.evaluate(nodes, key)).collect()
     }
 
-    fn evaluate(&mut self, nodes: &Nodes, key: Key) -> Option<Turn<TaskView>> {
+    fn evaluate(&mut self, nodes: &Nodes, key: Key) -> Option<RowChange<TaskView>> {
         let home = self.slots.get(&key).copied();
         let before = home.and_then(|home| self.slab.get(home as usize).cloned());
         let evaluated = self.notes.get(&key).map(|notes| {
             let middle = Origin::Answer(i64::MIN, 0, MessageTable::A2a);
             let (carriers, others) = (notes.range(..middle), notes.range(middle..));
-            let answers = self.known_by.get(&key).into_iter().flatten().filter(|idem| self.resolve(idem) == Some(&key));
+            let answers = self.named_in.get(&key).into_iter().flatten().filter(|idem| self.resolve(idem) == Some(&key));
             let answers = answers.filter_map(|idem| self.answers.get(idem)).flatten();
             let all = carriers.chain(answers).chain(others).map(|(_, note)| note);
             assemble(key.0.clone(), key.1.clone(), all, nodes)
@@ -205,14 +210,14 @@ impl Tasks {
         self.dirty.insert(key.clone());
     }
 
-    fn take(&mut self, look: &EvalContext<'_>, place: u32, view: &MessageView) {
+    fn take(&mut self, context: &EvalContext<'_>, place: u32, view: &MessageView) {
         let message = &view.message;
         match message.msg_type.raw() {
-            "remote_task_envelope" | "plan_handoff" => self.take_carrier(look, place, view),
+            "remote_task_envelope" | "plan_handoff" => self.take_carrier(context, place, view),
             "remote_task_ack" | "remote_task_result" | "remote_task_cancel" | "job_result" | "job_fail" => {
                 let Ok(payload) = serde_json::from_str::<Value>(&message.payload.head) else { return };
                 let Some(idempotency_key) = payload["idempotency_key"].as_str() else { return };
-                let origin = Origin::Answer(message.id, index(look, &view.source), message.table);
+                let origin = Origin::Answer(message.id, index(context, &view.source), message.table);
                 let given = Given::Answers { idempotency_key: idempotency_key.to_owned(), origin };
                 let answers = self.answers.entry(idempotency_key.to_owned()).or_default();
                 answers.insert(origin, answer(view, &payload));
@@ -223,7 +228,7 @@ impl Tasks {
         }
     }
 
-    fn take_carrier(&mut self, look: &EvalContext<'_>, place: u32, view: &MessageView) {
+    fn take_carrier(&mut self, context: &EvalContext<'_>, place: u32, view: &MessageView) {
         let message = &view.message;
         let handoff = message.msg_type == "plan_handoff";
         let payload: Value =
@@ -235,12 +240,12 @@ impl Tasks {
         };
         let repository_id = payload["repository_id"].as_str().map_or_else(|| message.repository_id.clone(), Text::new);
         let key = (repository_id, task);
-        let origin = Origin::Message(message.id, index(look, &view.source), message.table);
+        let origin = Origin::Message(message.id, index(context, &view.source), message.table);
         let idempotency_key = payload["idempotency_key"].as_str().map(str::to_owned);
         if let Some(idempotency_key) = &idempotency_key {
             self.dirty.extend(self.resolve(idempotency_key).cloned());
             self.sent.entry(idempotency_key.clone()).or_default().insert(origin, key.clone());
-            self.known_by.entry(key.clone()).or_default().insert(idempotency_key.clone());
+            self.named_in.entry(key.clone()).or_default().insert(idempotency_key.clone());
         }
         self.given.insert(place, Given::Carries { key: key.clone(), idempotency_key, origin });
         self.note(key, origin, carrier(view));
@@ -258,10 +263,10 @@ impl Tasks {
                     if sent.is_empty() {
                         self.sent.remove(&idempotency_key);
                     }
-                    if !still && let Some(keys) = self.known_by.get_mut(&key) {
+                    if !still && let Some(keys) = self.named_in.get_mut(&key) {
                         keys.remove(&idempotency_key);
                         if keys.is_empty() {
-                            self.known_by.remove(&key);
+                            self.named_in.remove(&key);
                         }
                     }
                 }
@@ -280,14 +285,14 @@ impl Tasks {
         }
     }
 
-    fn take_log(&mut self, look: &EvalContext<'_>, log: &[LogView]) {
+    fn take_log(&mut self, context: &EvalContext<'_>, log: &[LogView]) {
         let mut gone = std::mem::take(&mut self.from_logs);
         for view in log {
             if !matches!(view.entry.kind.raw(), "TaskSubmit" | "TaskComplete" | "TaskFail") {
                 continue;
             }
             let at = std::cmp::Reverse((view.at_ms, view.entry.id));
-            let origin = Origin::Log(at, index(look, &view.source), view.entry.table);
+            let origin = Origin::Log(at, index(context, &view.source), view.entry.table);
             let (print, before) = (self.prints.hash_one(&view.entry), gone.remove(&origin));
             if let Some(same) = before.as_ref().filter(|(_, before)| *before == print) {
                 self.from_logs.insert(origin, same.clone());
@@ -312,9 +317,9 @@ impl Tasks {
         }
     }
 
-    fn take_lineage(&mut self, look: &EvalContext<'_>) {
-        self.from_lineage.resize_with(look.mesh.sources.len(), Default::default);
-        for (index, source) in look.mesh.sources.iter().enumerate() {
+    fn take_lineage(&mut self, context: &EvalContext<'_>) {
+        self.from_lineage.resize_with(context.mesh.sources.len(), Default::default);
+        for (index, source) in context.mesh.sources.iter().enumerate() {
             let events = &source.facts.lineage;
             if Arc::ptr_eq(&self.from_lineage[index].0, events) {
                 continue;
@@ -328,7 +333,7 @@ impl Tasks {
                     kept.insert(origin, same.clone());
                     continue;
                 }
-                let note = event_says(event, |ms| source.to_console(ms));
+                let note = note_of_event(event, |ms| source.to_console(ms));
                 let twin = note.as_ref().and_then(|(key, _)| kept.insert(origin, (key.clone(), print)));
                 self.instead(origin, [before, twin], note);
             }
@@ -377,19 +382,19 @@ impl Tasks {
 }
 
 /// A source's place among the sources.
-fn index(look: &EvalContext<'_>, source: &Text) -> usize {
-    look.mesh.sources.iter().position(|s| s.identity.name == *source).unwrap_or(0)
+fn index(context: &EvalContext<'_>, source: &Text) -> usize {
+    context.mesh.sources.iter().position(|s| s.identity.name == *source).unwrap_or(0)
 }
 
 fn carrier(view: &MessageView) -> Note {
     let message = &view.message;
     let text = format!("{} {}", message.msg_type, message.id);
-    let mut summary = vec![(view.created_ms, Says::Submitted, text.clone().into())];
+    let mut summary = vec![(view.created_ms, NoteKind::Submitted, text.clone().into())];
     let acknowledged = view.state == MessageState::Acknowledged;
     if acknowledged {
         let over = message.msg_type == "plan_handoff";
         // Whether it was run is not said by that.
-        let meaning = if over { Says::Over(TaskState::Done) } else { Says::Received };
+        let meaning = if over { NoteKind::Over(TaskState::Done) } else { NoteKind::Received };
         summary.push((view.created_ms, meaning, format!("{text} acknowledged").into()));
     }
     let claimed = !acknowledged && view.claim_until_ms.is_some() && view.state != MessageState::Lapsed;
@@ -402,7 +407,7 @@ fn carrier(view: &MessageView) -> Note {
     }
 }
 
-fn plain(at: Option<Millis>, summary: Says, text: String, agent: Option<Text>) -> Note {
+fn plain(at: Option<Millis>, summary: NoteKind, text: String, agent: Option<Text>) -> Note {
     Note { summary: vec![(at, summary, text.into())], agent, carrier: None, lease: None, as_of_ms: None }
 }
 
@@ -410,12 +415,12 @@ fn answer(view: &MessageView, payload: &Value) -> Note {
     let kind = view.message.msg_type.raw();
     let failed = payload["success"] == false;
     let summary = match kind {
-        "remote_task_result" | "job_result" if failed => Says::Over(TaskState::Failed),
-        "remote_task_ack" if payload["accepted"] == false => Says::Over(TaskState::Failed),
-        "remote_task_ack" => Says::Accepted,
-        "remote_task_cancel" => Says::Over(TaskState::Cancelled),
-        "job_fail" => Says::Over(TaskState::Failed),
-        _ => Says::Over(TaskState::Done),
+        "remote_task_result" | "job_result" if failed => NoteKind::Over(TaskState::Failed),
+        "remote_task_ack" if payload["accepted"] == false => NoteKind::Over(TaskState::Failed),
+        "remote_task_ack" => NoteKind::Accepted,
+        "remote_task_cancel" => NoteKind::Over(TaskState::Cancelled),
+        "job_fail" => NoteKind::Over(TaskState::Failed),
+        _ => NoteKind::Over(TaskState::Done),
     };
     let error = payload["error"].as_str().filter(|_| failed).map(|error| Text::bounded(error, 200));
     let why = error.map_or_else(String::new, |error| format!(": {error}"));
@@ -425,9 +430,9 @@ fn answer(view: &MessageView, payload: &Value) -> Note {
 fn logged(view: &LogView) -> Option<(Key, Note)> {
     let entry = &view.entry;
     let summary = match entry.kind.raw() {
-        "TaskSubmit" => Says::Submitted,
-        "TaskComplete" => Says::Over(TaskState::Done),
-        "TaskFail" => Says::Over(TaskState::Failed),
+        "TaskSubmit" => NoteKind::Submitted,
+        "TaskComplete" => NoteKind::Over(TaskState::Done),
+        "TaskFail" => NoteKind::Over(TaskState::Failed),
         _ => return None,
     };
     let kind = serde_json::from_str::<Value>(&entry.kind_json).ok()?;
@@ -437,12 +442,12 @@ fn logged(view: &LogView) -> Option<(Key, Note)> {
     Some((key, plain(view.at_ms, summary, text, Some(entry.agent_id.clone()))))
 }
 
-fn event_says(event: &LineageEvent, to_console: impl Fn(Millis) -> Millis) -> Option<(Key, Note)> {
+fn note_of_event(event: &LineageEvent, to_console: impl Fn(Millis) -> Millis) -> Option<(Key, Note)> {
     let summary = match event.kind.raw() {
-        "task_submitted" => Says::Submitted,
-        "task_delegated" => Says::Accepted,
-        "task_completed" => Says::Over(TaskState::Done),
-        "task_failed" => Says::Over(TaskState::Failed),
+        "task_submitted" => NoteKind::Submitted,
+        "task_delegated" => NoteKind::Accepted,
+        "task_completed" => NoteKind::Over(TaskState::Done),
+        "task_failed" => NoteKind::Over(TaskState::Failed),
         _ => return None,
     };
     let key = (event.repository_id.clone(), event.task.clone()?);
@@ -455,5 +460,5 @@ fn leased(view: &LeaseView) -> Note {
     let word = if view.in_force { "in force" } else { "over" };
     let text = format!("lease {} of {} {word}", lease.lease_id, lease.holder_node_id);
     let grant = Grant { lease_id: lease.lease_id.clone(), node: lease.holder_node_id.clone(), in_force: view.in_force };
-    Note { lease: Some(grant), as_of_ms: view.as_of_ms, ..plain(None, Says::Submitted, text, None) }
+    Note { lease: Some(grant), as_of_ms: view.as_of_ms, ..plain(None, NoteKind::Submitted, text, None) }
 }

@@ -1,4 +1,4 @@
-//! A picture of one repository: the rest is left out of lists, counts, findings and what stands out.
+//! A snapshot of one repository: the rest is left out of lists, counts, findings and what stands out.
 //!
 //! One repository has several names (a hash in most tables, a path or `default` in messages), so only another hash is
 //! surely another repository. Nothing is left out on a guess, and what names no repository stays.
@@ -19,7 +19,7 @@ use crate::model::text::Text;
 use crate::model::time::Millis;
 
 impl Snapshot {
-    /// The same of one repository. `before` is an earlier whole picture, and what it was made into: what did not change
+    /// The same of one repository. `before` is an earlier whole snapshot, and what it was made into: what did not change
     /// since then is not looked at again.
     #[must_use]
     pub fn only(&self, repository: &str, before: Option<(&Self, &Self)>) -> Self {
@@ -58,7 +58,7 @@ impl Snapshot {
             || self.leaders.iter().any(|view| view.leader.repository_id == *repository)
     }
 
-    /// Keys of what is in this picture and not in the other, of those kinds that findings are about.
+    /// Keys of what is in this snapshot and not in the other, of those kinds that findings are about.
     fn left_out(&self, other: &Self) -> HashSet<String> {
         let mut gone = HashSet::new();
         let locks = other.locks.changed_since(&self.locks).filter_map(|at| self.locks.get(at));
@@ -143,7 +143,7 @@ mod tests {
     use crate::model::observation::{Change, Observation};
     use crate::model::report::Report;
     use crate::model::time::MINUTE;
-    use crate::testing::{NOW, heartbeat, lock, snapshot, unheard};
+    use crate::testing::{NOW, heartbeat, lock, snapshot, starting_mesh};
 
     fn report(changes: Vec<Change>) -> Report {
         let observation = Observation { changes, ..Observation::default() };
@@ -163,7 +163,7 @@ mod tests {
         };
         let beats = vec![beat("well", "one", 1_000), beat("gone", "two", 60 * MINUTE)];
         let locks = vec![held("a", "well", "one"), held("b", "gone", "two")];
-        let mesh = unheard()
+        let mesh = starting_mesh()
             .after(report(vec![Change::Heartbeats(beats.clone()), Change::Locks(LockTable::Distributed, locks)]));
         let whole = snapshot(mesh.clone(), NOW);
         assert!(whole.counts.critical > 0, "{:#?}", whole.findings);
@@ -176,7 +176,7 @@ mod tests {
         let none = whole.only("nope", None);
         assert!(!none.only.as_ref().unwrap().known && none.locks.is_empty());
 
-        // What changed since the last picture is all that is looked at, and it comes to the same.
+        // What changed since the last snapshot is all that is looked at, and it comes to the same.
         let mesh = mesh.after(report(vec![Change::Locks(LockTable::Distributed, vec![held("c", "well", "one")])]));
         let next = snapshot(mesh, NOW);
         let (fast, slow) = (next.only("one", Some((&whole, &one))), next.only("one", None));

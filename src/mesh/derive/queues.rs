@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 use strum::{Display, IntoStaticStr};
 
 use super::chain::LogView;
-use super::messages::{MessageState, MessageView, Turn};
+use super::messages::{MessageState, MessageView, RowChange};
 use super::requests::{conflict, resources, sides, wants_to_share};
 use super::resource::Names;
 use crate::mesh::Mesh;
@@ -80,7 +80,7 @@ struct Claim {
     /// The message it comes from: its place, and its key.
     from: Option<(u32, Arc<str>)>,
     /// The source that says so itself. Where there is neither, it comes from a log.
-    told_by: Option<usize>,
+    stated_by: Option<usize>,
     /// It is a request, which an answer ends.
     asked: bool,
     /// It counts only if it is newer than the holder's acquisition.
@@ -171,10 +171,10 @@ impl Queues {
     }
 
     /// Takes messages as they were and are. Answers the resources whose queues may have changed.
-    pub(super) fn take_messages(&mut self, turns: &[Turn<MessageView>]) -> Vec<Arc<str>> {
+    pub(super) fn take_messages(&mut self, changes: &[RowChange<MessageView>]) -> Vec<Arc<str>> {
         let mut dirty = Vec::new();
         let acknowledged = |view: &MessageView| view.state == MessageState::Acknowledged;
-        let says_else = |(_, before, now): &&Turn<MessageView>| match (before, now) {
+        let differs = |(_, before, now): &&RowChange<MessageView>| match (before, now) {
             (Some(before), Some(now)) => {
                 !Arc::ptr_eq(&before.message, &now.message)
                     || (before.created_ms, acknowledged(before)) != (now.created_ms, acknowledged(now))
@@ -182,12 +182,12 @@ impl Queues {
             _ => true,
         };
         // A message may have moved to another place: what it said there is taken back before it is said anew.
-        for (place, before, _) in turns.iter().filter(says_else) {
+        for (place, before, _) in changes.iter().filter(differs) {
             if before.is_some() {
                 self.take_back(*place, &mut dirty);
             }
         }
-        for (place, _, now) in turns.iter().filter(says_else) {
+        for (place, _, now) in changes.iter().filter(differs) {
             if let Some(view) = now {
                 self.take(*place, view, &mut dirty);
             }
@@ -213,7 +213,7 @@ impl Queues {
             waiter,
             repository_id: message.repository_id.clone(),
             from: Some((place, key.clone())),
-            told_by: None,
+            stated_by: None,
             asked,
             dated: !asked,
             shared,
@@ -276,7 +276,7 @@ impl Queues {
     pub(super) fn take_log(&mut self, log: &[LogView]) -> Vec<Arc<str>> {
         let mut dirty = std::mem::take(&mut self.logged);
         for name in &dirty {
-            self.drop_claims(name, |claim| claim.from.is_none() && claim.told_by.is_none());
+            self.drop_claims(name, |claim| claim.from.is_none() && claim.stated_by.is_none());
         }
         for view in log.iter().filter(|view| view.entry.kind.raw().starts_with("Conflict")) {
             let deferred = view.entry.kind == "ConflictDeferred";
@@ -296,7 +296,7 @@ impl Queues {
                         waiter,
                         repository_id,
                         from: None,
-                        told_by: None,
+                        stated_by: None,
                         asked: false,
                         dated: true,
                         shared: false,
@@ -320,7 +320,7 @@ impl Queues {
                 continue;
             }
             for name in std::mem::take(&mut self.exact[index].1) {
-                self.drop_claims(&name, |claim| claim.told_by == Some(index));
+                self.drop_claims(&name, |claim| claim.stated_by == Some(index));
                 dirty.push(name);
             }
             let mut names = Vec::new();
@@ -338,7 +338,7 @@ impl Queues {
                     waiter,
                     repository_id,
                     from: None,
-                    told_by: Some(index),
+                    stated_by: Some(index),
                     asked: false,
                     dated: false,
                     shared: false,
@@ -391,9 +391,9 @@ mod tests {
 
     fn queue(messages: &[MessageView], lock: &Lock, alone: bool) -> Vec<String> {
         let mut queues = Queues::new(Names::of(messages.iter().map(|view| &view.message.repository_id)));
-        let turns: Vec<Turn<MessageView>> =
+        let changes: Vec<RowChange<MessageView>> =
             (0..).zip(messages).map(|(place, view)| (place, None, Some(Arc::new(view.clone())))).collect();
-        queues.take_messages(&turns);
+        queues.take_messages(&changes);
         queues.of(lock, Some(0), || alone).iter().map(|w| w.agent.to_string()).collect()
     }
 

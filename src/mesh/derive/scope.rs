@@ -1,8 +1,8 @@
-//! Which repository a picture is of.
+//! Which repository a snapshot is of.
 
 use crate::model::text::Text;
 
-/// Which repository a picture is of.
+/// Which repository a snapshot is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Only {
     pub repository: Text,

@@ -1,4 +1,4 @@
-//! Where rows of tables stand on a shelf.
+//! Where rows of tables stand in a slab.
 
 /// A row: its source, its table, its place there.
 pub(super) type At = (usize, usize, u32);
@@ -6,7 +6,7 @@ pub(super) type At = (usize, usize, u32);
 /// No place.
 const NOWHERE: u32 = u32::MAX;
 
-/// Places on a shelf by row, and the other way round. A place that is free is given away again.
+/// Places in a slab by row, and the other way round. A place that is free is given away again.
 #[derive(Debug, Default)]
 pub(super) struct SlotMap {
     /// By source, by table, by place in the table.

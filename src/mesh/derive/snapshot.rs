@@ -1,4 +1,4 @@
-//! A mesh, judged at an instant.
+//! A mesh, evaluated at an instant.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -33,12 +33,12 @@ pub(super) const NODES: usize = 4_096;
 /// Rows that stand out are kept to this many: more than any screen shows at once.
 pub(super) const SCREENFUL: usize = 64;
 
-/// A mesh, judged at an instant. Instants in the views are on the console's clock. What is the same in two pictures
+/// A mesh, evaluated at an instant. Instants in the views are on the console's clock. What is the same in two snapshots
 /// of one mesh is shared by them.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     pub mesh: Arc<Mesh>,
-    /// When it was judged, on the console's clock.
+    /// When it was evaluated, on the console's clock.
     pub at_ms: Millis,
     /// How resources are named here.
     pub names: Names,
@@ -183,7 +183,7 @@ impl Snapshot {
         let held = &view.lock;
         self.mesh.journal.iter().rev().find(|entry| {
             let Action::Release { lock, mode: Mode::FenceOff, .. } = &entry.action else { return false };
-            matches!(entry.verdict, None | Some(Outcome::Done | Outcome::Unknown))
+            matches!(entry.kind, None | Some(Outcome::Done | Outcome::Unknown))
                 && entry.place == source.identity.place.raw()
                 && (lock.table, lock.lock_key.as_str(), lock.repository_id.as_str())
                     == (held.table, held.lock_key.raw(), held.repository_id.raw())
@@ -192,7 +192,7 @@ impl Snapshot {
         })
     }
 
-    /// What this picture may not show: sources that do not answer, parts that are denied, and tables that are cut. Without
+    /// What this snapshot may not show: sources that do not answer, parts that are denied, and tables that are cut. Without
     /// sight of it nobody can say that all is well.
     #[must_use]
     pub fn unseen(&self) -> Vec<Text> {
@@ -208,7 +208,7 @@ impl Snapshot {
         unseen
     }
 
-    /// Whether another picture says anything that need not wait for the next tick of the clock.
+    /// Whether another snapshot says anything that need not wait for the next tick of the clock.
     #[must_use]
     pub fn is_news_after(&self, before: &Self) -> bool {
         let facts = |p: &Self| p.mesh.sources.iter().map(|s| s.facts.revision).collect::<Vec<_>>();

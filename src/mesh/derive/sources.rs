@@ -22,7 +22,7 @@ pub enum SourceHealth {
     Down,
 }
 
-/// One source, judged.
+/// One source, evaluated.
 #[derive(Debug, Clone)]
 pub struct SourceView {
     pub health: SourceHealth,
@@ -35,17 +35,17 @@ pub struct SourceView {
 }
 
 impl SourceView {
-    /// The instant to judge its facts at: now, or when it was last heard.
+    /// The instant to evaluate its facts at: now, or when it was last heard.
     #[must_use]
     pub fn at(&self, now_ms: Millis) -> Millis {
         self.as_of_ms.unwrap_or(now_ms)
     }
 }
 
-/// Judges every source.
+/// Evaluates every source.
 pub(super) fn evaluate(mesh: &Mesh, now_ms: Millis, thresholds: &Thresholds, interval_ms: Millis) -> Vec<SourceView> {
     let patience = thresholds.old_ms.max(3 * interval_ms);
-    let judge_one = |source: &crate::mesh::SourceState| {
+    let evaluate_one = |source: &crate::mesh::SourceState| {
         let failing = source.health.trouble.as_ref();
         let health = match (source.health.last_ok_ms, failing) {
             (None, None) => SourceHealth::Starting,
@@ -61,5 +61,5 @@ pub(super) fn evaluate(mesh: &Mesh, now_ms: Millis, thresholds: &Thresholds, int
             open: failing.is_some_and(|t| matches!(t.state, State::Open { .. })),
         }
     };
-    mesh.sources.iter().map(judge_one).collect()
+    mesh.sources.iter().map(evaluate_one).collect()
 }

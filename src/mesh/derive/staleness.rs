@@ -70,9 +70,9 @@ pub fn window(patience: Patience) -> Millis {
     patience.silence_ms.saturating_add(patience.grace_ms).max(1)
 }
 
-/// The ages from which on somebody who made a promise is judged otherwise.
+/// The ages from which on somebody who made a promise is evaluated otherwise.
 #[must_use]
-pub fn turns(patience: Patience) -> [Millis; 3] {
+pub fn changes(patience: Patience) -> [Millis; 3] {
     let whole = window(patience);
     [patience.silence_ms.saturating_add(1), whole.saturating_add(1), whole.saturating_mul(10)]
 }
@@ -116,9 +116,9 @@ mod tests {
         #[test]
         fn a_promise_is_judged_otherwise_only_where_it_is_said(age in 0i64..3_000_000, silence in 0i64..200_000, grace in 0i64..100_000) {
             let patience = Patience { silence_ms: silence, grace_ms: grace };
-            let turns = turns(patience);
+            let changes = changes(patience);
             let changed = age > 0 && by_patience(age, patience) != by_patience(age - 1, patience);
-            prop_assert!(!changed || turns.contains(&age), "{age} is none of {turns:?}");
+            prop_assert!(!changed || changes.contains(&age), "{age} is none of {changes:?}");
         }
 
         #[test]

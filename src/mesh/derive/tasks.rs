@@ -72,7 +72,7 @@ impl TaskView {
 
 /// What one piece of evidence says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Says {
+pub(super) enum NoteKind {
     Submitted,
     /// The message that carries it was acknowledged.
     Received,
@@ -83,7 +83,7 @@ pub(super) enum Says {
 /// What one message, log entry, event or lease says of a task.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Note {
-    pub(super) summary: Vec<(Option<Millis>, Says, Text)>,
+    pub(super) summary: Vec<(Option<Millis>, NoteKind, Text)>,
     pub(super) agent: Option<Text>,
     pub(super) carrier: Option<Carrier>,
     pub(super) lease: Option<Grant>,
@@ -108,7 +108,7 @@ pub(super) struct Grant {
 
 #[derive(Default)]
 struct Draft {
-    summary: Vec<(Option<Millis>, Says, Text)>,
+    summary: Vec<(Option<Millis>, NoteKind, Text)>,
     agent: Option<Text>,
     /// Who holds a lease on it, or held one that is over.
     node: Option<Text>,
@@ -151,13 +151,13 @@ fn finish(repository_id: Text, task: Text, mut draft: Draft, nodes: &Nodes) -> T
     let home = draft.agent.as_ref().and_then(|agent| nodes.home(agent));
     let owner_node = draft.node.clone().or_else(|| home.map(|node| node.node_id.clone())).or(draft.last_node.clone());
     let owner_staleness = owner_node.as_ref().map_or(Staleness::Unknown, |node| nodes.staleness(node, None));
-    let submitted = draft.summary.iter().filter(|s| s.1 == Says::Submitted).filter_map(|s| s.0).max();
+    let submitted = draft.summary.iter().filter(|s| s.1 == NoteKind::Submitted).filter_map(|s| s.0).max();
     let over = draft.summary.iter().rev().find_map(|(at, summary, _)| match summary {
-        Says::Over(state) if submitted.is_none_or(|s| at.is_none_or(|at| at >= s)) => Some(*state),
+        NoteKind::Over(state) if submitted.is_none_or(|s| at.is_none_or(|at| at >= s)) => Some(*state),
         _ => None,
     });
-    let accepted = draft.claimed || draft.summary.iter().any(|s| s.1 == Says::Accepted);
-    let received = draft.summary.iter().any(|s| s.1 == Says::Received);
+    let accepted = draft.claimed || draft.summary.iter().any(|s| s.1 == NoteKind::Accepted);
+    let received = draft.summary.iter().any(|s| s.1 == NoteKind::Received);
     let leased = draft.lease.as_ref().is_some_and(|(_, in_force)| *in_force);
     let lapsed = draft.lease.as_ref().is_some_and(|(_, in_force)| !*in_force);
     let state = match over {

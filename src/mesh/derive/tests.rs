@@ -1,4 +1,4 @@
-//! Judgements as a whole: clocks, sources that disagree, and facts of any kind.
+//! Results as a whole: clocks, sources that disagree, and facts of any kind.
 
 use proptest::prelude::*;
 
@@ -10,7 +10,7 @@ use crate::model::observation::{Change, ClockSample, Observation};
 use crate::model::report::Report;
 use crate::model::time::MINUTE;
 use crate::model::{LockTable, MessageTable};
-use crate::testing::{HOSTILE, NOW, heartbeat, lock, mesh, message, registered, silent_mesh, snapshot, unheard};
+use crate::testing::{HOSTILE, NOW, heartbeat, lock, mesh, message, registered, silent_mesh, snapshot, starting_mesh};
 
 fn observed(source: usize, changes: Vec<Change>, offset_ms: Millis) -> Report {
     let clock = Some(ClockSample { offset_ms, uncertainty_ms: 5 });
@@ -29,8 +29,10 @@ fn a_skewed_database_clock_neither_expires_locks_nor_hides_their_end() {
         let mut held = lock("k", "n", "1", 0);
         held.acquired_at_ms = Some(NOW + skew - 1_000);
         held.expires_at_ms = Some(NOW + skew + 20_000);
-        let evaluated =
-            snapshot(unheard().after(observed(0, vec![Change::Locks(LockTable::Distributed, vec![held])], skew)), NOW);
+        let evaluated = snapshot(
+            starting_mesh().after(observed(0, vec![Change::Locks(LockTable::Distributed, vec![held])], skew)),
+            NOW,
+        );
         assert_eq!(evaluated.locks.get(0).unwrap().ttl_ms(NOW), Some(20_000), "{skew}");
         assert_eq!(evaluated.locks.get(0).unwrap().state, LockState::Held);
         assert_eq!(rules(&evaluated).contains(&"clock-skew"), skew != 0, "{skew}");
@@ -41,7 +43,7 @@ const HOUR: Millis = 60 * MINUTE;
 
 #[test]
 fn the_freshest_signal_counts_and_a_node_of_one_source_is_a_finding() {
-    let mesh = unheard()
+    let mesh = starting_mesh()
         .after(observed(0, vec![Change::Heartbeats(vec![heartbeat("both", "1", HOUR), heartbeat("beats", "2", 0)])], 0))
         .after(observed(1, vec![Change::Registry(vec![registered("both", 1_000), registered("joined", 0)])], 0));
     let evaluated = snapshot(mesh, NOW);
@@ -90,7 +92,7 @@ fn one_message_seen_in_a_database_and_an_inbox_is_one() {
     row.table = MessageTable::Mesh;
     let mut seen = row.clone();
     seen.table = MessageTable::Inbox;
-    let mesh = unheard()
+    let mesh = starting_mesh()
         .after(observed(0, vec![Change::LiveMessages(MessageTable::Mesh, vec![row])], 0))
         .after(observed(1, vec![Change::LiveMessages(MessageTable::Inbox, vec![seen])], 0));
     assert_eq!(snapshot(mesh, NOW).messages.len(), 1);
@@ -106,7 +108,7 @@ fn a_message_that_operators_gave_to_several_is_a_finding_after_a_moment() {
     let key = |to: &str| Some(format!("lockkeeper-8-{}-{to}", NOW - MINUTE));
     let found = |waits: Vec<crate::model::Message>| {
         let seen = derive(
-            &unheard().after(observed(1, vec![Change::LiveMessages(MessageTable::Inbox, waits)], 0)),
+            &starting_mesh().after(observed(1, vec![Change::LiveMessages(MessageTable::Inbox, waits)], 0)),
             NOW,
             &Thresholds::default(),
             1_000,
@@ -139,8 +141,10 @@ fn a_grant_answers_the_requests_before_it_and_none_after() {
         let mut answer = message(id, to, kind, r#"{"lock_key":"a.rs"}"#, 0);
         answer.sender_agent = from.into();
         let rows = vec![message(4, "9", "resource_lock_request", wanted, 0), answer];
-        let evaluated =
-            snapshot(unheard().after(observed(0, vec![held(), Change::LiveMessages(MessageTable::A2a, rows)], 0)), NOW);
+        let evaluated = snapshot(
+            starting_mesh().after(observed(0, vec![held(), Change::LiveMessages(MessageTable::A2a, rows)], 0)),
+            NOW,
+        );
         assert_eq!(!evaluated.locks.get(0).unwrap().waiters.is_empty(), waits, "{kind} {from} {to} {id}");
     }
 }
@@ -208,7 +212,7 @@ proptest! {
             beat
         }).collect();
         let (lock_count, message_count) = (rows.len(), messages.len());
-        let mesh = unheard().after(observed(0, vec![
+        let mesh = starting_mesh().after(observed(0, vec![
             Change::Heartbeats(hearts),
             Change::Locks(LockTable::Distributed, rows),
             Change::LiveMessages(MessageTable::A2a, messages),
@@ -246,7 +250,7 @@ fn a_fence_that_goes_back_is_found_whoever_did_it() {
     row.fence_token = Some(1);
     row.holder_node = "b".into();
     let anew = locks(vec![(LockTable::Distributed, row)]);
-    let mesh = unheard().after(observed(0, held, 0)).after(observed(0, locks(Vec::new()), 0));
+    let mesh = starting_mesh().after(observed(0, held, 0)).after(observed(0, locks(Vec::new()), 0));
     let evaluated = snapshot(mesh.after(observed(0, anew, 0)), NOW);
     let found = evaluated.findings.iter().find(|f| f.rule == "fence-back").expect("a finding");
     assert!(found.sentence.as_str().contains("from 41 to 1"), "{}", found.sentence);
@@ -258,10 +262,10 @@ fn one_resource_in_two_tables_is_a_finding_unless_one_holds_both() {
     let mut second = lock("src/a.rs", "b", "2", MINUTE);
     second.table = LockTable::Vcs;
     let both = |other| locks(vec![(LockTable::Distributed, first.clone()), (LockTable::Vcs, other)]);
-    let evaluated = snapshot(unheard().after(observed(0, both(second.clone()), 0)), NOW);
+    let evaluated = snapshot(starting_mesh().after(observed(0, both(second.clone()), 0)), NOW);
     assert!(rules(&evaluated).contains(&"lock-twice"));
     (second.holder_node, second.holder_agent) = ("a".into(), "1".into());
-    let evaluated = snapshot(unheard().after(observed(0, both(second), 0)), NOW);
+    let evaluated = snapshot(starting_mesh().after(observed(0, both(second), 0)), NOW);
     assert!(!rules(&evaluated).contains(&"lock-twice"));
 }
 
@@ -278,7 +282,10 @@ fn two_databases_with_a_leader_each_are_a_finding() {
         }])
     };
     let mesh = |other: &str| {
-        snapshot(unheard().after(observed(0, vec![leader("a")], 0)).after(observed(1, vec![leader(other)], 0)), NOW)
+        snapshot(
+            starting_mesh().after(observed(0, vec![leader("a")], 0)).after(observed(1, vec![leader(other)], 0)),
+            NOW,
+        )
     };
     assert!(rules(&mesh("b")).contains(&"leader-twice"));
     assert!(!rules(&mesh("a")).contains(&"leader-twice"));
@@ -288,7 +295,7 @@ fn two_databases_with_a_leader_each_are_a_finding() {
 fn a_waiter_starves_and_a_renewer_is_noticed_by_the_configured_thresholds() {
     let ask = message(1, "3", "resource_lock_request", r#"{"resource_id":"k"}"#, 6 * MINUTE);
     let mut row = lock("k", "a", "3", MINUTE);
-    let mut mesh = unheard().after(observed(0, vec![Change::LiveMessages(MessageTable::A2a, vec![ask])], 0));
+    let mut mesh = starting_mesh().after(observed(0, vec![Change::LiveMessages(MessageTable::A2a, vec![ask])], 0));
     for renewal in 0..3 {
         row.fence_token = Some(renewal);
         mesh = mesh.after(observed(0, locks(vec![(LockTable::Distributed, row.clone())]), 0));
@@ -302,10 +309,10 @@ fn a_waiter_starves_and_a_renewer_is_noticed_by_the_configured_thresholds() {
 }
 
 /// One database with one heartbeat, looked at three times.
-fn beating(said: [Millis; 2], asleep: Option<(Millis, Millis)>) -> MeshState {
-    let mut watch = unheard();
-    for (at_ms, said) in [(NOW, said[0]), (NOW + 10_000, said[1])] {
-        let beat = crate::model::Heartbeat { last_seen_ms: Some(said), ..heartbeat("n", "1", 0) };
+fn beating(printed: [Millis; 2], asleep: Option<(Millis, Millis)>) -> MeshState {
+    let mut watch = starting_mesh();
+    for (at_ms, printed) in [(NOW, printed[0]), (NOW + 10_000, printed[1])] {
+        let beat = crate::model::Heartbeat { last_seen_ms: Some(printed), ..heartbeat("n", "1", 0) };
         let observation = Observation {
             changes: vec![Change::Heartbeats(vec![beat])],
             asleep: asleep.filter(|(_, to)| *to == at_ms),
@@ -349,7 +356,7 @@ fn a_heartbeat_of_the_future_proves_no_life(#[case] ahead: Millis) {
 /// F2: a node's clock is set by two hours, and back, while it sends heartbeats.
 #[test]
 fn a_clock_that_is_set_and_set_back_makes_nobody_dead() {
-    let mut watch = unheard();
+    let mut watch = starting_mesh();
     for n in 0..40 {
         let set = if (10..20).contains(&n) { 120 * MINUTE } else { 0 };
         let at_ms = NOW + n * 5_000;
@@ -364,10 +371,10 @@ fn a_clock_that_is_set_and_set_back_makes_nobody_dead() {
 #[test]
 fn silence_while_nobody_looked_is_no_silence() {
     let wakes = NOW + 10_000;
-    let heard_before = wakes - 60 * MINUTE - 5_000;
-    let slept = beating([heard_before; 2], Some((wakes - 60 * MINUTE, wakes)));
+    let seen_before = wakes - 60 * MINUTE - 5_000;
+    let slept = beating([seen_before; 2], Some((wakes - 60 * MINUTE, wakes)));
     assert_eq!(node_at(&slept, wakes + 1_000).0, Staleness::Healthy);
     assert_eq!(node_at(&slept, wakes + 6 * MINUTE).0, Staleness::Critical, "what is silent from then on is silent");
-    let awake = beating([heard_before; 2], None);
+    let awake = beating([seen_before; 2], None);
     assert_eq!(node_at(&awake, wakes + 1_000).0, Staleness::Dead);
 }

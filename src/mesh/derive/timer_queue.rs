@@ -1,10 +1,10 @@
-//! When what was judged must be judged again because time alone changes it.
+//! When what was evaluated must be evaluated again because time alone changes it.
 
 use std::collections::BTreeMap;
 
 use crate::model::time::Millis;
 
-/// Places by the instant from when on another judgement may be due.
+/// Places by the instant from when on another result may be due.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TimerQueue(BTreeMap<Millis, Vec<u32>>);
 
@@ -21,7 +21,7 @@ impl TimerQueue {
 
     /// What is due by now.
     pub(super) fn due(&mut self, now_ms: Millis) -> Vec<u32> {
-        // What is due within the step that has begun is judged now and, since that may be early, noted again.
+        // What is due within the step that has begun is evaluated now and, since that may be early, noted again.
         let later = self.0.split_off(&(now_ms.div_euclid(STEP) + 1));
         let due = std::mem::replace(&mut self.0, later);
         due.into_values().flatten().collect()
@@ -50,7 +50,7 @@ mod tests {
                 for (place, at) in open.iter().filter(|(_, at)| *at <= now) {
                     prop_assert!(due.contains(place), "{place} at {at} by {now}");
                 }
-                // What came early is noted again, as whoever judges does.
+                // What came early is noted again, as the evaluator does.
                 let early: Vec<(u32, i64)> =
                     open.iter().copied().filter(|(place, at)| *at > now && due.contains(place)).collect();
                 for (place, at) in &early {

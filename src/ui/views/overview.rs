@@ -1,4 +1,4 @@
-//! The mesh at a glance: verdict, nodes, contended and expiring locks, stuck work, rates, sources.
+//! The mesh at a glance: status, nodes, contended and expiring locks, stuck work, rates, sources.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::ui::widgets::{heatmap, sparkline};
 /// One of the counts of what happens.
 type Rate = fn(&Tally) -> u64;
 
-/// The room that the sentence of a verdict is given before its figures have any.
+/// The room that the sentence of a status is given before its figures have any.
 const SENTENCE: usize = 24;
 
 /// A line that leads somewhere.
@@ -42,7 +42,7 @@ struct Item {
 /// Draws the page.
 pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let workspace = canvas.app.workspace.clone();
-    if !workspace.is_heard() {
+    if !workspace.has_answer() {
         let lines = vec![Line::raw(""), Line::from(canvas.span("  waiting for the first answers ...", Role::Dim))];
         canvas.text(area, lines);
         return;
@@ -54,14 +54,14 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let known_from: usize = workspace.snapshots().map(|(_, p)| p.mesh.sources.len().clamp(1, 6) + heads).sum();
     let known_from = u16::try_from(known_from).unwrap_or(u16::MAX);
     let node_rows = node_rows(&workspace, area);
-    let verdicts = match (several, canvas.app.on_wall()) {
+    let statuses = match (several, canvas.app.on_wall()) {
         (true, _) => u16::try_from(workspace.len()).unwrap_or(u16::MAX).min(area.height / 4),
-        // A wall says the verdict above, in larger letters.
+        // A wall says the status above, in larger letters.
         (false, true) => 0,
         (false, false) => 1,
     };
     let [top, nodes, middle, rates, bottom] = Layout::vertical([
-        Constraint::Length(if verdicts == 0 { 0 } else { verdicts + u16::from(area.height >= 18) }),
+        Constraint::Length(if statuses == 0 { 0 } else { statuses + u16::from(area.height >= 18) }),
         // A blank stands below.
         Constraint::Length(node_rows.iter().map(|(_, rows)| rows).sum::<u16>() + 1),
         Constraint::Fill(1),
@@ -70,9 +70,9 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
     ])
     .areas(area);
     if top.height > 0 && several {
-        each_verdict(canvas, top, &workspace);
+        each_status(canvas, top, &workspace);
     } else if let (1.., Some((_, p))) = (top.height, workspace.snapshots().next()) {
-        verdict(canvas, top, p);
+        status(canvas, top, p);
     }
     let mut y = nodes.y;
     for (mesh, rows) in node_rows {
@@ -126,8 +126,8 @@ fn figures(p: &Snapshot) -> String {
     }
 }
 
-fn verdict(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Snapshot) {
-    let (worst, role) = canvas.app.verdict();
+fn status(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Snapshot) {
+    let (worst, role) = canvas.app.status();
     let figures = figures(p);
     let room = usize::from(area.width).saturating_sub(figures.width() + 5);
     let worst = worst.split("  (+").next().unwrap_or_default();
@@ -139,23 +139,23 @@ fn verdict(canvas: &mut Canvas<'_, '_>, area: Rect, p: &Snapshot) {
     canvas.text(area, vec![line]);
 }
 
-/// A verdict for each mesh, in their order, so that none has to be looked for; the worst, where not all have room.
-fn each_verdict(canvas: &mut Canvas<'_, '_>, area: Rect, workspace: &Workspace) {
+/// A status for each mesh, in their order, so that none has to be looked for; the worst, where not all have room.
+fn each_status(canvas: &mut Canvas<'_, '_>, area: Rect, workspace: &Workspace) {
     let names = workspace.name_width().min(usize::from(area.width) / 4);
     let mut shown = worst_first(workspace);
     shown.truncate(usize::from(area.height));
     shown.sort_by_key(|(mesh, _)| *mesh);
     let mut lines = Vec::new();
-    for (mesh, verdict) in shown {
+    for (mesh, status) in shown {
         let heard = workspace.snapshot(mesh).filter(|p| p.sources.iter().any(|s| s.health != SourceHealth::Starting));
         let name = fit(workspace.name(mesh), names).into_owned();
         let room = usize::from(area.width).saturating_sub(names + 6);
         let figures = heard.map(|p| figures(p)).unwrap_or_default();
         // What is wrong is said before how much.
         let figures = if figures.width() + 3 + SENTENCE <= room { figures } else { String::new() };
-        let summary = fit(&verdict.summary, room.saturating_sub(figures.width() + 3)).into_owned();
+        let summary = fit(&status.summary, room.saturating_sub(figures.width() + 3)).into_owned();
         lines.push(Line::from(vec![
-            canvas.span(format!(" {} {name:<names$}  {summary}", verdict.glyph), verdict.role),
+            canvas.span(format!(" {} {name:<names$}  {summary}", status.glyph), status.role),
             canvas.span(format!("   {figures}"), Role::Dim),
         ]));
     }
@@ -310,14 +310,9 @@ fn draw_rates(canvas: &mut Canvas<'_, '_>, area: Rect, workspace: &Workspace) {
     for (column, (name, of)) in columns.iter().zip(series) {
         let width = usize::from(column.width).saturating_sub(2);
         let text = fit(&format!("{name} {}/min", count(rates.per_minute(of))), width).into_owned();
-        let bars = sparkline::bars(&rates.series(of), width.min(60));
-        canvas.text(
-            *column,
-            vec![
-                Line::raw(""),
-                Line::from(canvas.span(format!(" {text}"), Role::Dim)),
-                Line::from(canvas.span(format!(" {bars}"), Role::Accent)),
-            ],
-        );
+        canvas.text(*column, vec![Line::raw(""), Line::from(canvas.span(format!(" {text}"), Role::Dim))]);
+        let width = column.width.saturating_sub(2).min(60);
+        let bars = Rect { x: column.x + 1, y: column.y + 2, width, height: 1 };
+        sparkline::draw(canvas, bars, &rates.series(of));
     }
 }

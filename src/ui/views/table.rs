@@ -137,7 +137,7 @@ fn rows(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List, columns: &[Pla
 fn empty(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List) {
     let app = canvas.app;
     let mut lines = vec![Line::raw("")];
-    match app.workspace.is_heard() {
+    match app.workspace.has_answer() {
         false => lines.push(Line::from(canvas.span("  no answer yet", Role::Dim))),
         true if list.len(&app.workspace) > 0 => {
             let what = if app.table().filter.is_empty() {

@@ -1,28 +1,24 @@
-//! A row of bars.
+//! A row of bars, the newest value at the right.
 
-const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+use ratatui::layout::Rect;
+use ratatui::widgets::{RenderDirection, Sparkline};
 
-/// The last `width` values as bars, scaled to the highest of them.
-#[must_use]
-pub fn bars(values: &[u64], width: usize) -> String {
-    let shown = &values[values.len().saturating_sub(width)..];
-    let highest = shown.iter().copied().max().unwrap_or(0).max(1);
-    let pad = width - shown.len();
-    let bar = |&v: &u64| {
-        let step = usize::try_from((v * 8).div_ceil(highest)).unwrap_or(8);
-        BARS[step.min(8)]
-    };
-    std::iter::repeat_n(' ', pad).chain(shown.iter().map(bar)).collect()
-}
+use crate::columns::role::Role;
+use crate::ui::Canvas;
 
-#[cfg(test)]
-mod tests {
-    use super::bars;
+/// Levels that a bar of one row has.
+const LEVELS: u64 = 8;
 
-    #[test]
-    fn the_highest_is_full_and_anything_is_visible() {
-        assert_eq!(bars(&[0, 1, 8], 4), "  ▁█");
-        assert_eq!(bars(&[0, 0], 2), "  ");
-        assert_eq!(bars(&[5; 10], 3), "███");
-    }
+/// Draws the last values that have room, scaled to the highest of them. A value that is not zero is always seen.
+pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect, values: &[u64]) {
+    let shown = values.iter().rev().take(usize::from(area.width));
+    let highest = shown.clone().copied().max().unwrap_or(0).max(1);
+    let bar = |value: &u64| if *value == 0 { 0 } else { (*value).max(highest.div_ceil(LEVELS)) };
+    let data: Vec<u64> = shown.map(bar).collect();
+    let bars = Sparkline::default()
+        .data(data)
+        .max(highest)
+        .direction(RenderDirection::RightToLeft)
+        .style(canvas.style(Role::Accent));
+    canvas.frame.render_widget(bars, Rect { height: area.height.min(1), ..area });
 }

@@ -28,7 +28,7 @@ pub fn breaker(path: &Path, id: &str) {
     for (n, line) in std::io::stdin().lock().lines().map_while(Result::ok).enumerate() {
         let (token, instant) = line.split_once(' ').expect("token and instant");
         let outcome = break_lock(path, &guard(token, instant), id, &format!("{id}-{n}"), wall_clock, &mut |_| {});
-        println!("{}: {}", outcome.verdict, outcome.summary);
+        println!("{}: {}", outcome.kind, outcome.summary);
     }
 }
 
@@ -39,5 +39,5 @@ pub fn break_and_die(path: &Path, token: &str, instant: &str, step: &str) {
             std::process::abort();
         }
     });
-    println!("{}: {}", outcome.verdict, outcome.summary);
+    println!("{}: {}", outcome.kind, outcome.summary);
 }

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
-/// Each commit writes its number into every lock row; a picture with two numbers in it is torn.
+/// Each commit writes its number into every lock row; a snapshot with two numbers in it is torn.
 pub async fn storm(database: &Path, seed: u64) {
     let connection =
         lockkeeper::demo::vox::write::Writer::create(database).await.expect("a database").into_connection();

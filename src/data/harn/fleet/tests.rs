@@ -101,7 +101,7 @@ fn d6_a_claim_lives_by_its_heartbeats_alone_on_its_key_and_ends_by_its_own_work(
     assert_eq!(at(&fleet, 60_000, "listed"), ClaimState::Completed);
 }
 
-/// What may be said of claims.
+/// What may be printed of claims.
 #[derive(Debug, Clone)]
 enum Step {
     Claim { key: u8, lease: Millis, ack: bool },

@@ -61,7 +61,7 @@ impl Files {
         let work = move || {
             let mut topics = topics;
             let mut cost = Cost::default();
-            let news = look(&folder, window, &mut topics, &mut cost);
+            let news = read_news(&folder, window, &mut topics, &mut cost);
             (topics, news, cost)
         };
         let done = tokio::task::spawn_blocking(work).await;
@@ -72,7 +72,12 @@ impl Files {
     }
 }
 
-fn look(folder: &Path, window: usize, topics: &mut HashMap<String, Topic>, cost: &mut Cost) -> Result<News, Fault> {
+fn read_news(
+    folder: &Path,
+    window: usize,
+    topics: &mut HashMap<String, Topic>,
+    cost: &mut Cost,
+) -> Result<News, Fault> {
     let fault = |e: io::Error| Fault::transient(format!("cannot read {}: {e}", folder.display()));
     let mut news = News::default();
     let mut files: Vec<(String, PathBuf)> = fs::read_dir(folder.join("topics"))

@@ -47,7 +47,7 @@ impl Sqlite {
         if replaced {
             self.file.close();
         }
-        let (connection, moved) = self.file.look().await?;
+        let (connection, moved) = self.file.reopen().await?;
         if !moved && !self.behind && !replaced {
             return Ok(news);
         }

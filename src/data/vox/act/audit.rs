@@ -35,10 +35,10 @@ pub fn last_sql() -> String {
 
 /// Whether an attempt has its entry.
 #[must_use]
-pub fn is_there_sql(order: &ActionRequest) -> String {
+pub fn is_there_sql(request: &ActionRequest) -> String {
     format!(
         "SELECT count(*) FROM {LOG} WHERE agent_id = '{OPERATOR_AGENT}' AND description LIKE {}",
-        quote(&format!("lockkeeper {} %", order.id))
+        quote(&format!("lockkeeper {} %", request.id))
     )
 }
 
@@ -70,24 +70,24 @@ impl Next {
 
     /// Adds the entry, unless the attempt has one; with `if_changed`, only if the statement before changed something.
     #[must_use]
-    pub fn insert(&self, order: &ActionRequest, schema: &Schema, if_changed: bool) -> String {
-        let summary = order.action.summary();
-        let reason = scrub(truncate_bytes(&order.reason, MOST)).into_owned();
-        let operator = scrub(truncate_bytes(&order.operator, MOST)).into_owned();
+    pub fn insert(&self, request: &ActionRequest, schema: &Schema, if_changed: bool) -> String {
+        let summary = request.action.summary();
+        let reason = scrub(truncate_bytes(&request.reason, MOST)).into_owned();
+        let operator = scrub(truncate_bytes(&request.operator, MOST)).into_owned();
         let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
         let label = format!("lockkeeper: {operator}: {summary}{why}");
         let kind = serde_json::json!({ "Custom": { "label": label } }).to_string();
-        let description = format!("lockkeeper {} {summary}, by {operator}{why}", order.id);
+        let description = format!("lockkeeper {} {summary}, by {operator}{why}", request.id);
         let mut row = vec![
             ("agent_id", quote(OPERATOR_AGENT)),
             ("operation_id", quote(&format!("OP-{}", self.number))),
             ("kind", quote(&kind)),
             ("description", quote(&description)),
             ("predecessor_hash", self.predecessor_hash.as_deref().map_or_else(|| "NULL".into(), quote)),
-            ("timestamp_ms", order.at_ms.to_string()),
+            ("timestamp_ms", request.at_ms.to_string()),
         ];
         if schema.has(LOG, "repository_id") {
-            row.push(("repository_id", quote(order.action.repository())));
+            row.push(("repository_id", quote(request.action.repository())));
         }
         if schema.has(LOG, "undone") {
             row.push(("undone", "0".into()));
@@ -99,7 +99,7 @@ impl Next {
             names.join(", "),
             values.join(", "),
             if if_changed { "changes() > 0 AND " } else { "" },
-            quote(&format!("lockkeeper {} %", order.id))
+            quote(&format!("lockkeeper {} %", request.id))
         )
     }
 }

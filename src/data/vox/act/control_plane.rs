@@ -50,8 +50,8 @@ impl ControlPlaneExecutor {
         Self { caller: Box::new(caller) }
     }
 
-    async fn execute_now(&mut self, order: &ActionRequest) -> Outcome {
-        let ended = match &order.action {
+    async fn execute_now(&mut self, request: &ActionRequest) -> Outcome {
+        let ended = match &request.action {
             Action::Revoke { lease } => self.revoke(lease).await,
             Action::Quarantine { node, on } => {
                 let body = json!({ "node_id": node.node_id, "quarantined": on });
@@ -67,25 +67,25 @@ impl ControlPlaneExecutor {
             Action::Deliver { message, to, key, beside } => self.deliver(message, to, key, beside).await,
             Action::Retire { message, to, key } => self.retire(message, to, key).await,
             Action::Acknowledge { message } => self.acknowledge(message).await,
-            Action::Tell { outbound } => self.send_message(outbound, &order.id).await,
+            Action::Send { outbound } => self.send_message(outbound, &request.id).await,
             other => Ok(Outcome::refused(format!("a control plane does not do this: {}", other.kind()))),
         };
         ended.unwrap_or_else(|early| *early)
     }
 
     /// A control plane keeps no trace of who asked for what, but for the key of a delivery: only that proves anything.
-    async fn was_applied_now(&mut self, order: &ActionRequest) -> Resolution {
-        match self.recall_here(order).await {
-            Ok(recalled) => recalled,
+    async fn was_applied_now(&mut self, request: &ActionRequest) -> Resolution {
+        match self.resolution_here(request).await {
+            Ok(resolution) => resolution,
             Err(outcome) => Resolution::Unreachable(outcome.summary.to_string()),
         }
     }
 
-    async fn recall_here(&mut self, order: &ActionRequest) -> Ended<Resolution> {
+    async fn resolution_here(&mut self, request: &ActionRequest) -> Ended<Resolution> {
         let as_before = |stands: bool, now: String| {
             if stands { Resolution::NotApplied(now) } else { Resolution::Undecidable(now) }
         };
-        Ok(match &order.action {
+        Ok(match &request.action {
             Action::Revoke { lease } => {
                 let now = self.lease(&lease.lease_id).await?;
                 let stands = now.as_ref().is_some_and(|now| {
@@ -104,7 +104,7 @@ impl ControlPlaneExecutor {
                 as_before(set == Some(false), flag_now("maintenance", flags.as_ref()))
             }
             Action::Deliver { to, key, .. } => self.delivered(to, key).await?,
-            Action::Tell { outbound } => self.delivered(&outbound.to, &letter_key(&order.id)).await?,
+            Action::Send { outbound } => self.delivered(&outbound.to, &outbound_key(&request.id)).await?,
             Action::Retire { message, .. } | Action::Acknowledge { message } => {
                 let waits = self.waiting(&message.receiver, message.id).await?;
                 let stands = waits.is_some_and(|now| same_message(message, &now, false).is_ok());
@@ -126,7 +126,7 @@ impl ControlPlaneExecutor {
     }
 
     /// Asks for something; nothing is changed by it.
-    async fn look(&mut self, path: &str, body: Option<Value>) -> Ended<Value> {
+    async fn ask(&mut self, path: &str, body: Option<Value>) -> Ended<Value> {
         match self.caller.call(path, body).await {
             Ok(Response { status: 200, json: Some(value), .. }) => Ok(value),
             Ok(response) => Err(Box::new(not_done(&response))),
@@ -164,13 +164,13 @@ impl ControlPlaneExecutor {
     }
 
     async fn lease(&mut self, id: &str) -> Ended<Option<Value>> {
-        let leases = self.look(LEASES, None).await?;
+        let leases = self.ask(LEASES, None).await?;
         let mut all = leases["leases"].as_array().into_iter().flatten();
         Ok(all.find(|lease| lease["lease_id"] == *id).cloned())
     }
 
     async fn node(&mut self, id: &str) -> Ended<Option<Value>> {
-        let nodes = self.look(NODES, None).await?;
+        let nodes = self.ask(NODES, None).await?;
         let mut all = nodes["nodes"].as_array().into_iter().flatten();
         let flags = |node: &Value| {
             json!({
@@ -212,7 +212,7 @@ impl ControlPlaneExecutor {
         if let Some(next) = id.checked_add(1) {
             body["before_message_id"] = next.into();
         }
-        let inbox = self.look(INBOX, Some(body)).await?;
+        let inbox = self.ask(INBOX, Some(body)).await?;
         Ok(inbox["messages"].as_array().into_iter().flatten().find(|m| m["id"] == id).cloned())
     }
 
@@ -224,7 +224,7 @@ impl ControlPlaneExecutor {
             if let Some(before) = before {
                 body["before_message_id"] = before.into();
             }
-            let inbox = self.look(INBOX, Some(body)).await?;
+            let inbox = self.ask(INBOX, Some(body)).await?;
             let rows: Vec<&Value> = inbox["messages"].as_array().into_iter().flatten().collect();
             if let Some(found) = rows.iter().find(|m| key_of(m) == Some(key)) {
                 return Ok(found["id"].as_i64());
@@ -342,11 +342,11 @@ impl ControlPlaneExecutor {
         Ok(outcome.with(Some(facts(&before)), after.ok().flatten().as_ref().map(facts)))
     }
 
-    async fn send_message(&mut self, outbound: &OutboundMessage, order: &str) -> Ended<Outcome> {
+    async fn send_message(&mut self, outbound: &OutboundMessage, request: &str) -> Ended<Outcome> {
         if outbound.to.is_empty() || !outbound.to.bytes().all(|b| b.is_ascii_digit()) {
             return Ok(Outcome::refused("the control plane takes decimal agent ids only"));
         }
-        let key = letter_key(order);
+        let key = outbound_key(request);
         let body = json!({
             "sender_agent_id": OPERATOR_AGENT, "receiver_agent_id": outbound.to, "message_type": outbound.msg_type,
             "payload": outbound.payload, "idempotency_key": key,
@@ -360,14 +360,14 @@ impl ControlPlaneExecutor {
 }
 
 impl Executor for ControlPlaneExecutor {
-    fn execute<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Outcome> {
-        Box::pin(self.execute_now(order))
+    fn execute<'a>(&'a mut self, request: &'a ActionRequest) -> Working<'a, Outcome> {
+        Box::pin(self.execute_now(request))
     }
     fn record<'a>(&'a mut self, _: &'a ActionRequest) -> Working<'a, Result<(), String>> {
         Box::pin(std::future::ready(Err("a control plane keeps no op-log".into())))
     }
-    fn was_applied<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Resolution> {
-        Box::pin(self.was_applied_now(order))
+    fn was_applied<'a>(&'a mut self, request: &'a ActionRequest) -> Working<'a, Resolution> {
+        Box::pin(self.was_applied_now(request))
     }
 }
 
@@ -429,8 +429,8 @@ fn flag_now(name: &str, flags: Option<&Value>) -> String {
     format!("{name} is {}{until}", if on { "set" } else { "cleared" })
 }
 
-fn letter_key(order: &str) -> String {
-    format!("lockkeeper-{order}")
+fn outbound_key(request: &str) -> String {
+    format!("lockkeeper-{request}")
 }
 
 fn text(value: &Value) -> Text {

@@ -34,7 +34,7 @@ impl DatabaseExecutor {
         Self { target, clock }
     }
 
-    async fn execute_now(&mut self, order: &ActionRequest) -> Outcome {
+    async fn execute_now(&mut self, request: &ActionRequest) -> Outcome {
         let clock = self.clock;
         let mut session = match self.target.open().await {
             Ok(session) => session,
@@ -46,16 +46,16 @@ impl DatabaseExecutor {
             Ok(found) => found,
             Err(error) => return error.before_any_write(),
         };
-        let script = match script(&order.action, &schema, &operator_node(&order.operator), &order.id) {
+        let script = match script(&request.action, &schema, &operator_node(&request.operator), &request.id) {
             Ok(script) => script,
             Err(why) => return Outcome::refused(why),
         };
-        let mut attempt = Attempt { session, order, schema, script, audit: None };
+        let mut attempt = Attempt { session, request, schema, script, audit: None };
         if auditable {
-            let is_there = audit::is_there_sql(order);
-            match attempt.session.read(&[&is_there, &audit::last_sql(), &attempt.script.look]).await {
+            let is_there = audit::is_there_sql(request);
+            match attempt.session.read(&[&is_there, &audit::last_sql(), &attempt.script.select]).await {
                 Ok(answers) if first_number(answers.first()) == Some(1) => {
-                    let after = describe(&order.action, answers.get(2));
+                    let after = describe(&request.action, answers.get(2));
                     let mut outcome = Outcome::done("it was done before this attempt").with(None, after);
                     outcome.audited = true;
                     return outcome;
@@ -69,7 +69,7 @@ impl DatabaseExecutor {
 
     /// The entry and the action stand in one transaction, so the entry proves the action. Without an entry the action
     /// was not done, if things are still as they were before it.
-    async fn was_applied_now(&mut self, order: &ActionRequest) -> Resolution {
+    async fn was_applied_now(&mut self, request: &ActionRequest) -> Resolution {
         let unreachable = |why: &str| Resolution::Unreachable(why.to_owned());
         let mut session = match self.target.open().await {
             Ok(session) => session,
@@ -79,23 +79,23 @@ impl DatabaseExecutor {
             Ok(found) => found,
             Err(error) => return unreachable(error.what()),
         };
-        let script = match script(&order.action, &schema, &operator_node(&order.operator), &order.id) {
+        let script = match script(&request.action, &schema, &operator_node(&request.operator), &request.id) {
             Ok(script) => script,
             Err(why) => return Resolution::Undecidable(why),
         };
-        let is_there = audit::is_there_sql(order);
-        let statements = [script.look.as_str(), &script.stands, &is_there];
+        let is_there = audit::is_there_sql(request);
+        let statements = [script.select.as_str(), &script.stands, &is_there];
         let answers = match session.read(if auditable { &statements } else { &statements[..2] }).await {
             Ok(answers) => answers,
             Err(error) => return unreachable(error.what()),
         };
-        let now = sentence(&order.action, describe(&order.action, answers.first()).as_ref());
+        let now = sentence(&request.action, describe(&request.action, answers.first()).as_ref());
         if first_number(answers.get(2)).is_some_and(|n| n > 0) {
             return Resolution::Applied { audited: true, now };
         }
         match first_number(answers.get(1)) {
             // A letter is known by its own key.
-            Some(n) if matches!(order.action, Action::Tell { .. }) => {
+            Some(n) if matches!(request.action, Action::Send { .. }) => {
                 if n > 0 {
                     Resolution::Applied { audited: false, now }
                 } else {
@@ -107,7 +107,7 @@ impl DatabaseExecutor {
         }
     }
 
-    async fn record_now(&mut self, order: &ActionRequest) -> Result<(), String> {
+    async fn record_now(&mut self, request: &ActionRequest) -> Result<(), String> {
         let clock = self.clock;
         let mut session = match self.target.open().await {
             Ok(session) => session,
@@ -118,14 +118,14 @@ impl DatabaseExecutor {
         if !auditable {
             return Err("it has no op-log that entries can be added to".into());
         }
-        let is_there = audit::is_there_sql(order);
+        let is_there = audit::is_there_sql(request);
         let answers = session.read(&[&is_there, &audit::last_sql()]).await.map_err(plain)?;
         if first_number(answers.first()) == Some(1) {
             return Ok(());
         }
         let next = Next::after(answers.get(1).and_then(|r| r.first()), clock());
         for by in 0..NUMBERS {
-            let insert = next.another(by).insert(order, &schema, false);
+            let insert = next.another(by).insert(request, &schema, false);
             match session.commit(&[&insert], &[&is_there]).await {
                 // Committed: an entry that cannot be read again is written all the same.
                 Ok(Committed { reread, .. }) => {
@@ -149,14 +149,14 @@ impl DatabaseExecutor {
 }
 
 impl Executor for DatabaseExecutor {
-    fn execute<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Outcome> {
-        Box::pin(self.execute_now(order))
+    fn execute<'a>(&'a mut self, request: &'a ActionRequest) -> Working<'a, Outcome> {
+        Box::pin(self.execute_now(request))
     }
-    fn record<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Result<(), String>> {
-        Box::pin(self.record_now(order))
+    fn record<'a>(&'a mut self, request: &'a ActionRequest) -> Working<'a, Result<(), String>> {
+        Box::pin(self.record_now(request))
     }
-    fn was_applied<'a>(&'a mut self, order: &'a ActionRequest) -> Working<'a, Resolution> {
-        Box::pin(self.was_applied_now(order))
+    fn was_applied<'a>(&'a mut self, request: &'a ActionRequest) -> Working<'a, Resolution> {
+        Box::pin(self.was_applied_now(request))
     }
 }
 
@@ -177,7 +177,7 @@ async fn prepare(session: &mut Session<'_>) -> Result<(Schema, bool), WriteError
 
 struct Attempt<'a> {
     session: Session<'a>,
-    order: &'a ActionRequest,
+    request: &'a ActionRequest,
     schema: Schema,
     script: Script,
     /// Nothing where the op-log takes no entries.
@@ -188,16 +188,16 @@ impl Attempt<'_> {
     async fn run(mut self) -> Outcome {
         let mut by = 0;
         loop {
-            let entry = self.audit.as_ref().map(|next| next.another(by).insert(self.order, &self.schema, true));
+            let entry = self.audit.as_ref().map(|next| next.another(by).insert(self.request, &self.schema, true));
             let nothing = "SELECT 0";
             let statements = [
-                self.script.look.as_str(),
+                self.script.select.as_str(),
                 &self.script.write,
                 "SELECT changes()",
                 entry.as_deref().unwrap_or(nothing),
                 if entry.is_some() { "SELECT changes()" } else { nothing },
             ];
-            match self.session.commit(&statements, &[&self.script.look]).await {
+            match self.session.commit(&statements, &[&self.script.select]).await {
                 Ok(committed) => return self.conclude(committed).await,
                 Err(WriteError::Sql { step: Some(ENTRY), code: SqlCode::Constraint, .. }) if by < NUMBERS => by += 1,
                 // The op-log takes no entry: the action does not wait for that. The journal has it.
@@ -215,19 +215,23 @@ impl Attempt<'_> {
 
     /// It was committed. What is read afterwards can only say how things stand now, or that this is not known.
     async fn conclude(self, committed: Committed) -> Outcome {
-        let action = &self.order.action;
+        let action = &self.request.action;
         let before = describe(action, committed.results.first());
         let changed = first_number(committed.results.get(2)).unwrap_or(0);
         let audited = first_number(committed.results.get(4)).is_some_and(|n| n > 0);
-        let is_there = audit::is_there_sql(self.order);
-        let reread = [self.script.look.as_str(), if self.audit.is_some() { &is_there } else { "SELECT 0" }];
+        let is_there = audit::is_there_sql(self.request);
+        let reread = [self.script.select.as_str(), if self.audit.is_some() { &is_there } else { "SELECT 0" }];
         let closed = self.session.close(&reread).await;
         if changed < 1 {
             let now =
                 committed.reread.ok().as_ref().and_then(|answers| describe(action, answers.first())).or(before.clone());
             let summary = sentence(action, now.as_ref());
-            let outcome = if matches!(action, Action::Tell { .. }) && now.is_some() {
-                Outcome::already("it was told before")
+            let outcome = if matches!(action, Action::Send { .. }) && now.is_some() {
+                Outcome::already("it was sent before")
+            } else if matches!(action, Action::Release { mode: Mode::Expire, .. })
+                && holds_after(action, now.as_ref())
+            {
+                Outcome::already(format!("it has run out, nothing was changed: {summary}"))
             } else {
                 Outcome::refused(format!("changed since you looked, nothing was done: {summary}"))
             };
@@ -267,16 +271,16 @@ impl Attempt<'_> {
     /// After a lost answer: the op-log's entry proves that it was done. That it is not there proves nothing yet, because
     /// the request may still be on its way.
     async fn look_after(&mut self, why: &str) -> Outcome {
-        let is_there = audit::is_there_sql(self.order);
-        let mut statements = vec![self.script.look.as_str()];
+        let is_there = audit::is_there_sql(self.request);
+        let mut statements = vec![self.script.select.as_str()];
         if self.audit.is_some() {
             statements.push(&is_there);
         }
         let Ok(answers) = self.session.read(&statements).await else {
             return Outcome::unknown(format!("{why}, and it could not be read back: it may have been done"));
         };
-        let after = describe(&self.order.action, answers.first());
-        let now = sentence(&self.order.action, after.as_ref());
+        let after = describe(&self.request.action, answers.first());
+        let now = sentence(&self.request.action, after.as_ref());
         let outcome = if first_number(answers.get(1)) == Some(1) {
             Outcome { audited: true, ..Outcome::done(format!("{now} (read back after: {why})")) }
         } else if self.audit.is_some() {
@@ -326,7 +330,7 @@ fn describe(action: &Action, rows: Option<&Rows>) -> Option<Json> {
         Action::Release { .. } | Action::Restore { .. } => {
             &["holder_node", "holder_agent", "fence_token", "expires_at_ms", "acquired_at_ms", "is_over"]
         }
-        Action::Tell { .. } => &["id", "receiver_agent", "acknowledged"],
+        Action::Send { .. } => &["id", "receiver_agent", "acknowledged"],
         _ => &["receiver_agent", "acknowledged", "claim_owner", "claim_until_ms", "delivery_attempts"],
     };
     let row = rows?.first()?;
@@ -355,7 +359,7 @@ fn sentence(action: &Action, row: Option<&Json>) -> String {
                 fence(row["fence_token"].as_i64())
             )
         }
-        Action::Tell { .. } => format!("message {} waits for agent {}", row["id"], word("receiver_agent")),
+        Action::Send { .. } => format!("message {} waits for agent {}", row["id"], word("receiver_agent")),
         _ if row["acknowledged"] != 0 => format!("acknowledged; it was for agent {}", word("receiver_agent")),
         _ => {
             let claim = match row["claim_owner"].as_str() {

@@ -110,7 +110,7 @@ impl OpenFile {
             Ok((_folder, copier)) => read(copier.path(), reread).await,
             Err(why) => Err(why),
         };
-        // An engine that keeps its own picture of the log may still write over what was committed.
+        // An engine that keeps its own snapshot of the log may still write over what was committed.
         let after = holders::nobody_has_open(&self.path).err();
         Some(match before.or(after) {
             Some(who) => Err(format!("{who}, and may write over it")),

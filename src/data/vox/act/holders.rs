@@ -64,10 +64,10 @@ fn slot(_: u64, _: u64) -> std::io::Result<WriterSlot> {
 }
 
 /// Waits a moment until nothing speaks against writing to a file; else says what does.
-pub async fn until_free(path: &Path, look: fn(&Path) -> Result<(), String>) -> Result<(), String> {
+pub async fn until_free(path: &Path, probe: fn(&Path) -> Result<(), String>) -> Result<(), String> {
     let started = Instant::now();
     loop {
-        match look(path) {
+        match probe(path) {
             Err(_) if started.elapsed() < WAIT => tokio::time::sleep(PAUSE).await,
             outcome => return outcome,
         }

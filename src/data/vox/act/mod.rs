@@ -14,12 +14,12 @@ use crate::model::action::Kind;
 
 /// What can be done to a database.
 pub const DATABASE: Abilities = Abilities {
-    kinds: &[Kind::Release, Kind::Restore, Kind::Reroute, Kind::Unclaim, Kind::Acknowledge, Kind::Tell],
+    kinds: &[Kind::Release, Kind::Restore, Kind::Reroute, Kind::Unclaim, Kind::Acknowledge, Kind::Send],
     records: true,
 };
 
 /// What can be done through a control plane.
 pub const CONTROL_PLANE: Abilities = Abilities {
-    kinds: &[Kind::Deliver, Kind::Retire, Kind::Acknowledge, Kind::Tell, Kind::Revoke, Kind::Drain, Kind::Quarantine],
+    kinds: &[Kind::Deliver, Kind::Retire, Kind::Acknowledge, Kind::Send, Kind::Revoke, Kind::Drain, Kind::Quarantine],
     records: false,
 };

@@ -15,7 +15,7 @@ use crate::model::{LockTable, Stored};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
     /// Reads the thing as it is.
-    pub look: String,
+    pub select: String,
     /// Changes it, if it is as it was seen.
     pub write: String,
     /// Counts the rows that are still as they were seen; of a letter, those that stand for it.
@@ -87,19 +87,19 @@ fn columns(table: LockTable) -> Option<LockColumns> {
 }
 
 /// The statements of an action, by what the database has; or why there are none.
-pub fn script(action: &Action, schema: &Schema, operator_node: &str, order: &str) -> Result<Script, String> {
+pub fn script(action: &Action, schema: &Schema, operator_node: &str, request: &str) -> Result<Script, String> {
     match action {
         Action::Release { lock, mode, hold_ms } => {
             let lock = LockSql::of(lock, schema)?;
             Ok(Script {
-                look: lock.look(),
+                select: lock.select(),
                 write: lock.release(*mode, *hold_ms, operator_node)?,
                 stands: lock.stands(),
             })
         }
         Action::Restore { lock, former } => {
             let lock = LockSql::of(lock, schema)?;
-            Ok(Script { look: lock.look(), write: lock.restore(former)?, stands: lock.stands() })
+            Ok(Script { select: lock.select(), write: lock.restore(former)?, stands: lock.stands() })
         }
         Action::Reroute { message, to } => {
             let set = format!("receiver_agent = {}{}", quote(to), clear_claim(schema));
@@ -120,7 +120,7 @@ pub fn script(action: &Action, schema: &Schema, operator_node: &str, order: &str
             };
             message_script(message, schema, &format!("acknowledged = 1{stamp}"), "")
         }
-        Action::Tell { outbound } => Ok(send_message(outbound, schema, order)),
+        Action::Send { outbound } => Ok(send_message(outbound, schema, request)),
         other => Err(format!("a database does not do this: {}", other.kind())),
     }
 }
@@ -223,7 +223,7 @@ impl<'a> LockSql<'a> {
         }
     }
 
-    fn look(&self) -> String {
+    fn select(&self) -> String {
         format!(
             "SELECT {}, {}, {}, {}, {}, {} FROM {} WHERE {}",
             self.names.node,
@@ -244,7 +244,10 @@ impl<'a> LockSql<'a> {
         }
         Ok(match mode {
             Mode::Delete => format!("DELETE FROM {table} WHERE {guard}"),
-            Mode::Expire => format!("UPDATE {table} SET expires_at = {} WHERE {guard}", self.past()),
+            Mode::Expire => {
+                let (past, over) = (self.after_now(-1_000), self.has_run_out());
+                format!("UPDATE {table} SET expires_at = {past} WHERE {guard} AND NOT ({over})")
+            }
             Mode::FenceOff if !self.has("fence_token") => {
                 return Err(format!("{table} has no fence_token to raise: choose expire or delete"));
             }
@@ -300,16 +303,15 @@ impl<'a> LockSql<'a> {
         }
     }
 
-    /// An end in the past. What ran out longer ago, written as usual, keeps its own; whatever else is stored there is
-    /// replaced, because clients compare it as it is.
-    fn past(&self) -> String {
-        let past = self.after_now(-1_000);
+    /// Whether it has run out for every client. An end that is not written as usual is replaced, because clients
+    /// compare it as it is.
+    fn has_run_out(&self) -> String {
         let usual = if self.names.dated {
             "expires_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9]'"
         } else {
             "typeof(expires_at) = 'integer'"
         };
-        format!("CASE WHEN {usual} THEN min(expires_at, {past}) ELSE {past} END")
+        format!("{usual} AND {}", self.is_over())
     }
 }
 
@@ -341,7 +343,7 @@ fn message_script(message: &MessageGuard, schema: &Schema, set: &str, also: &str
         guard.push(format!("claim_until_ms IS {}", number(message.claim_until_ms)));
     }
     Ok(Script {
-        look: format!(
+        select: format!(
             "SELECT receiver_agent, acknowledged, {}, {}, {} FROM {MESSAGES} WHERE id = {}",
             column("claim_owner"),
             column("claim_until_ms"),
@@ -354,8 +356,8 @@ fn message_script(message: &MessageGuard, schema: &Schema, set: &str, also: &str
 }
 
 /// A letter is written once: its uuid is the attempt's.
-fn send_message(outbound: &OutboundMessage, schema: &Schema, order: &str) -> Script {
-    let uuid = quote(&format!("lockkeeper-{order}"));
+fn send_message(outbound: &OutboundMessage, schema: &Schema, request: &str) -> Script {
+    let uuid = quote(&format!("lockkeeper-{request}"));
     let mut row = vec![("receiver_agent", quote(&outbound.to)), ("acknowledged", "0".to_owned())];
     let mut also = |column: &'static str, value: String| {
         if schema.has(MESSAGES, column) {
@@ -373,7 +375,7 @@ fn send_message(outbound: &OutboundMessage, schema: &Schema, order: &str) -> Scr
     let (names, values): (Vec<&str>, Vec<String>) = row.into_iter().unzip();
     Script {
         stands: format!("SELECT count(*) FROM {MESSAGES} WHERE message_uuid = {uuid}"),
-        look: format!("SELECT id, receiver_agent, acknowledged FROM {MESSAGES} WHERE message_uuid = {uuid}"),
+        select: format!("SELECT id, receiver_agent, acknowledged FROM {MESSAGES} WHERE message_uuid = {uuid}"),
         write: format!(
             "INSERT INTO {MESSAGES} ({}) SELECT {} WHERE NOT EXISTS (SELECT 1 FROM {MESSAGES} WHERE message_uuid = {uuid})",
             names.join(", "),

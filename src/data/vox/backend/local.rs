@@ -61,7 +61,7 @@ impl CopyOf {
         open_once(&mut self.connection, &self.path).await
     }
 
-    pub(super) fn sight(&mut self) -> Option<PageView<'_>> {
+    pub(super) fn page_view(&mut self) -> Option<PageView<'_>> {
         see(&mut self.pages, &self.path)
     }
 
@@ -102,7 +102,7 @@ impl Owned {
         open_once(&mut self.connection, &self.path).await
     }
 
-    pub(super) fn sight(&mut self) -> Option<PageView<'_>> {
+    pub(super) fn page_view(&mut self) -> Option<PageView<'_>> {
         see(&mut self.pages, &self.path)
     }
 }

@@ -75,10 +75,10 @@ impl Backend {
     }
 
     /// The file's pages, where they can be looked at. Nothing where that fails: SQL is asked for everything then.
-    pub fn sight(&mut self) -> Option<PageView<'_>> {
+    pub fn page_view(&mut self) -> Option<PageView<'_>> {
         match self {
-            Self::Copy(copy) => copy.sight(),
-            Self::Owned(owned) => owned.sight(),
+            Self::Copy(copy) => copy.page_view(),
+            Self::Owned(owned) => owned.page_view(),
             Self::Remote(_) | Self::Replica(_) => None,
         }
     }
@@ -115,7 +115,7 @@ impl Backend {
 #[derive(Debug)]
 pub enum ReadError {
     /// A table or column is not there, or a history was written anew: probe and read once more.
-    LookAgain(Fault),
+    SchemaChanged(Fault),
     /// What was read is not a whole database.
     Malformed(Fault),
     Other(Fault),
@@ -132,7 +132,7 @@ impl ReadError {
     #[must_use]
     pub fn into_fault(self) -> Fault {
         match self {
-            Self::LookAgain(fault) | Self::Malformed(fault) | Self::Other(fault) => fault,
+            Self::SchemaChanged(fault) | Self::Malformed(fault) | Self::Other(fault) => fault,
         }
     }
 
@@ -148,7 +148,7 @@ impl ReadError {
                 "read directly it needs a folder it may write its -shm file to; set db_access to copy",
             )),
             // A table or column that is gone since the last look at the schema is answered like any other mistake.
-            Some(sqlite::ERROR) => Self::LookAgain(fault),
+            Some(sqlite::ERROR) => Self::SchemaChanged(fault),
             _ => Self::Other(fault),
         }
     }

@@ -35,7 +35,7 @@ pub enum Fresh {
 }
 
 /// How one try went.
-enum Try {
+enum Attempt {
     Done(Fresh),
     /// Somebody wrote in the meantime.
     Moved,
@@ -83,7 +83,7 @@ impl Copier {
     /// Whether the original moved since the last copy; costs two `stat` and two small reads.
     pub fn is_current(&mut self) -> Result<bool, Fault> {
         let _reading = self.enter()?;
-        let now = self.look()?;
+        let now = self.fingerprint()?;
         Ok(self.settled && self.shown.as_ref() == Some(&now))
     }
 
@@ -93,11 +93,11 @@ impl Copier {
         let mut pause = Duration::from_millis(1);
         let mut bytes = 0;
         for _ in 0..TRIES {
-            match self.try_once(&mut bytes)? {
-                Try::Done(fresh) => return Ok(fresh),
+            match self.attempt(&mut bytes)? {
+                Attempt::Done(fresh) => return Ok(fresh),
                 // A pause that lets the writer finish what it is doing; longer each time.
-                Try::Moved => std::thread::sleep(pause),
-                Try::TooSoon(wait) => std::thread::sleep(wait),
+                Attempt::Moved => std::thread::sleep(pause),
+                Attempt::TooSoon(wait) => std::thread::sleep(wait),
             }
             pause = (pause * 2).min(Duration::from_millis(50));
         }
@@ -110,18 +110,18 @@ impl Copier {
         gate::read(&self.original).ok_or_else(|| Fault::transient("an action is still writing to the file"))
     }
 
-    fn try_once(&mut self, bytes: &mut u64) -> Result<Try, Fault> {
-        let before = self.look()?;
+    fn attempt(&mut self, bytes: &mut u64) -> Result<Attempt, Fault> {
+        let before = self.fingerprint()?;
         self.check_size(&before)?;
         if before.journal {
-            return Ok(Try::Moved);
+            return Ok(Attempt::Moved);
         }
         // A log shows every change by its header, a rollback journal by the change counter. A database
         // in log mode without a log has nothing but the main file's time, which must have settled first.
         let by_time_alone = before.wal_header.is_none() && !before.rollback_mode;
         let wait = before.main.settles_in(SystemTime::now());
         if by_time_alone && !wait.is_zero() {
-            return Ok(Try::TooSoon(wait));
+            return Ok(Attempt::TooSoon(wait));
         }
         let replaced = self.shown.as_ref().is_some_and(|shown| shown.main.identity != before.main.identity);
         let keep_main = self.shown.as_ref().is_some_and(|shown| self.shows_main(shown, &before));
@@ -136,14 +136,14 @@ impl Copier {
             // A log that is cut short meanwhile has another header, or none.
             match copy_log(&beside(&self.original, "-wal"), &wal, self.max_bytes) {
                 Ok(n) => *bytes += n,
-                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Try::Moved),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Attempt::Moved),
                 Err(e) => return Err(self.fault(&e)),
             }
         }
         let now = SystemTime::now();
-        let after = self.look()?;
+        let after = self.fingerprint()?;
         if !before.same_generation(&after) || before.wal.is_some() != after.wal.is_some() {
-            return Ok(Try::Moved);
+            return Ok(Attempt::Moved);
         }
         if let Some(patch) = &patch {
             // Until all of it is there, the copy is no database.
@@ -159,7 +159,7 @@ impl Copier {
         self.settled = before.settled(now) && before == after;
         self.shown = Some(before);
         let bytes = *bytes;
-        Ok(Try::Done(if replaced { Fresh::Replaced { bytes } } else { Fresh::Changed { bytes } }))
+        Ok(Attempt::Done(if replaced { Fresh::Replaced { bytes } } else { Fresh::Changed { bytes } }))
     }
 
     /// Whether the main file that was copied still serves: it did not move, or what moved in it was folded in from a
@@ -198,7 +198,7 @@ impl Copier {
         Ok(())
     }
 
-    fn look(&self) -> Result<Fingerprint, Fault> {
+    fn fingerprint(&self) -> Result<Fingerprint, Fault> {
         match Fingerprint::take(&self.original) {
             Ok(Some(found)) => Ok(found),
             Ok(None) => Err(Fault::setup(
@@ -222,7 +222,7 @@ impl Copier {
                 "raise snapshot.max_bytes, or connect to the remote database or the control plane instead",
             ));
         }
-        let have = |path: &Path| Stat::look(path).ok().flatten().map_or(0, |stat| stat.len);
+        let have = |path: &Path| Stat::read(path).ok().flatten().map_or(0, |stat| stat.len);
         let more = needed.saturating_sub(have(&self.copy));
         match free_bytes(self.copy.parent().unwrap_or(&self.copy)) {
             Some(free) if free < more + KEEP_FREE => Err(Fault::setup(
@@ -281,14 +281,6 @@ fn copy_log(from: &Path, to: &Path, max: u64) -> io::Result<u64> {
 }
 
 fn free_bytes(path: &Path) -> Option<u64> {
-    #[cfg(unix)]
-    {
-        let stat = rustix::fs::statvfs(path).ok()?;
-        Some(stat.f_bavail.saturating_mul(stat.f_frsize))
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = path;
-        None
-    }
+    let stat = rustix::fs::statvfs(path).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }

@@ -2,6 +2,7 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -10,24 +11,17 @@ use std::time::{Duration, SystemTime};
 pub struct Stat {
     pub len: u64,
     pub modified: SystemTime,
-    /// Device and inode, where the platform has them: another file under the same name differs.
+    /// Device and inode: another file under the same name differs.
     pub identity: (u64, u64),
 }
 
 impl Stat {
     fn of(meta: &Metadata) -> io::Result<Self> {
-        #[cfg(unix)]
-        let identity = {
-            use std::os::unix::fs::MetadataExt;
-            (meta.dev(), meta.ino())
-        };
-        #[cfg(not(unix))]
-        let identity = (0, 0);
-        Ok(Self { len: meta.len(), modified: meta.modified()?, identity })
+        Ok(Self { len: meta.len(), modified: meta.modified()?, identity: (meta.dev(), meta.ino()) })
     }
 
     /// Looks at a file; `None` where there is none.
-    pub fn look(path: &Path) -> io::Result<Option<Self>> {
+    pub fn read(path: &Path) -> io::Result<Option<Self>> {
         match std::fs::metadata(path) {
             Ok(meta) if meta.is_file() => Self::of(&meta).map(Some),
             Ok(_) => Err(io::Error::other("not a file")),
@@ -76,7 +70,7 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 impl Fingerprint {
     /// Looks at a database. `None` where the file does not exist.
     pub fn take(path: &Path) -> io::Result<Option<Self>> {
-        let Some(main) = Stat::look(path)? else { return Ok(None) };
+        let Some(main) = Stat::read(path)? else { return Ok(None) };
         let mut header = Vec::with_capacity(100);
         File::open(path)?.take(100).read_to_end(&mut header)?;
         if !header.is_empty() && !header.starts_with(MAGIC) {
@@ -84,7 +78,7 @@ impl Fingerprint {
         }
         let change_counter = header.get(24..28).and_then(|b| b.try_into().ok()).map_or(0, u32::from_be_bytes);
         let wal_path = beside(path, "-wal");
-        let wal = Stat::look(&wal_path)?.filter(|stat| stat.len > 0);
+        let wal = Stat::read(&wal_path)?.filter(|stat| stat.len > 0);
         let wal_header = if wal.is_some() { read_wal_header(&wal_path)? } else { None };
         let journal = has_hot_journal(&beside(path, "-journal"))?;
         let rollback_mode = header.get(18) == Some(&1);

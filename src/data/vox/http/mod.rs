@@ -79,7 +79,7 @@ impl ControlPlane {
         Self { named: agents.iter().map(|agent| Text::new(agent.trim())).collect(), ..self }
     }
 
-    async fn poll_now(&mut self, known: &PollContext) -> Result<Observation, Fault> {
+    async fn poll_now(&mut self, context: &PollContext) -> Result<Observation, Fault> {
         let started = Instant::now();
         let mut seen = Observation::default();
         let health = self.client.health(&mut seen.cost).await?;
@@ -96,7 +96,7 @@ impl ControlPlane {
         let stats = self.ask::<wire::Queue>(Call::Queue, &mut seen).await?;
         let pending = stats.as_ref().map(|stats| stats.pending_count);
         seen.changes.extend(stats.map(|stats| Change::Queue(Some(stats.into_facts()))));
-        let waiting = self.ask_inboxes(known, &mut seen).await?;
+        let waiting = self.ask_inboxes(context, &mut seen).await?;
         let elsewhere = self.elsewhere(pending.zip(waiting), &mut seen).await?;
         let probe =
             Probe { parts: Call::ALL.iter().map(|&c| (c.name(), self.standing[c as usize].0.clone())).collect() };
@@ -153,8 +153,8 @@ impl ControlPlane {
     }
 
     /// Asks some inboxes in turn. Answers how many messages wait in all of them, once each was asked.
-    async fn ask_inboxes(&mut self, known: &PollContext, seen: &mut Observation) -> Result<Option<usize>, Fault> {
-        let named = known.agents.iter().chain(&self.named);
+    async fn ask_inboxes(&mut self, context: &PollContext, seen: &mut Observation) -> Result<Option<usize>, Fault> {
+        let named = context.agents.iter().chain(&self.named);
         let agents: BTreeSet<Text> = named.filter(|a| is_decimal(a.raw())).cloned().collect();
         let agents: Vec<&Text> = agents.iter().collect();
         if !self.worth_asking(Call::Inbox) {
@@ -212,8 +212,8 @@ impl ControlPlane {
 }
 
 impl Source for ControlPlane {
-    fn poll<'a>(&'a mut self, known: &'a PollContext) -> Polling<'a> {
-        Box::pin(self.poll_now(known))
+    fn poll<'a>(&'a mut self, context: &'a PollContext) -> Polling<'a> {
+        Box::pin(self.poll_now(context))
     }
 }
 

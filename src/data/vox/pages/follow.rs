@@ -62,7 +62,7 @@ impl Followed {
     }
 
     /// Looks at what changed. An error says that the pages make no sense (now): nothing is known then.
-    pub fn look(&mut self, pages: &Pages, generation: Generation, rows: Rows<'_>) -> io::Result<Moved> {
+    pub fn update(&mut self, pages: &Pages, generation: Generation, rows: Rows<'_>) -> io::Result<Moved> {
         let written = pages.written();
         let suspect = |page: u32| generation == Generation::Another || written.contains(&page);
         if self.order.is_empty() || generation == Generation::Another || !written.is_empty() {

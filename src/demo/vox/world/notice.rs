@@ -11,7 +11,7 @@ impl World {
     pub fn step_after(&mut self, seen: &Seen, now: Millis) -> Vec<Write> {
         self.notice_locks(seen, now);
         self.notice_messages(seen, now);
-        self.hand_over(seen, now);
+        self.pass_lock_on(seen, now);
         self.step(now)
     }
 
@@ -50,7 +50,7 @@ impl World {
     }
 
     /// Whoever is first in line takes what became free, does its work, and passes it on.
-    fn hand_over(&mut self, seen: &Seen, now: Millis) {
+    fn pass_lock_on(&mut self, seen: &Seen, now: Millis) {
         let free: Vec<String> =
             self.freed.keys().filter(|key| seen.locks.get(bare(key)).is_none_or(|row| row.over)).cloned().collect();
         for key in free {
@@ -81,11 +81,11 @@ impl World {
 
     /// Messages that were retired or given to others.
     fn notice_messages(&mut self, seen: &Seen, now: Millis) {
-        self.mail.retain_mut(|mail| match seen.waiting.get(&mail.id) {
+        self.pending.retain_mut(|message| match seen.waiting.get(&message.id) {
             None => false,
             Some(to) => {
-                if *to != mail.to {
-                    (mail.to, mail.claimed, mail.created) = (*to, false, now);
+                if *to != message.to {
+                    (message.to, message.claimed, message.created) = (*to, false, now);
                 }
                 true
             }

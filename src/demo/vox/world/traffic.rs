@@ -18,22 +18,27 @@ impl World {
         let patience = self.span(24 * SECOND);
         let quiet: Vec<u32> = self.nodes.iter().filter(|n| n.quiet).flat_map(|n| n.agents.clone()).collect();
         let mut kept = VecDeque::new();
-        while let Some(mut mail) = self.mail.pop_front() {
-            let age = now - mail.created;
-            if quiet.contains(&mail.to) {
-                kept.push_back(mail);
+        while let Some(mut message) = self.pending.pop_front() {
+            let age = now - message.created;
+            if quiet.contains(&message.to) {
+                kept.push_back(message);
             } else if age > patience / 2 && (self.rng.f64() < 0.4 || age > patience) {
-                self.out.push(Write::Acknowledge { id: mail.id, at: now });
+                self.out.push(Write::Acknowledge { id: message.id, at: now });
             } else {
-                if !mail.claimed && age > patience / 5 {
-                    mail.claimed = true;
-                    let owner = self.node_of(mail.to).to_owned();
-                    self.out.push(Write::Claim { id: mail.id, owner, until: now + self.span(2 * MINUTE), error: None });
+                if !message.claimed && age > patience / 5 {
+                    message.claimed = true;
+                    let owner = self.node_of(message.to).to_owned();
+                    self.out.push(Write::Claim {
+                        id: message.id,
+                        owner,
+                        until: now + self.span(2 * MINUTE),
+                        error: None,
+                    });
                 }
-                kept.push_back(mail);
+                kept.push_back(message);
             }
         }
-        self.mail = kept;
+        self.pending = kept;
         if let Some((id, tries)) = self.poison
             && tries < 7
             && self.rng.f64() < 0.2
@@ -110,7 +115,7 @@ impl World {
         );
         let id = self.send(from, to, kind, &payload, 1, at);
         if settled {
-            self.mail.pop_back();
+            self.pending.pop_back();
             self.out.push(Write::Acknowledge { id, at });
         }
     }

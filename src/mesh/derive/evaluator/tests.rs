@@ -1,4 +1,4 @@
-//! A judge that followed every report comes to the picture that a fresh one comes to.
+//! An evaluator that followed every report comes to the snapshot that a new one comes to.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ use crate::model::observation::{Change, Delta, LogStart, Observation};
 use crate::model::report::Report;
 use crate::model::time::SECOND;
 use crate::model::{Lease, LineageEvent, Lock, LockTable, LogEntry, LogTable, MessageTable};
-use crate::testing::{NOW, heartbeat, lock, message, registered, unheard};
+use crate::testing::{NOW, heartbeat, lock, message, registered, starting_mesh};
 
 /// One step: what a source reports, and how much time passes.
 #[derive(Debug, Clone)]
@@ -97,7 +97,7 @@ fn change() -> impl Strategy<Value = Change> {
             for row in &mut rows {
                 row.acknowledged = true;
             }
-            Change::SettledMessages(rows)
+            Change::AcknowledgedMessages(rows)
         }),
         prop::collection::vec((1i64..30, 0u8..6), 0..4).prop_map(|rows| {
             let kinds = [
@@ -167,8 +167,8 @@ fn step() -> impl Strategy<Value = Step> {
         .prop_map(|(source, changes, fails, pass)| Step { source, changes, fails, pass })
 }
 
-/// Everything a picture says, in one order.
-fn said(p: &Snapshot) -> Vec<String> {
+/// Everything a snapshot says, in one order.
+fn printed(p: &Snapshot) -> Vec<String> {
     let mut all: Vec<String> = p.nodes.iter().map(|v| format!("{v:?}")).collect();
     all.extend(p.locks.iter().map(|v| format!("{v:?}")));
     all.extend(p.beside.iter().map(|v| format!("{v:?}")));
@@ -203,39 +203,39 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(300), ..ProptestConfig::default() })]
     #[test]
     fn following_comes_to_the_same_as_starting_afresh(steps in prop::collection::vec(step(), 1..14)) {
-        let (mut watch, mut evaluator, mut now) = (unheard(), Evaluator::default(), NOW);
+        let (mut state, mut evaluator, mut now) = (starting_mesh(), Evaluator::default(), NOW);
         let thresholds = Thresholds { renewals: 1, ..Thresholds::default() };
         for step in &steps {
             now += step.pass;
-            watch.apply(report(step, now));
-            let touched = watch.take_touched();
-            let followed = evaluator.evaluate(&watch, &touched, now, &thresholds, SECOND);
-            let fresh = derive(&watch, now, &thresholds, SECOND);
-            let (followed_says, fresh_says) = (said(&followed), said(&fresh));
+            state.apply(report(step, now));
+            let touched = state.take_touched();
+            let followed = evaluator.evaluate(&state, &touched, now, &thresholds, SECOND);
+            let fresh = derive(&state, now, &thresholds, SECOND);
+            let (by_following, from_new) = (printed(&followed), printed(&fresh));
             let only = |a: &[String], b: &[String]| a.iter().filter(|line| !b.contains(line)).cloned().collect::<Vec<_>>();
-            let differ = (only(&followed_says, &fresh_says), only(&fresh_says, &followed_says));
+            let differ = (only(&by_following, &from_new), only(&from_new, &by_following));
             prop_assert_eq!(differ, (Vec::new(), Vec::new()));
-            prop_assert_eq!(followed_says.len(), fresh_says.len());
+            prop_assert_eq!(by_following.len(), from_new.len());
             prop_assert_eq!(&*followed.findings, &*fresh.findings);
         }
     }
 }
 
 #[test]
-fn what_did_not_change_is_shared_between_pictures() {
-    let (mut watch, mut evaluator) = (crate::testing::mesh(), Evaluator::default());
-    let mut look = |watch: &mut MeshState, now| {
-        let touched = watch.take_touched();
-        evaluator.evaluate(watch, &touched, now, &Thresholds::default(), SECOND)
+fn what_did_not_change_is_shared_between_snapshots() {
+    let (mut state, mut evaluator) = (crate::testing::mesh(), Evaluator::default());
+    let mut evaluate = |state: &mut MeshState, now| {
+        let touched = state.take_touched();
+        evaluator.evaluate(state, &touched, now, &Thresholds::default(), SECOND)
     };
-    let first = look(&mut watch, NOW);
+    let first = evaluate(&mut state, NOW);
     let mut held = lock("file:src/parser.rs", "desktop-488", "1", 4 * SECOND);
     held.fence_token = Some(8);
     let delta = Delta { changed: vec![held], gone: Vec::new() };
     let step =
         Step { source: 0, changes: vec![Change::SomeLocks(LockTable::Distributed, delta)], fails: false, pass: 0 };
-    watch.apply(report(&step, NOW + 1));
-    let then = look(&mut watch, NOW + 1);
+    state.apply(report(&step, NOW + 1));
+    let then = evaluate(&mut state, NOW + 1);
     assert_eq!(then.locks.changed_since(&first.locks).count(), 1, "one lock was renewed");
     assert_eq!(then.messages.changed_since(&first.messages).count(), 0);
     assert_eq!(then.nodes.changed_since(&first.nodes).count(), 0);

@@ -1,4 +1,4 @@
-//! Agents as numbers, kept from graph to graph: strings are looked at when a lock is judged, not when a graph is made.
+//! Agents as numbers, kept from graph to graph: strings are looked at when a lock is evaluated, not when a graph is made.
 
 use std::collections::HashMap;
 use std::sync::Arc;

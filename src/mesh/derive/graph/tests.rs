@@ -110,7 +110,7 @@ proptest! {
         prop_assert_eq!(&named, &circles(&BTreeSet::new()));
         // Every wait stands in the tree once.
         prop_assert_eq!(graph.rows.iter().filter(|r| r.waits()).count(), waits.len());
-        // What is said to break the deadlocks does, and nothing smaller would.
+        // What is printed to break the deadlocks does, and nothing smaller would.
         let keys: HashMap<String, usize> = locks.iter().enumerate().map(|(i, l)| (l.key(), i)).collect();
         let broken: BTreeSet<usize> = graph.deadlocks.iter().flat_map(|d| d.breaks.iter().map(|(key, _)| keys[key])).collect();
         prop_assert!(circles(&broken).is_empty());

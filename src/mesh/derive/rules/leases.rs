@@ -17,8 +17,8 @@ use crate::model::time;
 /// has a finding of its own.
 pub(super) fn orphaned(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
     // Where not all is heard, a node that is not known may be there all the same.
-    let all_heard = snapshot.sources.iter().all(|source| source.health == SourceHealth::Live);
-    if !all_heard || snapshot.nodes.is_empty() {
+    let all_live = snapshot.sources.iter().all(|source| source.health == SourceHealth::Live);
+    if !all_live || snapshot.nodes.is_empty() {
         return;
     }
     for view in snapshot.beside.iter() {
@@ -37,7 +37,7 @@ pub(super) fn orphaned(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Find
 /// What an operator did to a node, and whether that is on: the last word of the journal.
 fn marks(snapshot: &Snapshot) -> BTreeMap<(&str, &str, bool), (bool, &Entry)> {
     let mut marks = BTreeMap::new();
-    for entry in snapshot.mesh.journal.iter().filter(|entry| entry.verdict.is_some_and(|verdict| verdict.is_so())) {
+    for entry in snapshot.mesh.journal.iter().filter(|entry| entry.kind.is_some_and(|kind| kind.is_so())) {
         let (node, on, shut_out) = match &entry.action {
             Action::Quarantine { node, on } => (node, *on, true),
             Action::Drain { node, on, for_ms } => {

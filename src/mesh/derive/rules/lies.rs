@@ -95,8 +95,8 @@ pub(super) fn leased_twice(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<
 
 /// Nodes that hold locks for longer than a heartbeat takes, and never sent one.
 pub(super) fn never_beat(snapshot: &Snapshot, thresholds: &Thresholds, found: &mut Vec<Finding>) {
-    let all_heard = snapshot.sources.iter().all(|source| source.health == SourceHealth::Live);
-    if !all_heard || snapshot.nodes.is_empty() {
+    let all_live = snapshot.sources.iter().all(|source| source.health == SourceHealth::Live);
+    if !all_live || snapshot.nodes.is_empty() {
         return;
     }
     let mut by_node: BTreeMap<&Text, Vec<&LockView>> = BTreeMap::new();

@@ -19,9 +19,9 @@ pub struct Rule {
     pub check: Check,
 }
 
-/// What a rule looks at. Rules that look at one thing are asked again only when that thing is judged otherwise.
+/// What a rule looks at. Rules that look at one thing are asked again only when that thing is evaluated otherwise.
 pub enum Check {
-    /// The picture as a whole.
+    /// The snapshot as a whole.
     Mesh(fn(&Snapshot, &Thresholds, &mut Vec<Finding>)),
     Node(fn(&NodeView) -> Option<Finding>),
     Lock(fn(&LockView, &Thresholds, Millis) -> Option<Finding>),

@@ -1,7 +1,7 @@
-//! What is said of a mesh whose sources come, go, are denied, and show a part of what they have.
+//! What is printed of a mesh whose sources come, go, are denied, and show a part of what they have.
 
 use fastrand::Rng;
-use lockkeeper::app::status::of_picture;
+use lockkeeper::app::status::of_snapshot;
 use lockkeeper::mesh::derive::{Thresholds, derive};
 use lockkeeper::mesh::{MeshState, facts};
 use lockkeeper::model::action::Abilities;
@@ -73,7 +73,7 @@ fn report(source: usize, now: Millis, truth: &mut Truth, random: &mut Rng) -> Re
     }
 }
 
-/// One schedule: after each thing that happens, "all is well" is said only with sight of everything.
+/// One schedule: after each thing that happens, "all is well" is printed only with sight of everything.
 pub fn schedule(seed: u64) {
     let mut random = Rng::with_seed(seed);
     let count = random.usize(1..4);
@@ -89,14 +89,11 @@ pub fn schedule(seed: u64) {
             now += i64::from(random.u16(..2_000));
         }
         let snapshot = derive(&watch, now, &Thresholds::default(), INTERVAL);
-        let verdict = of_picture(&snapshot).summary;
+        let status = of_snapshot(&snapshot).summary;
         let blind = truths.iter().any(|t| t.fails || t.hides || t.of.is_none_or(|of| now - of >= LONG));
-        let said = verdict == "all is well" || snapshot.unseen().is_empty();
-        assert!(!(blind && said), "schedule {seed}: {verdict:?} with {:?}; SIMULATE={seed}", snapshot.unseen());
+        let printed = status == "all is well" || snapshot.unseen().is_empty();
+        assert!(!(blind && printed), "schedule {seed}: {status:?} with {:?}; SIMULATE={seed}", snapshot.unseen());
         let sighted = truths.iter().all(|t| !t.fails && !t.hides && t.of.is_some_and(|of| now - of <= 3_000));
-        assert!(
-            !sighted || verdict == "all is well",
-            "schedule {seed}: {verdict:?} with sight of all; SIMULATE={seed}"
-        );
+        assert!(!sighted || status == "all is well", "schedule {seed}: {status:?} with sight of all; SIMULATE={seed}");
     }
 }
