@@ -12,7 +12,7 @@ demo *arguments:
 
 # Write the pages of docs/ that come from tables and tests.
 docs:
-    UPDATE_DOCS=1 cargo test --test architecture --test faults
+    UPDATE_DOCS=1 cargo test --test architecture --test cli --test faults
 
 # Take the screens' snapshots anew; read the diff.
 snapshots:

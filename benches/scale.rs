@@ -159,7 +159,7 @@ fn measure(name: &str, size: Size) -> Cost {
     });
     println!("  {:<34}{rows:>9} rows", "the first poll");
     first_poll.say("  reading it");
-    first.say("  applying and judging it");
+    first.say("  applying and evaluating");
     update(&mut console.app, Event::Snapshot(0, Arc::new(snapshot)));
 
     let (mut idle, mut idle_judge) = (Series::default(), Series::default());
@@ -180,7 +180,7 @@ fn measure(name: &str, size: Size) -> Cost {
     }
     println!("  at rest, {} rows a poll", idle_rows / ROUNDS as u64);
     idle.say("  a poll");
-    idle_judge.say("  applying and judging it");
+    idle_judge.say("  applying and evaluating");
 
     let (mut poll, mut apply, mut lists) = (Series::default(), Series::default(), Series::default());
     let mut live_rows = 0;
@@ -202,7 +202,7 @@ fn measure(name: &str, size: Size) -> Cost {
     println!("  live, {} rows a poll", live_rows / ROUNDS as u64);
     let mut cost = Cost { rows: f64::from(size.nodes + size.locks + size.waiting), ..Cost::default() };
     cost.poll = poll.say("  a poll");
-    cost.apply = apply.say("  applying and judging it");
+    cost.apply = apply.say("  applying and evaluating");
     lists.say("  the list of locks brought up to date");
 
     let caps = TermCaps { depth: Depth::True, unicode: true };
@@ -248,6 +248,6 @@ fn main() {
         println!("log-log slope over live rows: 0 is flat, 1 is linear; one row in a hundred changes at each size");
         println!("  {:<34}{:>9.2}", "the dearest frame", slope(&costs, |cost| cost.frame));
         println!("  {:<34}{:>9.2}", "a live poll", slope(&costs, |cost| cost.poll));
-        println!("  {:<34}{:>9.2}", "applying and judging it", slope(&costs, |cost| cost.apply));
+        println!("  {:<34}{:>9.2}", "applying and evaluating", slope(&costs, |cost| cost.apply));
     }
 }

@@ -316,7 +316,7 @@ fn journal() -> Vec<Entry> {
     ]
 }
 
-/// The mesh after its database fell silent a minute ago.
+/// The mesh after its database stopped answering a minute ago.
 pub fn silent_mesh() -> (MeshState, Millis) {
     let later = NOW + MINUTE;
     let fault = Fault::transient("cannot copy /var/vox.db: permission denied");

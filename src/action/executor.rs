@@ -1,4 +1,4 @@
-//! The seam for writing: a hand carries out actions on one place. A console that may not write has no hands.
+//! The seam for writing: an executor carries out actions on one place. A process that may not write has none.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use crate::model::action::Action;
 use crate::model::outcome::Outcome;
 use crate::model::time::Millis;
 
-/// A boxed future, as a hand's work returns it.
+/// A boxed future, as an executor returns it.
 pub type Working<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// One action, and who wants it.

@@ -20,7 +20,7 @@ pub struct Table {
     pub offset: usize,
     /// The end is followed as rows arrive.
     pub follow: bool,
-    /// Rows of the scene, filtered and sorted.
+    /// Rows of the workspace, filtered and sorted.
     pub rows: Vec<Row>,
     /// Where the selection is in `rows`.
     pub cursor: usize,
@@ -58,7 +58,7 @@ struct Ask {
     descending: bool,
 }
 
-/// Rows that are filtered anew at each look.
+/// Rows that are filtered again at each refresh.
 const FEW: usize = 2_000;
 
 impl Table {

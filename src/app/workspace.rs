@@ -95,7 +95,7 @@ impl Workspace {
         self.meshes.get(mesh)?.whole.as_ref()
     }
 
-    /// How many meshes there are, heard of or not.
+    /// How many meshes there are, answered or not.
     #[must_use]
     pub fn len(&self) -> usize {
         self.meshes.len()
@@ -107,7 +107,7 @@ impl Workspace {
         self.meshes.is_empty()
     }
 
-    /// Whether things must be told apart by their mesh.
+    /// Whether things must be distinguished by their mesh.
     #[must_use]
     pub fn is_several(&self) -> bool {
         self.meshes.len() > 1

@@ -13,7 +13,7 @@ pub trait Part: Sync {
     /// Its name in JSON and for `--view`.
     fn name(&self) -> &'static str;
     fn title(&self) -> &'static str;
-    /// What a source must tell of to have any.
+    /// What a source must provide to have any.
     fn aspect(&self) -> Option<Aspect>;
     /// Titles of a table of text, and whether each aligns right.
     fn titles(&self) -> Vec<(&'static str, bool)>;

@@ -90,7 +90,7 @@ impl SharedFile {
         Ok(())
     }
 
-    /// Opens it anew at the next look.
+    /// Opens it anew at the next poll.
     pub fn close(&mut self) {
         self.open = None;
     }
@@ -139,7 +139,7 @@ pub async fn data_version(connection: &Connection) -> Result<i64, Fault> {
     row.and_then(|row| row.get::<i64>(0).ok()).ok_or_else(|| Fault::transient("the database tells no data_version"))
 }
 
-/// SQLite's answers that are told apart, by their primary codes.
+/// SQLite's answers that are distinguished, by their primary codes.
 pub const ERROR: i32 = 1;
 pub const BUSY: i32 = 5;
 pub const LOCKED: i32 = 6;

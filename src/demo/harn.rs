@@ -1,6 +1,6 @@
 //! A simulated Harn project: a real event log with its chain, real lock directories, a real file of host leases.
 //!
-//! Its story: lanes at work, two that claim the same piece, one that falls silent with a lock in hand, a lock that
+//! Its story: lanes at work, two that claim the same piece, one that stops answering with a lock in hand, a lock that
 //! nobody wrote his name into, a reader that does not read, and a queue for a machine.
 
 use std::collections::HashMap;
@@ -79,7 +79,7 @@ pub const LEASES: &str = "
 /// The room of the story.
 pub const ROOM: &str = "channels.tenant.default.coord.workspace.demo.fleet";
 
-/// Lanes; the last one falls silent.
+/// Lanes; the last one stops answering.
 const LANES: &[&str] = &["planner", "builder", "reviewer", "tester"];
 
 /// An event log that somebody writes to.

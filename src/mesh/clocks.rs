@@ -59,13 +59,13 @@ impl SourceClock {
 
 /// An offset that moves less than this, beyond what it may be off, has not moved.
 const STEADY: Millis = 100;
-/// Skew below this is not worth a word.
+/// Skew below this is not worth mentioning.
 pub const SKEW: Millis = 2_000;
 
 /// A node's own clock against the console's, from its heartbeats alone.
 ///
-/// A heartbeat that appeared between two looks was written between them, so the node's clock minus
-/// the console's is at least `seen - this look` and at most `seen - last look`. Heartbeats that were
+/// A heartbeat that appeared between two polls was written between them, so the node's clock minus
+/// the console's is at least `seen - this poll` and at most `seen - last poll`. Heartbeats that were
 /// held up only make the lower bound lower; the highest lower bound is the best one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NodeClock {
@@ -73,7 +73,7 @@ pub struct NodeClock {
 }
 
 impl NodeClock {
-    /// Takes a heartbeat that was not there at the last look.
+    /// Takes a heartbeat that was not there at the last poll.
     pub fn sample(&mut self, seen_ms: Millis, last_look_ms: Millis, this_look_ms: Millis) {
         let (low, high) = (seen_ms - this_look_ms, seen_ms - last_look_ms);
         // A clock that was set back: it cannot have been ahead all the same.

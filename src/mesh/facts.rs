@@ -48,7 +48,7 @@ pub struct Log {
     pub complete: bool,
 }
 
-/// A key of two texts; equal ones are told apart by how many came before.
+/// A key of two texts; equal ones are distinguished by how many came before.
 pub type Name = (Text, Text, u32);
 
 /// One source's large tables.
@@ -178,7 +178,7 @@ impl Tables {
         }
     }
 
-    /// Another database: what was known goes, row by row, so that whoever follows the changes hears of it.
+    /// Another database: what was known goes, row by row, so that whoever follows the changes sees it.
     fn reset(&mut self, facts: &mut Facts) {
         *facts = Facts { revision: facts.revision + 1, ..Facts::default() };
         self.heartbeats.replace(Vec::new(), |_, _| Name::default());

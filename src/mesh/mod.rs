@@ -274,7 +274,7 @@ impl MeshState {
         }
     }
 
-    /// Learns about nodes' clocks from the heartbeats that appeared between two looks.
+    /// Learns about nodes' clocks from the heartbeats that appeared between two polls.
     fn compare_clocks(&mut self, beats: &[RowChange<Heartbeat>], last: Millis, now: Millis) {
         for (_, before, after) in beats {
             let (Some(before), Some(after)) = (before, after) else { continue };

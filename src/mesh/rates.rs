@@ -11,7 +11,7 @@ pub const BUCKETS: usize = 60;
 /// The same as a time span's factor.
 const MOST_BEHIND: Millis = 60;
 
-/// What happened between two looks.
+/// What happened between two polls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     pub acquired: u64,

@@ -98,7 +98,7 @@ impl<K: Eq + Hash + Clone, T: PartialEq> Table<K, T> {
         Some((place, self.rows[place as usize].take(), None))
     }
 
-    /// Replaces all rows. Answers what changed. Rows of one key are told apart by how many came before.
+    /// Replaces all rows. Answers what changed. Rows of one key are distinguished by how many came before.
     pub fn replace(&mut self, rows: Vec<T>, key: impl Fn(&T, u32) -> K) -> Vec<RowChange<T>> {
         let mut changes = Vec::new();
         let mut kept = vec![false; self.rows.len()];

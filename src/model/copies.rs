@@ -52,7 +52,7 @@ mod tests {
         let key = key(&original, "5");
         assert_eq!(key, "lockkeeper-17-1795237725000-5");
         assert_eq!(original_of(&key), Some((17, 1_795_237_725_000)));
-        // An operator's letter is no copy.
+        // An operator's message is no copy.
         for other in ["lockkeeper-01a1fc81c348-c3b6c611", "lockkeeper-x-1-2", "17-1-2", ""] {
             assert_eq!(original_of(other), None, "{other}");
         }

@@ -35,7 +35,7 @@ pub struct Process {
 /// What a line tells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-#[allow(clippy::large_enum_variant, reason = "one line at a time is in hand")]
+#[allow(clippy::large_enum_variant, reason = "one line exists at a time")]
 pub enum Event {
     /// Written and flushed before anything is sent.
     Intent {

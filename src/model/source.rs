@@ -33,7 +33,7 @@ pub struct Identity {
     pub place: Text,
     /// How it is read, e.g. `snapshot copy`.
     pub how: &'static str,
-    /// What it can tell of at all.
+    /// What it can provide.
     pub provides: &'static [Aspect],
     /// What each empty table means to this system: (part, sentence).
     pub why_empty: &'static [(&'static str, &'static str)],

@@ -14,7 +14,7 @@ use unicode_width::UnicodeWidthChar;
 /// The longest single-line value kept from outside, in bytes. Longer ones are cut with an ellipsis.
 pub const MAX_FIELD: usize = 1024;
 
-/// The most bytes that are kept of what was really there. Of more, what is kept ends with what tells it from others.
+/// The most bytes that are kept of what was really there. Of more, what is kept ends with what distinguishes it from others.
 const MAX_RAW: usize = 16 << 10;
 
 /// How many combining marks may follow one another before the rest become visible.

@@ -1,10 +1,10 @@
-//! Which mesh a line of the history is of. Where a mesh lies tells it from others; its name is for people, and two may
+//! Which mesh a line of the history is of. Where a mesh lies distinguishes it from others; its name is for people, and two may
 //! have the same.
 
 use super::event::Event;
 use crate::model::source::Identity;
 
-/// A mesh, as the history tells it from others.
+/// A mesh, as the history distinguishes it from others.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Whose {
     pub mesh: String,

@@ -36,7 +36,7 @@ const PROGRESS: usize = 4_096;
 /// usual interval, so that a source that answers in time is evaluated once.
 const EVALUATE_EVERY: Duration = Duration::from_millis(1_200);
 
-/// After so long without a change there is little to miss between two looks.
+/// After so long without a change there is little to miss between two polls.
 const QUIET: Duration = Duration::from_secs(60);
 
 /// What an engine tells.
@@ -291,7 +291,7 @@ impl MeshTask {
                         self.watch.apply(report);
                     }
                     self.read_journal().await;
-                    // Time was looked at too: the next look for its sake alone is a whole step away.
+                    // Time was looked at too: the next poll for its sake alone is a whole step away.
                     ticks.reset();
                 }
                 Some(report) = events.recv() => self.alerts.take_report(report),

@@ -25,7 +25,7 @@ type Backend = MinimalBackend<BufWriter<Stdout>>;
 /// The most bytes that are handed to the terminal's clipboard; terminals refuse more.
 const MAX_COPY: usize = 74_000;
 
-/// Whether the terminal is in our hands: a panic elsewhere must not write to a terminal that is not.
+/// Whether this program controls the terminal: a panic elsewhere must not write to a terminal that is not.
 static OURS: AtomicBool = AtomicBool::new(false);
 /// Whether the window has a name that is ours.
 static TITLED: AtomicBool = AtomicBool::new(false);
@@ -33,7 +33,7 @@ static TITLED: AtomicBool = AtomicBool::new(false);
 /// The most columns of a title or a notification.
 const MOST_PRINTED: usize = 200;
 
-/// The terminal in our hands.
+/// The terminal while this program controls it.
 pub struct Screen {
     terminal: Terminal<Backend>,
     mouse: bool,

@@ -266,7 +266,7 @@ fn every_role_differs_from_plain_text_in_every_theme() {
     }
 }
 
-/// A wall of a mesh that is well, of one that is not, and of one that fell silent.
+/// A wall of a mesh that is well, of one that is not, and of one that stopped answering.
 #[test]
 fn walls() {
     let wall = || crate::app::wall::Wall {

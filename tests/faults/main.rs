@@ -76,9 +76,9 @@ fn page(rows: &[Row]) -> String {
     out.push('\n');
     out.push_str(include_str!("also.md"));
     out.push_str(
-        "\nElsewhere: fsync and SIGKILL at every step of an action (`tests/evacuating.rs`), torn copies under a storm of commits and\n\
-         checkpoints (`tests/files.rs`), control planes that fail in every way (`tests/control_plane.rs`), schemas of other versions\n\
-         (`tests/schemas.rs`), clocks that leap back and forth (`src/mesh/derive/evaluator/tests.rs`), torn and cut journals and histories\n\
+        "\nElsewhere: fsync and SIGKILL at every step of an action (`tests/actions/evacuation.rs`), torn copies under a storm of commits and\n\
+         checkpoints (`tests/vox/files.rs`), control planes that fail in every way (`tests/vox/control_plane.rs`), schemas of other versions\n\
+         (`tests/vox/schemas.rs`), clocks that leap back and forth (`src/mesh/derive/evaluator/tests.rs`), torn and cut journals and histories\n\
          (`src/action/run/`), and text that would steer the terminal (`tests/untrusted/`).\n\n\
          Tried by hand, since a test has no disk of its own to fill:\n\n\
          | what | seen |\n|---|---|\n\

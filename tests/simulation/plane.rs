@@ -246,7 +246,7 @@ fn operator(console: usize, place: &Arc<Place>, journal: &Path) -> Operator {
     Operator::new(executors, &[identity()], journal, access, "ada".into(), "m".into(), clock)
 }
 
-/// Where an action's request goes, and what tells it from others that go there.
+/// Where an action's request goes, and what distinguishes it from others that go there.
 fn request_of(action: &Action) -> (&'static str, &'static str, Value) {
     match action {
         Action::Deliver { key, .. } => ("/v1/populi/a2a/deliver", "idempotency_key", json!(key)),

@@ -56,7 +56,7 @@ pub fn labels(view: &MessageView) -> Vec<String> {
 enum Route {
     /// It is a row: one guarded update.
     Row(Text),
-    /// It is in a control plane's hands.
+    /// A control plane delivers it.
     Sent(Text, MessageGuard),
 }
 

@@ -1,4 +1,4 @@
-//! Carries plans out, step by step: the journal first, then the hand, then the journal again and the op-log.
+//! Carries plans out, step by step: the journal first, then the executor, then the journal again and the op-log.
 
 pub mod history;
 pub mod journal;

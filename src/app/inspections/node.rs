@@ -57,7 +57,7 @@ pub fn inspect(node: &NodeView, snapshot: &Snapshot, now: Millis) -> Inspection 
     findings(&mut page, snapshot, |subject| matches!(subject, Subject::Node(key) if *key == node.key));
     let locks: Vec<_> = snapshot.holds().filter(|l| holds(node, &l.lock)).collect();
     if !locks.is_empty() {
-        page.heading(format!("Locks and leases in hand ({})", locks.len()));
+        page.heading(format!("Locks and leases held ({})", locks.len()));
         for lock in locks.iter().take(MOST) {
             let waits = if lock.waiters.is_empty() { String::new() } else { format!(", {} wait", lock.waiters.len()) };
             let value = format!("{} {}{waits}", lock.state.glyph(), lock.state);

@@ -89,7 +89,7 @@ pub struct Rows<T: 'static> {
     pub tie: fn(&T, &T) -> Ordering,
     pub repo: fn(&T) -> Option<&Text>,
     pub inspect: fn(&T, &Snapshot, Millis) -> Inspection,
-    /// What a source must tell of to have any.
+    /// What a source must provide to have any.
     pub aspect: Option<Aspect>,
     /// Parts of sources that it is made from.
     pub parts: &'static [&'static str],

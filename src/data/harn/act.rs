@@ -1,4 +1,4 @@
-//! Breaking a lock directory, as whoever takes over a stale lock does: under the guard, after another look, and only the
+//! Breaking a lock directory, as whoever takes over a stale lock does: under the guard, after reading it again, and only the
 //! very lock that was seen. Safe against others who do the same, a holder that lets go, and an end at any step.
 //!
 //! Harn's own holders check nothing but the directory, so a holder that is alive is not kept from going on. Only a lock
@@ -32,7 +32,7 @@ pub struct LockDirExecutor {
 }
 
 impl LockDirExecutor {
-    /// A hand on the tree at `root`.
+    /// An executor for the tree at `root`.
     #[must_use]
     pub fn new(root: PathBuf, clock: fn() -> Millis, _: WriteAccess) -> Self {
         Self { root, clock }

@@ -235,7 +235,7 @@ impl Ledger {
         self.consumers.iter().filter_map(reader).collect()
     }
 
-    /// What a message tells of a task.
+    /// What a message says about a task.
     fn lineage_of(&self, event: &Event, msg: &CoordMessage) -> Vec<LineageEvent> {
         let lineage = |id: i64, kind: &str, claim: &Claim| LineageEvent {
             id,

@@ -1,4 +1,4 @@
-//! Lock directories of a work tree as a source. Found by a walk; their records are read again at each look.
+//! Lock directories of a work tree as a source. Found by a walk; their records are read again at each poll.
 
 use std::fs::{self, File};
 use std::io::Read;

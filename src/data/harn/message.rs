@@ -16,7 +16,7 @@ const MOST_BODY: usize = 4_096;
 /// Who says something.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Actor {
-    /// What tells it from others: session, worker, run, agent, task or root session, the first that is known.
+    /// What distinguishes it from others: session, worker, run, agent, task or root session, the first that is known.
     pub id: Text,
     /// What it calls itself.
     pub agent: Text,

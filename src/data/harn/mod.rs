@@ -1,6 +1,6 @@
 //! Harn: an append-only event log, lock directories in a work tree, and a file of host leases.
 //!
-//! It has no heartbeat table and no fence counter: who is alive follows from messages, and a lock is told apart by its
+//! It has no heartbeat table and no fence counter: who is alive follows from messages, and a lock is distinguished by its
 //! token and the instant it was taken.
 
 pub mod act;
@@ -22,7 +22,7 @@ pub mod watch;
 use crate::model::observation::ClockSample;
 use crate::model::source::Aspect;
 
-/// What an event log tells of.
+/// What an event log provides.
 pub const OF_LOG: &[Aspect] =
     &[Aspect::Nodes, Aspect::Locks, Aspect::Waiters, Aspect::Messages, Aspect::Tasks, Aspect::Log, Aspect::Chain];
 

@@ -129,7 +129,7 @@ impl Tree {
         moved.map(|(path, _)| path.clone()).collect()
     }
 
-    /// Watches what is there now. What happened in a directory between its walk and its watch is seen at the next look.
+    /// Watches what is there now. What happened in a directory between its walk and its watch is seen at the next poll.
     fn follow(&mut self) {
         let Some(watches) = &mut self.watches else { return };
         match watches.follow(self.directories.keys()) {

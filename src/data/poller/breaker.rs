@@ -22,12 +22,12 @@ pub struct Breaker {
 }
 
 impl Breaker {
-    /// A try succeeded.
+    /// An attempt succeeded.
     pub fn succeed(&mut self) {
         self.failures = 0;
     }
 
-    /// A try failed. `leave_alone` is for a server that asked for it (429, 503): at least 2 s.
+    /// An attempt failed. `leave_alone` is for a server that asked for it (429, 503): at least 2 s.
     /// `chance` is uniform in 0..1. Answers how long to wait.
     pub fn fail(&mut self, leave_alone: bool, chance: f64) -> Millis {
         self.failures = self.failures.saturating_add(1);

@@ -152,7 +152,7 @@ impl VoxDb {
             self.probe(seen, spent, rows_read).await?;
         }
         let schema = self.schema.clone().unwrap_or_default();
-        // Before anything is read: what changes after this look is found by the next one.
+        // Before anything is read: what changes after this poll is found by the next one.
         let asks = self.plan_reads(&schema);
         let mut plan = queries::poll(&schema, &self.cursor, self.limits, &asks);
         let lookups = self.plan_lookups(&schema);

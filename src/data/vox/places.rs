@@ -47,7 +47,7 @@ pub enum Database {
     },
 }
 
-/// How to reach a control plane.
+/// How to connect to a control plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Control {
     pub base: Address,

@@ -1,6 +1,6 @@
 //! The statements of one poll. Pure: what was found by the probe and what was read before go in, SQL comes out.
 //!
-//! Live tables are read whole; messages are read while they wait, and once more when they are settled;
+//! Live tables are read whole; messages are read while they wait, and once more when they are acknowledged;
 //! logs are followed by id. Nothing here scans a history table.
 
 use strum::IntoEnumIterator;
@@ -81,7 +81,7 @@ pub enum Part {
     Head(History),
     /// The row that a log was read up to: in another database another one stands there.
     Witness(History),
-    /// Messages that wait, and messages first seen already settled.
+    /// Messages that wait, and messages first seen already acknowledged.
     Live(MessageTable),
     /// Some messages that waited, whatever became of them, and new ones that wait.
     SomeLive(MessageTable),

@@ -114,7 +114,7 @@ pub const TABLES: &[TableSpec] = &[
     },
 ];
 
-/// What a database tells of.
+/// What a database provides.
 pub const PROVIDES: &[Aspect] = &[
     Aspect::Nodes,
     Aspect::Locks,

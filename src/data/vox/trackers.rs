@@ -113,7 +113,7 @@ pub struct InboxTracker {
     since: u32,
 }
 
-/// All that wait are listed this often, in polls: a message that is taken up again after it was settled is seen then.
+/// All that wait are listed this often, in polls: a message that is taken up again after it was acknowledged is seen then.
 const LIST_EVERY: u32 = 30;
 
 impl InboxTracker {

@@ -8,7 +8,7 @@ use crate::model::time::{Millis, SECOND};
 pub enum Act {
     /// Two agents want the same file.
     Contend,
-    /// A node falls silent with locks in hand.
+    /// A node stops answering and holds locks.
     GoesQuiet,
     /// One more agent queues behind it.
     Queues(usize),
@@ -24,7 +24,7 @@ pub enum Act {
     Resolves,
 }
 
-/// Locks in the silent node's hand.
+/// Locks of the silent node.
 pub const QUIET_LOCKS: &[&str] = &["file:src/scheduler/queue.rs", "file:src/planner/graph.rs", "file:Cargo.lock"];
 /// What two agents want.
 pub const CONTENDED: &str = "file:src/parser/expr.rs";

@@ -1,4 +1,4 @@
-//! What every result looks at, and from when on something is worth a word.
+//! What every evaluation uses, and from when on something is worth mentioning.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use crate::mesh::{Arrival, Mesh};
 use crate::model::text::Text;
 use crate::model::time::Millis;
 
-/// What every result looks at.
+/// What every evaluation uses.
 #[derive(Clone, Copy)]
 pub(super) struct EvalContext<'a> {
     pub mesh: &'a Mesh,

@@ -277,7 +277,7 @@ impl Evaluator {
         }
     }
 
-    /// Brings what nodes have in hand up to date. Answers the nodes for which that changed.
+    /// Brings what nodes hold up to date. Answers the nodes for which that changed.
     fn hold(
         &mut self,
         nodes: &[RowChange<NodeView>],

@@ -1,7 +1,7 @@
 //! Who waits for whom: blockers, how many they block, and agents that lock each other out.
 //!
 //! An edge leads from a waiter to the holder of the lock it waits for. Locks that ran out block nobody who
-//! follows the newer protocol, so they make no edge. Agents are told apart by id alone.
+//! follows the newer protocol, so they make no edge. Agents are distinguished by id alone.
 
 mod deadlock;
 mod names;

@@ -55,7 +55,7 @@ struct Filed {
     repository_id: Text,
 }
 
-/// What made locks worth another look.
+/// What made locks worth another evaluation.
 pub(super) struct Reasons<'a> {
     pub touched: &'a Touched,
     /// Nodes that are more or less alive than they were.

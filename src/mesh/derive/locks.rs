@@ -104,7 +104,7 @@ impl LockView {
         self.waiters.iter().filter(move |w| w.since_ms.is_some_and(|at| now_ms - at > starved_ms))
     }
 
-    /// Whether as many starve now as did at the last look.
+    /// Whether as many starve now as at the last evaluation.
     pub(super) fn starves_between(&self, before: Option<&Self>, context: &EvalContext<'_>) -> bool {
         let starved_ms = context.thresholds.starved_ms;
         let then = context.before_ms.unwrap_or(context.now_ms);

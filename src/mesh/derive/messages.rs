@@ -16,7 +16,7 @@ use crate::model::text::Text;
 use crate::model::time::Millis;
 use crate::model::{Message, MessageTable};
 
-/// The state of a message, worst last but for the settled.
+/// The state of a message, worst last but for the acknowledged.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr, EnumIter, strum::VariantNames,
 )]

@@ -21,7 +21,7 @@ use crate::model::{Patience, RegistryNode};
 /// alive in one and silent in another.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeView {
-    /// What tells it from others: its name, and its repository where the name alone does not.
+    /// What distinguishes it from others: its name, and its repository where the name alone does not.
     pub key: Text,
     pub node_id: Text,
     /// Of the freshest heartbeat; empty where only a registry knows the node.
@@ -43,7 +43,7 @@ pub struct NodeView {
     /// Every signal of life: where it was read, and when on the console's clock.
     pub signals: Vec<Signal>,
     pub registry: Option<RegistryNode>,
-    /// The node's own clock minus the console's, where that is worth a word.
+    /// The node's own clock minus the console's, where that is worth mentioning.
     pub skew_ms: Option<Millis>,
     /// How far its last heartbeat is in the future, where it was not seen to be sent: nobody knows when it was.
     pub ahead_ms: Option<Millis>,
@@ -60,7 +60,7 @@ pub struct Signal {
     pub seen_ms: Millis,
 }
 
-/// What a node has in hand.
+/// What a node holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Holdings {
     pub locks: usize,
@@ -93,7 +93,7 @@ impl NodeView {
         self.key == self.node_id
     }
 
-    /// Age of the freshest signal, in ms; as of the last look where the source is old.
+    /// Age of the freshest signal, in ms; as of the last poll where the source is old.
     #[must_use]
     pub fn age_ms(&self, now_ms: Millis) -> Option<Millis> {
         self.seen_ms.map(|seen| (self.as_of_ms.unwrap_or(now_ms) - seen).max(0))
@@ -114,7 +114,7 @@ pub(super) struct Nodes {
     /// Rows of heartbeats by node, and the node of each row.
     beats: HashMap<Text, Vec<(usize, u32)>, RandomState>,
     node_of: HashMap<(usize, u32), Text, RandomState>,
-    /// Registries as they were at the last look, by source, and the place of each node in them.
+    /// Registries as they were at the last poll, by source, and the place of each node in them.
     registries: Vec<Registry>,
     timers: TimerQueue,
 }
@@ -407,7 +407,7 @@ impl Nodes {
         nodes.map(|node| &**node).min_by_key(|node| (node.staleness, &node.node_id))
     }
 
-    /// Notes what a node has in hand.
+    /// Notes what a node holds.
     pub(super) fn hold(&mut self, place: u32, holds: Holdings) -> Option<RowChange<NodeView>> {
         let before = self.slab.get(place as usize)?.clone();
         if before.holds == holds {
@@ -446,8 +446,8 @@ fn starting_mesh(name: &Text) -> NodeView {
 /// Notes a sign of life; answers whether it is the one to go by.
 fn signal(node: &mut NodeView, from: &Text, seen: Millis, last_seen: Millis, source: &SourceView, now: Millis) -> bool {
     node.signals.push(Signal { from: from.clone(), seen_ms: seen });
-    // Compared by how old each was when its source was last heard, so that a source
-    // that fell silent cannot make a node look more dead than the other one says.
+    // Compared by how old each was when its source was last seen, so that a source
+    // that stopped answering cannot make a node look more dead than the other one says.
     let age = source.at(now) - seen;
     let better = match (node.seen_ms, node.as_of_ms) {
         (None, _) => true,

@@ -11,14 +11,14 @@ use crate::model::time::Millis;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Display, IntoStaticStr, strum::VariantNames)]
 #[strum(serialize_all = "lowercase")]
 pub enum SourceHealth {
-    /// Not heard yet, and not failed yet.
+    /// No answer yet, and not failed yet.
     Starting,
     Live,
     /// The last try failed, but what it said is recent.
     Failing,
     /// What it said is old.
     Old,
-    /// Never heard.
+    /// Never answered.
     Down,
 }
 
@@ -28,14 +28,14 @@ pub struct SourceView {
     pub health: SourceHealth,
     /// Set where its facts are old: they are as of this instant.
     pub as_of_ms: Option<Millis>,
-    /// Its clock minus the console's, where that is worth a word.
+    /// Its clock minus the console's, where that is worth mentioning.
     pub skew_ms: Option<Millis>,
     /// The breaker is open: one try in 30 s.
     pub open: bool,
 }
 
 impl SourceView {
-    /// The instant to evaluate its facts at: now, or when it was last heard.
+    /// The instant to evaluate its facts at: now, or when it was last seen.
     #[must_use]
     pub fn at(&self, now_ms: Millis) -> Millis {
         self.as_of_ms.unwrap_or(now_ms)

@@ -63,7 +63,7 @@ impl TaskView {
         format!("{}\u{1}{}", self.repository_id.raw(), self.task.raw())
     }
 
-    /// How long ago it was first heard of, in ms; as of the last answer where a source is old.
+    /// How long ago it was first seen, in ms; as of the last answer where a source is old.
     #[must_use]
     pub fn age_ms(&self, now_ms: Millis) -> Option<Millis> {
         self.since_ms.map(|at| self.as_of_ms.unwrap_or(now_ms) - at)

@@ -1,8 +1,8 @@
-//! From when on something is worth a word.
+//! From when on something is worth mentioning.
 
 use crate::model::time::{MINUTE, Millis, SECOND};
 
-/// From when on something is worth a word. All of them can be configured.
+/// From when on something is worth mentioning. All of them can be configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thresholds {
     /// A node that misses one of these is stale.

@@ -16,7 +16,7 @@ use crate::model::time::Millis;
 
 /// Bytes of a topic that are read at first for each event of the window.
 const BYTES_AN_EVENT: u64 = 2_048;
-/// Bytes of one topic that one look reads at most.
+/// Bytes of one topic that one poll reads at most.
 const MOST_READ: u64 = 64 << 20;
 
 /// One folder of topics and consumers.
@@ -103,7 +103,7 @@ fn read_news(
         let known = topics.contains_key(&name);
         let topic = topics.entry(name.clone()).or_default();
         if news.events.len() < MOST_EVENTS {
-            // A file that vanished since is gone at the next look.
+            // A file that vanished since is gone at the next poll.
             if let Err(error) = follow(&name, &path, topic, known, window, &mut news, cost)
                 && error.kind() != io::ErrorKind::NotFound
             {

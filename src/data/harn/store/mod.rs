@@ -1,4 +1,4 @@
-//! Following an event log: what is new since the last look, whichever way the log is kept.
+//! Following an event log: what is new since the last poll, whichever way the log is kept.
 
 pub mod files;
 pub mod sqlite;
@@ -9,7 +9,7 @@ use crate::model::observation::Cost;
 use crate::model::source::Fault;
 use crate::model::time::Millis;
 
-/// What came since the last look.
+/// What came since the last poll.
 #[derive(Debug, Default)]
 pub struct News {
     /// Nothing of what was brought before is true any more.

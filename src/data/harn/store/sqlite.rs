@@ -32,7 +32,7 @@ impl Sqlite {
     pub(super) async fn news(&mut self, cost: &mut Cost) -> Result<News, Fault> {
         let read = self.read(cost).await;
         if read.is_err() {
-            // A file may have been replaced: the next look opens it again.
+            // A file may have been replaced: the next poll opens it again.
             self.file.close();
         }
         read
@@ -42,7 +42,7 @@ impl Sqlite {
         let file = identity(self.file.path())?;
         let replaced = self.open.is_some_and(|before| before != file);
         let mut news = News { reset: replaced, ..News::default() };
-        // What was read is remembered at the end: a look that is given up has read nothing.
+        // What was read is remembered at the end: a poll that is given up has read nothing.
         let mut cursors = if replaced { HashMap::new() } else { self.cursors.clone() };
         if replaced {
             self.file.close();

@@ -44,7 +44,7 @@ pub struct ControlPlaneExecutor {
 type Ended<T> = Result<T, Box<Outcome>>;
 
 impl ControlPlaneExecutor {
-    /// A hand on the control plane that `caller` talks to.
+    /// An executor for the control plane that `caller` talks to.
     #[must_use]
     pub fn new(caller: impl Caller + 'static, _: WriteAccess) -> Self {
         Self { caller: Box::new(caller) }

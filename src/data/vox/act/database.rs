@@ -94,7 +94,7 @@ impl DatabaseExecutor {
             return Resolution::Applied { audited: true, now };
         }
         match first_number(answers.get(1)) {
-            // A letter is known by its own key.
+            // A message is identified by its own key.
             Some(n) if matches!(request.action, Action::Send { .. }) => {
                 if n > 0 {
                     Resolution::Applied { audited: false, now }
@@ -228,9 +228,7 @@ impl Attempt<'_> {
             let summary = sentence(action, now.as_ref());
             let outcome = if matches!(action, Action::Send { .. }) && now.is_some() {
                 Outcome::already("it was sent before")
-            } else if matches!(action, Action::Release { mode: Mode::Expire, .. })
-                && holds_after(action, now.as_ref())
-            {
+            } else if now.as_ref().is_some_and(|row| has_run_out(action, row)) {
                 Outcome::already(format!("it has run out, nothing was changed: {summary}"))
             } else {
                 Outcome::refused(format!("changed since you looked, nothing was done: {summary}"))
@@ -310,6 +308,13 @@ fn holds_after(action: &Action, row: Option<&Json>) -> bool {
         Action::Acknowledge { .. } => row["acknowledged"] == 1,
         _ => true,
     }
+}
+
+/// Whether the very hold that was to expire has run out by itself, or by another operator.
+fn has_run_out(action: &Action, row: &Json) -> bool {
+    let Action::Release { lock, mode: Mode::Expire, .. } = action else { return false };
+    let same = |name: &str, value: &str| row[name].as_str().is_none_or(|now| now == value);
+    same("holder_node", &lock.holder_node) && same("holder_agent", &lock.holder_agent) && holds_after(action, Some(row))
 }
 
 /// The fence token that fencing off gives a lock.

@@ -1,4 +1,4 @@
-//! Who else has a database file in hand. Looking takes no lock and leaves none.
+//! Who else has a database file open. Looking takes no lock and leaves none.
 //!
 //! Some engines ignore the locks that SQLite takes, so a file that anybody has open is not written to: on Linux
 //! the open files of other processes tell.

@@ -355,7 +355,7 @@ fn message_script(message: &MessageGuard, schema: &Schema, set: &str, also: &str
     })
 }
 
-/// A letter is written once: its uuid is the attempt's.
+/// A message is written once: its uuid is the attempt's.
 fn send_message(outbound: &OutboundMessage, schema: &Schema, request: &str) -> Script {
     let uuid = quote(&format!("lockkeeper-{request}"));
     let mut row = vec![("receiver_agent", quote(&outbound.to)), ("acknowledged", "0".to_owned())];

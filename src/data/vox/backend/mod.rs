@@ -147,7 +147,7 @@ impl ReadError {
             Some(sqlite::CANNOT_OPEN) => Self::Other(with(
                 "read directly it needs a folder it may write its -shm file to; set db_access to copy",
             )),
-            // A table or column that is gone since the last look at the schema is answered like any other mistake.
+            // A table or column that is gone since the last probe of the schema is answered like any other mistake.
             Some(sqlite::ERROR) => Self::SchemaChanged(fault),
             _ => Self::Other(fault),
         }

@@ -58,7 +58,7 @@ impl Remote {
 pub(super) fn explain(error: HranaError) -> ReadError {
     match error {
         HranaError::NotSent(fault) => fault.into(),
-        // A table or column may have gone since the last look at the schema.
+        // A table or column may have gone since the last probe of the schema.
         HranaError::Sql { reason, .. } => ReadError::SchemaChanged(answered(&reason)),
         HranaError::Refused { status, reason } => refused(status, &reason).into(),
         HranaError::Lost(lost) => lost_answer(lost).into(),

@@ -91,7 +91,7 @@ impl Fingerprint {
         self.main.settled(now) && self.wal.is_none_or(|wal| wal.settled(now))
     }
 
-    /// Whether the main file and the identity of the log are those of another look: what was
+    /// Whether the main file and the identity of the log are those of another reading: what was
     /// copied between the two looks belongs together.
     #[must_use]
     pub fn same_generation(&self, later: &Self) -> bool {

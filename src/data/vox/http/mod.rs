@@ -226,7 +226,7 @@ fn best(a: Option<ClockSample>, b: Option<ClockSample>) -> Option<ClockSample> {
     [a, b].into_iter().flatten().min_by_key(|sample| sample.uncertainty_ms)
 }
 
-/// What a control plane tells of. Its leases are shown beside the locks.
+/// What a control plane provides. Its leases are shown beside the locks.
 pub const PROVIDES: &[Aspect] =
     &[Aspect::Nodes, Aspect::Locks, Aspect::Waiters, Aspect::Messages, Aspect::Tasks, Aspect::Leases];
 

@@ -31,7 +31,7 @@ struct Leaf {
     goes_on: bool,
 }
 
-/// What is another than at the last look, by rowid.
+/// What is another than at the last poll, by rowid.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Moved {
     /// Rows that are new, or not as they were.

@@ -119,7 +119,7 @@ impl Pages {
         Ok(())
     }
 
-    /// Pages that were committed to the log between the last two looks at it.
+    /// Pages that were committed to the log between the last two polls.
     #[must_use]
     pub fn written(&self) -> &HashSet<u32, RandomState> {
         self.wal.written()

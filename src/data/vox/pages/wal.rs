@@ -28,7 +28,7 @@ pub struct Wal {
 }
 
 impl Wal {
-    /// Notes the frames that were committed since the last look.
+    /// Notes the frames that were committed since the last poll.
     pub fn refresh(&mut self, path: &Path, page_size: usize) -> io::Result<Generation> {
         self.written.clear();
         self.size = page_size;

@@ -1,6 +1,6 @@
 //! Several meshes on one screen and on one command line: a file, and a server in a process of its own.
 
-mod support;
+use crate::support;
 
 use std::fs;
 use std::path::Path;

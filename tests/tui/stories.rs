@@ -1,6 +1,6 @@
 //! What an operator does when something is wrong, from the first look to the proof, in a real terminal.
 
-mod support;
+use crate::support;
 
 use std::path::PathBuf;
 use std::time::Duration;

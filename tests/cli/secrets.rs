@@ -2,7 +2,7 @@
 //! are handed, in the process list.
 #![cfg(unix)]
 
-mod support;
+use crate::support;
 
 use std::fs;
 use std::path::Path;

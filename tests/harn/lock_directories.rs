@@ -1,6 +1,6 @@
 //! Breaking lock directories on a real disk: never two winners, never a lock in force, whoever else is at it.
 
-mod support;
+use crate::support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -276,7 +276,7 @@ fn what_an_ended_breaker_left_is_put_right_at_the_next_start() {
     }
 }
 
-/// The breaker ended when it had another's lock in its hand.
+/// The breaker ended after it had moved another's lock aside.
 #[test]
 fn anothers_lock_that_was_moved_aside_is_put_back_at_the_next_start() {
     let (folder, path) = ground();

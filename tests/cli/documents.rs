@@ -1,6 +1,6 @@
 //! The documents that the program prints and writes: each has a JSON Schema in `docs/schema/`, and is what it says.
 
-mod support;
+use crate::support;
 
 use lockkeeper::columns::schema;
 use lockkeeper::model::action::{Action, Kind};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use strum::IntoEnumIterator as _;
 use support::documents::{assert_valid, errors, folder};
 
-/// Schemas of snapshots are made from the columns; `UPDATE_DOCS=1 cargo test --test documents` writes them anew.
+/// Schemas of snapshots are made from the columns; `UPDATE_DOCS=1 cargo test --test cli` writes them anew.
 #[test]
 fn the_schemas_of_snapshots_are_those_of_the_columns() {
     for (name, made) in [(schema::SNAPSHOT, schema::snapshot()), (schema::SNAPSHOTS, schema::snapshots())] {
@@ -20,7 +20,7 @@ fn the_schemas_of_snapshots_are_those_of_the_columns() {
             std::fs::write(&path, &made).unwrap();
         }
         let stands = std::fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(stands, made, "run UPDATE_DOCS=1 cargo test --test documents");
+        assert_eq!(stands, made, "run UPDATE_DOCS=1 cargo test --test cli");
     }
 }
 

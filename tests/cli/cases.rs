@@ -1,6 +1,6 @@
 //! Cases that went wrong once, one test each, named by its number.
 
-mod support;
+use crate::support;
 
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! A Harn project as it is met: a real log, real directories, a real file of leases; read as they grow, are compacted,
 //! replaced and tampered with; and shown beside a mesh of another kind.
 
-mod support;
+use crate::support;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! The dashboard in a real terminal, driven as a person drives it.
 #![cfg(unix)]
 
-mod support;
+use crate::support;
 
 use std::process::{Command, Stdio};
 
@@ -51,7 +51,7 @@ fn filter_inspect_follow_a_link_and_go_back() {
     screen.press("\r");
     screen.wait_text("Signs of life");
     screen.wait_text("registry of 127.0.0.1");
-    screen.wait_text("Locks and leases in hand");
+    screen.wait_text("Locks and leases held");
     screen.press("\t");
     screen.press("\r");
     screen.wait_text("Queue, inferred");

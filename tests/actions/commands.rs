@@ -1,6 +1,6 @@
 //! Actions from the command line: exit codes, JSON, dry runs, read-only, and files that others have in hand.
 
-mod support;
+use crate::support;
 
 use std::path::Path;
 use std::process::Output;

@@ -1,6 +1,6 @@
 //! A remote database: a Hrana server in a process of its own, over a real libSQL file.
 
-mod support;
+use crate::support;
 
 use lockkeeper::clock::wall_clock;
 use lockkeeper::config::address::Address;

@@ -1,6 +1,6 @@
 //! The command line: a contract that scripts depend on.
 
-mod support;
+use crate::support;
 
 use std::process::Stdio;
 

@@ -1,7 +1,7 @@
 //! Findings call somebody, are acknowledged, outlive the console, and are cleared: in a real terminal, over a real file.
 #![cfg(unix)]
 
-mod support;
+use crate::support;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -30,7 +30,7 @@ impl Case {
         let sql = format!(
             "{} INSERT INTO mesh_heartbeats VALUES ('gone', '1', {}, 'idle', 'r'), ('here', '2', {}, 'idle', 'r');
              INSERT INTO distributed_locks VALUES ('file:a', 'gone', '1', 3, datetime('now', '-1 hour'), datetime('now', '+1 hour'), 'r');",
-            include_str!("../src/demo/vox/schema.sql"),
+            include_str!("../../src/demo/vox/schema.sql"),
             now_ms() - 3_600_000,
             now_ms(),
         );

@@ -1,7 +1,5 @@
 //! A control plane that is well, and one that is not.
 
-mod support;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

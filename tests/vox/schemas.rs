@@ -1,6 +1,6 @@
 //! Older, newer, partial and empty databases, and values that are not what their column is for.
 
-mod support;
+use crate::support;
 
 use serde_json::Value;
 use support::{run, snapshot};

@@ -1,7 +1,7 @@
 //! A control plane that fails between the steps of a re-route, and a console that is killed at every step of an
 //! evacuation: taken up again, both end as if nothing had happened.
 
-mod support;
+use crate::support;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

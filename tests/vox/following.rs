@@ -1,7 +1,5 @@
 //! A large table is read by what changed on its pages, and comes to the same as reading all of it.
 
-mod support;
-
 use std::path::Path;
 
 use fastrand::Rng;

@@ -1,6 +1,6 @@
 //! A system that this program does not know: every command works with it, and nothing was changed for it but its own code.
 
-mod support;
+use crate::support;
 
 use std::process::{Command, Output, Stdio};
 

@@ -1,6 +1,6 @@
 //! What an earlier attempt left, and the places that it was made at: some do not answer, some answer nonsense.
 
-mod support;
+use crate::support;
 
 use std::path::Path;
 use std::sync::Arc;

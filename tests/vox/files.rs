@@ -1,6 +1,6 @@
 //! Local files that others own: never locked, never opened, never shown torn.
 
-mod support;
+use crate::support;
 
 use std::fs;
 use std::path::{Path, PathBuf};

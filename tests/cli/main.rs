@@ -1,0 +1,8 @@
+//! The command line: commands, exit codes, documents, secrets, and cases that went wrong once.
+
+mod cases;
+mod commands;
+mod documents;
+mod secrets;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,5 @@
+//! A third system, brought from outside.
+
+#[path = "../support/mod.rs"]
+mod support;
+mod third;
