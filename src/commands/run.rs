@@ -240,11 +240,7 @@ fn start_log(settings: &Settings) -> anyhow::Result<()> {
     let Some(path) = &settings.log_file else { return Ok(()) };
     let mut options = std::fs::File::options();
     options.create(true).append(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(path).with_context(|| format!("cannot write the log {}", path.display()))?;
     // Only what this program says: libraries may name what they send.
     let only_ours = tracing_subscriber::EnvFilter::new("off,lockkeeper=debug");

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -25,11 +26,7 @@ impl Store {
         sweep(&base);
         let mut builder = tempfile::Builder::new();
         builder.prefix(PREFIX);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(fs::Permissions::from_mode(0o700));
-        }
+        builder.permissions(fs::Permissions::from_mode(0o700));
         let dir = builder.tempdir_in(&base)?;
         let alive = private_file(&dir.path().join(ALIVE))?;
         alive.try_lock().map_err(io::Error::from)?;
@@ -67,47 +64,28 @@ fn sweep(base: &Path) {
 fn open_mark(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.write(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        options.custom_flags(flags.bits().cast_signed());
-    }
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    options.custom_flags(flags.bits().cast_signed());
     let mark = options.open(path)?;
     let it = mark.metadata()?;
     if it.is_file() && is_ours(&it) { Ok(mark) } else { Err(io::ErrorKind::InvalidInput.into()) }
 }
 
-#[cfg(unix)]
 fn is_ours(it: &fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
     it.uid() == rustix::process::geteuid().as_raw()
-}
-
-#[cfg(not(unix))]
-fn is_ours(_: &fs::Metadata) -> bool {
-    true
 }
 
 /// Creates or empties a file that nobody else may read.
 pub fn private_file(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
+    options.mode(0o600);
     options.open(path)
 }
 
 /// Lets nobody else read a file.
 pub fn restrict(path: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     Ok(())
 }
 
@@ -126,9 +104,7 @@ mod tests {
         fs::create_dir(&foreign).unwrap();
 
         // H4: a mark that would be waited for, and one that leads elsewhere.
-        #[cfg(unix)]
         for (name, is_pipe) in [("pipe", true), ("link", false)] {
-            use std::os::unix::fs::symlink;
             let folder = base.path().join(format!("{PREFIX}{name}"));
             fs::create_dir(&folder).unwrap();
             if is_pipe {
@@ -136,14 +112,13 @@ mod tests {
                     .unwrap();
             } else {
                 fs::write(base.path().join("elsewhere"), "").unwrap();
-                symlink(base.path().join("elsewhere"), folder.join(ALIVE)).unwrap();
+                std::os::unix::fs::symlink(base.path().join("elsewhere"), folder.join(ALIVE)).unwrap();
             }
         }
 
         let second = Store::create(Some(base.path())).unwrap();
         assert!(!crashed.exists());
         assert!(foreign.exists(), "a folder without our mark is not ours");
-        #[cfg(unix)]
         for name in ["pipe", "link"] {
             assert!(base.path().join(format!("{PREFIX}{name}")).exists(), "{name}");
         }

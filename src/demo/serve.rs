@@ -37,17 +37,12 @@ pub async fn serve(
 
 /// Returns when the process is asked to end.
 async fn wait_for_end() -> anyhow::Result<()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (mut term, mut hup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
-        tokio::select! {
-            outcome = tokio::signal::ctrl_c() => outcome?,
-            _ = term.recv() => {}
-            _ = hup.recv() => {}
-        }
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut term, mut hup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    tokio::select! {
+        outcome = tokio::signal::ctrl_c() => outcome?,
+        _ = term.recv() => {}
+        _ = hup.recv() => {}
     }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await?;
     Ok(())
 }

@@ -265,9 +265,7 @@ async fn d10_a_place_is_watched_once_and_what_is_not_read_is_said() {
     assert_eq!(names.iter().filter(|kind| *kind == "event log").count(), 1, "{names:?}");
     let place = Place::new("").await;
     let link = tree.path().join("link.db");
-    #[cfg(unix)]
     std::os::unix::fs::symlink(&place.database, &link).unwrap();
-    #[cfg(unix)]
     assert_eq!(sources(&["--db", &place.database, "--db", link.to_str().unwrap()]).0, ["database"]);
 
     std::fs::write(state.join("events.sqlite"), "an older log").unwrap();
@@ -278,7 +276,6 @@ async fn d10_a_place_is_watched_once_and_what_is_not_read_is_said() {
 }
 
 /// E7: a link to a database is that database, with its log beside it.
-#[cfg(unix)]
 #[tokio::test]
 async fn e7_a_link_is_followed_to_the_log_beside_its_target() {
     let place = Place::new("").await;

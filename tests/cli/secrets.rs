@@ -1,6 +1,5 @@
 //! A token is looked for wherever it must not be: on the screen, in logs, in the journal, in the history, in what programs
 //! are handed, in the process list.
-#![cfg(unix)]
 
 use crate::support;
 

@@ -1,7 +1,6 @@
 //! What breaks, and what an operator sees of it: each case breaks a real thing under a console in a real terminal.
 //!
 //! `UPDATE_DOCS=1 cargo test --test faults` writes what was seen into `docs/reliability.md`.
-#![cfg(unix)]
 
 mod file;
 mod process;

@@ -1,5 +1,4 @@
 //! Findings call somebody, are acknowledged, outlive the console, and are cleared: in a real terminal, over a real file.
-#![cfg(unix)]
 
 use crate::support;
 

@@ -1,5 +1,4 @@
 //! The dashboard in a real terminal, driven as a person drives it.
-#![cfg(unix)]
 
 use crate::support;
 

@@ -3,6 +3,7 @@
 use crate::support;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use lockkeeper::data::vox::file_copy::copy::{Copier, Fresh};
@@ -203,14 +204,10 @@ async fn copies_are_private_bounded_and_removed() {
 
     let mut screen = Screen::start(80, 24, &["--db", path.to_str().unwrap()], &env);
     screen.wait_text("live");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        let store = found().remove(0);
-        assert_eq!(mode(&store), 0o700);
-        assert_eq!(mode(&store.join("0/copy.db")), 0o600);
-    }
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let store = found().remove(0);
+    assert_eq!(mode(&store), 0o700);
+    assert_eq!(mode(&store.join("0/copy.db")), 0o600);
     screen.signal(rustix::process::Signal::KILL);
     screen.wait_end();
     assert_eq!(found().len(), 1, "a killed console leaves its copy");

@@ -262,7 +262,6 @@ mod tests {
         assert_eq!((tree.short_of, tree.unreadable), (None, 0));
     }
 
-    #[cfg(unix)]
     #[test]
     fn links_in_circles_are_not_followed() {
         let folder = tempfile::tempdir().unwrap();

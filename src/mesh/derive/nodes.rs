@@ -310,7 +310,7 @@ impl Nodes {
 
     /// Joins all that is known of a node, in one repository where it is one of several; nothing where nothing is.
     fn draft(&self, context: &EvalContext<'_>, places: &Places, name: &Text, only: Option<&Text>) -> Option<NodeView> {
-        let mut view = starting_mesh(name);
+        let mut view = bare(name);
         let rows = self.beats.get(name).map_or(&[][..], Vec::as_slice);
         let (mut beats, mut registered) = (false, false);
         let mut systems: Vec<&'static str> = Vec::new();
@@ -329,12 +329,12 @@ impl Nodes {
                 // The node wrote it by its own clock, which is the console's unless shown otherwise; and before it was
                 // seen, whatever that clock says.
                 let stated = last_seen.saturating_sub(skew.unwrap_or(0));
-                let arrivals = context.arrivals.get(&(index, place)).copied();
-                let seen = arrivals.map_or(stated, |arrivals| stated.min(arrivals.at_ms));
+                let arrival = context.arrivals.get(&(index, place)).copied();
+                let seen = arrival.map_or(stated, |arrival| stated.min(arrival.at_ms));
                 let ahead = stated.saturating_sub(seen);
                 let seen = seen + source.slept_ms(seen);
                 if signal(&mut view, &places.beats[index], seen, last_seen, evaluated, context.now_ms) {
-                    let sure = arrivals.is_some_and(|arrivals| arrivals.moved);
+                    let sure = arrival.is_some_and(|arrival| arrival.moved);
                     view.ahead_ms = Some(ahead).filter(|ahead| *ahead > SKEW && !sure);
                     view.agent_id = beat.agent_id.clone();
                     view.repository_id = beat.repository_id.clone();
@@ -419,7 +419,7 @@ impl Nodes {
     }
 }
 
-fn starting_mesh(name: &Text) -> NodeView {
+fn bare(name: &Text) -> NodeView {
     NodeView {
         key: name.clone(),
         node_id: name.clone(),

@@ -73,7 +73,6 @@ fn malformed_records_are_said_and_never_read_without_end() {
     assert!(rows.iter().all(|l| l.condition.is_none() || l.remark.is_some()));
 }
 
-#[cfg(unix)]
 #[test]
 fn a_pipe_in_the_place_of_a_record_does_not_hang() {
     let folder = tempfile::tempdir().unwrap();
@@ -82,7 +81,6 @@ fn a_pipe_in_the_place_of_a_record_does_not_hang() {
     assert_eq!(read(folder.path(), NOW)[0].condition, Some(Condition::Malformed));
 }
 
-#[cfg(unix)]
 #[test]
 fn names_with_escapes_are_shown_without_them_and_still_lead_back() {
     let folder = tempfile::tempdir().unwrap();

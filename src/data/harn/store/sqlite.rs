@@ -119,7 +119,6 @@ async fn follow(
     Ok((last, more))
 }
 
-#[cfg(unix)]
 fn identity(path: &std::path::Path) -> Result<(u64, u64), Fault> {
     use std::os::unix::fs::MetadataExt;
     match std::fs::metadata(path) {
