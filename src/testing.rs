@@ -140,6 +140,7 @@ fn identity(name: &str, kind: &'static str, how: &'static str) -> Identity {
         place: format!("/var/{name}").into(),
         how,
         provides: PROVIDES,
+        rules: &[],
         why_empty,
         can: abilities(kind),
         cannot: None,

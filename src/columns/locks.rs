@@ -7,6 +7,7 @@ use super::queues::{waiters, waiters_schema};
 use super::{Cell, Column, Columns, Kind, Sort, Value, role::Role};
 use crate::mesh::derive::locks::{LockState, LockView};
 use crate::mesh::derive::staleness::Staleness;
+use crate::model::Condition;
 use crate::model::time::{Millis, short};
 
 type Of = Column<LockView>;
@@ -31,7 +32,7 @@ pub static LOCKS: Columns<LockView> = Columns {
             .shown("holder", "HOLDER", (10, 24), 0)
             .drawn(|l, _| Cell::with_state(&l.holder_staleness, &l.lock.holder_node)),
         Of::new("holder_agent", Kind::Name, "The agent that holds it.", |l, _| Value::name(&l.lock.holder_agent))
-            .shown("agent", "AGENT", (5, 12), 3)
+            .shown("agent", "AGENT", (5, 20), 3)
             .right()
             .sorted(|l| Sort::id(&l.lock.holder_agent)),
         Of::new("fence_token", Kind::Count, "Its fence token.", |l, _| Value::Count(l.lock.fence_token))
@@ -40,7 +41,8 @@ pub static LOCKS: Columns<LockView> = Columns {
         Of::new("ttl_ms", Kind::Span, "Until it expires; negative once it has.", |l, now| Value::Span(l.ttl_ms(now)))
             .shown("ttl", "TTL", (7, 8), 0)
             .ascending()
-            .sorted(|l| Sort::opt(l.expires_ms)),
+            .sorted(|l| Sort::opt(l.expires_ms))
+            .drawn(ttl),
         Of::new("held_ms", Kind::Span, "Since it was taken.", |l, now| Value::Span(l.held_ms(now)))
             .shown("held", "HELD", (7, 8), 4)
             .sorted(|l| Sort::since(l.acquired_ms)),
@@ -94,9 +96,20 @@ pub(super) fn longest_wait(l: &LockView, now: Millis) -> Option<Millis> {
     first_wait(l).map(|since| l.as_of_ms.unwrap_or(now) - since)
 }
 
-/// A lease has no fence.
+/// Not every lock has a fence.
 fn fence(l: &LockView) -> Cell {
-    if l.lock.table.is_fenced() { Cell::count(l.lock.fence_token) } else { Cell::dim("-") }
+    match l.lock.fence_token {
+        None if !l.lock.table.is_fenced() => Cell::dim("-"),
+        fence => Cell::count(fence),
+    }
+}
+
+/// A lock without an end has none to count down to.
+fn ttl(l: &LockView, now: Millis) -> Cell {
+    match l.lock.condition {
+        Some(Condition::OpenEnded) => Cell::dim("-"),
+        _ => Cell::of(&Value::Span(l.ttl_ms(now)), l.as_of_ms.is_some()),
+    }
 }
 
 fn waiting(l: &LockView) -> Cell {

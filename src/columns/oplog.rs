@@ -32,11 +32,10 @@ pub static OPLOG: Columns<LogView> = Columns {
         Of::new("kind", Kind::Name, "The kind of operation.", |l, _| Value::name(&l.entry.kind))
             .shown("kind", "KIND", (14, 20), 0)
             .drawn(|l, _| kind(l)),
-        Of::new("kind_json", Kind::Text, "The kind with its fields, as it is written.", |l, _| {
-            Value::text(&*l.entry.kind_json)
-        })
-        .shown("what", "WHAT", (14, 90), 0)
-        .drawn(|l, _| Cell::plain(detail(l))),
+        Of::new("what", Kind::Text, "The fields of the kind, short.", |l, _| Value::text(detail(l)))
+            .screen_only()
+            .shown("what", "WHAT", (14, 90), 0)
+            .sorted(|l| Sort::Text(&l.entry.kind_json)),
         Of::new("chain", Kind::State(ChainState::VARIANTS), "Whether its hash fits those before it.", |l, _| {
             Value::state(&l.chain)
         })
@@ -44,6 +43,9 @@ pub static OPLOG: Columns<LogView> = Columns {
         Of::new("description", Kind::Name, "What its agent says of it.", |l, _| Value::name(&l.entry.description))
             .shown("description", "DESCRIPTION", (12, 40), 3)
             .dim(),
+        Of::new("kind_json", Kind::Text, "The kind with its fields, as it is written.", |l, _| {
+            Value::text(&*l.entry.kind_json)
+        }),
         Of::new("table", Kind::Text, "The log that has it.", |l, _| Value::text(<&str>::from(l.entry.table))),
         Of::new("id", Kind::Count, "Its number in the log.", |l, _| Value::Count(Some(l.entry.id))).always(),
         Of::new("predecessor_hash", Kind::Name, "The hash that it names as its predecessor's.", |l, _| {

@@ -42,15 +42,17 @@ pub static TASKS: Columns<TaskView> = Columns {
             .shown("lease", "LEASE", (5, 12), 3)
             .right()
             .sorted(|t| t.lease_id.as_ref().map_or(Sort::Unknown, Sort::id)),
-        Of::new("evidence", Kind::Names, "What it was put together from, oldest first.", |t, _| {
-            Value::Names(&t.evidence)
-        })
-        .shown("evidence", "LAST EVIDENCE", (16, 80), 2)
-        .sorted(|t| t.evidence.last().map_or(Sort::Unknown, |e| Sort::Text(e.raw())))
-        .drawn(|t, _| Cell::dim(t.evidence.last().map(ToString::to_string).unwrap_or_default())),
+        Of::new("last_evidence", Kind::Name, "The latest evidence.", |t, _| Value::Name(t.evidence.last()))
+            .or_null()
+            .screen_only()
+            .shown("evidence", "LAST EVIDENCE", (16, 80), 2)
+            .drawn(|t, _| Cell::dim(t.evidence.last().map(ToString::to_string).unwrap_or_default())),
         Of::new("repository_id", Kind::Name, "Its repository.", |t, _| Value::name(&t.repository_id))
             .shown("repo", "REPOSITORY", (10, 18), 5)
             .dim(),
+        Of::new("evidence", Kind::Names, "What it was put together from, oldest first.", |t, _| {
+            Value::Names(&t.evidence)
+        }),
         Of::new("owner_staleness", Kind::State(Staleness::VARIANTS), "How its node does.", |t, _| {
             Value::state(&t.owner_staleness)
         }),

@@ -8,6 +8,9 @@ use super::role::State;
 use crate::model::text::Text;
 use crate::model::time::{Millis, short, utc};
 
+/// Names of one cell that a table of text shows at most.
+const MOST_NAMES: usize = 12;
+
 /// The value of a column in one row.
 pub enum Value<'a> {
     /// Unix milliseconds.
@@ -130,7 +133,12 @@ impl<'a> Value<'a> {
             Self::Flag(flag) => flag.map_or_else(unknown, |flag| if flag { "yes" } else { "no" }.into()),
             Self::State(state) => state.map_or_else(unknown, ToString::to_string),
             Self::Name(name) => name.map_or_else(unknown, ToString::to_string),
-            Self::Names(names) => names.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+            Self::Names(names) => {
+                let shown: Vec<String> = names.iter().take(MOST_NAMES).map(ToString::to_string).collect();
+                let more = names.len().saturating_sub(MOST_NAMES);
+                let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+                shown.join("; ") + &more
+            }
             Self::Text(text) => crate::model::text::scrub(text).into_owned(),
             Self::Json(_) => String::new(),
         }

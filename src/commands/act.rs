@@ -32,7 +32,7 @@ pub enum Seen {
 
 impl Seen {
     fn is(&self, lock: &Lock) -> bool {
-        match (self, lock.table.is_fenced()) {
+        match (self, lock.table.is_fenced() || lock.fence_token.is_some()) {
             (Self::Value(seen), true) => seen.parse().is_ok_and(|fence: i64| lock.fence_token == Some(fence)),
             (Self::Nothing, true) => lock.fence_token.is_none(),
             (Self::Value(seen), false) => lock.lease_id.as_ref().is_some_and(|id| id.raw() == seen),

@@ -16,6 +16,7 @@ use crate::config::locate::HostEnv;
 use crate::config::{ConfigError, Layers, Origin};
 use crate::model::action::Abilities;
 use crate::model::source::{Aspect, Identity};
+use crate::model::stated::SystemRule;
 use crate::model::text::Text;
 
 /// A system that can be watched: one folder, and one line of the registry.
@@ -31,6 +32,11 @@ pub trait System: Sync {
 
     /// Its flags of the command line.
     fn flags(&self) -> &'static [Flag];
+
+    /// Its rules, of what only it has: its sources state what they find.
+    fn rules(&self) -> &'static [SystemRule] {
+        &[]
+    }
 
     /// Its variables that name a place.
     fn variables(&self) -> &'static [&'static str] {
@@ -132,6 +138,7 @@ pub struct Described<'a> {
     pub place: &'a str,
     pub read_by: &'static str,
     pub provides: &'static [Aspect],
+    pub rules: &'static [SystemRule],
     pub why_empty: &'static [(&'static str, &'static str)],
     /// What an operator could do there, and why nothing.
     pub can: Abilities,
@@ -175,6 +182,7 @@ impl Connections {
             place: Text::new(is.place),
             how: is.read_by,
             provides: is.provides,
+            rules: is.rules,
             why_empty: is.why_empty,
             can: if self.read_only { Abilities::default() } else { is.can },
             cannot: is.cannot.map(Text::from),

@@ -9,6 +9,7 @@ use super::rates::Tally;
 use super::table::{RowChange, Table};
 use crate::model::chain::Links;
 use crate::model::observation::{Change, Delta, LogStart};
+use crate::model::stated::{Problem, StatedTask};
 use crate::model::text::Text;
 use crate::model::time::Millis;
 use crate::model::{
@@ -33,6 +34,8 @@ pub struct Facts {
     pub waits: Arc<[Wait]>,
     pub readers: Arc<[Reader]>,
     pub remarks: Arc<[Remark]>,
+    pub tasks: Arc<[StatedTask]>,
+    pub problems: Arc<[Problem]>,
     pub queue: Option<Arc<QueueStats>>,
     /// Counts the changes: two equal numbers of one source are the same facts.
     pub revision: u64,
@@ -127,6 +130,8 @@ impl Tables {
             Change::Waits(rows) => facts.revision += replace(&mut facts.waits, rows),
             Change::Readers(rows) => facts.revision += replace(&mut facts.readers, rows),
             Change::Remarks(rows) => facts.revision += replace(&mut facts.remarks, rows),
+            Change::Tasks(rows) => facts.revision += replace(&mut facts.tasks, rows),
+            Change::Problems(rows) => facts.revision += replace(&mut facts.problems, rows),
             Change::Queue(stats) => {
                 if facts.queue.as_deref() != stats.as_ref() {
                     facts.queue = stats.map(Arc::new);

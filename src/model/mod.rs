@@ -14,6 +14,7 @@ pub mod outcome;
 pub mod report;
 pub mod severity;
 pub mod source;
+pub mod stated;
 pub mod text;
 pub mod time;
 pub mod whose;
@@ -80,6 +81,9 @@ pub enum LockTable {
     /// A piece of work that somebody said is theirs; it binds those who listen.
     #[strum(serialize = "claim")]
     Claim,
+    /// The seat of a member: one process at a time hosts it.
+    #[strum(serialize = "seat")]
+    Seat,
     /// No table of locks: an execution lease, shown beside them.
     #[strum(serialize = "exec lease")]
     ExecLease,

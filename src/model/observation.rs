@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::source::Fault;
+use super::stated::{Problem, StatedTask};
 use crate::model::text::Text;
 use crate::model::time::Millis;
 use crate::model::{
@@ -57,6 +58,10 @@ pub enum Change {
     Readers(Vec<Reader>),
     /// Everything that agents said for the operator.
     Remarks(Vec<Remark>),
+    /// Every task that the source states itself.
+    Tasks(Vec<StatedTask>),
+    /// Everything that its system's own rules find now.
+    Problems(Vec<Problem>),
     Queue(Option<QueueStats>),
 }
 

@@ -1,6 +1,7 @@
 //! What a source is, what it may tell of, and why a poll of it brought nothing.
 
 use super::action::Abilities;
+use super::stated::SystemRule;
 use super::text::Text;
 
 /// What there may be in a mesh.
@@ -35,6 +36,8 @@ pub struct Identity {
     pub how: &'static str,
     /// What it can provide.
     pub provides: &'static [Aspect],
+    /// The rules of its system alone.
+    pub rules: &'static [SystemRule],
     /// What each empty table means to this system: (part, sentence).
     pub why_empty: &'static [(&'static str, &'static str)],
     /// What an operator can do there from this console.

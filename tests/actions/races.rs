@@ -74,6 +74,7 @@ impl Arena {
             place: "here".into(),
             how: "direct",
             provides: &[],
+            rules: &[],
             why_empty: &[],
             can: act::DATABASE,
             cannot: None,

@@ -77,6 +77,7 @@ fn console(journal: &Path, does: Does, clock: fn() -> Millis) -> (Operator, Arc<
         place: "/there".into(),
         how: "",
         provides: &[],
+        rules: &[],
         why_empty: &[],
         can: lockkeeper::model::action::Abilities::default(),
         cannot: None,

@@ -42,6 +42,7 @@ fn identity(server: &Sqld) -> Identity {
         place: server.url().into(),
         how: "remote batch",
         provides: &[],
+        rules: &[],
         why_empty: &[],
         can: act::DATABASE,
         cannot: None,

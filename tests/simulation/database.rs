@@ -276,6 +276,7 @@ fn identity() -> Identity {
         place: "here".into(),
         how: "simulated",
         provides: &[],
+        rules: &[],
         why_empty: &[],
         can: act::DATABASE,
         cannot: None,

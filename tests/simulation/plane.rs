@@ -232,6 +232,7 @@ fn identity() -> Identity {
         place: "there".into(),
         how: "simulated",
         provides: &[],
+        rules: &[],
         why_empty: &[],
         can: act::CONTROL_PLANE,
         cannot: None,

@@ -33,6 +33,7 @@ fn identity(at: usize) -> Identity {
         place: format!("/{at}").into(),
         how: "simulated",
         provides: &[],
+        rules: &[],
         why_empty: &[],
         can: Abilities::default(),
         cannot: None,

@@ -25,6 +25,7 @@ fn identity() -> Identity {
         place: "".into(),
         how: "",
         provides: &[],
+        rules: &[],
         why_empty: &[],
         can,
         cannot: None,

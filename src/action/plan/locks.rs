@@ -63,8 +63,9 @@ impl Planner<'_> {
             let name = &view.name();
             let instead = match view.lock.table {
                 LockTable::ExecLease => Some("an execution lease is revoked, not released".to_owned()),
+                _ if view.lock.ended_by.is_some() => Some(elsewhere(view)),
                 LockTable::Claim => Some("a claim stands in a log that is only added to: its owner gives it up".into()),
-                LockTable::Host => Some(elsewhere(view)),
+                LockTable::Host | LockTable::Seat => Some(elsewhere(view)),
                 _ => None,
             };
             if let Some(instead) = instead {

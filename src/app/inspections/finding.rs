@@ -9,12 +9,14 @@ use crate::mesh::derive::rules::RULES;
 use crate::model::time::{Millis, short};
 
 /// Everything about a finding.
-pub fn inspect(finding: &Finding, _: &Snapshot, now: Millis) -> Inspection {
+pub fn inspect(finding: &Finding, snapshot: &Snapshot, now: Millis) -> Inspection {
     let mut page = Inspection::titled(format!("finding {}", finding.rule));
     page.state("severity", &finding.severity);
     page.text(finding.sentence.to_string(), Role::Title);
-    if let Some(rule) = RULES.iter().find(|rule| rule.name == finding.rule) {
-        page.field("rule", format!("{}: {}", rule.name, rule.summary));
+    let own = snapshot.mesh.sources.iter().flat_map(|source| source.identity.rules);
+    let all = RULES.iter().map(|rule| (rule.name, rule.summary)).chain(own.map(|rule| (rule.name, rule.summary)));
+    if let Some((name, summary)) = all.into_iter().find(|(name, _)| *name == finding.rule) {
+        page.field("rule", format!("{name}: {summary}"));
     }
     if let Some(life) = &finding.life {
         let rest = format!("  {} ago, {} times", short(now - life.raised_ms), life.times);

@@ -7,9 +7,9 @@ use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::finding::Subject;
 use crate::mesh::derive::locks::LockView;
 use crate::mesh::derive::messages::MessageState;
-use crate::model::LockTable;
 use crate::model::time::{Millis, short};
 use crate::model::work::Work;
+use crate::model::{Condition, LockTable};
 
 /// Everything about a lock.
 pub fn inspect(view: &LockView, snapshot: &Snapshot, now: Millis) -> Inspection {
@@ -18,7 +18,7 @@ pub fn inspect(view: &LockView, snapshot: &Snapshot, now: Millis) -> Inspection 
     let mut page = Inspection::titled(format!("{} {}", if leased { "lease of" } else { "lock" }, view.name()));
     as_of(&mut page, view.as_of_ms, now);
     page.state("state", &view.state);
-    if lock.table.is_fenced() {
+    if lock.table.is_fenced() || lock.fence_token.is_some() {
         page.opt("fence token", lock.fence_token);
     }
     if let Some(remark) = &lock.remark {
@@ -26,7 +26,13 @@ pub fn inspect(view: &LockView, snapshot: &Snapshot, now: Millis) -> Inspection 
     }
     page.field("kind", if lock.shared { "shared by readers" } else { "exclusive" });
     page.instant("acquired", view.acquired_ms, now);
-    page.instant("runs out", view.expires_ms, now);
+    match lock.condition {
+        Some(Condition::OpenEnded) => page.field("runs out", "never: it is held until it is given up"),
+        _ => page.instant("runs out", view.expires_ms, now),
+    }
+    if let Some(by) = &lock.ended_by {
+        page.field("ended by", by);
+    }
     page.field("repository", &lock.repository_id);
     page.field("read from", format!("{} in {}", lock.table, view.source));
     page.heading("Holder");

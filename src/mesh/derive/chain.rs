@@ -14,6 +14,7 @@ use super::resource::Names;
 use crate::mesh::Mesh;
 use crate::mesh::facts::Log;
 use crate::model::chain::Hash;
+use crate::model::source::Aspect;
 use crate::model::text::Text;
 use crate::model::time::{MINUTE, Millis};
 use crate::model::{LogEntry, LogTable, Seal};
@@ -84,6 +85,9 @@ pub(super) fn evaluate(mesh: &Mesh) -> Vec<LogView> {
         for table in [LogTable::Agent, LogTable::Convergence, LogTable::Events] {
             let log = source.facts.log(table);
             let states = match table {
+                _ if !source.identity.provides.contains(&Aspect::Chain) => {
+                    vec![(ChainState::Unverifiable, "its system does not tie entries together"); log.entries.len()]
+                }
                 LogTable::Agent => verify(log),
                 LogTable::Events => sealed(log),
                 LogTable::Convergence => {

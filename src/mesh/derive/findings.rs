@@ -1,14 +1,13 @@
 //! The findings of a mesh, kept as the things change that they are about.
 
-use crate::model::severity::Severity;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::finding::Finding;
-use super::locks::LockView;
+use super::finding::{Finding, Subject};
+use super::locks::{self, LockView};
 use super::messages::{MessageView, RowChange};
 use super::nodes::NodeView;
 use super::rules::Check;
@@ -16,6 +15,8 @@ use super::rules::RULES;
 use super::tasks::TaskView;
 use super::thresholds::Thresholds;
 use crate::mesh::derive::snapshot::Snapshot;
+use crate::model::severity::Severity;
+use crate::model::stated::{About, Problem};
 use crate::model::text::Text;
 use crate::model::time::Millis;
 
@@ -118,6 +119,9 @@ impl FindingIndex {
                 (finding.rule, finding.order) = (rule.name, order(rule.name));
             }
         }
+        for source in &snapshot.mesh.sources {
+            found.extend(source.facts.problems.iter().map(|problem| stated(&source.identity.name, problem)));
+        }
         let same = found.len() == self.of_mesh.len() && found.iter().zip(&self.of_mesh).all(|(a, b)| *a == **b);
         if same && !self.changed {
             return self.shown.clone();
@@ -173,6 +177,28 @@ fn take<V, C>(
         if !found.is_empty() {
             known.insert(*place, found);
         }
+    }
+}
+
+/// What a system's own rule found, in the words of everybody's.
+fn stated(source: &Text, problem: &Problem) -> Finding {
+    let subject = match &problem.about {
+        About::Source => Subject::Source(source.clone()),
+        About::Node(node) => Subject::Node(node.clone()),
+        About::Lock { table, lock_key, repository_id } => {
+            Subject::Lock(locks::key(source, *table, repository_id, lock_key))
+        }
+        About::Task { task, repository_id } => Subject::Task(format!("{}\u{1}{}", repository_id.raw(), task.raw())),
+    };
+    Finding {
+        rule: problem.rule,
+        order: RULES.len(),
+        severity: problem.severity,
+        subject,
+        name: problem.name.clone(),
+        sentence: problem.sentence.clone(),
+        evidence: problem.evidence.clone(),
+        life: None,
     }
 }
 

@@ -10,7 +10,7 @@ use super::staleness::Staleness;
 use crate::mesh::fences::Fences;
 use crate::model::text::Text;
 use crate::model::time::Millis;
-use crate::model::{Condition, Lock};
+use crate::model::{Condition, Lock, LockTable};
 
 /// The state of a lock, worst last.
 #[derive(
@@ -127,14 +127,14 @@ impl LockView {
     /// A name that stays while the lock does: table, repository and key.
     #[must_use]
     pub fn key(&self) -> String {
-        format!(
-            "{}\u{1}{}\u{1}{}\u{1}{}",
-            self.source.raw(),
-            self.lock.table,
-            self.lock.repository_id.raw(),
-            self.lock.lock_key.raw()
-        )
+        key(&self.source, self.lock.table, &self.lock.repository_id, &self.lock.lock_key)
     }
+}
+
+/// The key of a lock's view.
+#[must_use]
+pub fn key(source: &Text, table: LockTable, repository_id: &Text, lock_key: &Text) -> String {
+    format!("{}\u{1}{table}\u{1}{}\u{1}{}", source.raw(), repository_id.raw(), lock_key.raw())
 }
 
 /// The state of a lock at an instant.

@@ -1,5 +1,7 @@
 //! What is said of each task, kept as messages, logs, events and leases change.
 
+mod of_rows;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -7,13 +9,15 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use serde_json::Value;
 
+use self::of_rows::{answer, carrier, leased, logged, note_of_event, stated};
 use super::chain::LogView;
 use super::context::EvalContext;
 use super::leases::LeaseView;
-use super::messages::{MessageState, MessageView, RowChange};
+use super::messages::{MessageView, RowChange};
 use super::nodes::{NodeView, Nodes};
-use super::tasks::{Carrier, Grant, Note, NoteKind, TaskState, TaskView, assemble};
+use super::tasks::{Note, TaskView, assemble};
 use crate::mesh::slab::SharedSlab;
+use crate::model::stated::StatedTask;
 use crate::model::text::Text;
 use crate::model::time::Millis;
 use crate::model::{LineageEvent, LogTable, MessageTable};
@@ -32,6 +36,8 @@ enum Origin {
     Log(std::cmp::Reverse<(Option<Millis>, i64)>, usize, LogTable),
     /// A lineage event: its source, its id.
     Lineage(usize, i64),
+    /// What a source states itself, by the source.
+    Stated(usize),
     /// A lease, by its place in the list.
     Lease(usize),
 }
@@ -65,12 +71,17 @@ pub(super) struct Tasks {
     /// Tells two rows of one id apart: a log that begins again counts from one.
     prints: RandomState,
     from_lineage: Vec<Lineage>,
+    /// What each source stated, with a fingerprint of each task.
+    stated: Vec<Stated>,
     from_leases: Vec<(Key, Note)>,
     /// Tasks whose result rests on an agent or a node.
     by_agent: HashMap<Text, HashSet<Key, RandomState>, RandomState>,
     by_node: HashMap<Text, HashSet<Key, RandomState>, RandomState>,
     dirty: BTreeSet<Key>,
 }
+
+/// Tasks that a source stated, and the fingerprint of each.
+type Stated = (Arc<[StatedTask]>, HashMap<Key, u64, RandomState>);
 
 /// A source's lineage, and the task that each event is about.
 type Lineage = (Arc<VecDeque<LineageEvent>>, LineageKeys);
@@ -110,6 +121,7 @@ impl Tasks {
             self.take_log(context, log);
         }
         self.take_lineage(context);
+        self.take_stated(context);
         self.take_leases(changes.leases);
         for node in changes.nodes.iter().flat_map(|(_, before, now)| [before, now]).flatten() {
             self.dirty.extend(self.by_node.get(&node.node_id).into_iter().flatten().cloned());
@@ -344,6 +356,31 @@ impl Tasks {
         }
     }
 
+    /// Tasks that sources state: what is the same as before is left alone.
+    fn take_stated(&mut self, context: &EvalContext<'_>) {
+        self.stated.resize_with(context.mesh.sources.len(), Default::default);
+        for (index, source) in context.mesh.sources.iter().enumerate() {
+            let tasks = &source.facts.tasks;
+            if Arc::ptr_eq(&self.stated[index].0, tasks) {
+                continue;
+            }
+            let mut gone = std::mem::take(&mut self.stated[index].1);
+            let mut kept = HashMap::default();
+            for task in tasks.iter() {
+                let key = (task.repository_id.clone(), task.task.clone());
+                let print = self.prints.hash_one(task);
+                if gone.remove(&key) != Some(print) {
+                    self.note(key.clone(), Origin::Stated(index), stated(task, |ms| source.to_console(ms)));
+                }
+                kept.insert(key, print);
+            }
+            for key in gone.keys() {
+                self.forget(key, Origin::Stated(index));
+            }
+            self.stated[index] = (tasks.clone(), kept);
+        }
+    }
+
     /// A lease names a task but no repository: it joins the one task of that number, or stands for its own.
     fn take_leases(&mut self, leases: &[LeaseView]) {
         let mut alone: HashSet<Text> = HashSet::new();
@@ -384,81 +421,4 @@ impl Tasks {
 /// A source's place among the sources.
 fn index(context: &EvalContext<'_>, source: &Text) -> usize {
     context.mesh.sources.iter().position(|s| s.identity.name == *source).unwrap_or(0)
-}
-
-fn carrier(view: &MessageView) -> Note {
-    let message = &view.message;
-    let text = format!("{} {}", message.msg_type, message.id);
-    let mut summary = vec![(view.created_ms, NoteKind::Submitted, text.clone().into())];
-    let acknowledged = view.state == MessageState::Acknowledged;
-    if acknowledged {
-        let over = message.msg_type == "plan_handoff";
-        // Whether it was run is not said by that.
-        let meaning = if over { NoteKind::Over(TaskState::Done) } else { NoteKind::Received };
-        summary.push((view.created_ms, meaning, format!("{text} acknowledged").into()));
-    }
-    let claimed = !acknowledged && view.claim_until_ms.is_some() && view.state != MessageState::Lapsed;
-    Note {
-        summary,
-        agent: Some(message.receiver_agent.clone()),
-        carrier: Some(Carrier { key: view.key(), claimed }),
-        lease: None,
-        as_of_ms: view.as_of_ms,
-    }
-}
-
-fn plain(at: Option<Millis>, summary: NoteKind, text: String, agent: Option<Text>) -> Note {
-    Note { summary: vec![(at, summary, text.into())], agent, carrier: None, lease: None, as_of_ms: None }
-}
-
-fn answer(view: &MessageView, payload: &Value) -> Note {
-    let kind = view.message.msg_type.raw();
-    let failed = payload["success"] == false;
-    let summary = match kind {
-        "remote_task_result" | "job_result" if failed => NoteKind::Over(TaskState::Failed),
-        "remote_task_ack" if payload["accepted"] == false => NoteKind::Over(TaskState::Failed),
-        "remote_task_ack" => NoteKind::Accepted,
-        "remote_task_cancel" => NoteKind::Over(TaskState::Cancelled),
-        "job_fail" => NoteKind::Over(TaskState::Failed),
-        _ => NoteKind::Over(TaskState::Done),
-    };
-    let error = payload["error"].as_str().filter(|_| failed).map(|error| Text::bounded(error, 200));
-    let why = error.map_or_else(String::new, |error| format!(": {error}"));
-    plain(view.created_ms, summary, format!("{kind} {}{why}", view.message.id), None)
-}
-
-fn logged(view: &LogView) -> Option<(Key, Note)> {
-    let entry = &view.entry;
-    let summary = match entry.kind.raw() {
-        "TaskSubmit" => NoteKind::Submitted,
-        "TaskComplete" => NoteKind::Over(TaskState::Done),
-        "TaskFail" => NoteKind::Over(TaskState::Failed),
-        _ => return None,
-    };
-    let kind = serde_json::from_str::<Value>(&entry.kind_json).ok()?;
-    let id = kind[entry.kind.raw()]["task_id"].as_i64()?;
-    let text = format!("{} {}", entry.kind, entry.operation_id);
-    let key = (entry.repository_id.clone(), id.to_string().into());
-    Some((key, plain(view.at_ms, summary, text, Some(entry.agent_id.clone()))))
-}
-
-fn note_of_event(event: &LineageEvent, to_console: impl Fn(Millis) -> Millis) -> Option<(Key, Note)> {
-    let summary = match event.kind.raw() {
-        "task_submitted" => NoteKind::Submitted,
-        "task_delegated" => NoteKind::Accepted,
-        "task_completed" => NoteKind::Over(TaskState::Done),
-        "task_failed" => NoteKind::Over(TaskState::Failed),
-        _ => return None,
-    };
-    let key = (event.repository_id.clone(), event.task.clone()?);
-    let text = format!("lineage {} {}", event.kind, event.id);
-    Some((key, plain(event.created_at_ms.map(to_console), summary, text, event.agent_id.clone())))
-}
-
-fn leased(view: &LeaseView) -> Note {
-    let lease = &view.lease;
-    let word = if view.in_force { "in force" } else { "over" };
-    let text = format!("lease {} of {} {word}", lease.lease_id, lease.holder_node_id);
-    let grant = Grant { lease_id: lease.lease_id.clone(), node: lease.holder_node_id.clone(), in_force: view.in_force };
-    Note { lease: Some(grant), as_of_ms: view.as_of_ms, ..plain(None, NoteKind::Submitted, text, None) }
 }

@@ -77,6 +77,8 @@ pub(super) enum NoteKind {
     /// The message that carries it was acknowledged.
     Received,
     Accepted,
+    /// It changes nothing: a step, a parent, a blocker.
+    Detail,
     Over(TaskState),
 }
 

@@ -76,6 +76,7 @@ impl Places for LockFile {
                 place: &place,
                 read_by: "plain reads",
                 provides: &[Aspect::Locks],
+                rules: &[],
                 why_empty: &[],
                 can: Abilities::default(),
                 cannot: Some("a lock file is only read".into()),

@@ -5,14 +5,15 @@ use super::super::thresholds::Thresholds;
 use super::finding;
 use crate::mesh::derive::finding::{Finding, Subject};
 use crate::mesh::derive::snapshot::Snapshot;
-use crate::model::Condition;
 use crate::model::severity::Severity;
 use crate::model::text::Text;
 use crate::model::time;
 use crate::model::time::Millis;
+use crate::model::{Condition, Lock, LockTable};
 
 pub(super) fn orphaned(view: &LockView, _: &Thresholds, _: Millis) -> Option<Finding> {
-    if view.state != LockState::Orphaned {
+    // A seat goes with its process: the node's own finding says so.
+    if view.state != LockState::Orphaned || view.lock.table == LockTable::Seat {
         return None;
     }
     let lock = &view.lock;
@@ -25,10 +26,15 @@ pub(super) fn orphaned(view: &LockView, _: &Thresholds, _: Millis) -> Option<Fin
         Some(Condition::OwnerDead) => "process dead".to_owned(),
         _ => view.holder_staleness.to_string(),
     };
-    let sentence = format!("{}: held by {} ({why}){waiting}", view.name(), lock.holder_node);
+    let sentence = format!("{}: held by {} ({why}){waiting}", view.name(), holder(lock));
     let mut evidence = vec![format!("{} in {}", lock.table, view.source).into()];
     evidence.extend(view.expires_ms.map(|at| format!("expires {}", time::utc(at)).into()));
     Some(finding(Severity::Critical, Subject::Lock(view.key()), &view.name(), sentence, evidence))
+}
+
+/// Who holds a lock: its node, or its agent where nobody knows the node.
+fn holder(lock: &Lock) -> Text {
+    if lock.holder_node.is_empty() { format!("agent {}", lock.holder_agent).into() } else { lock.holder_node.clone() }
 }
 
 pub(super) fn deadlocked(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
@@ -58,7 +64,7 @@ pub(super) fn expired(view: &LockView, _: &Thresholds, _: Millis) -> Option<Find
     if view.state != LockState::Expired {
         return None;
     }
-    let sentence = format!("{}: expired, not released by {}", view.name(), view.lock.holder_node);
+    let sentence = format!("{}: expired, not released by {}", view.name(), holder(&view.lock));
     let evidence = view.expires_ms.map(|at| format!("expired {}", time::utc(at)).into()).into_iter().collect();
     let severity = if view.waiters.is_empty() { Severity::Info } else { Severity::Warning };
     Some(finding(severity, Subject::Lock(view.key()), &view.name(), sentence, evidence))

@@ -1,0 +1,76 @@
+//! What a source states itself, where others leave it to be derived: tasks with their story, and problems that its
+//! system's own rules find.
+
+use super::severity::Severity;
+use super::text::Text;
+use super::time::Millis;
+
+/// A task as its source states it.
+#[derive(Debug, Clone, PartialEq, Hash, Default)]
+pub struct StatedTask {
+    pub task: Text,
+    pub repository_id: Text,
+    pub agent: Option<Text>,
+    /// What became of it, oldest first: its steps, what it waits for, how it ended.
+    pub story: Vec<TaskEvent>,
+}
+
+/// One thing that is known of a task.
+#[derive(Debug, Clone, PartialEq, Hash)]
+pub struct TaskEvent {
+    /// On the source's clock.
+    pub at_ms: Option<Millis>,
+    pub stage: Stage,
+    pub text: Text,
+}
+
+/// What an event makes of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    Submitted,
+    Running,
+    /// Nothing: it is a step, a parent, a blocker.
+    Detail,
+    Done,
+    Failed,
+    Cancelled,
+}
+
+/// A rule of one system alone.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SystemRule {
+    /// Its name, e.g. `realm-twice`.
+    pub name: &'static str,
+    /// What it means in general.
+    pub summary: &'static str,
+}
+
+/// A case that a system's own rule found in the facts of one source.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    pub rule: &'static str,
+    pub severity: Severity,
+    pub about: About,
+    /// The thing that it is about, for people.
+    pub name: Text,
+    /// State first, evidence after; ages are left to the screen.
+    pub sentence: Text,
+    pub evidence: Vec<Text>,
+}
+
+/// What a problem is about, so that the screen can lead there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// The source that states it.
+    Source,
+    Node(Text),
+    Lock {
+        table: super::LockTable,
+        lock_key: Text,
+        repository_id: Text,
+    },
+    Task {
+        task: Text,
+        repository_id: Text,
+    },
+}
