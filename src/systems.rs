@@ -7,6 +7,7 @@ use crate::config::keys::Table;
 use crate::config::locate::HostEnv;
 use crate::config::{ConfigError, Layers};
 use crate::data::harn::system::Harn;
+use crate::data::meerkat::system::Meerkat;
 use crate::data::system::{Places, System};
 use crate::data::vox::system::Vox;
 use crate::demo;
@@ -22,6 +23,7 @@ pub struct Entry {
 static SYSTEMS: &[Entry] = &[
     Entry { system: &Vox, demo: Some(&demo::vox::Simulated) },
     Entry { system: &Harn, demo: Some(&demo::harn::Simulated) },
+    Entry { system: &Meerkat, demo: None },
 ];
 
 /// Systems of a program that is made of this library.

@@ -1,6 +1,7 @@
 //! What is known about a mesh: the facts, the results drawn from them, and the systems they come from.
 
 pub mod harn;
+pub mod meerkat;
 pub mod poller;
 pub mod source;
 pub mod sqlite;

@@ -31,6 +31,7 @@ pub const ROOMS: &[Room] = &[
     room("data::vox", &["model", "config", "clock", "action::executor", "data"], TERMINAL),
     room("data::harn", &["model", "config", "clock", "action::executor", "data"], TERMINAL),
     room("columns", &["model", "mesh"], PURE),
+    room("data::meerkat", &["model", "config", "clock", "action::executor", "data"], TERMINAL),
     room("app", &["model", "mesh", "columns", "action", "action::plan"], PURE),
     room(
         "ui",
@@ -40,7 +41,11 @@ pub const ROOMS: &[Room] = &[
     room("demo", &["model", "config", "clock", "data"], TERMINAL),
     room("demo::vox", &["model", "config", "clock", "data", "data::vox", "demo"], TERMINAL),
     room("demo::harn", &["model", "config", "clock", "data", "data::harn", "demo"], TERMINAL),
-    room("systems", &["config", "data", "data::vox", "data::harn", "demo", "demo::vox", "demo::harn"], TERMINAL),
+    room(
+        "systems",
+        &["config", "data", "data::vox", "data::harn", "data::meerkat", "demo", "demo::vox", "demo::harn"],
+        TERMINAL,
+    ),
     room("settings", &["model", "mesh", "action", "action::plan", "config", "data", "app", "systems"], TERMINAL),
     room(
         "runtime",

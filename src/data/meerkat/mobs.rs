@@ -1,0 +1,372 @@
+//! The mobs of a realm, as a source. Their files come and go while the console runs, so one source follows all of them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use libsql::Connection;
+
+use super::event::{Event, Kind};
+use super::followed::{Followed, Open, about, number, rows, word};
+use super::its_clock;
+use super::mob::{Mob, State};
+use super::processes::read_first;
+use super::realm::{Realm, mob_of};
+use super::run::{Run, task};
+use super::shared::{Known, Shared, is_past, member};
+use crate::data::source::{PollContext, Polling, Source};
+use crate::model::observation::{Change, LogStart, Observation, Presence, Probe};
+use crate::model::severity::Severity;
+use crate::model::source::Fault;
+use crate::model::stated::{About, Problem, StatedTask};
+use crate::model::text::Text;
+use crate::model::time::{MINUTE, Millis, SECOND};
+use crate::model::{Lock, LockTable, LogEntry};
+
+/// Mobs of one realm that are followed at most.
+const MOST_MOBS: usize = 1_000;
+/// Bytes of one event that are read at most.
+const MOST_BYTES: usize = 64 << 10;
+/// Runs of one mob that are shown at most, the latest first.
+const MOST_RUNS: usize = 200;
+/// Older events that one poll goes through, in search of members.
+const STEP: i64 = 50_000;
+/// Steps whose members are kept at most.
+const MOST_STEPS: usize = 10_000;
+/// A run that does not move for so long, as this console sees it, is worth mentioning.
+const STILL: Millis = 5 * MINUTE;
+/// What time alone changes is looked at this often.
+const PACE: Millis = 2 * SECOND;
+/// Numbers of events of one mob; the mob's own place stands above them.
+const PLACES: u32 = 40;
+
+/// The folder of mobs.
+pub struct Mobs {
+    realm: Text,
+    folder: PathBuf,
+    leases: PathBuf,
+    window: i64,
+    shared: Shared,
+    files: BTreeMap<String, File>,
+    next: i64,
+    begun: bool,
+    published: Published,
+    /// What the last result rests on beside the files, and when it was made.
+    based_on: (Known, Millis),
+    clock: fn() -> Millis,
+}
+
+/// What was told last.
+#[derive(Default, PartialEq, Clone)]
+struct Published {
+    locks: Vec<Lock>,
+    tasks: Vec<StatedTask>,
+    problems: Vec<Problem>,
+    unseen: Vec<Text>,
+}
+
+/// One mob's file.
+struct File {
+    mob: String,
+    /// Tells its events from those of other mobs.
+    place: i64,
+    followed: Followed,
+    events: Mob,
+    state: State,
+    /// The last event read, and the first.
+    last: i64,
+    first: i64,
+    runs: Vec<Run>,
+    /// Since when a run stands as it does, on the clock of this machine.
+    still: HashMap<Text, (usize, Text, Millis)>,
+    at_work: BTreeMap<(Text, Text), BTreeSet<Text>>,
+    trouble: Option<Text>,
+}
+
+impl File {
+    fn new(mob: String, place: i64, path: PathBuf) -> Self {
+        Self {
+            mob,
+            place,
+            followed: Followed::new(path),
+            events: Mob::default(),
+            state: State::default(),
+            last: 0,
+            first: i64::MAX,
+            runs: Vec::new(),
+            still: HashMap::new(),
+            at_work: BTreeMap::new(),
+            trouble: None,
+        }
+    }
+
+    /// Reads what is new into `log`, and some of what is older. Answers whether anything was.
+    async fn read(&mut self, window: i64, log: &mut Vec<(i64, Event)>, cost: &mut u64) -> Result<bool, Fault> {
+        let Open::Changed { connection, replaced } = self.followed.open().await? else { return Ok(false) };
+        if replaced {
+            let (mob, place) = (std::mem::take(&mut self.mob), self.place);
+            let followed = std::mem::replace(&mut self.followed, Followed::new(PathBuf::new()));
+            *self = Self { followed, ..Self::new(mob, place, PathBuf::new()) };
+        }
+        let begins = self.first == i64::MAX;
+        if begins {
+            let most = rows(&connection, "mob_events", "SELECT max(cursor) FROM mob_events", cost).await?;
+            let most = most.as_deref().and_then(|rows| number(rows.first()?, 0)).unwrap_or(0);
+            self.last = most.saturating_sub(window).max(0);
+            self.first = self.last.saturating_add(1);
+        }
+        let news = self.events(&connection, &format!("cursor > {}", self.last), cost).await?;
+        let of_runs = news.iter().any(|event| is_of_run(&event.name));
+        for event in news {
+            self.last = self.last.max(event.cursor);
+            self.take(&event);
+            log.push((self.place, event));
+        }
+        let older = self.first > 1;
+        if older {
+            let from = self.first.saturating_sub(STEP).max(1);
+            let range = format!(
+                "cursor >= {from} AND cursor < {} AND (instr(event_json, CAST('\"type\":\"m' AS BLOB)) \
+                 OR instr(event_json, CAST('\"type\":\"placed_' AS BLOB)))",
+                self.first
+            );
+            for event in self.events(&connection, &range, cost).await? {
+                self.take(&event);
+            }
+            self.first = from;
+        }
+        if begins || of_runs || self.runs.iter().any(Run::is_open) {
+            self.runs = runs(&connection, cost).await?;
+        }
+        self.state = self.events.state();
+        self.followed.seen(self.first > 1).await?;
+        Ok(true)
+    }
+
+    async fn events(&self, connection: &Connection, range: &str, cost: &mut u64) -> Result<Vec<Event>, Fault> {
+        let sql = format!(
+            "SELECT cursor, CASE WHEN length(event_json) <= {MOST_BYTES} THEN CAST(event_json AS TEXT) END \
+             FROM mob_events WHERE {range} ORDER BY cursor"
+        );
+        let found = rows(connection, "mob_events", &sql, cost).await?.unwrap_or_default();
+        let event = |row: &Vec<libsql::Value>| {
+            let cursor = number(row, 0)?;
+            Some(word(row, 1).and_then(|json| Event::read(cursor, json)).unwrap_or_else(|| opaque(cursor)))
+        };
+        Ok(found.iter().filter_map(event).collect())
+    }
+
+    fn take(&mut self, event: &Event) {
+        if let Kind::Dispatched { run, step, identity } = &event.kind {
+            self.at_work.entry((run.clone(), step.clone())).or_default().insert(identity.clone());
+            if self.at_work.len() > MOST_STEPS {
+                self.at_work.pop_first();
+            }
+        }
+        self.events.take(event);
+    }
+
+    /// Whether every event that members follow from was read.
+    fn is_whole(&self) -> bool {
+        self.first <= 1 && !self.events.is_cut && self.trouble.is_none()
+    }
+
+    fn tasks<'a>(&'a self, realm: &'a Text) -> impl Iterator<Item = StatedTask> + 'a {
+        let at_work =
+            |run: &Text, step: &Text| self.at_work.get(&(run.clone(), step.clone())).cloned().unwrap_or_default();
+        self.runs.iter().map(move |run| run.stated(&self.mob, realm, |step| at_work(&run.run_id, step)))
+    }
+
+    /// What is wrong with its runs. How long one stands still is judged by this machine's clock.
+    fn run_problems(&mut self, realm: &Text, known: &Known, now_ms: Millis, found: &mut Vec<Problem>) {
+        let open: Vec<&Run> = self.runs.iter().filter(|run| run.is_open()).collect();
+        self.still.retain(|id, _| open.iter().any(|run| run.run_id == *id));
+        for run in open {
+            let stands = self.still.entry(run.run_id.clone()).or_insert((run.rows, run.status.clone(), now_ms));
+            if (stands.0, &stands.1) != (run.rows, &run.status) {
+                *stands = (run.rows, run.status.clone(), now_ms);
+            }
+            let since = stands.2;
+            let name = task(&run.flow_id, &run.run_id);
+            let mut add = |rule, sentence: String, evidence: Vec<Text>| {
+                let about = About::Task { task: name.clone(), repository_id: realm.clone() };
+                let severity = Severity::Warning;
+                found.push(Problem { rule, severity, about, name: name.clone(), sentence: sentence.into(), evidence });
+            };
+            if known.is_unserved() {
+                let sentence = format!("{}: flow {} is open, and no process serves the realm", self.mob, run.flow_id);
+                add("run-unserved", sentence, vec![format!("run {} is {}", run.run_id, run.status).into()]);
+            } else if is_past(Some(since), STILL, now_ms) {
+                let sentence = format!("{}: flow {} is open and does not move", self.mob, run.flow_id);
+                let evidence = format!("run {} is {}, no step for 5 minutes as seen from here", run.run_id, run.status);
+                add("run-still", sentence, vec![evidence.into()]);
+            }
+        }
+    }
+}
+
+/// An event that is no event, or too large to be read.
+fn opaque(cursor: i64) -> Event {
+    Event {
+        cursor,
+        at_ms: None,
+        name: "(unreadable)".into(),
+        kind: Kind::Other,
+        shown: serde_json::Map::new(),
+        is_known: true,
+    }
+}
+
+fn is_of_run(name: &Text) -> bool {
+    name.raw().starts_with("flow_") || name.raw().starts_with("step_")
+}
+
+async fn runs(connection: &Connection, cost: &mut u64) -> Result<Vec<Run>, Fault> {
+    let field = |name: &str| format!("json_extract(run, '$.{name}')");
+    let sql = format!(
+        "SELECT run_id, {}, {}, {}, {}, {} FROM (SELECT run_id, CASE WHEN json_valid(CAST(run_json AS TEXT)) \
+         THEN CAST(run_json AS TEXT) END AS run FROM mob_runs WHERE length(run_json) <= {} \
+         ORDER BY rowid DESC LIMIT {MOST_RUNS})",
+        field("flow_id"),
+        field("status"),
+        field("created_at"),
+        field("completed_at"),
+        field("step_ledger"),
+        1 << 20
+    );
+    let found = rows(connection, "mob_runs", &sql, cost).await?.unwrap_or_default();
+    Ok(found.iter().filter_map(|row| Run::read([0, 1, 2, 3, 4, 5].map(|at| word(row, at)))).collect())
+}
+
+impl Mobs {
+    /// Follows the mobs of a realm. `window` is how many events of each are read at first.
+    #[must_use]
+    pub fn new(realm: &Realm, window: usize, shared: Shared, clock: fn() -> Millis) -> Self {
+        Self {
+            realm: Text::new(&realm.name),
+            folder: realm.mobs(),
+            leases: realm.leases(),
+            window: i64::try_from(window).unwrap_or(i64::MAX),
+            shared,
+            files: BTreeMap::new(),
+            next: 0,
+            begun: false,
+            published: Published::default(),
+            based_on: (Known::default(), 0),
+            clock,
+        }
+    }
+
+    async fn poll_now(&mut self) -> Result<Observation, Fault> {
+        let started = Instant::now();
+        let mut seen = Observation { clock: Some(its_clock()), ..Observation::default() };
+        let mut moved = self.find()?;
+        let mut log = Vec::new();
+        let mut windowed = false;
+        for file in self.files.values_mut() {
+            let read = file.read(self.window, &mut log, &mut seen.cost.rows).await;
+            if read.is_err() {
+                file.followed.close();
+            }
+            moved |= *read.as_ref().unwrap_or(&true);
+            file.trouble = read.err().map(|fault| about(&file.mob, &fault));
+            windowed |= file.first > 1;
+        }
+        let now_ms = (self.clock)();
+        read_first(&self.leases, &self.shared, now_ms);
+        // Members follow from this source itself.
+        let known = Known { members: None, ..self.shared.known() };
+        if moved || !self.begun || known != self.based_on.0 || now_ms.saturating_sub(self.based_on.1) >= PACE {
+            self.publish(&mut seen, log, windowed, &known, now_ms);
+            self.based_on = (known, now_ms);
+        }
+        seen.cost.ms = started.elapsed().as_secs_f64() * 1_000.0;
+        Ok(seen)
+    }
+
+    /// Finds the files of mobs. Answers whether others are there than before.
+    fn find(&mut self) -> Result<bool, Fault> {
+        let entries = match std::fs::read_dir(&self.folder) {
+            Ok(entries) => entries.flatten().collect(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(Fault::transient(format!("cannot read {}: {error}", self.folder.display()))),
+        };
+        let names: BTreeSet<String> = entries.iter().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        let older = !names.iter().any(|name| name.starts_with("mob--"));
+        let mobs: Vec<(String, String)> =
+            names.into_iter().filter_map(|name| Some((name.clone(), mob_of(&name, older)?))).take(MOST_MOBS).collect();
+        let before = self.files.len();
+        self.files.retain(|name, _| mobs.iter().any(|(there, _)| there == name));
+        let mut other = self.files.len() != before;
+        for (name, mob) in mobs {
+            if !self.files.contains_key(&name) {
+                let path = self.folder.join(&name);
+                self.files.insert(name, File::new(mob, self.next, path));
+                self.next += 1;
+                other = true;
+            }
+        }
+        Ok(other)
+    }
+
+    fn publish(
+        &mut self,
+        seen: &mut Observation,
+        log: Vec<(i64, Event)>,
+        windowed: bool,
+        known: &Known,
+        now_ms: Millis,
+    ) {
+        let mut now = Published::default();
+        let (mut members, mut whole) = (Vec::new(), true);
+        for file in self.files.values_mut() {
+            now.locks.extend(file.state.locks(&file.mob, &self.realm, known));
+            now.tasks.extend(file.tasks(&self.realm));
+            file.state.problems(&file.mob, &self.realm, now_ms, &mut now.problems);
+            file.run_problems(&self.realm, known, now_ms, &mut now.problems);
+            members.extend(file.state.seats.keys().map(|identity| member(&file.mob, identity.raw())));
+            whole &= file.is_whole();
+            now.unseen.extend(file.trouble.clone());
+            if file.first > 1 && file.trouble.is_none() {
+                now.unseen.push(format!("{}: members that events before #{} name", file.mob, file.first).into());
+            }
+        }
+        let members: Option<Arc<[Text]>> = whole.then(|| members.into());
+        self.shared.tell(|known| known.members = members);
+        let of = |place: i64| self.files.values().find(|file| file.place == place);
+        let mut entries: Vec<LogEntry> = log
+            .iter()
+            .filter_map(|(place, event)| {
+                let number = (place << PLACES).saturating_add(event.cursor);
+                Some(event.entry(&of(*place)?.mob, number, &self.realm))
+            })
+            .collect();
+        entries.sort_by_key(|entry| (entry.timestamp_ms, entry.id));
+        if !self.begun || !entries.is_empty() {
+            let start = match (self.begun, windowed) {
+                (true, _) => LogStart::Continues,
+                (false, true) => LogStart::Window,
+                (false, false) => LogStart::Beginning,
+            };
+            seen.changes.push(Change::Log(crate::model::LogTable::Events, entries, start));
+        }
+        if !self.begun {
+            seen.probe = Some(Probe { parts: vec![("mobs", Presence::Present)] }.into());
+        }
+        if self.begun && self.published == now {
+            return;
+        }
+        seen.changes.push(Change::Locks(LockTable::Seat, now.locks.clone()));
+        seen.changes.push(Change::Tasks(now.tasks.clone()));
+        seen.changes.push(Change::Problems(now.problems.clone()));
+        seen.unseen = Some(now.unseen.clone());
+        (self.published, self.begun) = (now, true);
+    }
+}
+
+impl Source for Mobs {
+    fn poll<'a>(&'a mut self, _: &'a PollContext) -> Polling<'a> {
+        Box::pin(self.poll_now())
+    }
+}

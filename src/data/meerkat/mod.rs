@@ -1,0 +1,59 @@
+//! Meerkat mobs: realms on disk, each with the processes that serve it, its mobs, and a graph of work items.
+//!
+//! Everything is read from files, read-only and without making one. Secrets are never selected, transcripts never opened.
+
+pub mod event;
+pub mod followed;
+pub mod lease;
+pub mod mob;
+pub mod mobs;
+pub mod processes;
+pub mod realm;
+pub mod rules;
+pub mod run;
+pub mod shared;
+pub mod system;
+pub mod work;
+pub mod workgraph;
+
+use crate::model::observation::ClockSample;
+use crate::model::time::{Millis, plausible};
+
+/// What people call it.
+pub const NAME: &str = "Meerkat";
+
+/// What each empty table means to Meerkat.
+pub const WHY_EMPTY: &[(&str, &str)] = &[
+    ("processes", "no process serves the realm"),
+    ("mobs", "the realm has no mob"),
+    ("work items", "the agents have made no work item"),
+];
+
+/// Why nothing can be done through files.
+pub const CANNOT: &str = "Meerkat's files are only read; its own processes change them";
+
+/// The clock of this machine: realms are served and watched on one machine.
+fn its_clock() -> ClockSample {
+    ClockSample { offset_ms: crate::clock::set_ahead(), uncertainty_ms: 1 }
+}
+
+/// An instant as Meerkat writes it: RFC 3339, with up to nine digits of a second.
+#[must_use]
+pub fn instant(text: &str) -> Option<Millis> {
+    let at = chrono::DateTime::parse_from_rfc3339(text).ok()?.timestamp_millis();
+    plausible(at).then_some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::instant;
+
+    #[test]
+    fn instants_are_read_with_any_fraction() {
+        assert_eq!(instant("2026-11-25T22:44:28.609757357Z"), Some(1_795_646_668_609));
+        assert_eq!(instant("2026-11-25T22:44:28.609757+00:00"), Some(1_795_646_668_609));
+        for odd in ["", "soon", "2026-11-25", "0001-01-01T00:00:00Z"] {
+            assert_eq!(instant(odd), None, "{odd}");
+        }
+    }
+}

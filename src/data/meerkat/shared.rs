@@ -1,0 +1,70 @@
+//! What the sources of one realm know of each other: who serves it, and who its members are.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::model::text::Text;
+use crate::model::time::Millis;
+
+/// What is known of a realm.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Known {
+    /// Processes with a lease, and whether each is fresh; nothing before leases were read.
+    pub processes: Option<Vec<(Text, bool)>>,
+    /// Active members of every mob; nothing before all of their events were read.
+    pub members: Option<Arc<[Text]>>,
+}
+
+impl Known {
+    /// The one process that serves the realm, or served it last; of several nobody can say which.
+    #[must_use]
+    pub fn server(&self) -> Option<&Text> {
+        let all = self.processes.as_deref()?;
+        let live: Vec<&Text> = all.iter().filter(|(_, live)| *live).map(|(name, _)| name).collect();
+        match (live.as_slice(), all) {
+            ([only], _) => Some(only),
+            ([], [(only, _)]) => Some(only),
+            _ => None,
+        }
+    }
+
+    /// Whether a process serves the realm; nothing where that is not known.
+    #[must_use]
+    pub fn is_served(&self) -> Option<bool> {
+        self.processes.as_ref().map(|all| all.iter().any(|(_, live)| *live))
+    }
+
+    /// Whether nobody serves the realm.
+    #[must_use]
+    pub fn is_unserved(&self) -> bool {
+        self.is_served() == Some(false)
+    }
+}
+
+/// The same, shared by the sources of one realm.
+#[derive(Debug, Clone, Default)]
+pub struct Shared(Arc<Mutex<Known>>);
+
+impl Shared {
+    /// What is known now.
+    #[must_use]
+    pub fn known(&self) -> Known {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Adds what a source found.
+    pub fn tell(&self, change: impl FnOnce(&mut Known)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// A member as everybody calls it: two mobs may have members of one name.
+#[must_use]
+pub fn member(mob: &str, identity: &str) -> Text {
+    format!("{mob}/{identity}").into()
+}
+
+/// Whether an instant lies at least so far back.
+#[must_use]
+pub fn is_past(at: Option<Millis>, span: Millis, now_ms: Millis) -> bool {
+    at.is_some_and(|at| now_ms.saturating_sub(at) >= span)
+}

@@ -1,0 +1,127 @@
+//! Meerkat as a system: its settings and flags, its realms, and how each is connected to.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::mobs::Mobs;
+use super::processes::Processes;
+use super::realm::Realm;
+use super::rules::RULES;
+use super::shared::Shared;
+use super::workgraph::WorkGraph;
+use super::{CANNOT, NAME, WHY_EMPTY};
+use crate::clock::wall_clock;
+use crate::config::keys::{Key, Kind};
+use crate::config::locate::HostEnv;
+use crate::config::{ConfigError, Layers};
+use crate::data::source::Source;
+use crate::data::system::{Connections, Described, Flag, Places, System, once};
+use crate::model::action::Abilities;
+use crate::model::source::Aspect;
+use crate::model::stated::SystemRule;
+use crate::model::text::Text;
+
+/// The system.
+pub struct Meerkat;
+
+const SETTINGS: &[Key] =
+    &[Key { name: "meerkat.realm", kind: Kind::List, default: "", help: "Meerkat realms or state roots" }];
+
+const FLAGS: &[Flag] = &[Flag {
+    name: "--meerkat",
+    value: "DIR",
+    help: "Meerkat realm or state root; may be given several times",
+    setting: "meerkat.realm",
+    place: true,
+    not_with: None,
+}];
+
+impl System for Meerkat {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        &["realm"]
+    }
+
+    fn settings(&self) -> &'static [Key] {
+        SETTINGS
+    }
+
+    fn flags(&self) -> &'static [Flag] {
+        FLAGS
+    }
+
+    fn rules(&self) -> &'static [SystemRule] {
+        RULES
+    }
+
+    fn configured(&self, layers: &Layers, host: &HostEnv) -> Result<Arc<dyn Places>, ConfigError> {
+        let realms = layers.get("meerkat.realm").texts.iter().flat_map(|dir| Realm::at(&host.path(dir)));
+        Ok(Arc::new(Realms::new(layers, realms)))
+    }
+
+    fn found(&self, layers: &Layers, host: &HostEnv) -> (Arc<dyn Places>, Vec<PathBuf>) {
+        let project = host.current_dir.ancestors().map(|dir| dir.join(".rkat/realms")).find(|dir| dir.is_dir());
+        let usual = host.data_dir.as_ref().map(|dir| dir.join("meerkat/realms"));
+        let realms: Vec<Realm> = project.iter().chain(&usual).flat_map(|dir| Realm::usual(dir)).collect();
+        let missing = if realms.is_empty() { usual.into_iter().collect() } else { Vec::new() };
+        (Arc::new(Realms::new(layers, realms)), missing)
+    }
+}
+
+/// Realms that are watched.
+#[derive(Debug, Clone)]
+struct Realms {
+    realms: Vec<Realm>,
+    /// Events of each mob that are read at first.
+    window: usize,
+}
+
+impl Realms {
+    fn new(layers: &Layers, realms: impl IntoIterator<Item = Realm>) -> Self {
+        Self { realms: once(realms, |realm| realm.root.clone()), window: layers.rows("limits.window") }
+    }
+}
+
+impl Places for Realms {
+    fn is_empty(&self) -> bool {
+        self.realms.is_empty()
+    }
+
+    fn list(&self) -> Vec<String> {
+        self.realms.iter().map(|realm| format!("Meerkat realm {}", realm.root.display())).collect()
+    }
+
+    fn connect(&self, to: &mut Connections) -> anyhow::Result<()> {
+        for realm in &self.realms {
+            let (name, shared) = (Text::new(&realm.name), Shared::default());
+            let mut add = |what: &str, place: PathBuf, provides, read_by, source: Box<dyn Source>| {
+                let place = place.display().to_string();
+                let is = Described {
+                    system: NAME,
+                    kind: "realm",
+                    place: &place,
+                    read_by,
+                    provides,
+                    rules: RULES,
+                    why_empty: WHY_EMPTY,
+                    can: Abilities::default(),
+                    cannot: Some(CANNOT.into()),
+                };
+                to.add(&format!("{} {what}", realm.name), is, source, None);
+            };
+            // Mobs come first: who is a member is known when the processes are read.
+            let mobs = Mobs::new(realm, self.window, shared.clone(), wall_clock);
+            let of_mobs = &[Aspect::Locks, Aspect::Tasks, Aspect::Log];
+            add("mobs", realm.mobs(), of_mobs, "by event cursors", Box::new(mobs));
+            let work = WorkGraph::new(realm, self.window, shared.clone(), wall_clock);
+            let of_work = &[Aspect::Locks, Aspect::Tasks, Aspect::Log];
+            add("work", realm.workgraph(), of_work, "by event numbers", Box::new(work));
+            let processes = Processes::new(name, realm.leases(), shared, wall_clock);
+            add("processes", realm.leases(), &[Aspect::Nodes], "lease files", Box::new(processes));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,256 @@
+//! The work items of a realm, as a source: claims, blockers and events.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use libsql::Connection;
+use serde_json::Value;
+
+use super::followed::{Followed, Open, number, rows, word};
+use super::processes::read_first;
+use super::realm::Realm;
+use super::shared::Shared;
+use super::work::Item;
+use super::{instant, its_clock};
+use crate::data::source::{PollContext, Polling, Source};
+use crate::model::observation::{Change, LogStart, Observation, Presence, Probe};
+use crate::model::source::Fault;
+use crate::model::stated::{Problem, StatedTask};
+use crate::model::text::Text;
+use crate::model::time::Millis;
+use crate::model::{Lock, LockTable, LogEntry, LogTable};
+
+/// Items that are read at most.
+const MOST_ITEMS: usize = 10_000;
+/// Edges that are read at most.
+const MOST_EDGES: usize = 50_000;
+/// Bytes of one item or event that are read at most.
+const MOST_BYTES: usize = 64 << 10;
+
+/// An item: its realm, namespace and id.
+type Key = (String, String, String);
+
+/// The file of work items. It may be made long after the console started.
+pub struct WorkGraph {
+    realm: Text,
+    path: PathBuf,
+    leases: PathBuf,
+    window: i64,
+    shared: Shared,
+    followed: Followed,
+    items: BTreeMap<Key, Item>,
+    /// Who waits, and for whom.
+    blocks: HashMap<Key, Vec<Key>>,
+    /// The last event read; nothing before the first poll.
+    last: Option<i64>,
+    cut: bool,
+    published: Option<(Vec<Lock>, Vec<StatedTask>, Vec<Problem>)>,
+    clock: fn() -> Millis,
+}
+
+impl WorkGraph {
+    /// Follows the work items of a realm. `window` is how many events are read at first.
+    #[must_use]
+    pub fn new(realm: &Realm, window: usize, shared: Shared, clock: fn() -> Millis) -> Self {
+        Self {
+            realm: Text::new(&realm.name),
+            followed: Followed::new(realm.workgraph()),
+            path: realm.workgraph(),
+            leases: realm.leases(),
+            window: i64::try_from(window).unwrap_or(i64::MAX),
+            shared,
+            items: BTreeMap::new(),
+            blocks: HashMap::new(),
+            last: None,
+            cut: false,
+            published: None,
+            clock,
+        }
+    }
+
+    async fn poll_now(&mut self) -> Result<Observation, Fault> {
+        let started = Instant::now();
+        let mut seen = Observation { clock: Some(its_clock()), ..Observation::default() };
+        if self.path.exists() {
+            let read = self.read(&mut seen).await;
+            if read.is_err() {
+                self.followed.close();
+            }
+            read?;
+        } else {
+            // No agent has made an item yet.
+            self.followed.close();
+        }
+        if self.published.is_none() {
+            seen.probe = Some(Probe { parts: vec![("work items", Presence::Present)] }.into());
+        }
+        self.publish(&mut seen);
+        seen.cost.ms = started.elapsed().as_secs_f64() * 1_000.0;
+        Ok(seen)
+    }
+
+    async fn read(&mut self, seen: &mut Observation) -> Result<(), Fault> {
+        let Open::Changed { connection, replaced } = self.followed.open().await? else { return Ok(()) };
+        let cost = &mut seen.cost.rows;
+        if replaced {
+            self.last = None;
+        }
+        let begins = self.last.is_none();
+        let from = match self.last {
+            Some(last) => last,
+            None => {
+                let most = rows(&connection, "workgraph_events", "SELECT max(seq) FROM workgraph_events", cost).await?;
+                let most = most.as_deref().and_then(|rows| number(rows.first()?, 0)).unwrap_or(0);
+                most.saturating_sub(self.window).max(0)
+            }
+        };
+        let (entries, touched, last) = self.events(&connection, from, cost).await?;
+        if begins {
+            (self.items, self.cut) = all_items(&connection, cost).await?;
+        } else {
+            for key in touched {
+                match item(&connection, &key, cost).await? {
+                    Some(item) => _ = self.items.insert(key, item),
+                    None => _ = self.items.remove(&key),
+                }
+            }
+        }
+        self.blocks = blocks(&connection, cost).await?;
+        self.followed.seen(false).await?;
+        self.last = Some(last);
+        if begins {
+            if replaced {
+                seen.changes.push(Change::Reset);
+                self.published = None;
+            }
+            let start = if from == 0 { LogStart::Beginning } else { LogStart::Window };
+            seen.changes.push(Change::Log(LogTable::Events, entries, start));
+            seen.unseen = Some(if self.cut {
+                vec![format!("work items beyond the first {MOST_ITEMS}").into()]
+            } else {
+                Vec::new()
+            });
+        } else if !entries.is_empty() {
+            seen.changes.push(Change::Log(LogTable::Events, entries, LogStart::Continues));
+        }
+        Ok(())
+    }
+
+    /// Events after one, the items that they are about, and the last of them.
+    async fn events(
+        &self,
+        connection: &Connection,
+        from: i64,
+        cost: &mut u64,
+    ) -> Result<(Vec<LogEntry>, BTreeSet<Key>, i64), Fault> {
+        let sql = format!(
+            "SELECT seq, realm_id, namespace, item_id, at_utc, CASE WHEN length(event_json) <= {MOST_BYTES} \
+             THEN event_json END FROM workgraph_events WHERE seq > {from} ORDER BY seq"
+        );
+        let found = rows(connection, "workgraph_events", &sql, cost).await?.unwrap_or_default();
+        let (mut entries, mut touched, mut last) = (Vec::new(), BTreeSet::new(), from);
+        for row in &found {
+            let Some(seq) = number(row, 0) else { continue };
+            last = last.max(seq);
+            let key = [1, 2, 3].map(|at| word(row, at).unwrap_or_default().to_owned());
+            entries.push(entry(seq, &key, word(row, 4), word(row, 5), &self.realm));
+            touched.insert(key.into());
+        }
+        Ok((entries, touched, last))
+    }
+
+    fn publish(&mut self, seen: &mut Observation) {
+        let now_ms = (self.clock)();
+        read_first(&self.leases, &self.shared, now_ms);
+        let known = self.shared.known();
+        let mut problems = Vec::new();
+        let locks: Vec<Lock> = self.items.values().filter_map(|item| item.lock(&self.realm, &known)).collect();
+        let waits_for = |key: &Key| -> Vec<Text> {
+            let blockers = self.blocks.get(key).into_iter().flatten();
+            let open = blockers.filter_map(|blocker| self.items.get(blocker)).filter(|item| !item.is_over());
+            open.map(Item::name).collect()
+        };
+        let tasks: Vec<StatedTask> =
+            self.items.iter().map(|(key, item)| item.stated(&self.realm, &waits_for(key))).collect();
+        for item in self.items.values() {
+            item.problems(&self.realm, &known, now_ms, &mut problems);
+        }
+        let now = (locks, tasks, problems);
+        if self.published.as_ref() != Some(&now) {
+            seen.changes.push(Change::Locks(LockTable::Claim, now.0.clone()));
+            seen.changes.push(Change::Tasks(now.1.clone()));
+            seen.changes.push(Change::Problems(now.2.clone()));
+            self.published = Some(now);
+        }
+    }
+}
+
+const COLUMNS: &str = "realm_id, namespace, item_id, revision, CASE WHEN length(item_json) <= 65536 THEN item_json END";
+
+async fn all_items(connection: &Connection, cost: &mut u64) -> Result<(BTreeMap<Key, Item>, bool), Fault> {
+    let sql = format!("SELECT {COLUMNS} FROM workgraph_items ORDER BY updated_at_utc DESC LIMIT {}", MOST_ITEMS + 1);
+    let found = rows(connection, "workgraph_items", &sql, cost).await?.unwrap_or_default();
+    let cut = found.len() > MOST_ITEMS;
+    Ok((found.iter().take(MOST_ITEMS).filter_map(|row| read(row)).collect(), cut))
+}
+
+async fn item(connection: &Connection, key: &Key, cost: &mut u64) -> Result<Option<Item>, Fault> {
+    let quoted = [&key.0, &key.1, &key.2].map(|text| format!("'{}'", text.replace('\'', "''")));
+    let [realm, namespace, id] = quoted;
+    let sql = format!(
+        "SELECT {COLUMNS} FROM workgraph_items WHERE realm_id = {realm} AND namespace = {namespace} AND item_id = {id}"
+    );
+    let found = rows(connection, "workgraph_items", &sql, cost).await?.unwrap_or_default();
+    Ok(found.first().and_then(|row| read(row)).map(|(_, item)| item))
+}
+
+fn read(row: &[libsql::Value]) -> Option<(Key, Item)> {
+    let [realm, namespace, id] = [word(row, 0)?, word(row, 1)?, word(row, 2)?];
+    let item = Item::read(realm, id, number(row, 3)?, word(row, 4)?)?;
+    Some(((realm.to_owned(), namespace.to_owned(), id.to_owned()), item))
+}
+
+/// Who blocks whom. The kind is written in several spellings.
+async fn blocks(connection: &Connection, cost: &mut u64) -> Result<HashMap<Key, Vec<Key>>, Fault> {
+    let sql = format!(
+        "SELECT realm_id, namespace, from_id, to_id FROM workgraph_edges WHERE lower(edge_kind) = 'blocks' \
+         ORDER BY from_id LIMIT {MOST_EDGES}"
+    );
+    let found = rows(connection, "workgraph_edges", &sql, cost).await?.unwrap_or_default();
+    let mut blocks: HashMap<Key, Vec<Key>> = HashMap::new();
+    for row in &found {
+        let [realm, namespace, from, to] = [0, 1, 2, 3].map(|at| word(row, at).unwrap_or_default().to_owned());
+        blocks.entry((realm.clone(), namespace.clone(), to)).or_default().push((realm, namespace, from));
+    }
+    Ok(blocks)
+}
+
+fn entry(seq: i64, key: &[String; 3], at: Option<&str>, json: Option<&str>, realm: &Text) -> LogEntry {
+    let event: Value = json.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+    // The column and the JSON spell the kind differently; the JSON counts.
+    let kind = Text::bounded(event["kind"].as_str().unwrap_or("(unreadable)"), 80);
+    let owner = &event["payload"]["item"]["claim"]["owner"]["key"]["id"];
+    let title = event["payload"]["item"]["title"].as_str().map(|title| Text::bounded(title, 120));
+    let mob = key[0].strip_prefix("mob.").unwrap_or(&key[0]);
+    let agent = owner.as_str().map_or_else(|| Text::new(mob), |owner| super::shared::member(mob, owner));
+    let fields = serde_json::json!({ kind.as_str(): { "path": title.as_ref().map(Text::as_str), "item_id": key[2] } });
+    LogEntry {
+        table: LogTable::Events,
+        id: seq,
+        agent_id: agent,
+        operation_id: format!("work#{seq}").into(),
+        kind,
+        kind_json: fields.to_string().into(),
+        description: title.unwrap_or_default(),
+        timestamp_ms: at.and_then(instant),
+        repository_id: realm.clone(),
+        ..LogEntry::default()
+    }
+}
+
+impl Source for WorkGraph {
+    fn poll<'a>(&'a mut self, _: &'a PollContext) -> Polling<'a> {
+        Box::pin(self.poll_now())
+    }
+}

@@ -1,0 +1,337 @@
+//! Realms as the built program shows them, and as their sources follow them.
+
+use lockkeeper::data::meerkat::mobs::Mobs;
+use lockkeeper::data::meerkat::realm::Realm as Place;
+use lockkeeper::data::meerkat::shared::Shared;
+use lockkeeper::data::meerkat::workgraph::WorkGraph;
+use lockkeeper::data::source::{PollContext, Source};
+use lockkeeper::model::LockTable;
+use lockkeeper::model::observation::{Change, Observation};
+use serde_json::{Value, json};
+
+use crate::fixture::{MobFile, Realm, SECRET, at, now_ms};
+use crate::support;
+use crate::support::documents::assert_valid;
+use crate::support::screen::Screen;
+
+fn run(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = support::run(arguments);
+    (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}
+
+fn snapshot(path: &str) -> Value {
+    let (_, printed) = run(&["snapshot", "--format", "json", "--meerkat", path]);
+    let seen: Value = serde_json::from_str(&printed).unwrap_or_else(|e| panic!("{e}: {printed}"));
+    assert_valid(&seen);
+    seen
+}
+
+fn rules(seen: &Value) -> Vec<&str> {
+    seen["findings"].as_array().unwrap().iter().filter_map(|finding| finding["rule"].as_str()).collect()
+}
+
+/// A realm with two members, a run, a claim and a blocked item.
+async fn realm() -> (Realm, MobFile, crate::fixture::WorkFile) {
+    let realm = Realm::new();
+    realm.lease("desk-1", 2);
+    let mut mob = realm.mob("m").await;
+    mob.event(60, json!({ "type": "mob_created", "definition": { "prompt": SECRET } })).await;
+    mob.spawn("w-1", 1).await;
+    mob.spawn("w-2", 2).await;
+    let dispatched = json!({ "type": "step_dispatched", "run_id": "r1", "step_id": "plan", "target": { "identity": "w-1", "generation": 0 } });
+    mob.event(20, dispatched).await;
+    mob.run("r1", "running", &[("plan", "dispatched")]).await;
+    let work = realm.work().await;
+    work.item("work_1", "in_progress", 3, Some(("w-2", Some(600)))).await;
+    work.item("work_2", "open", 1, None).await;
+    work.blocks("work_1", "work_2").await;
+    (realm, mob, work)
+}
+
+#[tokio::test]
+async fn a_realm_is_shown_as_the_contract_says() {
+    let (realm, _mob, _work) = realm().await;
+    let seen = snapshot(realm.path());
+    assert_eq!(rules(&seen), Vec::<&str>::new(), "{seen:#}");
+    let node = &seen["nodes"][0];
+    assert_eq!((node["node_id"].as_str(), node["staleness"].as_str()), (Some("desk-1"), Some("healthy")));
+    assert_eq!(node["agents"], json!(["m/w-1", "m/w-2"]));
+    assert_eq!(node["locks"], 3);
+    let lock = |key: &str| {
+        let all = seen["locks"].as_array().unwrap();
+        all.iter().find(|lock| lock["lock_key"] == key).unwrap_or_else(|| panic!("{key} in {all:#?}")).clone()
+    };
+    let seat = lock("m/w-2");
+    assert_eq!((&seat["table"], &seat["fence_token"], &seat["state"]), (&"seat".into(), &2.into(), &"held".into()));
+    let claim = lock("Write work_1 (work_1)");
+    assert_eq!(
+        (&claim["table"], &claim["fence_token"], &claim["holder_agent"]),
+        (&"claim".into(), &3.into(), &"m/w-2".into())
+    );
+    assert_eq!((&claim["holder_node"], &claim["state"]), (&"desk-1".into(), &"held".into()));
+    let task = |id: &str| {
+        let all = seen["tasks"].as_array().unwrap();
+        all.iter().find(|task| task["task_id"] == id).unwrap_or_else(|| panic!("{id} in {all:#?}")).clone()
+    };
+    let flow = task("flow build (r1)");
+    assert_eq!(
+        (&flow["state"], &flow["owner_agent"], &flow["owner_node"]),
+        (&"running".into(), &"m/w-1".into(), &"desk-1".into())
+    );
+    let waits = task("Write work_2 (work_2)");
+    assert_eq!(
+        (&waits["state"], waits["evidence"].as_array().unwrap().last().unwrap().as_str()),
+        (&"pending".into(), Some("waits for Write work_1 (work_1)"))
+    );
+    let (_, table) = run(&["snapshot", "--meerkat", realm.path()]);
+    for part in ["QUEUES", "MESSAGES", "LEASES", "LEADERS"] {
+        assert!(table.contains(&format!("{part} not provided by Meerkat")), "{part}: {table}");
+    }
+    assert_eq!(seen["oplog"][0]["chain"], "unverifiable");
+    let (code, refused) =
+        run(&["release", "Write work_1 (work_1)", "--fence", "3", "--dry-run", "--meerkat", realm.path()]);
+    assert!(code != Some(0) && refused.contains("workgraph_release, expected_revision 3"), "{code:?}: {refused}");
+}
+
+#[tokio::test]
+async fn nothing_private_leaves_a_realm_and_nothing_is_written_there() {
+    let (realm, _mob, _work) = realm().await;
+    let before = realm.files();
+    let state = support::state_folder();
+    let log = realm.folder.path().join("log");
+    for arguments in [&["snapshot"][..], &["snapshot", "--format", "json"], &["check"], &["config"]] {
+        let log = log.to_str().unwrap();
+        let (_, printed) = run(&[arguments, &["--log-file", log, "--meerkat", realm.path()]].concat());
+        assert!(!printed.contains(SECRET), "{arguments:?}: {printed}");
+    }
+    let mut screen = Screen::start(160, 40, &["--meerkat", realm.path()], &[]);
+    for (view, text) in [("3", "m/w-1"), ("5", "flow build"), ("6", "member_spawned"), ("2", "desk-1")] {
+        screen.press(view);
+        screen.wait_text(text);
+        screen.press("\r");
+        screen.wait_text("esc back");
+        screen.press("\x1b");
+        screen.wait_for("the list again", |text| !text.contains("esc back"));
+    }
+    screen.press("q");
+    assert_eq!(screen.wait_end(), 0);
+    let mut folders = vec![state, realm.folder.path().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() && path != realm.root {
+                folders.push(path);
+            } else if path.is_file() {
+                let text = std::fs::read(&path).unwrap_or_default();
+                assert!(!String::from_utf8_lossy(&text).contains(SECRET), "{}", path.display());
+            }
+        }
+    }
+    assert_eq!(realm.files(), before, "watching changes no file and makes none");
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_found() {
+    let (realm, mut mob, work) = realm().await;
+    realm.lease("desk-2", 3);
+    mob.spawn("w-2", 2).await;
+    mob.event(5, json!({ "type": "flow_failed", "run_id": "r0", "flow_id": "build", "cause": "step_error", "reason": "it broke" })).await;
+    work.item("work_3", "in_progress", 2, Some(("w-9", None))).await;
+    let seen = snapshot(realm.path());
+    let found = rules(&seen);
+    for rule in ["realm-twice", "seat-twice", "flow-failed", "claim-unowned"] {
+        assert!(found.contains(&rule), "{rule} in {:#}", seen["findings"]);
+    }
+    let (code, printed) = run(&["check", "--meerkat", realm.path()]);
+    assert!(code == Some(2) && printed.starts_with("LOCKKEEPER CRITICAL - "), "{printed}");
+    assert!(seen["findings"].to_string().contains("realm team: 2 live processes serve it: desk-1, desk-2"));
+}
+
+#[tokio::test]
+async fn a_process_that_was_killed_is_dead_and_its_run_is_open() {
+    let (realm, _mob, _work) = realm().await;
+    realm.lease("desk-1", 4_000);
+    let seen = snapshot(realm.path());
+    assert_eq!(seen["nodes"][0]["staleness"], "dead");
+    let found = rules(&seen);
+    assert!(found.contains(&"node-dead") && found.contains(&"run-unserved"), "{found:?}");
+    assert_eq!(seen["locks"].as_array().unwrap().iter().filter(|lock| lock["state"] == "orphaned").count(), 3);
+    assert_eq!(
+        found.iter().filter(|rule| **rule == "lock-orphaned").count(),
+        1,
+        "the claim alone: seats go with their process"
+    );
+}
+
+#[tokio::test]
+async fn the_older_version_is_read_as_well() {
+    let realm = Realm::new();
+    realm.lease("desk-1", 2);
+    let mut mob = realm.older_mob("old%2Fone").await;
+    mob.spawn("w-1", 1).await;
+    let seen = snapshot(realm.path());
+    assert_eq!(seen["locks"][0]["lock_key"], "old/one/w-1");
+    assert_eq!(seen["oplog"][0]["kind"], "member_spawned");
+}
+
+#[tokio::test]
+async fn an_unknown_version_is_shown_as_it_is_with_a_finding() {
+    let (realm, mut mob, _work) = realm().await;
+    let event = json!({ "schema_version": 31, "event": { "cursor": 9, "timestamp": at(now_ms()), "kind": { "type": "member_spawned", "agent_identity": "w-7", "fence_token": 9 } } });
+    mob.raw(event.to_string().as_bytes()).await;
+    let seen = snapshot(realm.path());
+    assert!(rules(&seen).contains(&"schema-unknown"), "{seen:#}");
+    assert!(!seen["locks"].to_string().contains("w-7"), "nobody knows what it means");
+    assert!(seen["oplog"].to_string().contains("w-7"));
+}
+
+#[tokio::test]
+async fn rows_of_any_content_harm_nothing() {
+    let (realm, mut mob, work) = realm().await;
+    mob.raw(b"").await;
+    mob.raw(&[0xff, 0xfe, 0x00, b'{']).await;
+    mob.raw(b"{\"schema_version\":9,\"event\":{\"kind\":{\"type\":\"\\u001b[2Jx\"}}}").await;
+    mob.raw(format!("{{\"x\":\"{}\"}}", "y".repeat(200_000)).as_bytes()).await;
+    let future = json!({ "schema_version": 9, "event": { "timestamp": "9999-12-31T23:59:59Z", "kind": { "type": "member_retirement_started", "agent_identity": "w-1" } } });
+    mob.raw(future.to_string().as_bytes()).await;
+    for run in [&b"{"[..], &[0xff, 0xfe], b"[]", b"{\"status\":\"running\",\"step_ledger\":7}"] {
+        let sql = "INSERT INTO mob_runs VALUES (hex(randomblob(4)), ?1)";
+        mob.connection.execute(sql, [run.to_vec()]).await.unwrap();
+    }
+    let sql = "INSERT INTO workgraph_items VALUES ('mob.m', 'default', ?1, 1, 'x', ?2)";
+    for item in ["{", "[]", "{\"status\":5}", "\u{0}"] {
+        work.connection.execute(sql, (item, item)).await.unwrap();
+    }
+    let seen = snapshot(realm.path());
+    assert!(
+        seen["sources"].as_array().unwrap().iter().all(|source| source["health"] == "live"),
+        "{:#}",
+        seen["sources"]
+    );
+    assert_eq!(seen["locks"].as_array().unwrap().len(), 3);
+    let (_, table) = run(&["snapshot", "--meerkat", realm.path()]);
+    assert!(!table.contains('\u{1b}') && table.contains("(unreadable)"), "{table}");
+}
+
+#[tokio::test]
+async fn a_table_that_is_not_there_is_not_missed() {
+    for table in ["mob_events", "mob_runs"] {
+        let (realm, mob, _work) = realm().await;
+        mob.connection.execute_batch(&format!("DROP TABLE {table}")).await.unwrap();
+        let seen = snapshot(realm.path());
+        assert!(
+            seen["sources"].as_array().unwrap().iter().all(|source| source["health"] == "live"),
+            "{table}: {seen:#}"
+        );
+    }
+    for table in ["workgraph_items", "workgraph_edges", "workgraph_events"] {
+        let (realm, _mob, work) = realm().await;
+        work.connection.execute_batch(&format!("DROP TABLE {table}")).await.unwrap();
+        let seen = snapshot(realm.path());
+        assert!(
+            seen["sources"].as_array().unwrap().iter().all(|source| source["health"] == "live"),
+            "{table}: {seen:#}"
+        );
+    }
+    let (realm, _mob, _work) = realm().await;
+    std::fs::write(realm.root.join("mobs/mob--odd.db"), "this is no database, and never was one at any time").unwrap();
+    let seen = snapshot(realm.path());
+    assert!(rules(&seen).contains(&"source-unseen"), "{seen:#}");
+    assert_eq!(seen["locks"].as_array().unwrap().len(), 3, "the others are seen");
+}
+
+#[tokio::test]
+async fn a_lease_that_is_being_written_is_unknown_not_dead() {
+    let (realm, _mob, _work) = realm().await;
+    let path = realm.root.join("leases/desk-1.json");
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    let seen = snapshot(realm.path());
+    assert_eq!(seen["nodes"], json!([]));
+    assert!(!rules(&seen).contains(&"node-dead") && rules(&seen).contains(&"value-odd"), "{:#}", seen["findings"]);
+}
+
+async fn poll(source: &mut dyn Source) -> Observation {
+    source.poll(&PollContext::default()).await.unwrap()
+}
+
+fn seats(seen: &Observation) -> Option<Vec<(String, Option<i64>)>> {
+    let locks = seen.changes.iter().find_map(|change| match change {
+        Change::Locks(LockTable::Seat, locks) => Some(locks),
+        _ => None,
+    })?;
+    Some(locks.iter().map(|lock| (lock.lock_key.to_string(), lock.fence_token)).collect())
+}
+
+fn place(realm: &Realm) -> Place {
+    Place::at(&realm.root).remove(0)
+}
+
+#[tokio::test]
+async fn what_is_new_is_read_once_and_a_destroyed_mob_begins_again() {
+    let (realm, mut mob, _work) = realm().await;
+    let mut source = Mobs::new(&place(&realm), 2_000, Shared::default(), now_ms);
+    assert_eq!(seats(&poll(&mut source).await).unwrap().len(), 2);
+    let rest = poll(&mut source).await;
+    assert_eq!((rest.changes.len(), rest.cost.rows), (0, 0), "nothing is read twice");
+    mob.spawn("w-3", 3).await;
+    let more = poll(&mut source).await;
+    assert_eq!(seats(&more).unwrap().len(), 3);
+    let log = more
+        .changes
+        .iter()
+        .find_map(|change| if let Change::Log(_, entries, _) = change { Some(entries.len()) } else { None });
+    assert_eq!(log, Some(1));
+    // Destroyed, and made again under the same name.
+    drop(mob);
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(realm.root.join(format!("mobs/mob--m.db{suffix}")));
+    }
+    assert_eq!(seats(&poll(&mut source).await).unwrap(), []);
+    let mut again = realm.mob("m").await;
+    again.spawn("w-1", 1).await;
+    assert_eq!(seats(&poll(&mut source).await).unwrap(), [("m/w-1".to_owned(), Some(1))]);
+}
+
+#[tokio::test]
+async fn members_that_events_before_the_window_name_are_found() {
+    let realm = Realm::new();
+    let mut mob = realm.mob("m").await;
+    for n in 0..5 {
+        mob.spawn(&format!("w-{n}"), n + 1).await;
+    }
+    for n in 0..40 {
+        mob.event(10, json!({ "type": "operator_action_recorded", "tool_name": format!("t{n}") })).await;
+    }
+    let mut source = Mobs::new(&place(&realm), 10, Shared::default(), now_ms);
+    let first = poll(&mut source).await;
+    let unseen = first.unseen.clone().unwrap();
+    let all = seats(&first).unwrap();
+    assert!(all.len() == 5 && unseen.is_empty(), "{all:?} {unseen:?}");
+}
+
+#[tokio::test]
+async fn a_claim_follows_its_item() {
+    let (realm, _mob, work) = realm().await;
+    let mut source = WorkGraph::new(&place(&realm), 2_000, Shared::default(), now_ms);
+    let claims = |seen: &Observation| {
+        seen.changes.iter().find_map(|change| match change {
+            Change::Locks(LockTable::Claim, locks) => {
+                Some(locks.iter().map(|lock| lock.fence_token.unwrap()).collect::<Vec<_>>())
+            }
+            _ => None,
+        })
+    };
+    assert_eq!(claims(&poll(&mut source).await), Some(vec![3]));
+    assert_eq!(poll(&mut source).await.cost.rows, 0);
+    work.item("work_1", "completed", 4, None).await;
+    work.item("work_2", "in_progress", 2, Some(("w-1", None))).await;
+    assert_eq!(claims(&poll(&mut source).await), Some(vec![2]));
+}
+
+#[test]
+fn a_realm_that_is_not_there_yet_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, printed) = run(&["snapshot", "--meerkat", folder.path().join("later").to_str().unwrap()]);
+    assert!(code == Some(0) && printed.contains("NODES (0)"), "{code:?}: {printed}");
+}
