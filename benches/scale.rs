@@ -162,7 +162,7 @@ fn measure(name: &str, size: Size) -> Cost {
     first.say("  applying and evaluating");
     update(&mut console.app, Event::Snapshot(0, Arc::new(snapshot)));
 
-    let (mut idle, mut idle_judge) = (Series::default(), Series::default());
+    let (mut idle, mut idle_evaluate) = (Series::default(), Series::default());
     // The second look learns the pages of large tables.
     runtime.block_on(workload.step(wall_clock(), 1_000)).expect("a step");
     for _ in 0..3 {
@@ -173,14 +173,14 @@ fn measure(name: &str, size: Size) -> Cost {
     for _ in 0..ROUNDS {
         let (report, rows) = idle.time(|| runtime.block_on(console.poll()));
         idle_rows += rows;
-        idle_judge.time(|| {
+        idle_evaluate.time(|| {
             console.watch.apply(report);
             console.evaluated()
         });
     }
     println!("  at rest, {} rows a poll", idle_rows / ROUNDS as u64);
     idle.say("  a poll");
-    idle_judge.say("  applying and evaluating");
+    idle_evaluate.say("  applying and evaluating");
 
     let (mut poll, mut apply, mut lists) = (Series::default(), Series::default(), Series::default());
     let mut live_rows = 0;

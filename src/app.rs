@@ -244,7 +244,7 @@ pub struct App {
     pub giving_back: Option<Millis>,
     pub hits: HitMap,
     /// Events up to this one were heard, by mesh.
-    heard: Vec<u64>,
+    announced: Vec<u64>,
     /// What the window is called.
     titled: String,
     position: WallPosition,
@@ -278,7 +278,7 @@ impl App {
             running: None,
             giving_back: None,
             hits: HitMap::default(),
-            heard: Vec::new(),
+            announced: Vec::new(),
             titled: String::new(),
             position: WallPosition::default(),
         }

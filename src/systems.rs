@@ -23,7 +23,7 @@ pub struct Entry {
 static SYSTEMS: &[Entry] = &[
     Entry { system: &Vox, demo: Some(&demo::vox::Simulated) },
     Entry { system: &Harn, demo: Some(&demo::harn::Simulated) },
-    Entry { system: &Meerkat, demo: None },
+    Entry { system: &Meerkat, demo: Some(&demo::meerkat::Simulated) },
 ];
 
 /// Systems of a program that is made of this library.

@@ -98,8 +98,8 @@ fn starting() -> MeshStatus {
 /// The status on a mesh. What somebody knows of comes after what nobody does.
 #[must_use]
 pub fn of_snapshot(snapshot: &Snapshot) -> MeshStatus {
-    let heard = snapshot.sources.iter().any(|s| s.health != SourceHealth::Starting);
-    if !heard {
+    let answered = snapshot.sources.iter().any(|s| s.health != SourceHealth::Starting);
+    if !answered {
         return starting();
     }
     if let Some(summary) = snapshot.only.as_ref().and_then(Only::unknown) {

@@ -1,4 +1,4 @@
-//! The surroundings of this process, and where this program keeps its own files.
+//! The environment of this process, and where this program keeps its own files.
 
 use std::path::PathBuf;
 

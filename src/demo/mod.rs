@@ -1,6 +1,7 @@
 //! Simulated meshes, one module a system: real files and real servers, driven by nodes that follow the contracts.
 
 pub mod harn;
+pub mod meerkat;
 pub mod serve;
 pub mod vox;
 

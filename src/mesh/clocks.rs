@@ -74,8 +74,8 @@ pub struct NodeClock {
 
 impl NodeClock {
     /// Takes a heartbeat that was not there at the last poll.
-    pub fn sample(&mut self, seen_ms: Millis, last_look_ms: Millis, this_look_ms: Millis) {
-        let (low, high) = (seen_ms - this_look_ms, seen_ms - last_look_ms);
+    pub fn sample(&mut self, seen_ms: Millis, last_poll_ms: Millis, this_poll_ms: Millis) {
+        let (low, high) = (seen_ms - this_poll_ms, seen_ms - last_poll_ms);
         // A clock that was set back: it cannot have been ahead all the same.
         if self.bounds.iter().any(|(known, _)| *known > high.saturating_add(SKEW)) {
             self.bounds.clear();

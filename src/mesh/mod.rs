@@ -244,7 +244,7 @@ impl MeshState {
         }
         let mut tally = Tally::default();
         let beats = tables.apply(&mut source.facts, changes, &mut tally, at_ms);
-        let last_look = source.health.previous_ok_ms;
+        let last_poll = source.health.previous_ok_ms;
         self.mesh.rates.count(at_ms, &tally);
         if let Some(slept) = asleep {
             let surplus = (source.asleep.len() + 1).saturating_sub(NAPS);
@@ -254,8 +254,8 @@ impl MeshState {
             self.clocks_moved.extend(names.chain(source.facts.registry.iter().map(|node| node.node_id.clone())));
         }
         self.note_beats(index, &beats, at_ms);
-        if let Some(last_look) = last_look {
-            self.compare_clocks(&beats, last_look, at_ms);
+        if let Some(last_poll) = last_poll {
+            self.compare_clocks(&beats, last_poll, at_ms);
         }
     }
 

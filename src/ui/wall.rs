@@ -1,5 +1,5 @@
 //! The wall: the status and the clock so that they are read from across a room, and under them what the status is
-//! about. What is old says so across the screen; the picture wanders a little, so that nothing burns in.
+//! about. What is old says so across the screen; the text moves a little, so that nothing burns in.
 
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
@@ -20,7 +20,7 @@ use crate::model::time::{MINUTE, clock_face, short, zone_name};
 pub const LEAST: u16 = 16;
 /// What turns to show that the screen lives.
 const BEATS: [&str; 4] = ["◜", "◝", "◞", "◟"];
-/// Where the picture stands, minute after minute.
+/// Where the text stands, minute after minute.
 const PLACES: [(u16, u16); 4] = [(0, 0), (1, 0), (1, 1), (0, 1)];
 
 /// Draws the wall.
@@ -40,7 +40,7 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
     sentence(canvas, Rect { y, height: 1, ..area }, silence.as_ref());
     y += 2;
     if let Some(silence) = &silence {
-        y += last_heard(canvas, Rect { y, height: big::HEIGHT + 1, ..area }, silence);
+        y += last_answer(canvas, Rect { y, height: big::HEIGHT + 1, ..area }, silence);
     }
     let bottom = area.bottom().saturating_sub(1);
     if bottom > y {
@@ -104,7 +104,7 @@ fn sentence(canvas: &mut Canvas<'_, '_>, area: Rect, silence: Option<&Silence>) 
 }
 
 /// Says across the screen that what stands there is not of now. Answers how many rows it took.
-fn last_heard(canvas: &mut Canvas<'_, '_>, area: Rect, silence: &Silence) -> u16 {
+fn last_answer(canvas: &mut Canvas<'_, '_>, area: Rect, silence: &Silence) -> u16 {
     let mut text = silence.summary(canvas.app.now_ms);
     if silence.who.is_none() && big::width(&text, area.width) > area.width {
         text = text.replace("LAST ", "");

@@ -208,7 +208,7 @@ fn lines(journal: &Path) -> usize {
 const EVACUATE: [&str; 4] = ["evacuate", "gone", "--yes", "--operator=ada"];
 
 /// Runs until nothing is left to do.
-async fn take_up(mesh: &Mesh) -> (usize, String) {
+async fn resume(mesh: &Mesh) -> (usize, String) {
     for run in 1..=6 {
         let (code, printed) = mesh.run(&EVACUATE).await;
         match code {
@@ -228,7 +228,7 @@ async fn killed_at_every_step_it_ends_the_same() {
     let whole = Mesh::new().await;
     let (code, printed) = whole.run(&EVACUATE).await;
     assert_eq!(code, 0, "{printed}");
-    let (runs, _) = take_up(&whole).await;
+    let (runs, _) = resume(&whole).await;
     assert_eq!(runs, 1, "a second run does nothing");
     let (expected, logged) = (whole.state().await, whole.logged().await);
     let steps = lines(&whole.journal()) / 2;
@@ -250,7 +250,7 @@ async fn killed_at_every_step_it_ends_the_same() {
         tokio::time::sleep(Duration::from_micros(chance.u64(0..1_500))).await;
         let _ = child.start_kill();
         let _ = child.wait().await;
-        take_up(&mesh).await;
+        resume(&mesh).await;
         assert_eq!(mesh.state().await, expected, "killed after line {at}");
         let again = mesh.logged().await;
         let mut once = again.clone();

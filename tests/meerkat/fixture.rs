@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use libsql::{Builder, Connection};
+use libsql::Connection;
+use lockkeeper::demo::meerkat::{MOB, OLDER_MOB, WORK, at, create};
 use serde_json::{Value, json};
 
 /// What must never leave a realm: it stands in every private place.
@@ -18,11 +19,6 @@ pub struct Realm {
 pub fn now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     i64::try_from(since.as_millis()).unwrap()
-}
-
-/// An instant as Meerkat writes it.
-pub fn at(ms: i64) -> String {
-    chrono::DateTime::from_timestamp_millis(ms).unwrap().to_rfc3339_opts(chrono::SecondsFormat::Nanos, true)
 }
 
 impl Realm {
@@ -62,23 +58,7 @@ impl Realm {
     }
 
     pub async fn work(&self) -> WorkFile {
-        let database = Builder::new_local(self.root.join("workgraph.sqlite3")).build().await.unwrap();
-        let connection = database.connect().unwrap();
-        connection
-            .execute_batch(
-                "PRAGMA journal_mode = WAL;
-                 CREATE TABLE workgraph_items (realm_id TEXT NOT NULL, namespace TEXT NOT NULL, item_id TEXT NOT NULL,
-                   revision INTEGER NOT NULL, updated_at_utc TEXT NOT NULL, item_json TEXT NOT NULL,
-                   PRIMARY KEY (realm_id, namespace, item_id));
-                 CREATE TABLE workgraph_edges (realm_id TEXT NOT NULL, namespace TEXT NOT NULL, edge_kind TEXT NOT NULL,
-                   from_id TEXT NOT NULL, to_id TEXT NOT NULL, edge_json TEXT NOT NULL,
-                   PRIMARY KEY (realm_id, namespace, edge_kind, from_id, to_id));
-                 CREATE TABLE workgraph_events (seq INTEGER PRIMARY KEY AUTOINCREMENT, realm_id TEXT NOT NULL,
-                   namespace TEXT NOT NULL, item_id TEXT, event_kind TEXT NOT NULL, at_utc TEXT NOT NULL,
-                   event_json TEXT NOT NULL);",
-            )
-            .await
-            .unwrap();
+        let connection = create(&self.root.join("workgraph.sqlite3"), WORK).await.unwrap();
         WorkFile { connection }
     }
 
@@ -111,20 +91,14 @@ pub struct MobFile {
 
 impl MobFile {
     pub async fn create(path: &Path, newer: bool) -> Self {
-        let connection = Builder::new_local(path).build().await.unwrap().connect().unwrap();
-        let mob_id = if newer { "mob_id TEXT, " } else { "" };
-        connection
-            .execute_batch(&format!(
-                "PRAGMA journal_mode = WAL;
-                 CREATE TABLE mob_events (cursor INTEGER PRIMARY KEY, {mob_id}event_json BLOB NOT NULL);
-                 CREATE TABLE mob_runs (run_id TEXT PRIMARY KEY, run_json BLOB NOT NULL);
-                 CREATE TABLE mob_runtime_supervisors (mob_id TEXT PRIMARY KEY, record_json BLOB NOT NULL);
-                 CREATE TABLE mob_runtime_callback_claim_verifiers (mob_id TEXT PRIMARY KEY, verifier BLOB NOT NULL);
-                 INSERT INTO mob_runtime_supervisors VALUES ('m', '{{\"epoch\":3,\"secret_key\":\"{SECRET}\"}}');
-                 INSERT INTO mob_runtime_callback_claim_verifiers VALUES ('m', '{SECRET}');"
-            ))
-            .await
-            .unwrap();
+        let private = format!(
+            "CREATE TABLE mob_runtime_supervisors (mob_id TEXT PRIMARY KEY, record_json BLOB NOT NULL);
+             CREATE TABLE mob_runtime_callback_claim_verifiers (mob_id TEXT PRIMARY KEY, verifier BLOB NOT NULL);
+             INSERT INTO mob_runtime_supervisors VALUES ('m', '{{\"epoch\":3,\"secret_key\":\"{SECRET}\"}}');
+             INSERT INTO mob_runtime_callback_claim_verifiers VALUES ('m', '{SECRET}');"
+        );
+        let tables = if newer { MOB } else { OLDER_MOB };
+        let connection = create(path, &format!("{tables}{private}")).await.unwrap();
         Self { connection, newer, cursor: 0 }
     }
 

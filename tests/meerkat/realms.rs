@@ -9,10 +9,11 @@ use lockkeeper::model::LockTable;
 use lockkeeper::model::observation::{Change, Observation};
 use serde_json::{Value, json};
 
-use crate::fixture::{MobFile, Realm, SECRET, at, now_ms};
+use crate::fixture::{MobFile, Realm, SECRET, now_ms};
 use crate::support;
 use crate::support::documents::assert_valid;
 use crate::support::screen::Screen;
+use lockkeeper::demo::meerkat::at;
 
 fn run(arguments: &[&str]) -> (Option<i32>, String) {
     let output = support::run(arguments);
@@ -334,4 +335,20 @@ fn a_realm_that_is_not_there_yet_is_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let (code, printed) = run(&["snapshot", "--meerkat", folder.path().join("later").to_str().unwrap()]);
     assert!(code == Some(0) && printed.contains("NODES (0)"), "{code:?}: {printed}");
+}
+
+#[test]
+fn the_demo_tells_the_story_of_a_realm() {
+    let mut screen = Screen::start(180, 50, &["demo", "--with", "meerkat", "--seed", "3", "--speed", "4"], &[]);
+    screen.wait_text("lockkeeper demo, realm");
+    screen.press("3");
+    screen.wait_text("atlas/worker-2");
+    screen.press("7");
+    screen.press("/");
+    screen.press("mesh:realm\r");
+    screen.wait_text("flow publish failed");
+    screen.wait_text("claimed by atlas/worker-1, which is no member");
+    screen.wait_text("realm fleet: 2 live processes serve it");
+    screen.press("q");
+    assert_eq!(screen.wait_end(), 0);
 }

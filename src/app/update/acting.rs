@@ -69,7 +69,7 @@ impl App {
     }
 
     /// Asks for signs of work on what is previewed or looked into, once each time it comes on screen.
-    pub(super) fn look_for_work(&mut self) -> Option<Effect> {
+    pub(super) fn find_work(&mut self) -> Option<Effect> {
         let asked = match &self.overlay {
             Some(Overlay::Preview(preview)) => {
                 let snapshot = self.latest().whole(preview.mesh)?;

@@ -29,11 +29,11 @@ impl App {
                 effects.push(Effect::Title(title));
             }
         }
-        self.heard.resize(self.heard.len().max(mesh + 1), 0);
-        let heard = self.heard[mesh];
+        self.announced.resize(self.announced.len().max(mesh + 1), 0);
+        let heard = self.announced[mesh];
         let fresh = snapshot.mesh.events.iter().rev().take(LOOKED_AT).filter(|event| event.seq > heard);
         let calls: Vec<&Event> = fresh.map(|event| &**event).collect();
-        self.heard[mesh] = calls.iter().map(|event| event.seq).max().unwrap_or(heard);
+        self.announced[mesh] = calls.iter().map(|event| event.seq).max().unwrap_or(heard);
         let calls: Vec<&Event> = calls.into_iter().filter(|event| event.kind.calls()).collect();
         let from = |least| calls.iter().filter(move |event| Some(event.severity) >= least && least.is_some());
         if from(self.options.calls.bell).next().is_some() {

@@ -27,7 +27,7 @@ const TOAST_MS: i64 = 4_000;
 /// Takes one event.
 pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
     let mut effects = take(app, event);
-    effects.extend(app.look_for_work());
+    effects.extend(app.find_work());
     effects
 }
 
@@ -60,7 +60,7 @@ fn take(app: &mut App, event: Event) -> Vec<Effect> {
             app.workspace = app.options.workspace();
             (app.frozen, app.overlay, app.running) = (None, None, None);
             app.tables = App::fresh_tables();
-            app.heard.clear();
+            app.announced.clear();
             Vec::new()
         }
         Event::Progress(progress) => {

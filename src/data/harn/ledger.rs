@@ -70,7 +70,7 @@ impl Ledger {
         waits.extend(self.requests());
         changes.push(Change::Locks(LockTable::Claim, claims));
         changes.push(Change::Waits(waits));
-        self.mail(&mut changes);
+        self.inbox(&mut changes);
         changes.push(Change::Remarks(self.remarks()));
         changes.push(Change::Readers(self.readers()));
         self.next_change = self.fleet.next_change(now_ms);
@@ -198,10 +198,10 @@ impl Ledger {
         reviews.chain(checkins).collect()
     }
 
-    fn mail(&mut self, changes: &mut Vec<Change>) {
+    fn inbox(&mut self, changes: &mut Vec<Change>) {
         let (mut live, mut acknowledged) = (Vec::new(), Vec::new());
         for (id, label, msg) in &self.messages {
-            let over = is_settled(msg, &self.answered, &self.consumers);
+            let over = is_over(msg, &self.answered, &self.consumers);
             if over && self.acknowledged.contains(id) {
                 continue;
             }
@@ -295,7 +295,7 @@ fn asks(msg: &CoordMessage) -> bool {
 }
 
 /// A request is over when it is answered; what was sent to somebody, when the cursor of the reader is past it.
-fn is_settled(msg: &CoordMessage, answered: &HashSet<String>, consumers: &[Consumer]) -> bool {
+fn is_over(msg: &CoordMessage, answered: &HashSet<String>, consumers: &[Consumer]) -> bool {
     if msg.kind == "request" {
         return answered.contains(&msg.id);
     }

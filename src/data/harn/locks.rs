@@ -55,7 +55,7 @@ impl Locks {
                 Some(tree) => (tree, true),
                 None => (Tree::watched(root), true),
             };
-            let walked = if whole { tree.walk() } else { tree.look_again() };
+            let walked = if whole { tree.walk() } else { tree.rescan() };
             let rows = walked.map(|()| rows(&tree, now_ms));
             (tree, whole, rows)
         };

@@ -76,7 +76,7 @@ impl Tree {
     }
 
     /// Looks only where something came or went since: in each directory that changed, and below those that are new.
-    pub fn look_again(&mut self) -> io::Result<()> {
+    pub fn rescan(&mut self) -> io::Result<()> {
         fs::metadata(&self.root)?;
         let changed = match self.watches.as_mut().map(DirWatcher::changes) {
             Some(Some(changes)) => {
@@ -285,7 +285,7 @@ mod tests {
         let all = |tree: &mut Tree| {
             // As if each directory had changed, whatever the resolution of the file system's clock.
             tree.directories.values_mut().for_each(|at| *at = Some(old));
-            tree.look_again().unwrap();
+            tree.rescan().unwrap();
             let mut fresh = Tree::new(tree.root.clone());
             fresh.walk().unwrap();
             assert_eq!(tree.locks, fresh.locks);
@@ -301,7 +301,7 @@ mod tests {
         fs::remove_dir(root.join("a/one.lock.d")).unwrap();
         assert_eq!(all(&mut tree), ["a/four.lock.d", "b/c/new/three.lock.d"]);
         fs::remove_dir_all(root).unwrap();
-        assert!(tree.look_again().is_err() && tree.walk().is_err());
+        assert!(tree.rescan().is_err() && tree.walk().is_err());
     }
 
     /// More than the platform keeps for who does not listen.
@@ -319,11 +319,11 @@ mod tests {
             fs::rename(root.join(from), root.join(to)).unwrap();
         }
         make(root, &["b/late.lock.d", "b/c"]);
-        tree.look_again().unwrap();
+        tree.rescan().unwrap();
         assert_eq!(names(&tree), ["b/late.lock.d"]);
         // And is told again from then on.
         make(root, &["b/c/later.lock.d", "a/new"]);
-        tree.look_again().unwrap();
+        tree.rescan().unwrap();
         assert_eq!(names(&tree), ["b/c/later.lock.d", "b/late.lock.d"]);
         assert!(tree.watches.is_some());
     }
@@ -334,7 +334,7 @@ mod tests {
         Make(usize),
         Remove(usize),
         Move(usize, usize),
-        Look,
+        Walk,
     }
 
     proptest! {
@@ -346,26 +346,26 @@ mod tests {
             4 => (0usize..PLACES.len()).prop_map(Step::Make),
             2 => (0usize..PLACES.len()).prop_map(Step::Remove),
             2 => (0usize..PLACES.len(), 0usize..PLACES.len()).prop_map(|(from, to)| Step::Move(from, to)),
-            3 => Just(Step::Look),
+            3 => Just(Step::Walk),
         ], 1..40)) {
             let folder = tempfile::tempdir().unwrap();
             let root = folder.path();
             let mut tree = Tree::watched(root.to_owned());
             tree.walk().unwrap();
             let is_watched = tree.watches.is_some();
-            for step in steps.into_iter().chain([Step::Look]) {
+            for step in steps.into_iter().chain([Step::Walk]) {
                 // What cannot be done is left alone.
                 let _ = match step {
                     Step::Make(at) => fs::create_dir_all(root.join(PLACES[at])),
                     Step::Remove(at) => fs::remove_dir_all(root.join(PLACES[at])),
                     Step::Move(from, to) => fs::rename(root.join(PLACES[from]), root.join(PLACES[to])),
-                    Step::Look => {
+                    Step::Walk => {
                         if !is_watched {
                             tree.directories.values_mut().for_each(|at| *at = Some(SystemTime::UNIX_EPOCH));
                         }
-                        tree.look_again().unwrap();
+                        tree.rescan().unwrap();
                         // A tree that changed under the first look is right at the second.
-                        tree.look_again().unwrap();
+                        tree.rescan().unwrap();
                         let mut fresh = Tree::new(root.to_owned());
                         fresh.walk().unwrap();
                         prop_assert_eq!(&tree.locks, &fresh.locks);

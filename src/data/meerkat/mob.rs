@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::event::{Event, Kind};
-use super::shared::{Known, is_past, member};
+use super::shared::{RealmFacts, is_past, member};
 use crate::model::severity::Severity;
 use crate::model::stated::{About, Problem};
 use crate::model::text::Text;
@@ -188,16 +188,21 @@ impl State {
     }
 
     /// Its seats as locks: one process at a time hosts a member, under the fence of its last spawn.
-    pub fn locks<'a>(&'a self, mob: &'a str, realm: &'a Text, known: &'a Known) -> impl Iterator<Item = Lock> + 'a {
+    pub fn locks<'a>(
+        &'a self,
+        mob: &'a str,
+        realm: &'a Text,
+        facts: &'a RealmFacts,
+    ) -> impl Iterator<Item = Lock> + 'a {
         self.seats.iter().map(move |(identity, seat)| Lock {
             table: LockTable::Seat,
             lock_key: seat_key(mob, identity),
             repository_id: realm.clone(),
-            holder_node: known.server().cloned().unwrap_or_default(),
+            holder_node: facts.server().cloned().unwrap_or_default(),
             holder_agent: member(mob, identity.raw()),
             fence_token: seat.fence,
             acquired_at_ms: seat.spawned_ms,
-            condition: (known.is_served() == Some(true)).then_some(Condition::OpenEnded),
+            condition: (facts.is_served() == Some(true)).then_some(Condition::OpenEnded),
             remark: Some(format!("{}, generation {}", seat.role, seat.generation).into()),
             ended_by: Some("retiring the member".into()),
             ..Lock::default()
@@ -228,7 +233,7 @@ impl State {
                     "member_spawned {mob}#{} and {mob}#{}, no member_retired between",
                     twice.cursors.0, twice.cursors.1
                 ),
-                format!("the second {}", said_at(twice.at_ms)),
+                format!("the second {}", when(twice.at_ms)),
             ];
             add("seat-twice", Severity::Critical, about_seat(&twice.identity), name, sentence, evidence);
         }
@@ -245,7 +250,7 @@ impl State {
                     "supervisor_escalation {mob}#{} to {} {}",
                     escalated.cursor,
                     escalated.to,
-                    said_at(escalated.at_ms)
+                    when(escalated.at_ms)
                 ),
                 format!("step {} of run {} failed", escalated.step, escalated.run),
             ];
@@ -255,22 +260,20 @@ impl State {
         for failed in self.failed.iter().filter(|failed| recent(failed.at_ms)) {
             let name = super::run::task(&failed.flow, &failed.run);
             let sentence = format!("{mob}: flow {} failed, {}", failed.flow, failed.cause);
-            let evidence = vec![
-                format!("flow_failed {mob}#{} {}", failed.cursor, said_at(failed.at_ms)),
-                failed.reason.to_string(),
-            ];
+            let evidence =
+                vec![format!("flow_failed {mob}#{} {}", failed.cursor, when(failed.at_ms)), failed.reason.to_string()];
             let about = About::Task { task: name.clone(), repository_id: realm.clone() };
             add("flow-failed", Severity::Warning, about, name, sentence, evidence);
         }
         if let Some((at, from, to)) = self.violations.iter().rev().find(|(at, ..)| recent(*at)) {
             let n = self.violations.iter().filter(|(at, ..)| recent(*at)).count();
             let sentence = format!("{mob}: {n} messages against its topology, last from {from} to {to}");
-            let evidence = vec![format!("topology_violation {}", said_at(*at))];
+            let evidence = vec![format!("topology_violation {}", when(*at))];
             add("topology-violated", Severity::Warning, About::Source, mob.into(), sentence, evidence);
         }
         if is_past(self.stopping, SLOW, now_ms) {
             let sentence = format!("{mob}: told to stop and has not stopped");
-            let evidence = vec![format!("quiesce_started{{Stop}} {}, no mob_stopped since", said_at(self.stopping))];
+            let evidence = vec![format!("quiesce_started{{Stop}} {}, no mob_stopped since", when(self.stopping))];
             add("stop-stuck", Severity::Warning, About::Source, mob.into(), sentence, evidence);
         }
         if let Some(cursor) = self.unknown {
@@ -282,13 +285,13 @@ impl State {
             let name = member(mob, identity.raw());
             if let Some((cursor, at)) = seat.retiring.filter(|(_, at)| is_past(*at, SLOW, now_ms)) {
                 let sentence = format!("{name}: retiring, and not retired after a minute");
-                let evidence = vec![format!("member_retirement_started {mob}#{cursor} {}", said_at(at))];
+                let evidence = vec![format!("member_retirement_started {mob}#{cursor} {}", when(at))];
                 add("retirement-stuck", Severity::Warning, about_seat(identity), name.clone(), sentence, evidence);
             }
             let Some((at, phase, error)) = &seat.kickoff else { continue };
             let evidence = || {
                 let error = error.as_ref().map(|error| format!("error: {error}"));
-                [format!("kickoff {phase} {}", said_at(*at))].into_iter().chain(error).collect()
+                [format!("kickoff {phase} {}", when(*at))].into_iter().chain(error).collect()
             };
             match phase.raw() {
                 "failed" => {
@@ -305,7 +308,7 @@ impl State {
     }
 }
 
-fn said_at(at: Option<Millis>) -> String {
+fn when(at: Option<Millis>) -> String {
     at.map_or_else(|| "at an unknown time".into(), |at| format!("at {}", utc(at)))
 }
 

@@ -14,7 +14,7 @@ use super::mob::{Mob, State};
 use super::processes::read_first;
 use super::realm::{Realm, mob_of};
 use super::run::{Run, task};
-use super::shared::{Known, Shared, is_past, member};
+use super::shared::{RealmFacts, Shared, is_past, member};
 use crate::data::source::{PollContext, Polling, Source};
 use crate::model::observation::{Change, LogStart, Observation, Presence, Probe};
 use crate::model::severity::Severity;
@@ -53,7 +53,7 @@ pub struct Mobs {
     begun: bool,
     published: Published,
     /// What the last result rests on beside the files, and when it was made.
-    based_on: (Known, Millis),
+    based_on: (RealmFacts, Millis),
     clock: fn() -> Millis,
 }
 
@@ -178,8 +178,8 @@ impl File {
         self.runs.iter().map(move |run| run.stated(&self.mob, realm, |step| at_work(&run.run_id, step)))
     }
 
-    /// What is wrong with its runs. How long one stands still is judged by this machine's clock.
-    fn run_problems(&mut self, realm: &Text, known: &Known, now_ms: Millis, found: &mut Vec<Problem>) {
+    /// What is wrong with its runs. How long one stands still follows from this machine's clock.
+    fn run_problems(&mut self, realm: &Text, facts: &RealmFacts, now_ms: Millis, found: &mut Vec<Problem>) {
         let open: Vec<&Run> = self.runs.iter().filter(|run| run.is_open()).collect();
         self.still.retain(|id, _| open.iter().any(|run| run.run_id == *id));
         for run in open {
@@ -194,7 +194,7 @@ impl File {
                 let severity = Severity::Warning;
                 found.push(Problem { rule, severity, about, name: name.clone(), sentence: sentence.into(), evidence });
             };
-            if known.is_unserved() {
+            if facts.is_unserved() {
                 let sentence = format!("{}: flow {} is open, and no process serves the realm", self.mob, run.flow_id);
                 add("run-unserved", sentence, vec![format!("run {} is {}", run.run_id, run.status).into()]);
             } else if is_past(Some(since), STILL, now_ms) {
@@ -253,7 +253,7 @@ impl Mobs {
             next: 0,
             begun: false,
             published: Published::default(),
-            based_on: (Known::default(), 0),
+            based_on: (RealmFacts::default(), 0),
             clock,
         }
     }
@@ -276,10 +276,10 @@ impl Mobs {
         let now_ms = (self.clock)();
         read_first(&self.leases, &self.shared, now_ms);
         // Members follow from this source itself.
-        let known = Known { members: None, ..self.shared.known() };
-        if moved || !self.begun || known != self.based_on.0 || now_ms.saturating_sub(self.based_on.1) >= PACE {
-            self.publish(&mut seen, log, windowed, &known, now_ms);
-            self.based_on = (known, now_ms);
+        let facts = RealmFacts { members: None, ..self.shared.facts() };
+        if moved || !self.begun || facts != self.based_on.0 || now_ms.saturating_sub(self.based_on.1) >= PACE {
+            self.publish(&mut seen, log, windowed, &facts, now_ms);
+            self.based_on = (facts, now_ms);
         }
         seen.cost.ms = started.elapsed().as_secs_f64() * 1_000.0;
         Ok(seen)
@@ -315,16 +315,16 @@ impl Mobs {
         seen: &mut Observation,
         log: Vec<(i64, Event)>,
         windowed: bool,
-        known: &Known,
+        facts: &RealmFacts,
         now_ms: Millis,
     ) {
         let mut now = Published::default();
         let (mut members, mut whole) = (Vec::new(), true);
         for file in self.files.values_mut() {
-            now.locks.extend(file.state.locks(&file.mob, &self.realm, known));
+            now.locks.extend(file.state.locks(&file.mob, &self.realm, facts));
             now.tasks.extend(file.tasks(&self.realm));
             file.state.problems(&file.mob, &self.realm, now_ms, &mut now.problems);
-            file.run_problems(&self.realm, known, now_ms, &mut now.problems);
+            file.run_problems(&self.realm, facts, now_ms, &mut now.problems);
             members.extend(file.state.seats.keys().map(|identity| member(&file.mob, identity.raw())));
             whole &= file.is_whole();
             now.unseen.extend(file.trouble.clone());
@@ -333,7 +333,7 @@ impl Mobs {
             }
         }
         let members: Option<Arc<[Text]>> = whole.then(|| members.into());
-        self.shared.tell(|known| known.members = members);
+        self.shared.update(|facts| facts.members = members);
         let of = |place: i64| self.files.values().find(|file| file.place == place);
         let mut entries: Vec<LogEntry> = log
             .iter()

@@ -45,12 +45,12 @@ impl Processes {
         seen.cost.rows = leases.len() as u64;
         let live: Vec<&Lease> = leases.iter().filter(|lease| lease.is_live(now_ms)).collect();
         let processes = processes(&leases, now_ms);
-        self.shared.tell(|known| known.processes = Some(processes));
-        let known = self.shared.known();
+        self.shared.update(|facts| facts.processes = Some(processes));
+        let facts = self.shared.facts();
         let mut beats = Vec::new();
         for lease in &leases {
-            let is_server = known.server().is_some_and(|server| server.raw() == lease.instance_id);
-            let agents = known.members.as_deref().filter(|members| is_server && !members.is_empty());
+            let is_server = facts.server().is_some_and(|server| server.raw() == lease.instance_id);
+            let agents = facts.members.as_deref().filter(|members| is_server && !members.is_empty());
             match agents {
                 Some(agents) => beats.extend(agents.iter().map(|agent| lease.heartbeat(&self.realm, agent.clone()))),
                 None => beats.push(lease.heartbeat(&self.realm, Text::default())),
@@ -116,10 +116,10 @@ fn processes(leases: &[Lease], now_ms: Millis) -> Vec<(Text, bool)> {
 
 /// Who serves the realm, for a source that is polled before its processes were.
 pub fn read_first(folder: &Path, shared: &Shared, now_ms: Millis) {
-    if shared.known().processes.is_none()
+    if shared.facts().processes.is_none()
         && let Ok((leases, _)) = leases(folder)
     {
-        shared.tell(|known| known.processes = Some(processes(&leases, now_ms)));
+        shared.update(|facts| facts.processes = Some(processes(&leases, now_ms)));
     }
 }
 

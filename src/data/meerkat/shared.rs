@@ -7,14 +7,14 @@ use crate::model::time::Millis;
 
 /// What is known of a realm.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Known {
+pub struct RealmFacts {
     /// Processes with a lease, and whether each is fresh; nothing before leases were read.
     pub processes: Option<Vec<(Text, bool)>>,
     /// Active members of every mob; nothing before all of their events were read.
     pub members: Option<Arc<[Text]>>,
 }
 
-impl Known {
+impl RealmFacts {
     /// The one process that serves the realm, or served it last; of several nobody can say which.
     #[must_use]
     pub fn server(&self) -> Option<&Text> {
@@ -42,17 +42,17 @@ impl Known {
 
 /// The same, shared by the sources of one realm.
 #[derive(Debug, Clone, Default)]
-pub struct Shared(Arc<Mutex<Known>>);
+pub struct Shared(Arc<Mutex<RealmFacts>>);
 
 impl Shared {
     /// What is known now.
     #[must_use]
-    pub fn known(&self) -> Known {
+    pub fn facts(&self) -> RealmFacts {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Adds what a source found.
-    pub fn tell(&self, change: impl FnOnce(&mut Known)) {
+    pub fn update(&self, change: impl FnOnce(&mut RealmFacts)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }

@@ -73,14 +73,16 @@ impl System for Meerkat {
 
 /// Realms that are watched.
 #[derive(Debug, Clone)]
-struct Realms {
+pub struct Realms {
     realms: Vec<Realm>,
     /// Events of each mob that are read at first.
     window: usize,
 }
 
 impl Realms {
-    fn new(layers: &Layers, realms: impl IntoIterator<Item = Realm>) -> Self {
+    /// Realms, each once.
+    #[must_use]
+    pub fn new(layers: &Layers, realms: impl IntoIterator<Item = Realm>) -> Self {
         Self { realms: once(realms, |realm| realm.root.clone()), window: layers.rows("limits.window") }
     }
 }

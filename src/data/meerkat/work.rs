@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::instant;
-use super::shared::{Known, is_past, member};
+use super::shared::{RealmFacts, is_past, member};
 use crate::model::severity::Severity;
 use crate::model::stated::{About, Problem, Stage, StatedTask, TaskEvent};
 use crate::model::text::Text;
@@ -76,18 +76,18 @@ impl Item {
 
     /// Its claim as a lock.
     #[must_use]
-    pub fn lock(&self, realm: &Text, known: &Known) -> Option<Lock> {
+    pub fn lock(&self, realm: &Text, facts: &RealmFacts) -> Option<Lock> {
         let claim = self.claim.as_ref().filter(|_| self.status == "in_progress")?;
         Some(Lock {
             table: LockTable::Claim,
             lock_key: self.name(),
             repository_id: realm.clone(),
-            holder_node: known.server().cloned().unwrap_or_default(),
+            holder_node: facts.server().cloned().unwrap_or_default(),
             holder_agent: claim.owner.clone(),
             fence_token: Some(self.revision),
             acquired_at_ms: claim.claimed_ms,
             expires_at_ms: claim.expires_ms,
-            condition: (claim.expires_ms.is_none() && !known.is_unserved()).then_some(Condition::OpenEnded),
+            condition: (claim.expires_ms.is_none() && !facts.is_unserved()).then_some(Condition::OpenEnded),
             ended_by: Some(format!("its agents' tool workgraph_release, expected_revision {}", self.revision).into()),
             ..Lock::default()
         })
@@ -125,7 +125,7 @@ impl Item {
     }
 
     /// What is wrong with its claim.
-    pub fn problems(&self, realm: &Text, known: &Known, now_ms: Millis, found: &mut Vec<Problem>) {
+    pub fn problems(&self, realm: &Text, facts: &RealmFacts, now_ms: Millis, found: &mut Vec<Problem>) {
         let Some(claim) = self.claim.as_ref().filter(|_| self.status == "in_progress") else { return };
         let mut add = |rule, sentence: String, evidence: String, severity| {
             let about = About::Lock { table: LockTable::Claim, lock_key: self.name(), repository_id: realm.clone() };
@@ -140,7 +140,7 @@ impl Item {
             });
         };
         let at = claim.claimed_ms.map_or_else(|| "at an unknown time".to_owned(), |at| format!("at {}", utc(at)));
-        let gone = known.members.as_ref().is_some_and(|members| !members.contains(&claim.owner));
+        let gone = facts.members.as_ref().is_some_and(|members| !members.contains(&claim.owner));
         if claim.by_member && gone {
             let sentence = format!("{}: claimed by {}, which is no member", self.title, claim.owner);
             add("claim-unowned", sentence, format!("claimed {at}, revision {}", self.revision), Severity::Warning);
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn a_claim_is_a_lock_under_the_revision_of_its_item() {
         let item = Item::read("mob.atlas", "work_1", 2, CLAIMED).unwrap();
-        let lock = item.lock(&"team".into(), &Known::default()).unwrap();
+        let lock = item.lock(&"team".into(), &RealmFacts::default()).unwrap();
         assert_eq!((lock.lock_key.raw(), lock.holder_agent.raw()), ("Write the lexer (work_1)", "atlas/worker-1"));
         assert_eq!((lock.fence_token, lock.condition), (Some(2), None));
         let task = item.stated(&"team".into(), &["Pick a name".into()]);
@@ -174,32 +174,32 @@ mod tests {
 
     #[test]
     fn a_claim_of_nobody_and_one_without_an_end_are_found() {
-        let known = |members: &[&str]| Known {
+        let facts = |members: &[&str]| RealmFacts {
             members: Some(members.iter().map(|name| Text::new(name)).collect()),
-            ..Known::default()
+            ..RealmFacts::default()
         };
-        let found = |item: &Item, known: &Known, now| {
+        let found = |item: &Item, facts: &RealmFacts, now| {
             let mut found = Vec::new();
-            item.problems(&"team".into(), known, now, &mut found);
+            item.problems(&"team".into(), facts, now, &mut found);
             found.iter().map(|problem| problem.rule).collect::<Vec<_>>()
         };
         let item = Item::read("mob.atlas", "work_1", 2, CLAIMED).unwrap();
         let at = item.updated_ms.unwrap();
-        assert_eq!(found(&item, &known(&["atlas/worker-1"]), at), Vec::<&str>::new());
-        assert_eq!(found(&item, &known(&["atlas/worker-2"]), at), ["claim-unowned"]);
-        assert_eq!(found(&item, &Known::default(), at), Vec::<&str>::new(), "who is a member is not known yet");
+        assert_eq!(found(&item, &facts(&["atlas/worker-1"]), at), Vec::<&str>::new());
+        assert_eq!(found(&item, &facts(&["atlas/worker-2"]), at), ["claim-unowned"]);
+        assert_eq!(found(&item, &RealmFacts::default(), at), Vec::<&str>::new(), "who is a member is not known yet");
         let mut json: Value = serde_json::from_str(CLAIMED).unwrap();
         json["claim"].as_object_mut().unwrap().remove("lease_expires_at");
         let endless = Item::read("mob.atlas", "work_1", 2, &json.to_string()).unwrap();
         assert_eq!(endless.claim.as_ref().unwrap().expires_ms, None);
-        assert_eq!(found(&endless, &known(&["atlas/worker-1"]), at + LONG), ["claim-endless"]);
+        assert_eq!(found(&endless, &facts(&["atlas/worker-1"]), at + LONG), ["claim-endless"]);
     }
 
     proptest! {
         #[test]
         fn anything_is_an_item_or_none(text in ".{0,200}", revision in any::<i64>(), now in any::<i64>()) {
             if let Some(item) = Item::read("mob.m", &text, revision, &text) {
-                item.problems(&"r".into(), &Known::default(), now, &mut Vec::new());
+                item.problems(&"r".into(), &RealmFacts::default(), now, &mut Vec::new());
             }
         }
     }

@@ -163,9 +163,9 @@ impl WorkGraph {
     fn publish(&mut self, seen: &mut Observation) {
         let now_ms = (self.clock)();
         read_first(&self.leases, &self.shared, now_ms);
-        let known = self.shared.known();
+        let facts = self.shared.facts();
         let mut problems = Vec::new();
-        let locks: Vec<Lock> = self.items.values().filter_map(|item| item.lock(&self.realm, &known)).collect();
+        let locks: Vec<Lock> = self.items.values().filter_map(|item| item.lock(&self.realm, &facts)).collect();
         let waits_for = |key: &Key| -> Vec<Text> {
             let blockers = self.blocks.get(key).into_iter().flatten();
             let open = blockers.filter_map(|blocker| self.items.get(blocker)).filter(|item| !item.is_over());
@@ -174,7 +174,7 @@ impl WorkGraph {
         let tasks: Vec<StatedTask> =
             self.items.iter().map(|(key, item)| item.stated(&self.realm, &waits_for(key))).collect();
         for item in self.items.values() {
-            item.problems(&self.realm, &known, now_ms, &mut problems);
+            item.problems(&self.realm, &facts, now_ms, &mut problems);
         }
         let now = (locks, tasks, problems);
         if self.published.as_ref() != Some(&now) {

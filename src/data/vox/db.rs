@@ -94,10 +94,10 @@ impl VoxDb {
             seen.changes.push(Change::Reset);
         }
         let mut rows_read = 0;
-        for last_try in [false, true] {
+        for last_attempt in [false, true] {
             match self.read(&mut seen, &mut spent, &mut rows_read).await {
                 Ok(()) => break,
-                Err(error) if last_try => return Err(self.give_up(error)),
+                Err(error) if last_attempt => return Err(self.give_up(error)),
                 Err(ReadError::SchemaChanged(_)) => self.schema = None,
                 Err(ReadError::Malformed(_)) if self.backend.is_local() => {
                     self.backend.distrust();
@@ -233,7 +233,7 @@ impl VoxDb {
             let reading = reading_of(table);
             if !ids.is_empty() && schema.readable(reading.table) {
                 let sql = queries::lookup(reading, schema, &ids[..ids.len().min(LOOKUPS)]);
-                plan.push(Query { part: Part::Settled(table), sql });
+                plan.push(Query { part: Part::Acknowledged(table), sql });
             }
         }
         plan
@@ -260,7 +260,7 @@ impl VoxDb {
         self.looked_up();
         for (query, rows) in plan.iter().zip(&answers) {
             *rows_read += rows.len() as u64;
-            if let Part::Settled(table) = query.part {
+            if let Part::Acknowledged(table) = query.part {
                 let acknowledged = reading_of(table).read(rows, &mut Vec::new());
                 seen.changes.push(Change::AcknowledgedMessages(acknowledged));
             }
@@ -314,7 +314,7 @@ impl VoxDb {
                 reader.push("messages", rows, Change::LiveMessages(table, facts));
             }
             Part::SomeLive(table) => self.take_some_messages(table, rows, reader, asks),
-            Part::Settled(table) => {
+            Part::Acknowledged(table) => {
                 let facts = reading_of(table).read(rows, &mut reader.oddities);
                 reader.seen.changes.push(Change::AcknowledgedMessages(facts));
             }

@@ -85,7 +85,7 @@ pub enum Part {
     Live(MessageTable),
     /// Some messages that waited, whatever became of them, and new ones that wait.
     SomeLive(MessageTable),
-    Settled(MessageTable),
+    Acknowledged(MessageTable),
     /// What is new in a log.
     New(History),
 }
@@ -191,7 +191,7 @@ pub fn poll(schema: &Schema, cursor: &Cursor, limits: Limits, asks: &Asks) -> Ve
         };
         add(
             name,
-            Part::Settled(table),
+            Part::Acknowledged(table),
             format!("{select} WHERE id > {from} AND acknowledged IS NOT 0 ORDER BY id DESC LIMIT {}", limits.window),
         );
     }

@@ -207,7 +207,7 @@ impl Attempt<'_> {
                     tracing::warn!(%what, "tried again without an op-log entry");
                     self.audit = None;
                 }
-                Err(WriteError::Unknown(why)) => return self.look_after(&why).await,
+                Err(WriteError::Unknown(why)) => return self.read_back(&why).await,
                 Err(error) => return error.before_any_write(),
             }
         }
@@ -268,7 +268,7 @@ impl Attempt<'_> {
 
     /// After a lost answer: the op-log's entry proves that it was done. That it is not there proves nothing yet, because
     /// the request may still be on its way.
-    async fn look_after(&mut self, why: &str) -> Outcome {
+    async fn read_back(&mut self, why: &str) -> Outcome {
         let is_there = audit::is_there_sql(self.request);
         let mut statements = vec![self.script.select.as_str()];
         if self.audit.is_some() {
