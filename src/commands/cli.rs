@@ -233,8 +233,8 @@ pub struct DemoArgs {
     /// Watch the mesh through its Hrana server instead of its file
     #[arg(long, conflicts_with = "serve")]
     pub remote: bool,
-    /// Another system to simulate
-    #[arg(long, value_name = "SYSTEM", value_parser = clap::builder::PossibleValuesParser::new(beside()))]
+    /// Other systems to simulate, divided by commas
+    #[arg(long, value_name = "SYSTEM", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(beside()))]
     pub with: Vec<String>,
 }
 

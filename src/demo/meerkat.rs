@@ -16,7 +16,7 @@ use super::{Run, Simulation, Starting, Wanted, scaled};
 use crate::clock::wall_clock;
 use crate::config::Layers;
 use crate::data::meerkat::realm::Realm as Place;
-use crate::data::meerkat::system::Realms;
+use crate::data::meerkat::system::MeerkatPlaces;
 use crate::model::time::{MINUTE, Millis, SECOND};
 
 /// What simulates Meerkat.
@@ -43,7 +43,7 @@ async fn start(folder: &Path, wanted: &Wanted, layers: &Layers, run: &Run) -> an
             }
         }
     });
-    let places = Realms::new(layers, Place::at(&root));
+    let places = MeerkatPlaces::new(layers, Place::at(&root));
     let watched_by = vec![format!("--meerkat {}", root.display())];
     Ok(super::Simulated { mesh: "realm", places: Arc::new(places), watched_by })
 }

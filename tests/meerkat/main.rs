@@ -2,5 +2,6 @@
 
 mod fixture;
 mod realms;
+mod rpc;
 #[path = "../support/mod.rs"]
 mod support;

@@ -339,8 +339,8 @@ fn a_realm_that_is_not_there_yet_is_waited_for() {
 
 #[test]
 fn the_demo_tells_the_story_of_a_realm() {
-    let mut screen = Screen::start(180, 50, &["demo", "--with", "meerkat", "--seed", "3", "--speed", "4"], &[]);
-    screen.wait_text("lockkeeper demo, realm");
+    let mut screen = Screen::start(180, 50, &["demo", "--with", "harn,meerkat", "--seed", "3", "--speed", "4"], &[]);
+    screen.wait_text("lockkeeper demo, project, realm");
     screen.press("3");
     screen.wait_text("atlas/worker-2");
     screen.press("7");

@@ -1,6 +1,7 @@
 //! Meerkat mobs: realms on disk, each with the processes that serve it, its mobs, and a graph of work items.
 //!
-//! Everything is read from files, read-only and without making one. Secrets are never selected, transcripts never opened.
+//! Files are read-only, and none is made. Secrets are never selected, transcripts never opened. The RPC of a process is asked
+//! for what files do not tell.
 
 pub mod event;
 pub mod followed;
@@ -9,6 +10,7 @@ pub mod mob;
 pub mod mobs;
 pub mod processes;
 pub mod realm;
+pub mod rpc;
 pub mod rules;
 pub mod run;
 pub mod shared;
@@ -31,6 +33,9 @@ pub const WHY_EMPTY: &[(&str, &str)] = &[
 
 /// Why nothing can be done through files.
 pub const CANNOT: &str = "Meerkat's files are only read; its own processes change them";
+
+/// Why nothing is done through a server.
+pub const RPC_CANNOT: &str = "a Meerkat server is only asked";
 
 /// The clock of this machine: realms are served and watched on one machine.
 fn its_clock() -> ClockSample {

@@ -1,15 +1,17 @@
 //! Meerkat as a system: its settings and flags, its realms, and how each is connected to.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::mobs::Mobs;
 use super::processes::Processes;
 use super::realm::Realm;
+use super::rpc::Rpc;
 use super::rules::RULES;
 use super::shared::Shared;
 use super::workgraph::WorkGraph;
-use super::{CANNOT, NAME, WHY_EMPTY};
+use super::{CANNOT, NAME, RPC_CANNOT, WHY_EMPTY};
 use crate::clock::wall_clock;
 use crate::config::keys::{Key, Kind};
 use crate::config::locate::HostEnv;
@@ -19,22 +21,39 @@ use crate::data::system::{Connections, Described, Flag, Places, System, once};
 use crate::model::action::Abilities;
 use crate::model::source::Aspect;
 use crate::model::stated::SystemRule;
-use crate::model::text::Text;
+use crate::model::text::{Text, scrub};
 
 /// The system.
 pub struct Meerkat;
 
-const SETTINGS: &[Key] =
-    &[Key { name: "meerkat.realm", kind: Kind::List, default: "", help: "Meerkat realms or state roots" }];
+const SETTINGS: &[Key] = &[
+    Key { name: "meerkat.realm", kind: Kind::List, default: "", help: "Meerkat realms or state roots" },
+    Key {
+        name: "meerkat.rpc",
+        kind: Kind::List,
+        default: "",
+        help: "addresses of Meerkat servers (JSON-RPC over TCP), e.g. `127.0.0.1:4100`",
+    },
+];
 
-const FLAGS: &[Flag] = &[Flag {
-    name: "--meerkat",
-    value: "DIR",
-    help: "Meerkat realm or state root; may be given several times",
-    setting: "meerkat.realm",
-    place: true,
-    not_with: None,
-}];
+const FLAGS: &[Flag] = &[
+    Flag {
+        name: "--meerkat",
+        value: "DIR",
+        help: "Meerkat realm or state root; may be given several times",
+        setting: "meerkat.realm",
+        place: true,
+        not_with: None,
+    },
+    Flag {
+        name: "--meerkat-rpc",
+        value: "HOST:PORT",
+        help: "RPC of a process that serves a realm; may be given several times",
+        setting: "meerkat.rpc",
+        place: true,
+        not_with: None,
+    },
+];
 
 impl System for Meerkat {
     fn name(&self) -> &'static str {
@@ -42,7 +61,7 @@ impl System for Meerkat {
     }
 
     fn kinds(&self) -> &'static [&'static str] {
-        &["realm"]
+        &["realm", "RPC"]
     }
 
     fn settings(&self) -> &'static [Key] {
@@ -59,7 +78,15 @@ impl System for Meerkat {
 
     fn configured(&self, layers: &Layers, host: &HostEnv) -> Result<Arc<dyn Places>, ConfigError> {
         let realms = layers.get("meerkat.realm").texts.iter().flat_map(|dir| Realm::at(&host.path(dir)));
-        Ok(Arc::new(Realms::new(layers, realms)))
+        let rpc = layers.get("meerkat.rpc");
+        let servers = rpc.texts.iter().map(|text| {
+            address(text).ok_or_else(|| {
+                let what = format!("\"{}\" is no address of a Meerkat server", scrub(text));
+                ConfigError::new(rpc.origin.clone(), what, "write an IP address and a port, as in 127.0.0.1:4100")
+            })
+        });
+        let servers = once(servers.collect::<Result<Vec<_>, _>>()?, |server| *server);
+        Ok(Arc::new(MeerkatPlaces { servers, ..MeerkatPlaces::new(layers, realms) }))
     }
 
     fn found(&self, layers: &Layers, host: &HostEnv) -> (Arc<dyn Places>, Vec<PathBuf>) {
@@ -67,36 +94,71 @@ impl System for Meerkat {
         let usual = host.data_dir.as_ref().map(|dir| dir.join("meerkat/realms"));
         let realms: Vec<Realm> = project.iter().chain(&usual).flat_map(|dir| Realm::usual(dir)).collect();
         let missing = if realms.is_empty() { usual.into_iter().collect() } else { Vec::new() };
-        (Arc::new(Realms::new(layers, realms)), missing)
+        (Arc::new(MeerkatPlaces::new(layers, realms)), missing)
     }
 }
 
-/// Realms that are watched.
+/// The address that a text names: digits and a port, or this machine by name.
+fn address(text: &str) -> Option<SocketAddr> {
+    let text = text.trim();
+    match text.strip_prefix("localhost:") {
+        Some(port) => Some(SocketAddr::from(([127, 0, 0, 1], port.parse().ok()?))),
+        None => text.parse().ok(),
+    }
+}
+
+/// MeerkatPlaces that are watched.
 #[derive(Debug, Clone)]
-pub struct Realms {
+pub struct MeerkatPlaces {
     realms: Vec<Realm>,
+    servers: Vec<SocketAddr>,
     /// Events of each mob that are read at first.
     window: usize,
 }
 
-impl Realms {
-    /// Realms, each once.
+impl MeerkatPlaces {
+    /// MeerkatPlaces, each once.
     #[must_use]
     pub fn new(layers: &Layers, realms: impl IntoIterator<Item = Realm>) -> Self {
-        Self { realms: once(realms, |realm| realm.root.clone()), window: layers.rows("limits.window") }
+        Self {
+            servers: Vec::new(),
+            realms: once(realms, |realm| realm.root.clone()),
+            window: layers.rows("limits.window"),
+        }
     }
 }
 
-impl Places for Realms {
+impl Places for MeerkatPlaces {
     fn is_empty(&self) -> bool {
-        self.realms.is_empty()
+        self.realms.is_empty() && self.servers.is_empty()
     }
 
     fn list(&self) -> Vec<String> {
-        self.realms.iter().map(|realm| format!("Meerkat realm {}", realm.root.display())).collect()
+        let realms = self.realms.iter().map(|realm| format!("Meerkat realm {}", realm.root.display()));
+        realms.chain(self.servers.iter().map(|server| format!("Meerkat RPC {server}"))).collect()
+    }
+
+    fn warnings(&self) -> Vec<Text> {
+        let far = self.servers.iter().filter(|server| !server.ip().is_loopback());
+        far.map(|server| format!("what {server} answers travels unencrypted, and anybody there may ask it").into())
+            .collect()
     }
 
     fn connect(&self, to: &mut Connections) -> anyhow::Result<()> {
+        for server in &self.servers {
+            let is = Described {
+                system: NAME,
+                kind: "RPC",
+                place: &server.to_string(),
+                read_by: "JSON-RPC",
+                provides: &[Aspect::Nodes],
+                rules: RULES,
+                why_empty: WHY_EMPTY,
+                can: Abilities::default(),
+                cannot: Some(RPC_CANNOT.into()),
+            };
+            to.add(&format!("rpc {server}"), is, Box::new(Rpc::new(*server, wall_clock)), None);
+        }
         for realm in &self.realms {
             let (name, shared) = (Text::new(&realm.name), Shared::default());
             let mut add = |what: &str, place: PathBuf, provides, read_by, source: Box<dyn Source>| {

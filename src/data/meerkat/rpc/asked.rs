@@ -1,0 +1,250 @@
+//! What a server of a realm answered of its mobs and members. Pure.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::ASK_EVERY;
+use crate::data::meerkat::shared::{is_past, member};
+use crate::model::severity::Severity;
+use crate::model::stated::{About, Problem};
+use crate::model::text::Text;
+use crate::model::time::{MINUTE, Millis, SECOND, plausible, utc};
+use crate::model::{Remark, RemarkKind};
+
+/// A run that is open and does not move for so long, as this console sees it, hangs.
+const STILL: Millis = 5 * MINUTE;
+
+/// Everything that was answered, as it stands.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// Status of each mob, and why its actor died.
+    mobs: BTreeMap<Text, (Text, Option<Text>)>,
+    members: BTreeMap<(Text, Text), Member>,
+}
+
+/// One member.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Member {
+    role: Text,
+    status: Text,
+    error: Option<Text>,
+    progress: Option<Progress>,
+    /// Since when its progress stands as it does, on the console's clock.
+    since_ms: Millis,
+    asked_ms: Option<Millis>,
+}
+
+/// What a server says of a member's work.
+#[derive(Debug, Clone, PartialEq)]
+struct Progress {
+    run_state: Text,
+    in_flight: i64,
+    last_ms: Option<Millis>,
+    health: Text,
+}
+
+impl Asked {
+    /// Takes the list of mobs: those that it does not name are gone.
+    pub fn take_mobs(&mut self, answer: &Value) {
+        let rows = answer["mobs"].as_array().map_or(&[][..], Vec::as_slice);
+        self.mobs = rows
+            .iter()
+            .filter_map(|row| {
+                let failure = &row["failure"];
+                let why = failure["message"].as_str().or(failure["cause"].as_str());
+                let why = why.map(|why| Text::bounded(why, 300)).filter(|_| failure.is_object());
+                Some((Text::bounded(row["mob_id"].as_str()?, 120), (word(&row["status"]), why)))
+            })
+            .collect();
+        let mobs = &self.mobs;
+        self.members.retain(|(mob, _), _| mobs.contains_key(mob));
+    }
+
+    /// The mobs that were named.
+    pub fn mobs(&self) -> impl Iterator<Item = &Text> {
+        self.mobs.keys()
+    }
+
+    /// Takes the members of a mob.
+    pub fn take_members(&mut self, mob: &Text, answer: &Value, now_ms: Millis) {
+        let rows = answer["members"].as_array().map_or(&[][..], Vec::as_slice);
+        let mut gone: Vec<(Text, Text)> = self.members.keys().filter(|(of, _)| of == mob).cloned().collect();
+        for row in rows {
+            let Some(identity) = row["agent_identity"].as_str() else { continue };
+            let key = (mob.clone(), Text::bounded(identity, 120));
+            gone.retain(|before| *before != key);
+            let entry = self.members.entry(key).or_insert_with(|| Member { since_ms: now_ms, ..Member::default() });
+            (entry.role, entry.status) = (word(&row["role"]), word(&row["status"]));
+            entry.error = row["error"].as_str().map(|error| Text::bounded(error, 300));
+        }
+        for key in gone {
+            self.members.remove(&key);
+        }
+    }
+
+    /// The members to ask next: those whose answer is oldest, and not younger than the interval.
+    #[must_use]
+    pub fn due(&self, most: usize, now_ms: Millis) -> Vec<(Text, Text)> {
+        let mut due: Vec<(&(Text, Text), Option<Millis>)> = self
+            .members
+            .iter()
+            .map(|(key, of)| (key, of.asked_ms))
+            .filter(|(_, asked)| asked.is_none_or(|at| now_ms.saturating_sub(at) >= ASK_EVERY))
+            .collect();
+        due.sort_by_key(|(_, asked)| *asked);
+        due.into_iter().take(most).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Takes what was answered of a member.
+    pub fn take_status(&mut self, key: &(Text, Text), answer: &Value, now_ms: Millis) {
+        let Some(of) = self.members.get_mut(key) else { return };
+        of.asked_ms = Some(now_ms);
+        let progress = &answer["progress"];
+        let now = progress.is_object().then(|| Progress {
+            run_state: word(&progress["run_state"]),
+            in_flight: progress["in_flight_work"].as_i64().unwrap_or(0),
+            last_ms: progress["last_progress_at_ms"].as_i64().filter(|at| *at > 0 && plausible(*at)),
+            health: word(&progress["health"]),
+        });
+        let stands = |progress: &Option<Progress>| {
+            progress.as_ref().map(|progress| (progress.run_state.clone(), progress.last_ms))
+        };
+        if stands(&now) != stands(&of.progress) {
+            of.since_ms = now_ms;
+        }
+        of.progress = now;
+    }
+
+    /// What is said of each member, for the node that serves them.
+    #[must_use]
+    pub fn remarks(&self, node: &Text) -> Vec<Remark> {
+        let every = ASK_EVERY / SECOND;
+        let remark = |((mob, identity), of): (&(Text, Text), &Member)| {
+            let work = of.progress.as_ref().map(|progress| {
+                let flight =
+                    if progress.in_flight > 0 { format!(", {} in flight", progress.in_flight) } else { String::new() };
+                format!(", {}{flight}, health {} (asked every {every} s)", progress.run_state, progress.health)
+            });
+            Remark {
+                id: format!("{mob}/{identity}").into(),
+                agent: member(mob.raw(), identity.raw()),
+                node_id: node.clone(),
+                at_ms: of.progress.as_ref().and_then(|progress| progress.last_ms),
+                summary: format!("{}, {}{}", of.role, of.status, work.unwrap_or_default()).into(),
+                kind: RemarkKind::Checkin,
+            }
+        };
+        self.members.iter().map(remark).collect()
+    }
+
+    /// What is wrong, by this console's own clock.
+    #[must_use]
+    pub fn problems(&self, node: &Text, now_ms: Millis) -> Vec<Problem> {
+        let mut found = Vec::new();
+        let mut add = |rule, severity, name: Text, sentence: String, evidence: Vec<String>| {
+            let about = if node.is_empty() { About::Source } else { About::Node(node.clone()) };
+            let evidence = evidence.into_iter().map(Text::from).collect();
+            found.push(Problem { rule, severity, about, name, sentence: sentence.into(), evidence });
+        };
+        for (mob, (status, why)) in &self.mobs {
+            let Some(why) = why else { continue };
+            let sentence = format!("{mob}: its actor has died, {status} was its last word");
+            add("mob-failed", Severity::Critical, mob.clone(), sentence, vec![why.to_string()]);
+        }
+        for ((mob, identity), of) in &self.members {
+            let name = member(mob.raw(), identity.raw());
+            if of.status == "broken" {
+                let why = of.error.as_ref().map_or_else(|| "no reason given".to_owned(), ToString::to_string);
+                add("member-broken", Severity::Warning, name.clone(), format!("{name}: broken"), vec![why]);
+            }
+            let Some(progress) = of.progress.as_ref().filter(|progress| progress.run_state == "run_open") else {
+                continue;
+            };
+            if is_past(Some(of.since_ms), STILL, now_ms) {
+                let last = progress.last_ms.map_or_else(|| "unknown".into(), utc);
+                let evidence = vec![
+                    format!("the same answer since {}, asked every {} s", utc(of.since_ms), ASK_EVERY / SECOND),
+                    format!("last progress {last}; Meerkat's own health: {}", progress.health),
+                ];
+                let sentence = format!("{name}: run open, no progress for 5 minutes as seen from here");
+                add("member-still", Severity::Warning, name, sentence, evidence);
+            }
+        }
+        found
+    }
+}
+
+fn word(value: &Value) -> Text {
+    value.as_str().map(|text| Text::bounded(text, 80)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn asked(progress: &Value, now_ms: Millis, asked: &mut Asked) {
+        let key = ("atlas".into(), "w-1".into());
+        asked.take_status(&key, &json!({ "progress": progress }), now_ms);
+    }
+
+    fn one() -> Asked {
+        let mut asked = Asked::default();
+        asked.take_mobs(&json!({ "mobs": [{ "mob_id": "atlas", "status": "Running" }] }));
+        let members = json!({ "members": [{ "agent_identity": "w-1", "role": "worker", "status": "active" }] });
+        asked.take_members(&"atlas".into(), &members, 0);
+        asked
+    }
+
+    fn rules(asked: &Asked, now_ms: Millis) -> Vec<&'static str> {
+        asked.problems(&"desk-1".into(), now_ms).iter().map(|problem| problem.rule).collect()
+    }
+
+    #[test]
+    fn a_run_that_stands_still_is_found_by_our_own_clock() {
+        let mut of = one();
+        let open = json!({ "run_state": "run_open", "in_flight_work": 0, "last_progress_at_ms": 1_795_646_712_579i64, "health": "unknown" });
+        asked(&open, 1_000, &mut of);
+        asked(&open, 1_000 + STILL - 1, &mut of);
+        assert_eq!(rules(&of, 1_000 + STILL - 1), Vec::<&str>::new());
+        assert_eq!(rules(&of, 1_000 + STILL), ["member-still"]);
+        let moved = json!({ "run_state": "run_open", "in_flight_work": 0, "last_progress_at_ms": 1_795_646_713_000i64, "health": "unknown" });
+        asked(&moved, 2_000 + STILL, &mut of);
+        assert_eq!(rules(&of, 2_000 + STILL), Vec::<&str>::new(), "it moved");
+        let summary = &of.remarks(&"desk-1".into())[0].summary;
+        assert_eq!(summary.raw(), "worker, active, run_open, health unknown (asked every 10 s)");
+    }
+
+    #[test]
+    fn members_are_asked_in_turn_and_no_more_often() {
+        let mut of = one();
+        let more = json!({ "members": [{ "agent_identity": "w-1" }, { "agent_identity": "w-2" }, { "agent_identity": "w-3" }] });
+        of.take_members(&"atlas".into(), &more, 0);
+        let names = |of: &Asked, now| of.due(2, now).into_iter().map(|(_, who)| who.to_string()).collect::<Vec<_>>();
+        assert_eq!(names(&of, 0), ["w-1", "w-2"]);
+        for who in ["w-1", "w-2"] {
+            of.take_status(&("atlas".into(), who.into()), &json!({}), 0);
+        }
+        assert_eq!(names(&of, 1), ["w-3"]);
+        assert_eq!(names(&of, ASK_EVERY), ["w-3", "w-1"]);
+        of.take_mobs(&json!({ "mobs": [] }));
+        assert_eq!(names(&of, ASK_EVERY), Vec::<String>::new(), "a mob that is gone has no members");
+    }
+
+    #[test]
+    fn a_dead_actor_and_a_broken_member_are_found_and_odd_answers_are_not() {
+        let mut of = one();
+        let failed = json!({ "mobs": [{ "mob_id": "atlas", "status": "Running", "failure": { "cause": "panic", "message": "it broke" } }] });
+        of.take_mobs(&failed);
+        of.take_members(&"atlas".into(), &json!({ "members": [{ "agent_identity": "w-1", "status": "broken" }] }), 0);
+        assert_eq!(rules(&of, 0), ["mob-failed", "member-broken"]);
+        for odd in [json!(null), json!([]), json!({ "mobs": 7, "members": "x", "progress": 3 })] {
+            let mut of = one();
+            of.take_status(&("atlas".into(), "w-1".into()), &odd, 0);
+            of.take_members(&"atlas".into(), &odd, 0);
+            of.take_mobs(&odd);
+            assert_eq!(rules(&of, i64::MAX), Vec::<&str>::new());
+        }
+    }
+}
