@@ -6,7 +6,7 @@ use lockkeeper::data::meerkat::shared::Shared;
 use lockkeeper::data::meerkat::workgraph::WorkGraph;
 use lockkeeper::data::source::{PollContext, Source};
 use lockkeeper::model::LockTable;
-use lockkeeper::model::observation::{Change, Observation};
+use lockkeeper::model::observation::{Change, LogStart, Observation};
 use serde_json::{Value, json};
 
 use crate::fixture::{MobFile, Realm, SECRET, now_ms};
@@ -301,14 +301,19 @@ async fn members_that_events_before_the_window_name_are_found() {
     for n in 0..5 {
         mob.spawn(&format!("w-{n}"), n + 1).await;
     }
-    for n in 0..40 {
+    for n in 0..200 {
         mob.event(10, json!({ "type": "operator_action_recorded", "tool_name": format!("t{n}") })).await;
     }
-    let mut source = Mobs::new(&place(&realm), 10, Shared::default(), now_ms);
+    let mut source = Mobs::new(&place(&realm), 60, Shared::default(), now_ms);
     let first = poll(&mut source).await;
     let unseen = first.unseen.clone().unwrap();
     let all = seats(&first).unwrap();
     assert!(all.len() == 5 && unseen.is_empty(), "{all:?} {unseen:?}");
+    let log = first.changes.iter().find_map(|change| match change {
+        Change::Log(_, entries, start) => Some((entries.len(), *start)),
+        _ => None,
+    });
+    assert_eq!(log, Some((60, LogStart::Window)), "older entries are there and were not read into the log");
 }
 
 #[tokio::test]

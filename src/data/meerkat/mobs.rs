@@ -28,6 +28,8 @@ use crate::model::{Lock, LockTable, LogEntry};
 const MOST_MOBS: usize = 1_000;
 /// Bytes of one event that are read at most.
 const MOST_BYTES: usize = 64 << 10;
+/// Events of each mob that are read at first, however many mobs there are.
+const LEAST: i64 = 50;
 /// Runs of one mob that are shown at most, the latest first.
 const MOST_RUNS: usize = 200;
 /// Older events that one poll goes through, in search of members.
@@ -50,6 +52,8 @@ pub struct Mobs {
     shared: Shared,
     files: BTreeMap<String, File>,
     next: i64,
+    /// Events that were read and not told yet: a poll that is given up loses none.
+    pending: Vec<(i64, Event)>,
     begun: bool,
     published: Published,
     /// What the last result rests on beside the files, and when it was made.
@@ -77,6 +81,8 @@ struct File {
     /// The last event read, and the first.
     last: i64,
     first: i64,
+    /// Older events stand before the first one that the log was given.
+    windowed: bool,
     runs: Vec<Run>,
     /// Since when a run stands as it does, on the clock of this machine.
     still: HashMap<Text, (usize, Text, Millis)>,
@@ -94,6 +100,7 @@ impl File {
             state: State::default(),
             last: 0,
             first: i64::MAX,
+            windowed: false,
             runs: Vec::new(),
             still: HashMap::new(),
             at_work: BTreeMap::new(),
@@ -115,6 +122,7 @@ impl File {
             let most = most.as_deref().and_then(|rows| number(rows.first()?, 0)).unwrap_or(0);
             self.last = most.saturating_sub(window).max(0);
             self.first = self.last.saturating_add(1);
+            self.windowed = self.last > 0;
         }
         let news = self.events(&connection, &format!("cursor > {}", self.last), cost).await?;
         let of_runs = news.iter().any(|event| is_of_run(&event.name));
@@ -251,6 +259,7 @@ impl Mobs {
             shared,
             files: BTreeMap::new(),
             next: 0,
+            pending: Vec::new(),
             begun: false,
             published: Published::default(),
             based_on: (RealmFacts::default(), 0),
@@ -262,23 +271,22 @@ impl Mobs {
         let started = Instant::now();
         let mut seen = Observation { clock: Some(its_clock()), ..Observation::default() };
         let mut moved = self.find()?;
-        let mut log = Vec::new();
-        let mut windowed = false;
+        // Of many mobs each has a part of the window.
+        let window = (self.window / i64::try_from(self.files.len().max(1)).unwrap_or(1)).max(LEAST);
         for file in self.files.values_mut() {
-            let read = file.read(self.window, &mut log, &mut seen.cost.rows).await;
+            let read = file.read(window, &mut self.pending, &mut seen.cost.rows).await;
             if read.is_err() {
                 file.followed.close();
             }
             moved |= *read.as_ref().unwrap_or(&true);
             file.trouble = read.err().map(|fault| about(&file.mob, &fault));
-            windowed |= file.first > 1;
         }
         let now_ms = (self.clock)();
         read_first(&self.leases, &self.shared, now_ms);
         // Members follow from this source itself.
         let facts = RealmFacts { members: None, ..self.shared.facts() };
         if moved || !self.begun || facts != self.based_on.0 || now_ms.saturating_sub(self.based_on.1) >= PACE {
-            self.publish(&mut seen, log, windowed, &facts, now_ms);
+            self.publish(&mut seen, &facts, now_ms);
             self.based_on = (facts, now_ms);
         }
         seen.cost.ms = started.elapsed().as_secs_f64() * 1_000.0;
@@ -310,14 +318,7 @@ impl Mobs {
         Ok(other)
     }
 
-    fn publish(
-        &mut self,
-        seen: &mut Observation,
-        log: Vec<(i64, Event)>,
-        windowed: bool,
-        facts: &RealmFacts,
-        now_ms: Millis,
-    ) {
+    fn publish(&mut self, seen: &mut Observation, facts: &RealmFacts, now_ms: Millis) {
         let mut now = Published::default();
         let (mut members, mut whole) = (Vec::new(), true);
         for file in self.files.values_mut() {
@@ -335,22 +336,21 @@ impl Mobs {
         let members: Option<Arc<[Text]>> = whole.then(|| members.into());
         self.shared.update(|facts| facts.members = members);
         let of = |place: i64| self.files.values().find(|file| file.place == place);
-        let mut entries: Vec<LogEntry> = log
-            .iter()
-            .filter_map(|(place, event)| {
-                let number = (place << PLACES).saturating_add(event.cursor);
-                Some(event.entry(&of(*place)?.mob, number, &self.realm))
-            })
-            .collect();
+        let entry = |(place, event): &(i64, Event)| {
+            let number = (place << PLACES).saturating_add(event.cursor);
+            Some(event.entry(&of(*place)?.mob, number, &self.realm))
+        };
+        let mut entries: Vec<LogEntry> = self.pending.iter().filter_map(entry).collect();
         entries.sort_by_key(|entry| (entry.timestamp_ms, entry.id));
         if !self.begun || !entries.is_empty() {
-            let start = match (self.begun, windowed) {
+            let start = match (self.begun, self.files.values().any(|file| file.windowed)) {
                 (true, _) => LogStart::Continues,
                 (false, true) => LogStart::Window,
                 (false, false) => LogStart::Beginning,
             };
             seen.changes.push(Change::Log(crate::model::LogTable::Events, entries, start));
         }
+        self.pending.clear();
         if !self.begun {
             seen.probe = Some(Probe { parts: vec![("mobs", Presence::Present)] }.into());
         }

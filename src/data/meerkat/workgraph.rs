@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::followed::{Followed, Open, number, rows, word};
 use super::processes::read_first;
 use super::realm::Realm;
-use super::shared::Shared;
+use super::shared::{RealmFacts, Shared};
 use super::work::Item;
 use super::{instant, its_clock};
 use crate::data::source::{PollContext, Polling, Source};
@@ -18,7 +18,7 @@ use crate::model::observation::{Change, LogStart, Observation, Presence, Probe};
 use crate::model::source::Fault;
 use crate::model::stated::{Problem, StatedTask};
 use crate::model::text::Text;
-use crate::model::time::Millis;
+use crate::model::time::{Millis, SECOND};
 use crate::model::{Lock, LockTable, LogEntry, LogTable};
 
 /// Items that are read at most.
@@ -27,6 +27,9 @@ const MOST_ITEMS: usize = 10_000;
 const MOST_EDGES: usize = 50_000;
 /// Bytes of one item or event that are read at most.
 const MOST_BYTES: usize = 64 << 10;
+
+/// What time alone changes is looked at this often.
+const PACE: Millis = 2 * SECOND;
 
 /// An item: its realm, namespace and id.
 type Key = (String, String, String);
@@ -46,6 +49,8 @@ pub struct WorkGraph {
     last: Option<i64>,
     cut: bool,
     published: Option<(Vec<Lock>, Vec<StatedTask>, Vec<Problem>)>,
+    /// What the last result rests on beside the file, and when it was made.
+    based_on: (RealmFacts, Millis),
     clock: fn() -> Millis,
 }
 
@@ -65,6 +70,7 @@ impl WorkGraph {
             last: None,
             cut: false,
             published: None,
+            based_on: (RealmFacts::default(), 0),
             clock,
         }
     }
@@ -72,12 +78,13 @@ impl WorkGraph {
     async fn poll_now(&mut self) -> Result<Observation, Fault> {
         let started = Instant::now();
         let mut seen = Observation { clock: Some(its_clock()), ..Observation::default() };
+        let mut moved = false;
         if self.path.exists() {
             let read = self.read(&mut seen).await;
             if read.is_err() {
                 self.followed.close();
             }
-            read?;
+            moved = read?;
         } else {
             // No agent has made an item yet.
             self.followed.close();
@@ -85,13 +92,21 @@ impl WorkGraph {
         if self.published.is_none() {
             seen.probe = Some(Probe { parts: vec![("work items", Presence::Present)] }.into());
         }
-        self.publish(&mut seen);
+        let now_ms = (self.clock)();
+        read_first(&self.leases, &self.shared, now_ms);
+        let facts = self.shared.facts();
+        let same = self.published.is_some() && facts == self.based_on.0;
+        if moved || !same || now_ms.saturating_sub(self.based_on.1) >= PACE {
+            self.publish(&mut seen, &facts, now_ms);
+            self.based_on = (facts, now_ms);
+        }
         seen.cost.ms = started.elapsed().as_secs_f64() * 1_000.0;
         Ok(seen)
     }
 
-    async fn read(&mut self, seen: &mut Observation) -> Result<(), Fault> {
-        let Open::Changed { connection, replaced } = self.followed.open().await? else { return Ok(()) };
+    /// Answers whether there was anything to read.
+    async fn read(&mut self, seen: &mut Observation) -> Result<bool, Fault> {
+        let Open::Changed { connection, replaced } = self.followed.open().await? else { return Ok(false) };
         let cost = &mut seen.cost.rows;
         if replaced {
             self.last = None;
@@ -134,7 +149,7 @@ impl WorkGraph {
         } else if !entries.is_empty() {
             seen.changes.push(Change::Log(LogTable::Events, entries, LogStart::Continues));
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Events after one, the items that they are about, and the last of them.
@@ -160,12 +175,9 @@ impl WorkGraph {
         Ok((entries, touched, last))
     }
 
-    fn publish(&mut self, seen: &mut Observation) {
-        let now_ms = (self.clock)();
-        read_first(&self.leases, &self.shared, now_ms);
-        let facts = self.shared.facts();
+    fn publish(&mut self, seen: &mut Observation, facts: &RealmFacts, now_ms: Millis) {
         let mut problems = Vec::new();
-        let locks: Vec<Lock> = self.items.values().filter_map(|item| item.lock(&self.realm, &facts)).collect();
+        let locks: Vec<Lock> = self.items.values().filter_map(|item| item.lock(&self.realm, facts)).collect();
         let waits_for = |key: &Key| -> Vec<Text> {
             let blockers = self.blocks.get(key).into_iter().flatten();
             let open = blockers.filter_map(|blocker| self.items.get(blocker)).filter(|item| !item.is_over());
@@ -174,7 +186,7 @@ impl WorkGraph {
         let tasks: Vec<StatedTask> =
             self.items.iter().map(|(key, item)| item.stated(&self.realm, &waits_for(key))).collect();
         for item in self.items.values() {
-            item.problems(&self.realm, &facts, now_ms, &mut problems);
+            item.problems(&self.realm, facts, now_ms, &mut problems);
         }
         let now = (locks, tasks, problems);
         if self.published.as_ref() != Some(&now) {
