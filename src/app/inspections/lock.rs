@@ -7,6 +7,7 @@ use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::finding::Subject;
 use crate::mesh::derive::locks::LockView;
 use crate::mesh::derive::messages::MessageState;
+use crate::model::source::Aspect;
 use crate::model::time::{Millis, short};
 use crate::model::work::Work;
 use crate::model::{Condition, LockTable};
@@ -78,7 +79,8 @@ pub fn work(page: &mut Inspection, work: &Work, now: Millis) {
 fn queue(page: &mut Inspection, view: &LockView, snapshot: &Snapshot, now: Millis) {
     page.heading(format!("Queue, inferred ({})", view.waiters.len()));
     if view.waiters.is_empty() {
-        page.text("no waiters known", Role::Dim);
+        let lacking = snapshot.mesh.lacks(Aspect::Waiters);
+        page.text(lacking.map_or_else(|| "no waiters known".into(), |lacking| format!("waiters {lacking}")), Role::Dim);
         return;
     }
     for (place, waiter) in view.waiters.iter().enumerate() {

@@ -15,6 +15,7 @@ use crate::mesh::derive::locks::{LockState, LockView};
 use crate::mesh::derive::sources::SourceHealth;
 use crate::mesh::derive::{Snapshot, Stuck};
 use crate::mesh::rates::Tally;
+use crate::model::source::Aspect;
 use crate::model::text::{fit, fit_middle};
 use crate::model::time::{count, short};
 use crate::ui::Canvas;
@@ -82,17 +83,20 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
     }
     let now = canvas.app.shown_ms();
     let contended = || gathered(&workspace, |p| contended(p, now));
+    let lacking: Option<Vec<String>> = workspace.snapshots().map(|(_, p)| p.mesh.lacks(Aspect::Waiters)).collect();
+    let lacking = lacking.and_then(|all| all.into_iter().next());
+    let nobody = lacking.map_or_else(|| "no waiters known".into(), |lacking| format!("waiters {lacking}"));
     let expiring = || gathered(&workspace, |p| expiring(p, now));
     let stuck = || gathered(&workspace, |p| stuck(p, now));
     if area.width >= 100 {
         let [left, center, right] = Layout::horizontal([Constraint::Fill(1); 3]).areas(middle);
-        panel(canvas, left, "CONTENDED LOCKS", "no waiters known", contended());
+        panel(canvas, left, "CONTENDED LOCKS", &nobody, contended());
         panel(canvas, center, "SOONEST TO EXPIRE", "no lock is running out", expiring());
         panel(canvas, right, "STUCK WORK", "nothing is stuck", stuck());
     } else {
         let [left, right] = Layout::horizontal([Constraint::Fill(1); 2]).areas(middle);
         let [upper, lower] = Layout::vertical([Constraint::Fill(1); 2]).areas(left);
-        panel(canvas, upper, "CONTENDED LOCKS", "no waiters known", contended());
+        panel(canvas, upper, "CONTENDED LOCKS", &nobody, contended());
         panel(canvas, lower, "SOONEST TO EXPIRE", "no lock is running out", expiring());
         panel(canvas, right, "STUCK WORK", "nothing is stuck", stuck());
     }
