@@ -87,7 +87,12 @@ pub const KEYS: &[Key] = &[
         help: "time zone of the clocks on screen",
     },
     Key { name: "wall.stay", kind: Kind::Duration, default: "15s", help: "time that the wall shows each view" },
-    Key { name: "wall.views", kind: Kind::List, default: "", help: "views that the wall rotates through" },
+    Key {
+        name: "wall.views",
+        kind: Kind::List,
+        default: "",
+        help: "views that the wall rotates through; none: overview, nodes, locks and tasks",
+    },
     Key {
         name: "wall.night",
         kind: Kind::Text,

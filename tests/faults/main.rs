@@ -78,7 +78,7 @@ fn page(rows: &[Row]) -> String {
         "\nElsewhere: fsync and SIGKILL at every step of an action (`tests/actions/evacuation.rs`), torn copies under a storm of commits and\n\
          checkpoints (`tests/vox/files.rs`), control planes that fail in every way (`tests/vox/control_plane.rs`), schemas of other versions\n\
          (`tests/vox/schemas.rs`), clocks that leap back and forth (`src/mesh/derive/evaluator/tests.rs`), torn and cut journals and histories\n\
-         (`src/action/run/`), and text that would steer the terminal (`tests/untrusted/`).\n\n\
+         (`src/action/run/`), and text with terminal control sequences (`tests/untrusted/`).\n\n\
          Tried by hand, since a test has no disk of its own to fill:\n\n\
          | what | seen |\n|---|---|\n\
          | no room for a copy (a disk of 256 kB) | `no room for a copy of a.db (282 kB): 262 kB free; free some space, or set snapshot.dir to another disk` |\n\

@@ -8,7 +8,7 @@ use std::time::Duration;
 use lockkeeper::clock::wall_clock;
 use lockkeeper::config::address::Address;
 use lockkeeper::data::tls::Tls;
-use lockkeeper::data::vox::http::client::Client;
+use lockkeeper::data::vox::control_plane::client::Client;
 use lockkeeper::model::observation::Cost;
 use lockkeeper::model::source::{Fault, FaultKind};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};

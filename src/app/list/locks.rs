@@ -1,4 +1,4 @@
-//! Everything that is held: locks of both tables, and execution leases beside them.
+//! Everything that is held: locks of every table, and execution leases beside them.
 
 use super::{Items, Rows};
 use crate::app::inspections;

@@ -40,7 +40,8 @@ impl Breaker {
         };
         #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "at most 500")]
         let jitter = (chance.clamp(0.0, 1.0) * (2 * JITTER) as f64) as Millis - JITTER;
-        (base + jitter).min(LONGEST_DELAY)
+        // A server that asked for it is left alone for all of that time.
+        (base + jitter).clamp(if leave_alone { 2_000 } else { 0 }, LONGEST_DELAY)
     }
 
     /// How the source is being tried.
@@ -68,6 +69,7 @@ mod tests {
         breaker.succeed();
         assert_eq!(breaker.state(), State::Closed);
         assert_eq!(breaker.fail(true, 0.5), 2_000);
+        assert_eq!(Breaker::default().fail(true, 0.0), 2_000);
     }
 
     proptest! {

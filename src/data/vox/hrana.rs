@@ -11,7 +11,7 @@ use libsql_hrana::proto::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
-use super::http::body::{self, BodyError};
+use super::control_plane::body::{self, BodyError};
 use crate::config::address::Address;
 use crate::data::sqlite::Rows;
 use crate::data::tls::Tls;
@@ -96,7 +96,7 @@ impl Client {
         if let Some(http) = &self.http {
             return Ok(http.clone());
         }
-        let http = super::http::client::build(&self.tls, None, self.idle)?;
+        let http = super::control_plane::client::build(&self.tls, None, self.idle)?;
         self.http = Some(http.clone());
         Ok(http)
     }
@@ -136,7 +136,7 @@ impl Client {
             post = post.timeout(limit);
         }
         let response = post.send().await.map_err(|error| {
-            let why = super::http::client::cause(&error);
+            let why = super::control_plane::client::cause(&error);
             if error.is_connect() || error.is_builder() {
                 HranaError::NotSent(Fault::transient(format!("cannot reach the database: {why}")))
             } else if error.is_timeout() {

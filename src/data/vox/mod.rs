@@ -3,10 +3,10 @@
 pub mod act;
 pub mod backend;
 pub mod connector;
+pub mod control_plane;
 pub mod db;
 pub mod file_copy;
 pub mod hrana;
-pub mod http;
 pub mod pages;
 pub mod places;
 pub mod queries;

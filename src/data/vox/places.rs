@@ -7,9 +7,9 @@ use super::act::database::DatabaseExecutor;
 use super::act::target::WriteTarget;
 use super::act::{self, holders};
 use super::backend::{Backend, local, remote, replica};
+use super::control_plane::client::Client;
+use super::control_plane::{self, ControlPlane, INBOXES_A_POLL};
 use super::db::VoxDb;
-use super::http::client::Client;
-use super::http::{self, ControlPlane, INBOXES_A_POLL};
 use super::queries::Limits;
 use super::registry::RegistryFile;
 use super::{NAME, hrana, schema};
@@ -187,9 +187,9 @@ impl VoxPlaces {
             kind: "control plane",
             place: control.base.as_str(),
             read_by: "HTTP",
-            provides: http::PROVIDES,
+            provides: control_plane::PROVIDES,
             rules: &[],
-            why_empty: http::WHY_EMPTY,
+            why_empty: control_plane::WHY_EMPTY,
             can: act::CONTROL_PLANE,
             cannot: None,
         };

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
 
-use super::http::wire;
+use super::control_plane::wire;
 use crate::data::source::{PollContext, Polling, Source};
 use crate::data::vox::file_copy::fingerprint::Stat;
 use crate::model::observation::{Change, Cost, Observation};

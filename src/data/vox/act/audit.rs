@@ -6,7 +6,7 @@
 
 use libsql::Value;
 
-use super::script::quote;
+use super::sql::quote;
 use crate::action::executor::ActionRequest;
 use crate::data::vox::schema::Schema;
 use crate::model::action::OPERATOR_AGENT;

@@ -6,8 +6,8 @@
 use serde_json::{Value, json};
 
 use crate::action::executor::{ActionRequest, Executor, Resolution, Working, WriteAccess};
-use crate::data::vox::http::client::{CallError, Client, Response};
-use crate::data::vox::http::wire::key_of;
+use crate::data::vox::control_plane::client::{CallError, Client, Response};
+use crate::data::vox::control_plane::wire::key_of;
 use crate::model::action::{Action, LeaseGuard, MessageGuard, NodeGuard, OPERATOR_AGENT, OutboundMessage};
 use crate::model::outcome::Outcome;
 use crate::model::text::Text;

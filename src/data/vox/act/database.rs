@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use super::audit::{self, Next};
 use super::error::{SqlCode, WriteError};
 use super::file::OpenError;
-use super::script::{Script, script};
+use super::sql::{Script, script};
 use super::target::{Committed, Session, WriteTarget};
 use crate::action::executor::{ActionRequest, Executor, Resolution, Working, WriteAccess};
 use crate::data::vox::backend::Rows;

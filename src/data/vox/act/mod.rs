@@ -6,7 +6,7 @@ pub mod database;
 pub mod error;
 pub mod file;
 pub mod holders;
-pub mod script;
+pub mod sql;
 pub mod target;
 
 use crate::model::action::Abilities;
