@@ -150,6 +150,20 @@ async fn a10_of_two_operators_one_releases() {
     }
 }
 
+/// A10: a lock that never runs out has not run out.
+#[tokio::test]
+async fn a10_a_lock_without_an_end_is_expired() {
+    let loose = "CREATE TABLE loose AS SELECT * FROM distributed_locks; DROP TABLE distributed_locks; \
+                 ALTER TABLE loose RENAME TO distributed_locks;";
+    let place = Place::new(&format!("{loose} {}", lock("gone", "3", "7", "NULL"))).await;
+    let (code, printed) = place.run(&RELEASE);
+    assert!(code == Some(0) && !printed.contains("already"), "{code:?}: {printed}");
+    let over = place.rows("SELECT expires_at <= datetime('now') FROM distributed_locks").await;
+    assert_eq!((over, place.rows(LOG).await), (vec!["Integer(1)".into()], vec!["Integer(1)".into()]), "{printed}");
+    let (_, later) = place.run(&RELEASE);
+    assert!(later.contains("already: it has run out"), "{later}");
+}
+
 /// A11: a name is no operator's hold.
 #[tokio::test]
 async fn a11_an_agent_may_call_its_node_as_the_operator_does() {

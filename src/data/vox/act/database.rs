@@ -299,7 +299,7 @@ fn holds_after(action: &Action, row: Option<&Json>) -> bool {
                 && row["fence_token"].as_i64() == next_fence(lock)
         }
         Action::Release { lock, mode: Mode::Expire, .. } => {
-            row["fence_token"].as_i64() == lock.fence_token && row["is_over"] != 0
+            row["fence_token"].as_i64() == lock.fence_token && row["is_over"] == 1
         }
         Action::Release { mode: Mode::Delete, .. } => false,
         Action::Restore { former, .. } => row["holder_node"] == *former.holder_node,

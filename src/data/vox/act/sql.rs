@@ -216,11 +216,7 @@ impl<'a> LockSql<'a> {
 
     /// Whether it is past its end for the clients of its table, which compare what is stored.
     fn is_over(&self) -> String {
-        match (self.has("expires_at"), self.names.dated) {
-            (false, _) => "NULL".into(),
-            (true, true) => "expires_at <= datetime('now')".into(),
-            (true, false) => format!("expires_at <= ({CLOCK_SQL})"),
-        }
+        if self.names.dated { "expires_at <= datetime('now')".into() } else { format!("expires_at <= ({CLOCK_SQL})") }
     }
 
     fn select(&self) -> String {
@@ -231,7 +227,7 @@ impl<'a> LockSql<'a> {
             self.column_or_null("fence_token"),
             self.millis("expires_at"),
             self.millis("acquired_at"),
-            self.is_over(),
+            self.has_run_out(),
             self.names.table,
             self.place()
         )
@@ -246,7 +242,7 @@ impl<'a> LockSql<'a> {
             Mode::Delete => format!("DELETE FROM {table} WHERE {guard}"),
             Mode::Expire => {
                 let (past, over) = (self.after_now(-1_000), self.has_run_out());
-                format!("UPDATE {table} SET expires_at = {past} WHERE {guard} AND NOT ({over})")
+                format!("UPDATE {table} SET expires_at = {past} WHERE {guard} AND ({over}) IS NOT TRUE")
             }
             Mode::FenceOff if !self.has("fence_token") => {
                 return Err(format!("{table} has no fence_token to raise: choose expire or delete"));
@@ -306,6 +302,9 @@ impl<'a> LockSql<'a> {
     /// Whether it has run out for every client. An end that is not written as usual is replaced, because clients
     /// compare it as it is.
     fn has_run_out(&self) -> String {
+        if !self.has("expires_at") {
+            return "NULL".into();
+        }
         let usual = if self.names.dated {
             "expires_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9]'"
         } else {
