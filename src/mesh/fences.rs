@@ -140,7 +140,10 @@ fn begin(lock: &Lock, at_ms: Millis) -> Fences {
 }
 
 fn note_one(fences: &mut Fences, lock: &Lock, old: Option<&Lock>, at_ms: Millis) {
-    if let (Some(to), Some(from)) = (lock.fence_token, fences.fence) {
+    // The fence of a seat begins anew with its mob.
+    if let (Some(to), Some(from)) = (lock.fence_token, fences.fence)
+        && lock.table != LockTable::Seat
+    {
         if fences.back.as_ref().is_some_and(|back| to > back.from) {
             fences.back = None;
         }
@@ -153,8 +156,8 @@ fn note_one(fences: &mut Fences, lock: &Lock, old: Option<&Lock>, at_ms: Millis)
     fences.fence = lock.fence_token.or(fences.fence);
     let same = fences.changes.last().is_some_and(|h| h.node == lock.holder_node && h.agent == lock.holder_agent);
     if same {
-        let renewed =
-            old.is_some_and(|old| old.fence_token < lock.fence_token || old.expires_at_ms < lock.expires_at_ms);
+        let rose = |old: &Lock| counts_takeovers(lock) && old.fence_token < lock.fence_token;
+        let renewed = old.is_some_and(|old| rose(old) || old.expires_at_ms < lock.expires_at_ms);
         if renewed {
             fences.renewals += 1;
             fences.renewed_ms = Some(at_ms);
@@ -170,11 +173,16 @@ fn note_one(fences: &mut Fences, lock: &Lock, old: Option<&Lock>, at_ms: Millis)
     fences.changes.drain(..beyond);
 }
 
+/// Whether its fence counts who took it. That of a claim counts every change of its item.
+fn counts_takeovers(lock: &Lock) -> bool {
+    lock.table.is_fenced()
+}
+
 /// A row whose fence token rose was taken over, not released and taken anew: that begins the count again. Both instants
 /// are of one clock.
 fn taken_early(old: &Lock, new: &Lock, at_ms: Millis) -> Option<Early> {
     let left_ms = old.expires_at_ms?.saturating_sub(new.acquired_at_ms?);
-    let rose = old.fence_token? < new.fence_token?;
+    let rose = counts_takeovers(new) && old.fence_token? < new.fence_token?;
     let by_operator = [old, new].iter().any(|lock| lock.holder_node == *OPERATOR_NODE);
     let taken = rose && !by_operator && !old.shared && !new.shared && left_ms > SKEW;
     taken.then(|| Early { at_ms, node: old.holder_node.clone(), left_ms })
@@ -224,6 +232,18 @@ mod tests {
             history.note(0, 0, Some(&old), Some(&new), 2);
             history.of(0, 0).and_then(|fences| fences.early.clone())
         };
+        let mut items = FenceHistory::default();
+        let claim = |node: &str, fence| {
+            let mut lock = lock("k", node, "1", 60_000);
+            (lock.table, lock.fence_token, lock.acquired_at_ms) =
+                (LockTable::Claim, Some(fence), Some(crate::testing::NOW));
+            lock
+        };
+        items.note(0, 0, None, Some(&claim("a", 2)), 1);
+        items.note(0, 0, Some(&claim("a", 2)), Some(&claim("a", 3)), 2);
+        items.note(0, 0, Some(&claim("a", 3)), Some(&claim("b", 5)), 3);
+        let of = items.of(0, 0).unwrap();
+        assert_eq!((&of.early, of.renewals), (&None, 0), "the item was released between, and taken anew");
         assert_eq!(taken(60_000, "b", 8), Some(Early { at_ms: 2, node: "a".into(), left_ms: 60_000 }));
         assert_eq!(taken(-1_000, "b", 8), None, "it had run out");
         assert_eq!(taken(60_000, "b", 1), None, "it was released, and taken anew");
