@@ -17,8 +17,10 @@ pub struct Column<T: 'static> {
     pub value: fn(&T, Millis) -> Value<'_>,
     /// Whether JSON has it: not where other columns say the same.
     pub in_json: bool,
-    /// Its title in a table of text; nothing where only JSON has it.
+    /// Its title; nothing where only JSON has it.
     pub title: Option<&'static str>,
+    /// Whether tables of text leave it out.
+    pub screen_alone: bool,
     pub screen: Option<Screen<T>>,
 }
 
@@ -53,7 +55,7 @@ impl<T> Column<T> {
     #[must_use]
     pub const fn new(name: &'static str, kind: Kind, about: &'static str, value: fn(&T, Millis) -> Value<'_>) -> Self {
         let nullable = matches!(kind, Kind::Instant | Kind::Span | Kind::Count | Kind::Flag);
-        Self { name, kind, nullable, about, value, in_json: true, title: None, screen: None }
+        Self { name, kind, nullable, about, value, in_json: true, title: None, screen_alone: false, screen: None }
     }
 
     /// It may be unknown, though its kind seldom is.
@@ -75,6 +77,15 @@ impl<T> Column<T> {
     #[must_use]
     pub const fn listed(self, title: &'static str) -> Self {
         Self { title: Some(title), ..self }
+    }
+    /// It does not stand in tables of text: it is too long for them.
+    #[must_use]
+    pub const fn unlisted(self) -> Self {
+        Self { screen_alone: true, ..self }
+    }
+    /// Its title in a table of text.
+    pub(super) fn text_title(&self) -> Option<&'static str> {
+        self.title.filter(|_| !self.screen_alone)
     }
     /// It stands in tables of text and on the screen: its field, title, least and most width, and rank.
     #[must_use]

@@ -66,7 +66,8 @@ pub static MESSAGES: Columns<MessageView> = Columns {
             Value::text(&*m.message.payload.head)
         })
         .shown("payload", "PAYLOAD", (16, 200), 6)
-        .drawn(|m, _| Cell::dim(scrub(truncate_bytes(&m.message.payload.head, 200)))),
+        .drawn(|m, _| Cell::dim(scrub(truncate_bytes(&m.message.payload.head, 200))))
+        .unlisted(),
         Of::new("payload_cut", Kind::Flag, "Whether the body goes on.", |m, _| {
             Value::Flag(Some(m.message.payload.is_cut()))
         })
@@ -74,7 +75,8 @@ pub static MESSAGES: Columns<MessageView> = Columns {
         Of::new("label", Kind::Name, "What people call it where its number says nothing.", |m, _| {
             Value::Name(m.message.label.as_ref())
         })
-        .or_null(),
+        .or_null()
+        .listed("LABEL"),
         Of::new("thread_id", Kind::Name, "Its thread.", |m, _| Value::Name(m.message.thread_id.as_ref())).or_null(),
         Of::new("acknowledged", Kind::Flag, "Whether its receiver acknowledged it.", |m, _| {
             Value::Flag(Some(m.message.acknowledged))

@@ -20,11 +20,11 @@ impl<T> Columns<T> {
     /// The titles of a table of text, and whether each aligns right.
     pub fn titles(&self) -> Vec<(&'static str, bool)> {
         let right = |column: &Column<T>| column.screen.as_ref().map_or(column.kind.is_number(), |s| s.right);
-        self.all.iter().filter_map(|column| Some((column.title?, right(column)))).collect()
+        self.all.iter().filter_map(|column| Some((column.text_title()?, right(column)))).collect()
     }
 
     /// The row in plain words, below its titles.
     pub fn plain(&self, row: &T, now: Millis) -> Vec<String> {
-        self.all.iter().filter(|c| c.title.is_some()).map(|c| (c.value)(row, now).plain()).collect()
+        self.all.iter().filter(|c| c.text_title().is_some()).map(|c| (c.value)(row, now).plain()).collect()
     }
 }
