@@ -68,7 +68,7 @@ pub struct Alarms {
 /// What tells one finding from another, whatever the program's version.
 #[must_use]
 pub fn identity(finding: &Finding) -> String {
-    format!("{}\u{1}{}\u{1}{}", finding.rule, finding.subject.kind(), finding.subject.key())
+    finding.identity()
 }
 
 impl Alarms {

@@ -17,6 +17,7 @@ fn finding(name: &str, severity: Severity) -> Arc<Finding> {
         name: name.into(),
         sentence: format!("{name} is silent").into(),
         evidence: Vec::new(),
+        part: Text::default(),
         life: None,
     })
 }

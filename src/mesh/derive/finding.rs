@@ -70,6 +70,8 @@ pub struct Finding {
     pub order: usize,
     pub severity: Severity,
     pub subject: Subject,
+    /// What of its subject it is about, where one subject may have several of one rule.
+    pub part: Text,
     /// The subject's name, for people.
     pub name: Text,
     /// What is wrong with it, in one sentence. Ages are left to the screen, so that it does not flicker.
@@ -91,6 +93,13 @@ impl Finding {
     #[must_use]
     pub fn key(&self) -> String {
         // The rule's rank comes first, so that equals stand in the order of the registry.
-        format!("{:02}\u{1}{}\u{1}{}\u{1}{}", self.order, self.rule, self.subject.kind(), self.subject.key())
+        format!("{:02}\u{1}{}", self.order, self.identity())
+    }
+
+    /// What tells it from others, whatever the program's version.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        let part = if self.part.is_empty() { String::new() } else { format!("\u{1}{}", self.part.raw()) };
+        format!("{}\u{1}{}\u{1}{}{part}", self.rule, self.subject.kind(), self.subject.key())
     }
 }

@@ -195,6 +195,7 @@ fn stated(source: &Text, problem: &Problem) -> Finding {
         order: RULES.len(),
         severity: problem.severity,
         subject,
+        part: problem.name.clone(),
         name: problem.name.clone(),
         sentence: problem.sentence.clone(),
         evidence: problem.evidence.clone(),

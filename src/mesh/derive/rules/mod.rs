@@ -123,6 +123,7 @@ fn finding(severity: Severity, subject: Subject, name: &Text, sentence: String, 
         name: name.clone(),
         sentence: sentence.into(),
         evidence,
+        part: Text::default(),
         life: None,
     }
 }
