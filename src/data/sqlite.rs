@@ -33,7 +33,10 @@ struct Opened {
     connection: Connection,
     /// The file as it lay when it was opened without its log.
     as_it_lies: Option<Lying>,
+    /// Its version when what was seen last was read.
     version: Option<i64>,
+    /// Its version when it was reopened last: what is committed while it is read is read at the next poll.
+    reading: i64,
 }
 
 /// What tells whether a file was written since: length, time and identity.
@@ -68,25 +71,25 @@ impl SharedFile {
                 Some(_) => open_as_it_lies(&self.path).await?,
                 None => open_read_only(&self.path).await?,
             };
-            self.open = Some(Opened { connection, as_it_lies: lying, version: None });
+            self.open = Some(Opened { connection, as_it_lies: lying, version: None, reading: 0 });
         }
         let Some(open) = &mut self.open else { return Err(Fault::transient("the file is not open")) };
-        let version = match open.as_it_lies {
+        open.reading = match open.as_it_lies {
             Some(_) => 0,
             None => data_version(&open.connection).await?,
         };
-        Ok((open.connection.clone(), open.version != Some(version)))
+        Ok((open.connection.clone(), open.version != Some(open.reading)))
     }
 
     /// What was looked at was read. Fails where it was written meanwhile, in a way that what was read may be torn.
-    pub async fn seen(&mut self) -> Result<(), Fault> {
+    pub fn seen(&mut self) -> Result<(), Fault> {
         let lying = self.lying()?;
         let Some(open) = &mut self.open else { return Ok(()) };
         if open.as_it_lies.is_some() && open.as_it_lies != lying {
             self.open = None;
             return Err(Fault::transient(format!("{} was written while it was read", self.path.display())));
         }
-        open.version = Some(if open.as_it_lies.is_some() { 0 } else { data_version(&open.connection).await? });
+        open.version = Some(open.reading);
         Ok(())
     }
 
@@ -105,6 +108,10 @@ impl SharedFile {
             }
             Err(e) => return Err(Fault::transient(format!("cannot look at {}: {e}", path.display()))),
         };
+        // Opening a pipe would wait for whoever writes to it.
+        if !file.is_file() {
+            return Err(Fault::setup(format!("{} is no file", path.display()), "remove it, or name another"));
+        }
         let beside = |suffix: &str| {
             let mut name = path.as_os_str().to_owned();
             name.push(suffix);
@@ -203,4 +210,31 @@ fn value(row: &libsql::Row, i: i32) -> libsql::Result<Value> {
         return quietly(|| row.get_value(i)).unwrap_or_else(|| Ok(Value::Blob("\u{fffd}".into())));
     }
     row.get_value(i)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_committed_while_a_file_is_read_is_read_at_the_next_poll() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("shared.db");
+        let writer = libsql::Builder::new_local(&path).build().await.unwrap().connect().unwrap();
+        writer.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (n); INSERT INTO t VALUES (1)").await.unwrap();
+        let mut file = SharedFile::new(path);
+        assert!(file.reopen().await.unwrap().1);
+        writer.execute("INSERT INTO t VALUES (2)", ()).await.unwrap();
+        file.seen().unwrap();
+        assert!(file.reopen().await.unwrap().1, "the second row was not read");
+        file.seen().unwrap();
+        assert!(!file.reopen().await.unwrap().1);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_file_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let fault = SharedFile::new(folder.path().to_owned()).reopen().await.unwrap_err();
+        assert!(fault.to_string().contains("is no file"), "{fault}");
+    }
 }

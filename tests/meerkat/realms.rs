@@ -1,6 +1,7 @@
 //! Realms as the built program shows them, and as their sources follow them.
 
 use lockkeeper::data::meerkat::mobs::Mobs;
+use lockkeeper::data::meerkat::processes::Processes;
 use lockkeeper::data::meerkat::realm::Realm as Place;
 use lockkeeper::data::meerkat::shared::Shared;
 use lockkeeper::data::meerkat::workgraph::WorkGraph;
@@ -250,6 +251,104 @@ async fn a_lease_that_is_being_written_is_unknown_not_dead() {
     let seen = snapshot(realm.path());
     assert_eq!(seen["nodes"], json!([]));
     assert!(!rules(&seen).contains(&"node-dead") && rules(&seen).contains(&"value-odd"), "{:#}", seen["findings"]);
+    assert!(!rules(&seen).contains(&"run-unserved"), "it may be served: {:#}", seen["findings"]);
+    // One that was read before stands as it did.
+    std::fs::write(&path, &whole).unwrap();
+    let leases = realm.root.join("leases");
+    let shared = Shared::default();
+    let mut processes = Processes::new("team".into(), leases, shared.clone(), now_ms);
+    poll(&mut processes).await;
+    std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    poll(&mut processes).await;
+    assert_eq!(
+        (shared.facts().is_served(), shared.facts().server().map(ToString::to_string)),
+        (Some(true), Some("desk-1".into()))
+    );
+}
+
+#[tokio::test]
+async fn a_process_that_takes_over_from_a_killed_one_does_not_serve_beside_it() {
+    let (realm, _mob, _work) = realm().await;
+    realm.lease("desk-1", 20);
+    let now = now_ms() / 1_000;
+    let lease = json!({ "instance_id": "desk-2", "pid": 7, "started_at": now - 5, "heartbeat_at": now - 1 });
+    std::fs::write(realm.root.join("leases/desk-2.json"), lease.to_string()).unwrap();
+    let seen = snapshot(realm.path());
+    assert!(!rules(&seen).contains(&"realm-twice"), "{:#}", seen["findings"]);
+}
+
+#[tokio::test]
+async fn two_mobs_of_one_trouble_are_two_alarms() {
+    let (realm, mut mob, _work) = realm().await;
+    let mut other = realm.mob("n").await;
+    for mob in [&mut mob, &mut other] {
+        mob.event(100, json!({ "type": "topology_violation", "from_role": "a", "to_role": "b" })).await;
+    }
+    let seen = snapshot(realm.path());
+    let found: Vec<&Value> =
+        seen["findings"].as_array().unwrap().iter().filter(|f| f["rule"] == "topology-violated").collect();
+    assert_eq!(found.len(), 2, "{:#}", seen["findings"]);
+}
+
+#[tokio::test]
+async fn a_large_event_is_read_for_what_members_follow_from() {
+    let (realm, mut mob, work) = realm().await;
+    let spawned = json!({ "schema_version": 9, "event": { "timestamp": at(now_ms()), "kind": {
+        "type": "member_spawned", "agent_identity": "w-3", "role": "worker", "generation": 0, "fence_token": 5,
+        "kickoff_prompt": "y".repeat(200_000),
+    } } });
+    mob.raw(spawned.to_string().as_bytes()).await;
+    work.item("work_5", "in_progress", 2, Some(("w-3", None))).await;
+    let seen = snapshot(realm.path());
+    assert!(seen["locks"].to_string().contains("m/w-3"), "{:#}", seen["locks"]);
+    assert!(!rules(&seen).contains(&"claim-unowned") && !rules(&seen).contains(&"source-unseen"), "{seen:#}");
+    // Of what cannot be read nobody knows whether it names a member.
+    mob.raw(b"{").await;
+    work.item("work_6", "in_progress", 2, Some(("w-4", None))).await;
+    let seen = snapshot(realm.path());
+    assert!(!rules(&seen).contains(&"claim-unowned") && rules(&seen).contains(&"source-unseen"), "{seen:#}");
+}
+
+#[tokio::test]
+async fn a_graph_of_work_that_is_gone_holds_nothing() {
+    let (realm, _mob, work) = realm().await;
+    let mut source = WorkGraph::new(&place(&realm), 100, Shared::default(), now_ms);
+    let claims = |seen: &Observation| {
+        seen.changes.iter().find_map(|change| match change {
+            Change::Locks(LockTable::Claim, rows) => Some(rows.len()),
+            _ => None,
+        })
+    };
+    assert_eq!(claims(&poll(&mut source).await), Some(1));
+    drop(work);
+    for end in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(realm.root.join(format!("workgraph.sqlite3{end}")));
+    }
+    let seen = poll(&mut source).await;
+    assert_eq!(claims(&seen), Some(0));
+    assert!(seen.changes.iter().any(|change| matches!(change, Change::Reset)));
+    // What another file says under the same name is read from its beginning.
+    let again = realm.work().await;
+    again.item("work_9", "in_progress", 1, Some(("w-1", None))).await;
+    assert_eq!(claims(&poll(&mut source).await), Some(1));
+}
+
+#[test]
+fn a_pipe_is_not_waited_for() {
+    let realm = Realm::new();
+    let manifest = realm.root.join("realm_manifest.json");
+    std::fs::remove_file(&manifest).unwrap();
+    let pipes = [
+        manifest,
+        realm.root.join("mobs/mob--a.db"),
+        realm.root.join("workgraph.sqlite3"),
+        realm.root.join("leases/a.json"),
+    ];
+    for pipe in pipes {
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
+    }
+    let seen = snapshot(realm.path());
+    assert_eq!(seen["sources"].as_array().unwrap().len(), 3, "{:#}", seen["sources"]);
 }
 
 async fn poll(source: &mut dyn Source) -> Observation {

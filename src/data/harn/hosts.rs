@@ -77,7 +77,7 @@ impl Hosts {
         let leases = select(&connection, "host_leases", LEASE_COLUMNS, "host, resource_class, domain").await?;
         let order = "host, resource_class, domain, priority_rank, requested_at_ms, waiter_id";
         let waiters = select(&connection, "host_lease_waiters", WAITER_COLUMNS, order).await?;
-        self.file.seen().await?;
+        self.file.seen()?;
         seen.cost.rows = (leases.len() + waiters.len()) as u64;
         let leases = leases.iter().map(|row| LeaseRow { lock: lease(row), owner: owner(row, 8) }).collect();
         let waiters = waiters

@@ -54,8 +54,17 @@ pub struct Event {
     pub kind: Kind,
     /// The fields that may be shown.
     pub shown: Map<String, Value>,
-    /// Whether its version is understood.
-    pub is_known: bool,
+    pub version: Version,
+}
+
+/// Whether a stored event is understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    Known,
+    /// Of another version: it is shown as it is.
+    Unknown,
+    /// No event, or too large.
+    Unread,
 }
 
 /// What is understood of an event.
@@ -129,16 +138,25 @@ impl Event {
     pub fn read(cursor: i64, stored: &str) -> Option<Self> {
         let stored: Value = serde_json::from_str(stored).ok()?;
         let (event, kind) = (&stored["event"], &stored["event"]["kind"]);
-        let name = kind["type"].as_str()?;
-        let is_known = stored["schema_version"].as_i64().is_some_and(|version| VERSIONS.contains(&version));
+        let version = match stored["schema_version"].as_i64() {
+            Some(version) if VERSIONS.contains(&version) => Version::Known,
+            Some(_) => Version::Unknown,
+            None => return None,
+        };
+        let name = match kind["type"].as_str() {
+            Some(name) => name,
+            // Another version may write it elsewhere.
+            None if version == Version::Unknown => "(unknown)",
+            None => return None,
+        };
         Some(Self {
             cursor,
             at_ms: event["timestamp"].as_str().and_then(instant),
             name: Text::bounded(name, 80),
             // What a field means in a version that is not known, nobody can say.
-            kind: if is_known { read_kind(name, kind) } else { Kind::Other },
+            kind: if version == Version::Known { read_kind(name, kind) } else { Kind::Other },
             shown: shown(kind),
-            is_known,
+            version,
         })
     }
 
@@ -258,7 +276,7 @@ mod tests {
     #[test]
     fn another_version_is_shown_and_not_understood() {
         let event = Event::read(7, &SPAWNED.replace("\"schema_version\":9", "\"schema_version\":12")).unwrap();
-        assert_eq!((event.kind, event.is_known, event.name.raw()), (Kind::Other, false, "member_spawned"));
+        assert_eq!((event.kind, event.version, event.name.raw()), (Kind::Other, Version::Unknown, "member_spawned"));
     }
 
     proptest! {

@@ -59,8 +59,8 @@ impl Followed {
     }
 
     /// All of it was read, or `behind` says that some was not.
-    pub async fn seen(&mut self, behind: bool) -> Result<(), Fault> {
-        self.file.seen().await?;
+    pub fn seen(&mut self, behind: bool) -> Result<(), Fault> {
+        self.file.seen()?;
         self.behind = behind;
         Ok(())
     }

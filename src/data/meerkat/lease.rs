@@ -7,10 +7,8 @@ use crate::model::time::{Millis, SECOND, plausible};
 use crate::model::{Heartbeat, Patience};
 
 /// A lease is rewritten every 5 s, in whole seconds, and stale when it is older than 30 s.
-const SILENCE: Millis = 36 * SECOND;
+pub const SILENCE: Millis = 36 * SECOND;
 const GRACE: Millis = 30 * SECOND;
-/// By Meerkat's own rule it is stale from here on.
-pub const STALE: Millis = 31 * SECOND;
 
 /// Bytes of a lease that are read at most.
 pub const MOST_BYTES: u64 = 64 << 10;
@@ -42,10 +40,17 @@ impl Lease {
         self.heartbeat_at.checked_mul(SECOND).filter(|at| plausible(*at))
     }
 
-    /// Whether its process is alive, as Meerkat tells it.
+    /// Whether its process is alive; nothing where its heartbeat is none, or lies in the future.
     #[must_use]
-    pub fn is_live(&self, now_ms: Millis) -> bool {
-        self.heartbeat_ms().is_some_and(|at| now_ms.saturating_sub(at) < STALE)
+    pub fn is_live(&self, now_ms: Millis) -> Option<bool> {
+        let age = now_ms.saturating_sub(self.heartbeat_ms()?);
+        (age > -SILENCE).then_some(age < SILENCE)
+    }
+
+    /// Whether its process was alive after another one had started: one that was killed just before was not.
+    #[must_use]
+    pub fn outlives(&self, other: &Self) -> bool {
+        self.instance_id == other.instance_id || self.heartbeat_at > other.started_at
     }
 
     /// The process, once for each agent that it runs.
@@ -76,12 +81,21 @@ mod tests {
         let lease = Lease::read(DESK.as_bytes()).unwrap();
         let beat = lease.heartbeat(&"team".into(), "atlas/lead-1".into());
         assert_eq!((beat.node_id.raw(), beat.last_seen_ms), ("desk-1", Some(1_795_646_871_000)));
-        assert!(lease.is_live(1_795_646_871_000 + 30 * SECOND) && !lease.is_live(1_795_646_871_000 + 31 * SECOND));
+        let after = |seconds| lease.is_live(1_795_646_871_000 + seconds * SECOND);
+        assert_eq!([after(35), after(36), after(-36)], [Some(true), Some(false), None]);
         for cut in 1..DESK.len() {
             assert_eq!(Lease::read(&DESK.as_bytes()[..cut]), None, "caught in the middle of a write");
         }
         let future = Lease { heartbeat_at: i64::MAX, ..lease };
-        assert_eq!(future.heartbeat_ms(), None);
+        assert_eq!((future.heartbeat_ms(), future.is_live(0)), (None, None));
+    }
+
+    #[test]
+    fn a_process_that_was_killed_before_another_one_started_does_not_serve_beside_it() {
+        let first = Lease::read(DESK.as_bytes()).unwrap();
+        let second = |started_at| Lease { instance_id: "desk-2".into(), started_at, ..first.clone() };
+        assert!(!first.outlives(&second(first.heartbeat_at + 3)) && first.outlives(&second(first.heartbeat_at - 3)));
+        assert!(first.outlives(&first));
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::event::{Event, Kind};
+use super::event::{Event, Kind, Version};
 use super::shared::{RealmFacts, is_past, member};
 use crate::model::severity::Severity;
 use crate::model::stated::{About, Problem};
@@ -28,6 +28,8 @@ pub struct Mob {
     kept: BTreeMap<i64, (Option<Millis>, Kind)>,
     /// An event of a version that is not known.
     unknown: Option<i64>,
+    /// An event that could not be read.
+    pub unread: Option<i64>,
     /// Older ones were dropped.
     pub is_cut: bool,
 }
@@ -98,8 +100,10 @@ struct Escalated {
 impl Mob {
     /// Takes an event, whichever way it was come to: the latest first, or older ones later.
     pub fn take(&mut self, event: &Event) {
-        if !event.is_known {
-            self.unknown = self.unknown.max(Some(event.cursor));
+        match event.version {
+            Version::Known => {}
+            Version::Unknown => self.unknown = self.unknown.max(Some(event.cursor)),
+            Version::Unread => self.unread = self.unread.max(Some(event.cursor)),
         }
         if event.kind.counts() {
             self.kept.insert(event.cursor, (event.at_ms, event.kind.clone()));
@@ -108,6 +112,12 @@ impl Mob {
             self.kept.pop_first();
             self.is_cut = true;
         }
+    }
+
+    /// Whether all that was taken could be understood, so that nothing which follows from it is missing.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        !self.is_cut && self.unknown.is_none() && self.unread.is_none()
     }
 
     /// What follows from all events that were taken.
@@ -166,9 +176,9 @@ impl State {
                     seat.kickoff = Some((at_ms, phase.clone(), error.clone()));
                 }
             }
-            Kind::Created | Kind::Restarted => (self.phase, self.stopping) = (Phase::Running, None),
+            Kind::Created | Kind::Restarted | Kind::StopEnded => (self.phase, self.stopping) = (Phase::Running, None),
             Kind::StopStarted => self.stopping = at_ms,
-            Kind::Stopped | Kind::StopEnded => (self.phase, self.stopping) = (Phase::Stopped, None),
+            Kind::Stopped => (self.phase, self.stopping) = (Phase::Stopped, None),
             Kind::Completed => (self.phase, self.stopping) = (Phase::Completed, None),
             Kind::FlowFailed { run, flow, cause, reason } => self.failed.push(Failed {
                 cursor,
@@ -255,7 +265,9 @@ impl State {
                 format!("step {} of run {} failed", escalated.step, escalated.run),
             ];
             let severity = if names.is_empty() { Severity::Warning } else { Severity::Critical };
-            add("mob-escalated", severity, About::Source, mob.into(), sentence, evidence);
+            // One mob may escalate several times.
+            let name = format!("{mob}#{}", escalated.cursor).into();
+            add("mob-escalated", severity, About::Source, name, sentence, evidence);
         }
         for failed in self.failed.iter().filter(|failed| recent(failed.at_ms)) {
             let name = super::run::task(&failed.flow, &failed.run);

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use libsql::Connection;
 
-use super::event::{Event, Kind};
+use super::event::{Event, Kind, Version};
 use super::followed::{Followed, Open, about, number, rows, word};
 use super::its_clock;
 use super::mob::{Mob, State};
@@ -26,8 +26,14 @@ use crate::model::{Lock, LockTable, LogEntry};
 
 /// Mobs of one realm that are followed at most.
 const MOST_MOBS: usize = 1_000;
-/// Bytes of one event that are read at most.
+/// Bytes of one event that are read as they are. Of a larger one only what members follow from is read.
 const MOST_BYTES: usize = 64 << 10;
+/// Bytes of an event that is looked into at most.
+const LARGEST: usize = 16 << 20;
+/// Events of one mob that one poll reads at most.
+const MOST_AT_ONCE: usize = 5_000;
+/// Nobody looked for longer: how long a run stands still is counted anew.
+const GAP: Millis = MINUTE;
 /// Events of each mob that are read at first, however many mobs there are.
 const LEAST: i64 = 50;
 /// Runs of one mob that are shown at most, the latest first.
@@ -55,6 +61,10 @@ pub struct Mobs {
     /// Events that were read and not told yet: a poll that is given up loses none.
     pending: Vec<(i64, Event)>,
     begun: bool,
+    /// There are more mobs than are followed.
+    is_cut: bool,
+    /// When runs were looked at last.
+    looked_ms: Millis,
     published: Published,
     /// What the last result rests on beside the files, and when it was made.
     based_on: (RealmFacts, Millis),
@@ -109,60 +119,50 @@ impl File {
     }
 
     /// Reads what is new into `log`, and some of what is older. Answers whether anything was.
-    async fn read(&mut self, window: i64, log: &mut Vec<(i64, Event)>, cost: &mut u64) -> Result<bool, Fault> {
+    async fn read(
+        &mut self,
+        window: i64,
+        next: &mut i64,
+        log: &mut Vec<(i64, Event)>,
+        cost: &mut u64,
+    ) -> Result<bool, Fault> {
         let Open::Changed { connection, replaced } = self.followed.open().await? else { return Ok(false) };
-        if replaced {
-            let (mob, place) = (std::mem::take(&mut self.mob), self.place);
+        let newest = rows(&connection, "mob_events", "SELECT max(cursor) FROM mob_events", cost).await?;
+        let newest = newest.as_deref().and_then(|rows| number(rows.first()?, 0)).unwrap_or(0);
+        if replaced || newest < self.last {
+            // Its numbers begin anew as well, in a place of its own.
+            let (mob, place) = (std::mem::take(&mut self.mob), *next);
+            *next += 1;
             let followed = std::mem::replace(&mut self.followed, Followed::new(PathBuf::new()));
             *self = Self { followed, ..Self::new(mob, place, PathBuf::new()) };
         }
         let begins = self.first == i64::MAX;
-        if begins {
-            let most = rows(&connection, "mob_events", "SELECT max(cursor) FROM mob_events", cost).await?;
-            let most = most.as_deref().and_then(|rows| number(rows.first()?, 0)).unwrap_or(0);
-            self.last = most.saturating_sub(window).max(0);
-            self.first = self.last.saturating_add(1);
-            self.windowed = self.last > 0;
+        let (last, first) = if begins {
+            let last = newest.saturating_sub(window).max(0);
+            (last, last.saturating_add(1))
+        } else {
+            (self.last, self.first)
+        };
+        let news = events(&connection, &format!("cursor > {last}"), "cursor", cost).await?;
+        let (older, from) = older(&connection, first, cost).await?;
+        let due = begins || news.iter().any(|event| is_of_run(&event.name)) || self.runs.iter().any(Run::is_open);
+        let runs = if due { Some(runs(&connection, cost).await?) } else { None };
+        // What was read counts only where nobody wrote over it meanwhile.
+        let is_behind = news.len() >= MOST_AT_ONCE || from > 1;
+        self.followed.seen(is_behind)?;
+        self.windowed |= begins && last > 0;
+        (self.first, self.last) = (from, last);
+        for event in older {
+            self.take(&event);
         }
-        let news = self.events(&connection, &format!("cursor > {}", self.last), cost).await?;
-        let of_runs = news.iter().any(|event| is_of_run(&event.name));
         for event in news {
             self.last = self.last.max(event.cursor);
             self.take(&event);
             log.push((self.place, event));
         }
-        let older = self.first > 1;
-        if older {
-            let from = self.first.saturating_sub(STEP).max(1);
-            let range = format!(
-                "cursor >= {from} AND cursor < {} AND (instr(event_json, CAST('\"type\":\"m' AS BLOB)) \
-                 OR instr(event_json, CAST('\"type\":\"placed_' AS BLOB)))",
-                self.first
-            );
-            for event in self.events(&connection, &range, cost).await? {
-                self.take(&event);
-            }
-            self.first = from;
-        }
-        if begins || of_runs || self.runs.iter().any(Run::is_open) {
-            self.runs = runs(&connection, cost).await?;
-        }
+        self.runs = runs.unwrap_or_else(|| std::mem::take(&mut self.runs));
         self.state = self.events.state();
-        self.followed.seen(self.first > 1).await?;
         Ok(true)
-    }
-
-    async fn events(&self, connection: &Connection, range: &str, cost: &mut u64) -> Result<Vec<Event>, Fault> {
-        let sql = format!(
-            "SELECT cursor, CASE WHEN length(event_json) <= {MOST_BYTES} THEN CAST(event_json AS TEXT) END \
-             FROM mob_events WHERE {range} ORDER BY cursor"
-        );
-        let found = rows(connection, "mob_events", &sql, cost).await?.unwrap_or_default();
-        let event = |row: &Vec<libsql::Value>| {
-            let cursor = number(row, 0)?;
-            Some(word(row, 1).and_then(|json| Event::read(cursor, json)).unwrap_or_else(|| opaque(cursor)))
-        };
-        Ok(found.iter().filter_map(event).collect())
     }
 
     fn take(&mut self, event: &Event) {
@@ -177,7 +177,15 @@ impl File {
 
     /// Whether every event that members follow from was read.
     fn is_whole(&self) -> bool {
-        self.first <= 1 && !self.events.is_cut && self.trouble.is_none()
+        self.first <= 1 && self.events.is_whole() && self.trouble.is_none()
+    }
+
+    /// What its events may tell, and is not known.
+    fn unseen(&self) -> impl Iterator<Item = Text> + '_ {
+        let mob = &self.mob;
+        let unread = self.events.unread.map(|cursor| format!("{mob}: event #{cursor}, which is none or too large"));
+        let cut = self.events.is_cut.then(|| format!("{mob}: members that only its oldest events name"));
+        unread.into_iter().chain(cut).map(Text::from)
     }
 
     fn tasks<'a>(&'a self, realm: &'a Text) -> impl Iterator<Item = StatedTask> + 'a {
@@ -214,6 +222,56 @@ impl File {
     }
 }
 
+/// Events of a range, in an order, as many as are read at once.
+async fn events(connection: &Connection, range: &str, order: &str, cost: &mut u64) -> Result<Vec<Event>, Fault> {
+    let sql = format!(
+        "SELECT cursor, CASE WHEN length(event_json) <= {MOST_BYTES} THEN CAST(event_json AS TEXT) \
+         WHEN length(event_json) <= {LARGEST} AND json_valid(CAST(event_json AS TEXT)) THEN {} END \
+         FROM mob_events WHERE {range} ORDER BY {order} LIMIT {MOST_AT_ONCE}",
+        abridged()
+    );
+    let found = rows(connection, "mob_events", &sql, cost).await?.unwrap_or_default();
+    let event = |row: &Vec<libsql::Value>| {
+        let cursor = number(row, 0)?;
+        Some(word(row, 1).and_then(|json| Event::read(cursor, json)).unwrap_or_else(|| opaque(cursor)))
+    };
+    Ok(found.iter().filter_map(event).collect())
+}
+
+/// Of a large event, what the state of its mob follows from.
+fn abridged() -> String {
+    let field = |path: &str| format!("json_extract(CAST(event_json AS TEXT), '$.{path}')");
+    let text = |path: &str| format!("substr({}, 1, 300)", field(path));
+    let kind = |name: &str| format!("'{name}', {}", text(&format!("event.kind.{name}")));
+    let texts = ["type", "agent_identity", "role", "run_id", "flow_id", "step_id", "cause", "reason", "escalated_to"];
+    let numbers = ["generation", "new_generation", "fence_token"];
+    let kinds = texts.iter().map(|name| kind(name));
+    let kinds = kinds.chain(numbers.iter().map(|name| format!("'{name}', {}", field(&format!("event.kind.{name}")))));
+    format!(
+        "json_object('schema_version', {}, 'event', json_object('timestamp', {}, 'kind', json_object({}, \
+         'kickoff', json_object('phase', {}, 'error', {}))))",
+        field("schema_version"),
+        text("event.timestamp"),
+        kinds.collect::<Vec<_>>().join(", "),
+        text("event.kind.kickoff.phase"),
+        text("event.kind.kickoff.error"),
+    )
+}
+
+/// Some of what stands before an event and matters to the state of its mob, and how far back that goes.
+async fn older(connection: &Connection, first: i64, cost: &mut u64) -> Result<(Vec<Event>, i64), Fault> {
+    if first <= 1 {
+        return Ok((Vec::new(), first));
+    }
+    let from = first.saturating_sub(STEP).max(1);
+    let kinds = ["m", "placed_", "flow_failed", "supervisor_", "topology_"];
+    let kinds = kinds.map(|kind| format!("instr(event_json, CAST('\"type\":\"{kind}' AS BLOB))")).join(" OR ");
+    let range = format!("cursor >= {from} AND cursor < {first} AND ({kinds})");
+    let found = events(connection, &range, "cursor DESC", cost).await?;
+    let least = found.last().map(|event| event.cursor).filter(|_| found.len() >= MOST_AT_ONCE);
+    Ok((found, least.unwrap_or(from)))
+}
+
 /// An event that is no event, or too large to be read.
 fn opaque(cursor: i64) -> Event {
     Event {
@@ -222,7 +280,7 @@ fn opaque(cursor: i64) -> Event {
         name: "(unreadable)".into(),
         kind: Kind::Other,
         shown: serde_json::Map::new(),
-        is_known: true,
+        version: Version::Unread,
     }
 }
 
@@ -261,6 +319,8 @@ impl Mobs {
             next: 0,
             pending: Vec::new(),
             begun: false,
+            is_cut: false,
+            looked_ms: 0,
             published: Published::default(),
             based_on: (RealmFacts::default(), 0),
             clock,
@@ -274,7 +334,7 @@ impl Mobs {
         // Of many mobs each has a part of the window.
         let window = (self.window / i64::try_from(self.files.len().max(1)).unwrap_or(1)).max(LEAST);
         for file in self.files.values_mut() {
-            let read = file.read(window, &mut self.pending, &mut seen.cost.rows).await;
+            let read = file.read(window, &mut self.next, &mut self.pending, &mut seen.cost.rows).await;
             if read.is_err() {
                 file.followed.close();
             }
@@ -302,8 +362,10 @@ impl Mobs {
         };
         let names: BTreeSet<String> = entries.iter().filter_map(|entry| entry.file_name().into_string().ok()).collect();
         let older = !names.iter().any(|name| name.starts_with("mob--"));
-        let mobs: Vec<(String, String)> =
-            names.into_iter().filter_map(|name| Some((name.clone(), mob_of(&name, older)?))).take(MOST_MOBS).collect();
+        let mobs = names.into_iter().filter_map(|name| Some((name.clone(), mob_of(&name, older)?)));
+        let mut mobs: Vec<(String, String)> = mobs.take(MOST_MOBS + 1).collect();
+        self.is_cut = mobs.len() > MOST_MOBS;
+        mobs.truncate(MOST_MOBS);
         let before = self.files.len();
         self.files.retain(|name, _| mobs.iter().any(|(there, _)| there == name));
         let mut other = self.files.len() != before;
@@ -320,18 +382,31 @@ impl Mobs {
 
     fn publish(&mut self, seen: &mut Observation, facts: &RealmFacts, now_ms: Millis) {
         let mut now = Published::default();
-        let (mut members, mut whole) = (Vec::new(), true);
+        let (mut members, mut whole) = (Vec::new(), !self.is_cut);
+        if self.is_cut {
+            now.unseen.push(format!("mobs beyond the first {MOST_MOBS}").into());
+        }
+        let looked = now_ms.saturating_sub(self.looked_ms);
+        self.looked_ms = now_ms;
+        if !(0..=GAP).contains(&looked) {
+            self.files.values_mut().for_each(|file| file.still.clear());
+        }
         for file in self.files.values_mut() {
             now.locks.extend(file.state.locks(&file.mob, &self.realm, facts));
             now.tasks.extend(file.tasks(&self.realm));
             file.state.problems(&file.mob, &self.realm, now_ms, &mut now.problems);
-            file.run_problems(&self.realm, facts, now_ms, &mut now.problems);
+            if file.trouble.is_none() {
+                file.run_problems(&self.realm, facts, now_ms, &mut now.problems);
+            } else {
+                file.still.clear();
+            }
             members.extend(file.state.seats.keys().map(|identity| member(&file.mob, identity.raw())));
             whole &= file.is_whole();
             now.unseen.extend(file.trouble.clone());
             if file.first > 1 && file.trouble.is_none() {
                 now.unseen.push(format!("{}: members that events before #{} name", file.mob, file.first).into());
             }
+            now.unseen.extend(file.unseen());
         }
         let members: Option<Arc<[Text]>> = whole.then(|| members.into());
         self.shared.update(|facts| facts.members = members);

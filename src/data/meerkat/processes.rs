@@ -1,5 +1,6 @@
 //! The processes that serve a realm, as a source: their lease files.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,8 @@ pub struct Processes {
     realm: Text,
     folder: PathBuf,
     shared: Shared,
+    /// The lease that each file was last read as: one that is being written is the one before.
+    last: HashMap<PathBuf, Lease>,
     published: Option<(Vec<Heartbeat>, Vec<Problem>, Vec<Oddity>)>,
     /// The console's wall clock, by which Meerkat writes as well.
     clock: fn() -> Millis,
@@ -34,18 +37,24 @@ impl Processes {
     /// Reads the leases in `folder`.
     #[must_use]
     pub fn new(realm: Text, folder: PathBuf, shared: Shared, clock: fn() -> Millis) -> Self {
-        Self { realm, folder, shared, published: None, clock }
+        Self { realm, folder, shared, last: HashMap::new(), published: None, clock }
     }
 
     fn poll_now(&mut self) -> Result<Observation, Fault> {
         let started = Instant::now();
         let now_ms = (self.clock)();
         let mut seen = Observation { clock: Some(its_clock()), ..Observation::default() };
-        let (leases, odd) = leases(&self.folder)?;
+        let found = match Found::read(&self.folder, &mut self.last) {
+            Ok(found) => found,
+            Err(fault) => {
+                self.shared.update(|facts| facts.processes = None);
+                return Err(fault);
+            }
+        };
+        found.tell(&self.shared, now_ms);
+        let Found { leases, odd, .. } = found;
         seen.cost.rows = leases.len() as u64;
-        let live: Vec<&Lease> = leases.iter().filter(|lease| lease.is_live(now_ms)).collect();
-        let processes = processes(&leases, now_ms);
-        self.shared.update(|facts| facts.processes = Some(processes));
+        let live = serving(&leases, now_ms);
         let facts = self.shared.facts();
         let mut beats = Vec::new();
         for lease in &leases {
@@ -95,31 +104,66 @@ impl Source for Processes {
     }
 }
 
-/// The leases in a folder, and what is none.
-fn leases(folder: &Path) -> Result<(Vec<Lease>, Vec<Oddity>), Fault> {
-    let (mut leases, mut odd) = (Vec::new(), Vec::new());
-    for path in files(folder)? {
-        match read(&path) {
-            Ok(Some(lease)) => leases.push(lease),
-            Ok(None) => odd.push(unreadable(&path, "no lease, or one that is being written")),
-            // A process that stopped took its lease with it.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => odd.push(unreadable(&path, &error.to_string())),
-        }
-    }
-    Ok((leases, odd))
+/// What is in the folder of leases.
+#[derive(Default)]
+struct Found {
+    leases: Vec<Lease>,
+    /// Files that are no leases.
+    odd: Vec<Oddity>,
+    /// One of them was never read as a lease.
+    is_unsure: bool,
 }
 
-fn processes(leases: &[Lease], now_ms: Millis) -> Vec<(Text, bool)> {
-    leases.iter().map(|lease| (Text::new(&lease.instance_id), lease.is_live(now_ms))).collect()
+impl Found {
+    /// Reads the folder. `last` is what its files were read as before.
+    fn read(folder: &Path, last: &mut HashMap<PathBuf, Lease>) -> Result<Self, Fault> {
+        let mut found = Self::default();
+        let paths = files(folder)?;
+        last.retain(|path, _| paths.contains(path));
+        for path in paths {
+            let why = match read(&path) {
+                Ok(Some(lease)) => {
+                    last.insert(path, lease.clone());
+                    found.leases.push(lease);
+                    continue;
+                }
+                // A process that stopped took its lease with it.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Ok(None) => "no lease, or one that is being written".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            found.odd.push(unreadable(&path, &why));
+            match last.get(&path) {
+                Some(lease) => found.leases.push(lease.clone()),
+                None => found.is_unsure = true,
+            }
+        }
+        Ok(found)
+    }
+
+    /// Tells the other sources of the realm.
+    fn tell(&self, shared: &Shared, now_ms: Millis) {
+        let live = |lease: &Lease| lease.is_live(now_ms);
+        let processes = self.leases.iter().map(|lease| (Text::new(&lease.instance_id), live(lease) == Some(true)));
+        let processes = Some(processes.collect());
+        let is_unsure = self.is_unsure || self.leases.iter().any(|lease| live(lease).is_none());
+        shared.update(|facts| (facts.processes, facts.is_unsure) = (processes, is_unsure));
+    }
+}
+
+/// The processes that serve the realm at once.
+fn serving(leases: &[Lease], now_ms: Millis) -> Vec<&Lease> {
+    let live: Vec<&Lease> = leases.iter().filter(|lease| lease.is_live(now_ms) == Some(true)).collect();
+    let Some(latest) = live.iter().copied().max_by_key(|lease| lease.started_at) else { return live };
+    live.into_iter().filter(|lease| lease.outlives(latest)).collect()
 }
 
 /// Who serves the realm, for a source that is polled before its processes were.
 pub fn read_first(folder: &Path, shared: &Shared, now_ms: Millis) {
     if shared.facts().processes.is_none()
-        && let Ok((leases, _)) = leases(folder)
+        && let Ok(found) = Found::read(folder, &mut HashMap::new())
     {
-        shared.update(|facts| facts.processes = Some(processes(&leases, now_ms)));
+        found.tell(shared, now_ms);
     }
 }
 
@@ -131,8 +175,13 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, Fault> {
     };
     let paths = entries.flatten().map(|entry| entry.path());
     let mut paths: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|e| e == "json")).collect();
+    if paths.len() > MOST_LEASES {
+        // What processes left behind is older than what they write.
+        let written = |path: &PathBuf| std::fs::metadata(path).and_then(|file| file.modified()).ok();
+        paths.sort_by_cached_key(|path| std::cmp::Reverse(written(path)));
+        paths.truncate(MOST_LEASES);
+    }
     paths.sort();
-    paths.truncate(MOST_LEASES);
     Ok(paths)
 }
 

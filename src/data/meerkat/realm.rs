@@ -59,8 +59,12 @@ impl Realm {
 
 /// The name that a realm's manifest gives it.
 fn named(root: &Path) -> Option<String> {
-    let mut text = String::new();
-    std::fs::File::open(root.join("realm_manifest.json")).ok()?.take(MOST_BYTES).read_to_string(&mut text).ok()?;
+    let (path, mut text) = (root.join("realm_manifest.json"), String::new());
+    // Whatever is no plain file is not waited for.
+    if !path.is_file() {
+        return None;
+    }
+    std::fs::File::open(path).ok()?.take(MOST_BYTES).read_to_string(&mut text).ok()?;
     let manifest: serde_json::Value = serde_json::from_str(&text).ok()?;
     manifest["realm_id"].as_str().filter(|name| !name.is_empty()).map(|name| Text::bounded(name, 120).to_string())
 }

@@ -1,6 +1,6 @@
 //! A flow run and its steps. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 
@@ -47,25 +47,30 @@ impl Run {
     pub fn read(columns: [Option<&str>; 6]) -> Option<Self> {
         let [run_id, flow_id, status, created, completed, ledger] = columns;
         let ledger: Vec<Value> = ledger.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let mut steps: Vec<Step> = Vec::new();
-        for row in &ledger {
+        // Of each step its last row counts.
+        let (mut steps, mut named) = (Vec::new(), HashSet::new());
+        for row in ledger.iter().rev() {
             let word = |name: &str| row[name].as_str().map(|text| Text::bounded(text, 120)).unwrap_or_default();
             let step = Step {
                 step_id: word("step_id"),
                 status: word("status"),
                 at_ms: row["timestamp"].as_str().and_then(instant),
             };
-            steps.retain(|before| before.step_id != step.step_id);
-            steps.push(step);
+            if named.insert(step.step_id.clone()) {
+                steps.push(step);
+            }
+            if steps.len() == MOST_STEPS {
+                break;
+            }
         }
-        let from = steps.len().saturating_sub(MOST_STEPS);
+        steps.reverse();
         Some(Self {
             run_id: Text::bounded(run_id?, 120),
             flow_id: Text::bounded(flow_id.unwrap_or("?"), 120),
             status: Text::bounded(status?, 40),
             created_ms: created.and_then(instant),
             completed_ms: completed.and_then(instant),
-            steps: steps.split_off(from),
+            steps,
             rows: ledger.len(),
         })
     }

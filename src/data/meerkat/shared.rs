@@ -10,6 +10,8 @@ use crate::model::time::Millis;
 pub struct RealmFacts {
     /// Processes with a lease, and whether each is fresh; nothing before leases were read.
     pub processes: Option<Vec<(Text, bool)>>,
+    /// Some lease tells nothing: nobody can say that no process serves the realm.
+    pub is_unsure: bool,
     /// Active members of every mob; nothing before all of their events were read.
     pub members: Option<Arc<[Text]>>,
 }
@@ -22,7 +24,7 @@ impl RealmFacts {
         let live: Vec<&Text> = all.iter().filter(|(_, live)| *live).map(|(name, _)| name).collect();
         match (live.as_slice(), all) {
             ([only], _) => Some(only),
-            ([], [(only, _)]) => Some(only),
+            ([], [(only, _)]) if !self.is_unsure => Some(only),
             _ => None,
         }
     }
@@ -30,7 +32,8 @@ impl RealmFacts {
     /// Whether a process serves the realm; nothing where that is not known.
     #[must_use]
     pub fn is_served(&self) -> Option<bool> {
-        self.processes.as_ref().map(|all| all.iter().any(|(_, live)| *live))
+        let live = self.processes.as_ref()?.iter().any(|(_, live)| *live);
+        (live || !self.is_unsure).then_some(live)
     }
 
     /// Whether nobody serves the realm.

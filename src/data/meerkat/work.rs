@@ -82,12 +82,13 @@ impl Item {
             table: LockTable::Claim,
             lock_key: self.name(),
             repository_id: realm.clone(),
-            holder_node: facts.server().cloned().unwrap_or_default(),
+            // Whoever is no member works elsewhere.
+            holder_node: facts.server().filter(|_| claim.by_member).cloned().unwrap_or_default(),
             holder_agent: claim.owner.clone(),
             fence_token: Some(self.revision),
             acquired_at_ms: claim.claimed_ms,
             expires_at_ms: claim.expires_ms,
-            condition: (claim.expires_ms.is_none() && !facts.is_unserved()).then_some(Condition::OpenEnded),
+            condition: (claim.expires_ms.is_none() && facts.is_served() == Some(true)).then_some(Condition::OpenEnded),
             ended_by: Some(format!("its agents' tool workgraph_release, expected_revision {}", self.revision).into()),
             ..Lock::default()
         })
@@ -170,6 +171,17 @@ mod tests {
         let task = item.stated(&"team".into(), &["Pick a name".into()]);
         assert_eq!(task.story[1].stage, Stage::Running);
         assert_eq!(task.story[2].text.raw(), "waits for Pick a name");
+    }
+
+    #[test]
+    fn only_a_members_claim_goes_with_the_process_that_serves_it() {
+        let facts = RealmFacts { processes: Some(vec![("desk".into(), false)]), ..RealmFacts::default() };
+        let holder = |json: &str| {
+            let item = Item::read("mob.atlas", "work_1", 2, json).unwrap();
+            item.lock(&"team".into(), &facts).unwrap().holder_node
+        };
+        assert_eq!(holder(CLAIMED), "desk");
+        assert_eq!(holder(&CLAIMED.replace("agent", "principal")), "");
     }
 
     #[test]

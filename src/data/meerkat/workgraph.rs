@@ -27,9 +27,14 @@ const MOST_ITEMS: usize = 10_000;
 const MOST_EDGES: usize = 50_000;
 /// Bytes of one item or event that are read at most.
 const MOST_BYTES: usize = 64 << 10;
+/// Events that one poll reads at most.
+const MOST_AT_ONCE: usize = 5_000;
 
 /// What time alone changes is looked at this often.
 const PACE: Millis = 2 * SECOND;
+
+/// What was told last: claims, tasks, problems, and what is not seen.
+type Published = (Vec<Lock>, Vec<StatedTask>, Vec<Problem>, Vec<Text>);
 
 /// An item: its realm, namespace and id.
 type Key = (String, String, String);
@@ -48,7 +53,11 @@ pub struct WorkGraph {
     /// The last event read; nothing before the first poll.
     last: Option<i64>,
     cut: bool,
-    published: Option<(Vec<Lock>, Vec<StatedTask>, Vec<Problem>)>,
+    /// Items that are too large, or are none.
+    unread: BTreeSet<Key>,
+    /// What was told before is void, and that is to be told.
+    is_void: bool,
+    published: Option<Published>,
     /// What the last result rests on beside the file, and when it was made.
     based_on: (RealmFacts, Millis),
     clock: fn() -> Millis,
@@ -69,6 +78,8 @@ impl WorkGraph {
             blocks: HashMap::new(),
             last: None,
             cut: false,
+            unread: BTreeSet::new(),
+            is_void: false,
             published: None,
             based_on: (RealmFacts::default(), 0),
             clock,
@@ -79,15 +90,21 @@ impl WorkGraph {
         let started = Instant::now();
         let mut seen = Observation { clock: Some(its_clock()), ..Observation::default() };
         let mut moved = false;
-        if self.path.exists() {
+        let is_there = self.path.try_exists();
+        if is_there.map_err(|e| Fault::transient(format!("cannot look at {}: {e}", self.path.display())))? {
             let read = self.read(&mut seen).await;
             if read.is_err() {
                 self.followed.close();
             }
             moved = read?;
         } else {
-            // No agent has made an item yet.
+            // No agent has made an item yet, or the file was taken away with all that was in it.
             self.followed.close();
+            if self.last.is_some() {
+                self.forget();
+                seen.changes.push(Change::Reset);
+                self.is_void = false;
+            }
         }
         if self.published.is_none() {
             seen.probe = Some(Probe { parts: vec![("work items", Presence::Present)] }.into());
@@ -108,60 +125,69 @@ impl WorkGraph {
     async fn read(&mut self, seen: &mut Observation) -> Result<bool, Fault> {
         let Open::Changed { connection, replaced } = self.followed.open().await? else { return Ok(false) };
         let cost = &mut seen.cost.rows;
-        if replaced {
-            self.last = None;
+        let newest = rows(&connection, "workgraph_events", "SELECT max(seq) FROM workgraph_events", cost).await?;
+        let newest = newest.as_deref().and_then(|rows| number(rows.first()?, 0)).unwrap_or(0);
+        if replaced || self.last.is_some_and(|last| newest < last) {
+            self.forget();
         }
         let begins = self.last.is_none();
-        let from = match self.last {
-            Some(last) => last,
-            None => {
-                let most = rows(&connection, "workgraph_events", "SELECT max(seq) FROM workgraph_events", cost).await?;
-                let most = most.as_deref().and_then(|rows| number(rows.first()?, 0)).unwrap_or(0);
-                most.saturating_sub(self.window).max(0)
-            }
-        };
-        let (entries, touched, last) = self.events(&connection, from, cost).await?;
+        let from = self.last.unwrap_or_else(|| newest.saturating_sub(self.window).max(0));
+        let (entries, touched, last, is_behind) = self.events(&connection, from, cost).await?;
         if begins {
-            (self.items, self.cut) = all_items(&connection, cost).await?;
+            (self.items, self.unread, self.cut) = all_items(&connection, cost).await?;
         } else {
             for key in touched {
+                self.unread.remove(&key);
                 match item(&connection, &key, cost).await? {
-                    Some(item) => _ = self.items.insert(key, item),
-                    None => _ = self.items.remove(&key),
+                    Found::Item(item) => _ = self.items.insert(key, *item),
+                    Found::Unread => {
+                        self.items.remove(&key);
+                        self.unread.insert(key);
+                    }
+                    Found::Nothing => _ = self.items.remove(&key),
                 }
             }
         }
         self.blocks = blocks(&connection, cost).await?;
-        self.followed.seen(false).await?;
+        self.followed.seen(is_behind)?;
         self.last = Some(last);
         if begins {
-            if replaced {
+            if std::mem::take(&mut self.is_void) {
                 seen.changes.push(Change::Reset);
                 self.published = None;
             }
             let start = if from == 0 { LogStart::Beginning } else { LogStart::Window };
             seen.changes.push(Change::Log(LogTable::Events, entries, start));
-            seen.unseen = Some(if self.cut {
-                vec![format!("work items beyond the first {MOST_ITEMS}").into()]
-            } else {
-                Vec::new()
-            });
         } else if !entries.is_empty() {
             seen.changes.push(Change::Log(LogTable::Events, entries, LogStart::Continues));
         }
         Ok(true)
     }
 
-    /// Events after one, the items that they are about, and the last of them.
+    /// What was read is of a file that is gone.
+    fn forget(&mut self) {
+        self.items.clear();
+        self.blocks.clear();
+        self.unread.clear();
+        (self.last, self.cut, self.published, self.is_void) = (None, false, None, true);
+    }
+
+    fn unseen(&self) -> Vec<Text> {
+        let cut = self.cut.then(|| format!("work items beyond the first {MOST_ITEMS}"));
+        let unread = self.unread.iter().map(|(.., id)| format!("work item {id}, which is none or too large"));
+        cut.into_iter().chain(unread.take(10)).map(Text::from).collect()
+    }
+
+    /// Events after one, the items that they are about, the last of them, and whether more stand after it.
     async fn events(
         &self,
         connection: &Connection,
         from: i64,
         cost: &mut u64,
-    ) -> Result<(Vec<LogEntry>, BTreeSet<Key>, i64), Fault> {
+    ) -> Result<(Vec<LogEntry>, BTreeSet<Key>, i64, bool), Fault> {
         let sql = format!(
             "SELECT seq, realm_id, namespace, item_id, at_utc, CASE WHEN length(event_json) <= {MOST_BYTES} \
-             THEN event_json END FROM workgraph_events WHERE seq > {from} ORDER BY seq"
+             THEN event_json END FROM workgraph_events WHERE seq > {from} ORDER BY seq LIMIT {MOST_AT_ONCE}"
         );
         let found = rows(connection, "workgraph_events", &sql, cost).await?.unwrap_or_default();
         let (mut entries, mut touched, mut last) = (Vec::new(), BTreeSet::new(), from);
@@ -172,7 +198,7 @@ impl WorkGraph {
             entries.push(entry(seq, &key, word(row, 4), word(row, 5), &self.realm));
             touched.insert(key.into());
         }
-        Ok((entries, touched, last))
+        Ok((entries, touched, last, found.len() >= MOST_AT_ONCE))
     }
 
     fn publish(&mut self, seen: &mut Observation, facts: &RealmFacts, now_ms: Millis) {
@@ -188,11 +214,12 @@ impl WorkGraph {
         for item in self.items.values() {
             item.problems(&self.realm, facts, now_ms, &mut problems);
         }
-        let now = (locks, tasks, problems);
+        let now = (locks, tasks, problems, self.unseen());
         if self.published.as_ref() != Some(&now) {
             seen.changes.push(Change::Locks(LockTable::Claim, now.0.clone()));
             seen.changes.push(Change::Tasks(now.1.clone()));
             seen.changes.push(Change::Problems(now.2.clone()));
+            seen.unseen = Some(now.3.clone());
             self.published = Some(now);
         }
     }
@@ -200,27 +227,48 @@ impl WorkGraph {
 
 const COLUMNS: &str = "realm_id, namespace, item_id, revision, CASE WHEN length(item_json) <= 65536 THEN item_json END";
 
-async fn all_items(connection: &Connection, cost: &mut u64) -> Result<(BTreeMap<Key, Item>, bool), Fault> {
-    let sql = format!("SELECT {COLUMNS} FROM workgraph_items ORDER BY updated_at_utc DESC LIMIT {}", MOST_ITEMS + 1);
-    let found = rows(connection, "workgraph_items", &sql, cost).await?.unwrap_or_default();
-    let cut = found.len() > MOST_ITEMS;
-    Ok((found.iter().take(MOST_ITEMS).filter_map(|row| read(row)).collect(), cut))
+/// What is there of one item.
+enum Found {
+    Item(Box<Item>),
+    /// A row that is no item, or too large.
+    Unread,
+    Nothing,
 }
 
-async fn item(connection: &Connection, key: &Key, cost: &mut u64) -> Result<Option<Item>, Fault> {
+type Items = (BTreeMap<Key, Item>, BTreeSet<Key>, bool);
+
+/// All items, those that cannot be read, and whether there are more.
+async fn all_items(connection: &Connection, cost: &mut u64) -> Result<Items, Fault> {
+    let sql = format!("SELECT {COLUMNS} FROM workgraph_items ORDER BY updated_at_utc DESC LIMIT {}", MOST_ITEMS + 1);
+    let found = rows(connection, "workgraph_items", &sql, cost).await?.unwrap_or_default();
+    let (mut items, mut unread) = (BTreeMap::new(), BTreeSet::new());
+    for row in found.iter().take(MOST_ITEMS) {
+        let Some(key) = key(row) else { continue };
+        match read(row, &key) {
+            Some(item) => _ = items.insert(key, item),
+            None => _ = unread.insert(key),
+        }
+    }
+    Ok((items, unread, found.len() > MOST_ITEMS))
+}
+
+async fn item(connection: &Connection, key: &Key, cost: &mut u64) -> Result<Found, Fault> {
     let quoted = [&key.0, &key.1, &key.2].map(|text| format!("'{}'", text.replace('\'', "''")));
     let [realm, namespace, id] = quoted;
     let sql = format!(
         "SELECT {COLUMNS} FROM workgraph_items WHERE realm_id = {realm} AND namespace = {namespace} AND item_id = {id}"
     );
     let found = rows(connection, "workgraph_items", &sql, cost).await?.unwrap_or_default();
-    Ok(found.first().and_then(|row| read(row)).map(|(_, item)| item))
+    let Some(row) = found.first() else { return Ok(Found::Nothing) };
+    Ok(read(row, key).map_or(Found::Unread, |item| Found::Item(Box::new(item))))
 }
 
-fn read(row: &[libsql::Value]) -> Option<(Key, Item)> {
-    let [realm, namespace, id] = [word(row, 0)?, word(row, 1)?, word(row, 2)?];
-    let item = Item::read(realm, id, number(row, 3)?, word(row, 4)?)?;
-    Some(((realm.to_owned(), namespace.to_owned(), id.to_owned()), item))
+fn key(row: &[libsql::Value]) -> Option<Key> {
+    Some((word(row, 0)?.to_owned(), word(row, 1)?.to_owned(), word(row, 2)?.to_owned()))
+}
+
+fn read(row: &[libsql::Value], key: &Key) -> Option<Item> {
+    Item::read(&key.0, &key.2, number(row, 3)?, word(row, 4)?)
 }
 
 /// Who blocks whom. The kind is written in several spellings.

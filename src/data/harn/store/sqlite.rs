@@ -83,7 +83,7 @@ impl Sqlite {
         let rows = ask(&connection, consumers, cost).await?;
         news.consumers = Some(rows.iter().filter_map(|row| consumer(row)).collect());
         news.heads = Some(heads);
-        self.file.seen().await?;
+        self.file.seen()?;
         (self.open, self.cursors, self.behind) = (Some(file), cursors, behind);
         Ok(news)
     }

@@ -44,7 +44,7 @@ fn a_respawn_moves_the_seat_under_a_new_fence() {
         of("member_retired", 3, 11, "w-1"),
         spawned(4, 12, "w-1", 2),
     ]);
-    let facts = RealmFacts { processes: Some(vec![("desk".into(), true)]), members: None };
+    let facts = RealmFacts { processes: Some(vec![("desk".into(), true)]), ..RealmFacts::default() };
     let locks: Vec<Lock> = state.locks("atlas", &"team".into(), &facts).collect();
     assert_eq!(locks.len(), 1);
     assert_eq!((locks[0].lock_key.raw(), locks[0].fence_token), ("atlas/w-1", Some(2)));

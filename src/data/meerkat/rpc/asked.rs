@@ -1,6 +1,6 @@
 //! What a server of a realm answered of its mobs and members. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -14,6 +14,9 @@ use crate::model::{Remark, RemarkKind};
 
 /// A run that is open and does not move for so long, as this console sees it, hangs.
 const STILL: Millis = 5 * MINUTE;
+
+/// Members of one mob that are asked at most.
+const MOST_MEMBERS: usize = 10_000;
 
 /// Everything that was answered, as it stands.
 #[derive(Debug, Default)]
@@ -69,11 +72,11 @@ impl Asked {
     /// Takes the members of a mob.
     pub fn take_members(&mut self, mob: &Text, answer: &Value, now_ms: Millis) {
         let rows = answer["members"].as_array().map_or(&[][..], Vec::as_slice);
-        let mut gone: Vec<(Text, Text)> = self.members.keys().filter(|(of, _)| of == mob).cloned().collect();
-        for row in rows {
+        let mut gone: BTreeSet<(Text, Text)> = self.members.keys().filter(|(of, _)| of == mob).cloned().collect();
+        for row in rows.iter().take(MOST_MEMBERS) {
             let Some(identity) = row["agent_identity"].as_str() else { continue };
             let key = (mob.clone(), Text::bounded(identity, 120));
-            gone.retain(|before| *before != key);
+            gone.remove(&key);
             let entry = self.members.entry(key).or_insert_with(|| Member { since_ms: now_ms, ..Member::default() });
             (entry.role, entry.status) = (word(&row["role"]), word(&row["status"]));
             entry.error = row["error"].as_str().map(|error| Text::bounded(error, 300));
@@ -94,6 +97,29 @@ impl Asked {
             .collect();
         due.sort_by_key(|(_, asked)| *asked);
         due.into_iter().take(most).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// A member's answer was refused: what was known of it stands.
+    pub fn refused(&mut self, key: &(Text, Text), now_ms: Millis) {
+        if let Some(of) = self.members.get_mut(key) {
+            of.asked_ms = Some(now_ms);
+        }
+    }
+
+    /// Nobody looked for a while: how long anything stands still is counted from now.
+    pub fn look_anew(&mut self, now_ms: Millis) {
+        for of in self.members.values_mut() {
+            of.since_ms = now_ms;
+        }
+    }
+
+    /// Whether a mob, or one of its members, is there.
+    #[must_use]
+    pub fn knows(&self, mob: &Text, identity: Option<&Text>) -> bool {
+        match identity {
+            Some(identity) => self.members.contains_key(&(mob.clone(), identity.clone())),
+            None => self.mobs.contains_key(mob),
+        }
     }
 
     /// Takes what was answered of a member.

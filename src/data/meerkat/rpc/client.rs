@@ -32,6 +32,9 @@ pub struct Refused {
     pub kind: Option<Text>,
 }
 
+/// Calls that are under way at most. A server takes 256 of all its clients together.
+const AT_ONCE: usize = 64;
+
 /// A call: its method and its parameters.
 pub type Call = (&'static str, Value);
 
@@ -44,8 +47,16 @@ impl Client {
         Ok(Self { lines: Framed::new(stream, LinesCodec::new_with_max_length(MOST_BYTES)), next: 1 })
     }
 
-    /// Makes calls at once. The answers stand in the order of the calls, in whatever order they came.
+    /// Makes calls, many of them at once. The answers stand in the order of the calls, in whatever order they came.
     pub async fn call(&mut self, calls: Vec<Call>) -> Result<Vec<Result<Value, Refused>>, Fault> {
+        let mut answers = Vec::with_capacity(calls.len());
+        for batch in calls.chunks(AT_ONCE) {
+            answers.extend(self.call_at_once(batch).await?);
+        }
+        Ok(answers)
+    }
+
+    async fn call_at_once(&mut self, calls: &[Call]) -> Result<Vec<Result<Value, Refused>>, Fault> {
         let first = self.next;
         let mut places = HashMap::with_capacity(calls.len());
         for (place, (method, params)) in calls.iter().enumerate() {

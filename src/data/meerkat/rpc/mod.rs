@@ -5,6 +5,7 @@
 mod asked;
 mod client;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -18,7 +19,7 @@ use crate::model::observation::{Change, Observation, Presence, Probe};
 use crate::model::source::Fault;
 use crate::model::stated::Problem;
 use crate::model::text::Text;
-use crate::model::time::{Millis, SECOND};
+use crate::model::time::{MINUTE, Millis, SECOND};
 use crate::model::{Heartbeat, Patience, Remark};
 
 /// How often each member is asked for its progress.
@@ -30,6 +31,9 @@ const MOST_ASKED: usize = 16;
 /// A server that answered is alive for so long, whatever its lease says.
 const SILENCE: Millis = 30 * SECOND;
 
+/// Nobody asked for longer: how long a member stands still is counted anew.
+const GAP: Millis = MINUTE;
+
 /// Calls that are made, where the server has them.
 const CALLS: [&str; 3] = ["mob/list", "mob/members", "mob/member_status"];
 
@@ -38,7 +42,12 @@ pub struct Rpc {
     address: SocketAddr,
     server: Option<Server>,
     asked: Asked,
+    /// Whose answers they are: realm and instance.
+    of: (Text, Text),
+    /// What was refused, by the call and what it was about, until it is answered.
+    refused: BTreeMap<(usize, Text, Text), Text>,
     listed_ms: Millis,
+    asked_ms: Millis,
     published: Option<(Vec<Remark>, Vec<Problem>, Vec<Text>)>,
     clock: fn() -> Millis,
 }
@@ -82,7 +91,17 @@ impl Rpc {
     /// Asks the server at an address.
     #[must_use]
     pub fn new(address: SocketAddr, clock: fn() -> Millis) -> Self {
-        Self { address, server: None, asked: Asked::default(), listed_ms: 0, published: None, clock }
+        Self {
+            address,
+            server: None,
+            asked: Asked::default(),
+            of: Default::default(),
+            refused: BTreeMap::new(),
+            listed_ms: 0,
+            asked_ms: 0,
+            published: None,
+            clock,
+        }
     }
 
     async fn poll_now(&mut self) -> Result<Observation, Fault> {
@@ -93,40 +112,40 @@ impl Rpc {
             Some(server) => server,
             None => {
                 let server = Server::connect(self.address).await?;
-                (self.asked, self.listed_ms, self.published) = (Asked::default(), 0, None);
+                // What is known of the members of the same server goes on.
+                let of = (server.realm.clone(), server.instance.clone());
+                if of != self.of {
+                    (self.of, self.asked) = (of, Asked::default());
+                }
+                self.refused.clear();
+                (self.listed_ms, self.published) = (0, None);
                 seen.cost.round_trips += 1;
                 server
             }
         };
-        let mut refused = Vec::new();
-        self.ask(&mut server, &mut seen, &mut refused).await?;
-        self.publish(&server, &mut seen, refused);
+        self.ask(&mut server, &mut seen).await?;
+        self.publish(&server, &mut seen);
         self.server = Some(server);
         seen.cost.ms = started.elapsed().as_secs_f64() * 1_000.0;
         Ok(seen)
     }
 
-    async fn ask(&mut self, server: &mut Server, seen: &mut Observation, refused: &mut Vec<Text>) -> Result<(), Fault> {
+    async fn ask(&mut self, server: &mut Server, seen: &mut Observation) -> Result<(), Fault> {
         let now_ms = (self.clock)();
         let [has_list, has_members, has_status] = server.has;
         if !has_list {
             return Ok(());
         }
-        let mut answered = |what: &str, answer: Result<Value, Refused>| match answer {
-            Ok(answer) => Some(answer),
-            Err(error) => {
-                let kind = error.kind.as_ref().map(|kind| format!(" ({kind})")).unwrap_or_default();
-                let line = Text::from(format!("{what}: {}{kind}", error.message));
-                if !refused.contains(&line) {
-                    refused.push(line);
-                }
-                None
-            }
-        };
+        if !(0..=GAP).contains(&now_ms.saturating_sub(self.asked_ms)) {
+            self.asked.look_anew(now_ms);
+        }
+        self.asked_ms = now_ms;
         let mobs = server.client.call(vec![(CALLS[0], json!({}))]).await?;
         seen.cost.round_trips += 1;
-        for answer in mobs.into_iter().filter_map(|answer| answered("mobs", answer)) {
-            self.asked.take_mobs(&answer);
+        for answer in mobs {
+            if let Some(answer) = self.answered((0, Text::default(), Text::default()), "mobs", answer) {
+                self.asked.take_mobs(&answer);
+            }
         }
         if has_members && now_ms.saturating_sub(self.listed_ms) >= LIST_EVERY {
             let mobs: Vec<Text> = self.asked.mobs().cloned().collect();
@@ -134,7 +153,8 @@ impl Rpc {
             let answers = server.client.call(calls).await?;
             seen.cost.round_trips += 1;
             for (mob, answer) in mobs.iter().zip(answers) {
-                if let Some(answer) = answered(&format!("members of {mob}"), answer) {
+                let call = (1, mob.clone(), Text::default());
+                if let Some(answer) = self.answered(call, &format!("members of {mob}"), answer) {
                     self.asked.take_members(mob, &answer, now_ms);
                 }
             }
@@ -148,14 +168,45 @@ impl Rpc {
             let answers = server.client.call(due.iter().map(call).collect()).await?;
             seen.cost.round_trips += 1;
             for (key, answer) in due.iter().zip(answers) {
-                let answer = answered(&format!("progress of {}", key.1), answer).unwrap_or_default();
-                self.asked.take_status(key, &answer, now_ms);
+                let call = (2, key.0.clone(), key.1.clone());
+                match self.answered(call, &format!("progress of {}", key.1), answer) {
+                    Some(answer) => self.asked.take_status(key, &answer, now_ms),
+                    None => self.asked.refused(key, now_ms),
+                }
             }
         }
+        let asked = &self.asked;
+        self.refused.retain(|(call, mob, identity), _| match call {
+            0 => true,
+            1 => asked.knows(mob, None),
+            _ => asked.knows(mob, Some(identity)),
+        });
         Ok(())
     }
 
-    fn publish(&mut self, server: &Server, seen: &mut Observation, refused: Vec<Text>) {
+    /// The answer to a call; of one that was refused, why is kept.
+    fn answered(&mut self, call: (usize, Text, Text), what: &str, answer: Result<Value, Refused>) -> Option<Value> {
+        match answer {
+            Ok(answer) => {
+                self.refused.remove(&call);
+                Some(answer)
+            }
+            Err(error) => {
+                let kind = error.kind.as_ref().map(|kind| format!(" ({kind})")).unwrap_or_default();
+                self.refused.insert(call, format!("{what}: {}{kind}", error.message).into());
+                None
+            }
+        }
+    }
+
+    /// What was refused, each once.
+    fn unseen(&self) -> Vec<Text> {
+        let mut unseen: Vec<Text> = self.refused.values().cloned().collect();
+        unseen.dedup();
+        unseen
+    }
+
+    fn publish(&mut self, server: &Server, seen: &mut Observation) {
         let now_ms = (self.clock)();
         // It answered just now, whatever its lease says.
         if !server.instance.is_empty() {
@@ -168,7 +219,7 @@ impl Rpc {
                 ..Heartbeat::default()
             }]));
         }
-        let now = (self.asked.remarks(&server.instance), self.asked.problems(&server.instance, now_ms), refused);
+        let now = (self.asked.remarks(&server.instance), self.asked.problems(&server.instance, now_ms), self.unseen());
         if self.published.as_ref() == Some(&now) {
             return;
         }
