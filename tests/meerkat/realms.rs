@@ -333,6 +333,19 @@ async fn a_graph_of_work_that_is_gone_holds_nothing() {
     assert_eq!(claims(&poll(&mut source).await), Some(1));
 }
 
+#[tokio::test]
+async fn an_open_run_is_watched_however_large_or_old_it_is() {
+    let (realm, mob, _work) = realm().await;
+    let large = json!({ "run_id": "r-large", "flow_id": "big", "status": "running", "step_ledger": [], "input": "y".repeat(2_000_000) });
+    let sql = "INSERT INTO mob_runs VALUES (?1, ?2)";
+    mob.connection.execute(sql, ("r-large", large.to_string().into_bytes())).await.unwrap();
+    for n in 0..300 {
+        mob.run(&format!("done-{n}"), "completed", &[]).await;
+    }
+    let tasks = snapshot(realm.path())["tasks"].to_string();
+    assert!(tasks.contains("flow big (r-large)") && tasks.contains("flow build (r1)"), "{tasks}");
+}
+
 #[test]
 fn a_pipe_is_not_waited_for() {
     let realm = Realm::new();

@@ -212,6 +212,10 @@ async fn another_release_and_another_process_are_said() {
     let mut source = Rpc::new(server.address, now_ms);
     let unseen = poll(&mut source).await.unwrap().unseen.unwrap();
     assert_eq!(unseen[0].raw(), "members of m: session is served elsewhere (session_served_elsewhere)");
+    assert_eq!(poll(&mut source).await.unwrap().unseen, None, "it stands until the call is answered");
+    server.behave(Manners::Well);
+    NOW.fetch_add(5_000, Ordering::SeqCst);
+    assert_eq!(poll(&mut source).await.unwrap().unseen, Some(Vec::new()));
     let nothing = Rpc::new("127.0.0.1:1".parse().unwrap(), now_ms).poll(&PollContext::default()).await;
     assert!(nothing.unwrap_err().to_string().contains("cannot connect to 127.0.0.1:1"));
 }

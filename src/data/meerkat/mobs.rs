@@ -36,7 +36,9 @@ const MOST_AT_ONCE: usize = 5_000;
 const GAP: Millis = MINUTE;
 /// Events of each mob that are read at first, however many mobs there are.
 const LEAST: i64 = 50;
-/// Runs of one mob that are shown at most, the latest first.
+/// Bytes of a run whose steps are read.
+const LEDGER: usize = 1 << 20;
+/// Runs of one mob that are shown, the latest first, and of older ones that are open.
 const MOST_RUNS: usize = 200;
 /// Older events that one poll goes through, in search of members.
 const STEP: i64 = 50_000;
@@ -146,7 +148,12 @@ impl File {
         let news = events(&connection, &format!("cursor > {last}"), "cursor", cost).await?;
         let (older, from) = older(&connection, first, cost).await?;
         let due = begins || news.iter().any(|event| is_of_run(&event.name)) || self.runs.iter().any(Run::is_open);
-        let runs = if due { Some(runs(&connection, cost).await?) } else { None };
+        let runs = if due {
+            let open = self.runs.iter().filter(|run| run.is_open()).map(|run| run.run_id.raw()).collect();
+            Some(runs(&connection, (!begins).then_some(&open), cost).await?)
+        } else {
+            None
+        };
         // What was read counts only where nobody wrote over it meanwhile.
         let is_behind = news.len() >= MOST_AT_ONCE || from > 1;
         self.followed.seen(is_behind)?;
@@ -183,7 +190,7 @@ impl File {
     /// What its events may tell, and is not known.
     fn unseen(&self) -> impl Iterator<Item = Text> + '_ {
         let mob = &self.mob;
-        let unread = self.events.unread.map(|cursor| format!("{mob}: event #{cursor}, which is none or too large"));
+        let unread = self.events.unread.map(|cursor| format!("{mob}: event #{cursor}, of which nothing can be read"));
         let cut = self.events.is_cut.then(|| format!("{mob}: members that only its oldest events name"));
         unread.into_iter().chain(cut).map(Text::from)
     }
@@ -288,21 +295,33 @@ fn is_of_run(name: &Text) -> bool {
     name.raw().starts_with("flow_") || name.raw().starts_with("step_")
 }
 
-async fn runs(connection: &Connection, cost: &mut u64) -> Result<Vec<Run>, Fault> {
+/// The latest runs, and those that were open when they were read last; at first, all that may be open.
+async fn runs(connection: &Connection, open: Option<&Vec<&str>>, cost: &mut u64) -> Result<Vec<Run>, Fault> {
     let field = |name: &str| format!("json_extract(run, '$.{name}')");
+    let more = match open {
+        Some(open) => {
+            let quoted: Vec<String> = open.iter().map(|id| format!("'{}'", id.replace('\'', "''"))).collect();
+            format!("run_id IN ({})", quoted.join(", "))
+        }
+        None => ["pending", "running"]
+            .map(|status| format!("instr(run_json, CAST('\"status\":\"{status}\"' AS BLOB))"))
+            .join(" OR "),
+    };
     let sql = format!(
-        "SELECT run_id, {}, {}, {}, {}, {} FROM (SELECT run_id, CASE WHEN json_valid(CAST(run_json AS TEXT)) \
-         THEN CAST(run_json AS TEXT) END AS run FROM mob_runs WHERE length(run_json) <= {} \
-         ORDER BY rowid DESC LIMIT {MOST_RUNS})",
+        "SELECT run_id, {}, {}, {}, {}, CASE WHEN size <= {LEDGER} THEN {} END, size FROM (SELECT run_id, \
+         length(run_json) AS size, CASE WHEN length(run_json) <= {LARGEST} AND json_valid(CAST(run_json AS TEXT)) \
+         THEN CAST(run_json AS TEXT) END AS run FROM mob_runs WHERE rowid IN (SELECT rowid FROM mob_runs \
+         ORDER BY rowid DESC LIMIT {MOST_RUNS}) OR {more} ORDER BY rowid DESC LIMIT {})",
         field("flow_id"),
         field("status"),
         field("created_at"),
         field("completed_at"),
         field("step_ledger"),
-        1 << 20
+        2 * MOST_RUNS
     );
     let found = rows(connection, "mob_runs", &sql, cost).await?.unwrap_or_default();
-    Ok(found.iter().filter_map(|row| Run::read([0, 1, 2, 3, 4, 5].map(|at| word(row, at)))).collect())
+    let size = |row: &[libsql::Value]| number(row, 6).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+    Ok(found.iter().filter_map(|row| Run::read([0, 1, 2, 3, 4, 5].map(|at| word(row, at)), size(row))).collect())
 }
 
 impl Mobs {

@@ -23,7 +23,7 @@ pub struct Run {
     pub completed_ms: Option<Millis>,
     /// The last word on each step, in the order of the ledger.
     pub steps: Vec<Step>,
-    /// Rows of the ledger: while it grows, the run moves.
+    /// Rows of the ledger, or its bytes where it is too large to be read: while it grows, the run moves.
     pub rows: usize,
 }
 
@@ -42,11 +42,11 @@ pub fn task(flow: &Text, run: &Text) -> Text {
 }
 
 impl Run {
-    /// Reads the columns of a row: run, flow, status, creation, completion, ledger.
+    /// Reads the columns of a row: run, flow, status, creation, completion, ledger. `size` is that of the row in bytes.
     #[must_use]
-    pub fn read(columns: [Option<&str>; 6]) -> Option<Self> {
-        let [run_id, flow_id, status, created, completed, ledger] = columns;
-        let ledger: Vec<Value> = ledger.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    pub fn read(columns: [Option<&str>; 6], size: usize) -> Option<Self> {
+        let [run_id, flow_id, status, created, completed, step_ledger] = columns;
+        let ledger: Vec<Value> = step_ledger.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         // Of each step its last row counts.
         let (mut steps, mut named) = (Vec::new(), HashSet::new());
         for row in ledger.iter().rev() {
@@ -71,7 +71,7 @@ impl Run {
             created_ms: created.and_then(instant),
             completed_ms: completed.and_then(instant),
             steps,
-            rows: ledger.len(),
+            rows: if step_ledger.is_some() { ledger.len() } else { size },
         })
     }
 
@@ -120,8 +120,10 @@ mod tests {
         let ledger = r#"[{"step_id":"plan","status":"dispatched","timestamp":"2026-11-25T22:44:37Z"},
             {"step_id":"plan","status":"completed","timestamp":"2026-11-25T22:44:38Z"},
             {"step_id":"code","status":"dispatched","timestamp":"2026-11-25T22:44:39Z","output":"private"}]"#;
-        let run =
-            Run::read([Some("r1"), Some("build"), Some("running"), Some("2026-11-25T22:44:36Z"), None, Some(ledger)]);
+        let run = Run::read(
+            [Some("r1"), Some("build"), Some("running"), Some("2026-11-25T22:44:36Z"), None, Some(ledger)],
+            300,
+        );
         let run = run.unwrap();
         assert!(run.is_open() && run.rows == 3);
         let at_work = |step: &Text| if step.raw() == "code" { ["w-1".into()].into() } else { BTreeSet::new() };
@@ -129,6 +131,8 @@ mod tests {
         assert_eq!((task.task.raw(), task.agent.unwrap().raw()), ("flow build (r1)", "atlas/w-1"));
         let lines: Vec<&str> = task.story.iter().map(|event| event.text.raw()).collect();
         assert_eq!(lines, ["run r1 of mob atlas", "step plan completed", "step code dispatched (w-1)", "run running"]);
-        assert_eq!(Run::read([Some("r"), None, None, None, None, Some("{")]), None);
+        assert_eq!(Run::read([Some("r"), None, None, None, None, Some("{")], 1), None);
+        let large = Run::read([Some("r"), None, Some("running"), None, None, None], 2_000_000);
+        assert_eq!(large.unwrap().rows, 2_000_000, "that it grows is seen");
     }
 }

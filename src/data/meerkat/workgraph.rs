@@ -174,7 +174,7 @@ impl WorkGraph {
 
     fn unseen(&self) -> Vec<Text> {
         let cut = self.cut.then(|| format!("work items beyond the first {MOST_ITEMS}"));
-        let unread = self.unread.iter().map(|(.., id)| format!("work item {id}, which is none or too large"));
+        let unread = self.unread.iter().map(|(.., id)| format!("work item {id}, of which nothing can be read"));
         cut.into_iter().chain(unread.take(10)).map(Text::from).collect()
     }
 

@@ -243,6 +243,19 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_tells_nothing_and_a_gap_begins_the_count_anew() {
+        let mut of = one();
+        let open = json!({ "run_state": "run_open", "last_progress_at_ms": 1_795_646_712_579i64 });
+        asked(&open, 0, &mut of);
+        of.refused(&("atlas".into(), "w-1".into()), STILL - 1);
+        asked(&open, STILL, &mut of);
+        assert_eq!(rules(&of, STILL), ["member-still"]);
+        of.look_anew(STILL);
+        assert_eq!(rules(&of, 2 * STILL - 1), Vec::<&str>::new());
+        assert_eq!(rules(&of, 2 * STILL), ["member-still"]);
+    }
+
+    #[test]
     fn members_are_asked_in_turn_and_no_more_often() {
         let mut of = one();
         let more = json!({ "members": [{ "agent_identity": "w-1" }, { "agent_identity": "w-2" }, { "agent_identity": "w-3" }] });
