@@ -278,7 +278,7 @@ async fn a_process_that_takes_over_from_a_killed_one_does_not_serve_beside_it() 
 }
 
 #[tokio::test]
-async fn two_mobs_of_one_trouble_are_two_alarms() {
+async fn two_mobs_of_one_trouble_are_two_findings() {
     let (realm, mut mob, _work) = realm().await;
     let mut other = realm.mob("n").await;
     for mob in [&mut mob, &mut other] {

@@ -206,3 +206,29 @@ fn stated(source: &Text, problem: &Problem) -> Finding {
 fn order(rule: &str) -> usize {
     RULES.iter().position(|r| r.name == rule).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_things_of_one_source_with_the_same_trouble_are_two_findings() {
+        let of = |name: &str| {
+            stated(
+                &"mobs".into(),
+                &Problem {
+                    rule: "stop-stuck",
+                    severity: Severity::Warning,
+                    about: About::Source,
+                    name: name.into(),
+                    sentence: "told to stop".into(),
+                    evidence: Vec::new(),
+                },
+            )
+        };
+        let (atlas, beacon) = (of("atlas"), of("beacon"));
+        assert_ne!(atlas.identity(), beacon.identity());
+        assert_ne!(atlas.key(), beacon.key());
+        assert_eq!(atlas.identity(), of("atlas").identity());
+    }
+}
