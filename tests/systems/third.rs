@@ -17,12 +17,18 @@ fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
 }
 
-#[test]
-fn every_command_works_with_a_system_of_ones_own() {
+/// A file of one lock.
+fn lock_file() -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("locks.json");
     let row = r#"[{"key": "file:a.rs", "node": "forge", "agent": "1", "fence": 7, "expires_at_ms": 4000000000000}]"#;
     std::fs::write(&file, row).unwrap();
+    (folder, file)
+}
+
+#[test]
+fn every_command_works_with_a_system_of_ones_own() {
+    let (_folder, file) = lock_file();
     let path = file.to_str().unwrap();
     let run = |arguments: &[&str]| {
         let output = third().args(arguments).output().unwrap();
@@ -54,10 +60,7 @@ fn every_command_works_with_a_system_of_ones_own() {
 
 #[test]
 fn the_screen_shows_a_system_of_ones_own() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("locks.json");
-    let row = r#"[{"key": "file:a.rs", "node": "forge", "agent": "1", "fence": 7, "expires_at_ms": 4000000000000}]"#;
-    std::fs::write(&file, row).unwrap();
+    let (_folder, file) = lock_file();
     let (program, file) = (support::example("third"), file.to_str().unwrap());
     let mut screen = Screen::start_program(program.to_str().unwrap(), 120, 40, &["--third", file], &[]);
     screen.press("3");
