@@ -1,8 +1,7 @@
 //! SQLite files and remote databases read through libSQL: opening, and rows as they come.
 
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::path::Path;
+use std::time::Duration;
 
 use libsql::{Builder, Connection, OpenFlags, Value, ValueType};
 
@@ -20,122 +19,6 @@ pub async fn open_read_only(path: &Path) -> Result<Connection, Fault> {
     let connection = builder.build().await.map_err(fault)?.connect().map_err(fault)?;
     connection.busy_timeout(Duration::from_secs(2)).map_err(fault)?;
     Ok(connection)
-}
-
-/// A file that other programs write, read without leaving anything beside it. While its log is in use it is read through
-/// that. Without a log it is read as it lies: opened as usual, SQLite would make a log beside it, or fail where it may not.
-pub struct SharedFile {
-    path: PathBuf,
-    open: Option<Opened>,
-}
-
-struct Opened {
-    connection: Connection,
-    /// The file as it lay when it was opened without its log.
-    as_it_lies: Option<Lying>,
-    /// Its version when what was seen last was read.
-    version: Option<i64>,
-    /// Its version when it was reopened last: what is committed while it is read is read at the next poll.
-    reading: i64,
-}
-
-/// What tells whether a file was written since: length, time and identity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Lying(u64, Option<SystemTime>, (u64, u64));
-
-impl SharedFile {
-    /// Reads the file at `path`.
-    #[must_use]
-    pub fn new(path: PathBuf) -> Self {
-        Self { path, open: None }
-    }
-
-    /// Where it is.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Its connection, and whether anything may have been written since [`Self::seen`].
-    pub async fn reopen(&mut self) -> Result<(Connection, bool), Fault> {
-        let lying = self.lying()?;
-        if self
-            .open
-            .as_ref()
-            .is_some_and(|open| open.as_it_lies != lying && (open.as_it_lies.is_some() || lying.is_some()))
-        {
-            self.open = None;
-        }
-        if self.open.is_none() {
-            let connection = match lying {
-                Some(_) => open_as_it_lies(&self.path).await?,
-                None => open_read_only(&self.path).await?,
-            };
-            self.open = Some(Opened { connection, as_it_lies: lying, version: None, reading: 0 });
-        }
-        let Some(open) = &mut self.open else { return Err(Fault::transient("the file is not open")) };
-        open.reading = match open.as_it_lies {
-            Some(_) => 0,
-            None => data_version(&open.connection).await?,
-        };
-        Ok((open.connection.clone(), open.version != Some(open.reading)))
-    }
-
-    /// What was looked at was read. Fails where it was written meanwhile, in a way that what was read may be torn.
-    pub fn seen(&mut self) -> Result<(), Fault> {
-        let lying = self.lying()?;
-        let Some(open) = &mut self.open else { return Ok(()) };
-        if open.as_it_lies.is_some() && open.as_it_lies != lying {
-            self.open = None;
-            return Err(Fault::transient(format!("{} was written while it was read", self.path.display())));
-        }
-        open.version = Some(open.reading);
-        Ok(())
-    }
-
-    /// Opens it anew at the next poll.
-    pub fn close(&mut self) {
-        self.open = None;
-    }
-
-    /// The file, where nothing is in its log; nothing while its log is in use.
-    fn lying(&self) -> Result<Option<Lying>, Fault> {
-        let path = &self.path;
-        let file = match std::fs::metadata(path) {
-            Ok(file) => file,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Fault::transient(format!("{} does not exist", path.display())));
-            }
-            Err(e) => return Err(Fault::transient(format!("cannot look at {}: {e}", path.display()))),
-        };
-        // Opening a pipe would wait for whoever writes to it.
-        if !file.is_file() {
-            return Err(Fault::setup(format!("{} is no file", path.display()), "remove it, or name another"));
-        }
-        let beside = |suffix: &str| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            std::fs::metadata(name).is_ok_and(|file| file.len() > 0)
-        };
-        if beside("-wal") || beside("-journal") {
-            return Ok(None);
-        }
-        Ok(Some(Lying(file.len(), file.modified().ok(), (file.dev(), file.ino()))))
-    }
-}
-
-/// Opens a file read-only as it lies, without its log: nothing is made beside it.
-async fn open_as_it_lies(path: &Path) -> Result<Connection, Fault> {
-    use std::os::unix::ffi::OsStrExt as _;
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte);
-    let name: String = absolute
-        .as_os_str()
-        .as_bytes()
-        .iter()
-        .map(|byte| if plain(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02x}") })
-        .collect();
-    open_read_only(Path::new(&format!("file:{name}?immutable=1"))).await
 }
 
 /// Moves when another connection commits.
@@ -210,31 +93,4 @@ fn value(row: &libsql::Row, i: i32) -> libsql::Result<Value> {
         return quietly(|| row.get_value(i)).unwrap_or_else(|| Ok(Value::Blob("\u{fffd}".into())));
     }
     row.get_value(i)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn what_is_committed_while_a_file_is_read_is_read_at_the_next_poll() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("shared.db");
-        let writer = libsql::Builder::new_local(&path).build().await.unwrap().connect().unwrap();
-        writer.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (n); INSERT INTO t VALUES (1)").await.unwrap();
-        let mut file = SharedFile::new(path);
-        assert!(file.reopen().await.unwrap().1);
-        writer.execute("INSERT INTO t VALUES (2)", ()).await.unwrap();
-        file.seen().unwrap();
-        assert!(file.reopen().await.unwrap().1, "the second row was not read");
-        file.seen().unwrap();
-        assert!(!file.reopen().await.unwrap().1);
-    }
-
-    #[tokio::test]
-    async fn what_is_no_file_is_not_waited_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let fault = SharedFile::new(folder.path().to_owned()).reopen().await.unwrap_err();
-        assert!(fault.to_string().contains("is no file"), "{fault}");
-    }
 }

@@ -8,8 +8,9 @@ use libsql::{Connection, Value};
 
 use super::its_clock;
 use super::process;
+use crate::data::followed::{Followed, Reading};
 use crate::data::source::{PollContext, Polling, Source};
-use crate::data::sqlite::{self, SharedFile, collect};
+use crate::data::sqlite::{self, collect};
 use crate::model::observation::{Change, Observation, Presence, Probe};
 use crate::model::source::Fault;
 use crate::model::text::Text;
@@ -21,7 +22,7 @@ const MOST_ROWS: usize = 10_000;
 
 /// The file of host leases. It may be made long after the console started.
 pub struct Hosts {
-    file: SharedFile,
+    file: Followed,
     /// Rows as they were read last.
     rows: Option<(Vec<LeaseRow>, Vec<WaiterRow>)>,
     /// What they were evaluated to be last: time and processes change that too.
@@ -33,22 +34,17 @@ impl Hosts {
     /// Reads the file at `path`. `clock` is the console's wall clock, by which Harn evaluates as well.
     #[must_use]
     pub fn new(path: PathBuf, clock: fn() -> Millis) -> Self {
-        Self { file: SharedFile::new(path), rows: None, published: None, clock }
+        Self { file: Followed::new(path), rows: None, published: None, clock }
     }
 
     async fn poll_now(&mut self) -> Result<Observation, Fault> {
         let started = Instant::now();
         let mut seen = Observation { clock: Some(its_clock()), ..Observation::default() };
-        if self.file.path().exists() {
-            let read = self.read(&mut seen).await;
-            if read.is_err() {
-                self.file.close();
-            }
-            read?;
-        } else {
+        match self.file.read().await? {
             // No lease was ever taken on this machine.
-            self.rows = Some((Vec::new(), Vec::new()));
-            self.file.close();
+            Reading::Missing => self.rows = Some((Vec::new(), Vec::new())),
+            Reading::Unchanged => {}
+            Reading::Changed { connection, .. } => self.read(&connection, &mut seen).await?,
         }
         if self.published.is_none() {
             let parts = vec![("host leases", Presence::Present)];
@@ -69,15 +65,11 @@ impl Hosts {
         Ok(seen)
     }
 
-    async fn read(&mut self, seen: &mut Observation) -> Result<(), Fault> {
-        let (connection, moved) = self.file.reopen().await?;
-        if !moved && self.rows.is_some() {
-            return Ok(());
-        }
-        let leases = select(&connection, "host_leases", LEASE_COLUMNS, "host, resource_class, domain").await?;
+    async fn read(&mut self, connection: &Connection, seen: &mut Observation) -> Result<(), Fault> {
+        let leases = select(connection, "host_leases", LEASE_COLUMNS, "host, resource_class, domain").await?;
         let order = "host, resource_class, domain, priority_rank, requested_at_ms, waiter_id";
-        let waiters = select(&connection, "host_lease_waiters", WAITER_COLUMNS, order).await?;
-        self.file.seen()?;
+        let waiters = select(connection, "host_lease_waiters", WAITER_COLUMNS, order).await?;
+        self.file.seen(false)?;
         seen.cost.rows = (leases.len() + waiters.len()) as u64;
         let leases = leases.iter().map(|row| LeaseRow { lock: lease(row), owner: owner(row, 8) }).collect();
         let waiters = waiters

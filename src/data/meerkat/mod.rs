@@ -4,12 +4,14 @@
 //! for what files do not tell.
 
 pub mod event;
-pub mod followed;
 pub mod lease;
 pub mod mob;
+pub mod mob_file;
+mod mob_rows;
 pub mod mobs;
 pub mod processes;
 pub mod realm;
+pub mod rows;
 pub mod rpc;
 pub mod rules;
 pub mod run;

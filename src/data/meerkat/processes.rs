@@ -1,14 +1,13 @@
 //! The processes that serve a realm, as a source: their lease files.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::its_clock;
 use super::lease::{Lease, MOST_BYTES};
 use super::shared::Shared;
+use crate::data::plain_file;
 use crate::data::source::{PollContext, Polling, Source};
 use crate::model::observation::{Change, Observation, Presence, Probe};
 use crate::model::severity::Severity;
@@ -119,9 +118,9 @@ impl Found {
     fn read(folder: &Path, last: &mut HashMap<PathBuf, Lease>) -> Result<Self, Fault> {
         let mut found = Self::default();
         let paths = files(folder)?;
-        last.retain(|path, _| paths.contains(path));
+        last.retain(|path, _| paths.binary_search(path).is_ok());
         for path in paths {
-            let why = match read(&path) {
+            let why = match plain_file::read(&path, MOST_BYTES).map(|bytes| Lease::read(&bytes)) {
                 Ok(Some(lease)) => {
                     last.insert(path, lease.clone());
                     found.leases.push(lease);
@@ -167,6 +166,7 @@ pub fn read_first(folder: &Path, shared: &Shared, now_ms: Millis) {
     }
 }
 
+/// The files of a folder that may be leases, in order.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, Fault> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -183,16 +183,6 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, Fault> {
     }
     paths.sort();
     Ok(paths)
-}
-
-/// One lease; nothing where the file is none. Whatever is no plain file is not waited for.
-fn read(path: &Path) -> std::io::Result<Option<Lease>> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Ok(None);
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MOST_BYTES).read_to_end(&mut bytes)?;
-    Ok(Lease::read(&bytes))
 }
 
 fn unreadable(path: &Path, found: &str) -> Oddity {

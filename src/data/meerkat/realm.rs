@@ -1,8 +1,8 @@
 //! Where realms are: a realm's folder, or a state root with several.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use crate::data::plain_file;
 use crate::data::system::real;
 use crate::model::text::Text;
 
@@ -59,13 +59,8 @@ impl Realm {
 
 /// The name that a realm's manifest gives it.
 fn named(root: &Path) -> Option<String> {
-    let (path, mut text) = (root.join("realm_manifest.json"), String::new());
-    // Whatever is no plain file is not waited for.
-    if !path.is_file() {
-        return None;
-    }
-    std::fs::File::open(path).ok()?.take(MOST_BYTES).read_to_string(&mut text).ok()?;
-    let manifest: serde_json::Value = serde_json::from_str(&text).ok()?;
+    let text = plain_file::read(&root.join("realm_manifest.json"), MOST_BYTES).ok()?;
+    let manifest: serde_json::Value = serde_json::from_slice(&text).ok()?;
     manifest["realm_id"].as_str().filter(|name| !name.is_empty()).map(|name| Text::bounded(name, 120).to_string())
 }
 

@@ -1,85 +1,10 @@
-//! A database file that is followed: read-only, without making anything beside it, and begun again where another file
-//! stands under the same name.
-
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+//! Rows of Meerkat's databases, as they come.
 
 use libsql::{Connection, Value};
 
-use crate::data::sqlite::{self, Rows, SharedFile, collect};
+use crate::data::sqlite::{self, Rows, collect};
 use crate::model::source::Fault;
 use crate::model::text::Text;
-
-/// One file.
-pub struct Followed {
-    file: SharedFile,
-    identity: Option<(u64, u64)>,
-    /// Something was left to read.
-    pub behind: bool,
-}
-
-/// What there is to read.
-pub enum Open {
-    /// Nothing was written since.
-    Unchanged,
-    Changed {
-        connection: Connection,
-        /// Another file than before: what was read of that one is void.
-        replaced: bool,
-    },
-}
-
-impl Followed {
-    /// Follows the file at `path`.
-    #[must_use]
-    pub fn new(path: PathBuf) -> Self {
-        Self { file: SharedFile::new(path), identity: None, behind: true }
-    }
-
-    /// Opens it where there is anything to read.
-    pub async fn open(&mut self) -> Result<Open, Fault> {
-        let now = identity(self.file.path())?;
-        let replaced = self.identity.is_some_and(|before| before != now);
-        if replaced {
-            self.file.close();
-        }
-        let (connection, moved) = match self.file.reopen().await {
-            Ok(open) => open,
-            Err(fault) => {
-                self.file.close();
-                return Err(fault);
-            }
-        };
-        if !moved && !replaced && !self.behind {
-            return Ok(Open::Unchanged);
-        }
-        // Until it was read to its end, it is to be read.
-        (self.identity, self.behind) = (Some(now), true);
-        Ok(Open::Changed { connection, replaced })
-    }
-
-    /// All of it was read, or `behind` says that some was not.
-    pub fn seen(&mut self, behind: bool) -> Result<(), Fault> {
-        self.file.seen()?;
-        self.behind = behind;
-        Ok(())
-    }
-
-    /// Opens it anew at the next poll.
-    pub fn close(&mut self) {
-        self.file.close();
-    }
-}
-
-fn identity(path: &Path) -> Result<(u64, u64), Fault> {
-    match std::fs::metadata(path) {
-        Ok(file) => Ok((file.dev(), file.ino())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(Fault::transient(format!("{} does not exist", path.display())))
-        }
-        Err(error) => Err(Fault::transient(format!("cannot read {}: {error}", path.display()))),
-    }
-}
 
 /// The rows of a statement; nothing where the file has no such table.
 pub async fn rows(
@@ -108,6 +33,12 @@ pub async fn rows(
     let rows = collect(rows).await.map_err(|e| fault(&e))?;
     *cost += rows.len() as u64;
     Ok(Some(rows))
+}
+
+/// The largest number in a column; 0 where there is none.
+pub async fn newest(connection: &Connection, table: &'static str, column: &str, cost: &mut u64) -> Result<i64, Fault> {
+    let found = rows(connection, table, &format!("SELECT max({column}) FROM {table}"), cost).await?;
+    Ok(found.as_deref().and_then(|rows| number(rows.first()?, 0)).unwrap_or(0))
 }
 
 /// A text of a row.

@@ -7,12 +7,13 @@ use std::time::Instant;
 use libsql::Connection;
 use serde_json::Value;
 
-use super::followed::{Followed, Open, number, rows, word};
 use super::processes::read_first;
 use super::realm::Realm;
+use super::rows::{newest, number, rows, word};
 use super::shared::{RealmFacts, Shared};
 use super::work::Item;
 use super::{instant, its_clock};
+use crate::data::followed::{Followed, Reading};
 use crate::data::source::{PollContext, Polling, Source};
 use crate::model::observation::{Change, LogStart, Observation, Presence, Probe};
 use crate::model::source::Fault;
@@ -42,7 +43,6 @@ type Key = (String, String, String);
 /// The file of work items. It may be made long after the console started.
 pub struct WorkGraph {
     realm: Text,
-    path: PathBuf,
     leases: PathBuf,
     window: i64,
     shared: Shared,
@@ -70,7 +70,6 @@ impl WorkGraph {
         Self {
             realm: Text::new(&realm.name),
             followed: Followed::new(realm.workgraph()),
-            path: realm.workgraph(),
             leases: realm.leases(),
             window: i64::try_from(window).unwrap_or(i64::MAX),
             shared,
@@ -89,23 +88,19 @@ impl WorkGraph {
     async fn poll_now(&mut self) -> Result<Observation, Fault> {
         let started = Instant::now();
         let mut seen = Observation { clock: Some(its_clock()), ..Observation::default() };
-        let mut moved = false;
-        let is_there = self.path.try_exists();
-        if is_there.map_err(|e| Fault::transient(format!("cannot look at {}: {e}", self.path.display())))? {
-            let read = self.read(&mut seen).await;
-            if read.is_err() {
-                self.followed.close();
-            }
-            moved = read?;
-        } else {
+        let moved = match self.followed.read().await? {
             // No agent has made an item yet, or the file was taken away with all that was in it.
-            self.followed.close();
-            if self.last.is_some() {
+            Reading::Missing => {
                 self.forget();
-                seen.changes.push(Change::Reset);
-                self.is_void = false;
+                self.tell_reset(&mut seen);
+                false
             }
-        }
+            Reading::Unchanged => false,
+            Reading::Changed { connection, replaced } => {
+                self.read(&connection, replaced, &mut seen).await?;
+                true
+            }
+        };
         if self.published.is_none() {
             seen.probe = Some(Probe { parts: vec![("work items", Presence::Present)] }.into());
         }
@@ -121,24 +116,22 @@ impl WorkGraph {
         Ok(seen)
     }
 
-    /// Answers whether there was anything to read.
-    async fn read(&mut self, seen: &mut Observation) -> Result<bool, Fault> {
-        let Open::Changed { connection, replaced } = self.followed.open().await? else { return Ok(false) };
+    /// Reads what is new.
+    async fn read(&mut self, connection: &Connection, replaced: bool, seen: &mut Observation) -> Result<(), Fault> {
         let cost = &mut seen.cost.rows;
-        let newest = rows(&connection, "workgraph_events", "SELECT max(seq) FROM workgraph_events", cost).await?;
-        let newest = newest.as_deref().and_then(|rows| number(rows.first()?, 0)).unwrap_or(0);
+        let newest = newest(connection, "workgraph_events", "seq", cost).await?;
         if replaced || self.last.is_some_and(|last| newest < last) {
             self.forget();
         }
         let begins = self.last.is_none();
         let from = self.last.unwrap_or_else(|| newest.saturating_sub(self.window).max(0));
-        let (entries, touched, last, is_behind) = self.events(&connection, from, cost).await?;
+        let (entries, touched, last, is_behind) = self.events(connection, from, cost).await?;
         if begins {
-            (self.items, self.unread, self.cut) = all_items(&connection, cost).await?;
+            (self.items, self.unread, self.cut) = all_items(connection, cost).await?;
         } else {
             for key in touched {
                 self.unread.remove(&key);
-                match item(&connection, &key, cost).await? {
+                match item(connection, &key, cost).await? {
                     Found::Item(item) => _ = self.items.insert(key, *item),
                     Found::Unread => {
                         self.items.remove(&key);
@@ -148,28 +141,34 @@ impl WorkGraph {
                 }
             }
         }
-        self.blocks = blocks(&connection, cost).await?;
+        self.blocks = blocks(connection, cost).await?;
         self.followed.seen(is_behind)?;
         self.last = Some(last);
         if begins {
-            if std::mem::take(&mut self.is_void) {
-                seen.changes.push(Change::Reset);
-                self.published = None;
-            }
+            self.tell_reset(seen);
             let start = if from == 0 { LogStart::Beginning } else { LogStart::Window };
             seen.changes.push(Change::Log(LogTable::Events, entries, start));
         } else if !entries.is_empty() {
             seen.changes.push(Change::Log(LogTable::Events, entries, LogStart::Continues));
         }
-        Ok(true)
+        Ok(())
     }
 
     /// What was read is of a file that is gone.
     fn forget(&mut self) {
+        self.is_void |= self.last.is_some();
         self.items.clear();
         self.blocks.clear();
         self.unread.clear();
-        (self.last, self.cut, self.published, self.is_void) = (None, false, None, true);
+        (self.last, self.cut) = (None, false);
+    }
+
+    /// What was told before is void: everything is told anew.
+    fn tell_reset(&mut self, seen: &mut Observation) {
+        if std::mem::take(&mut self.is_void) {
+            seen.changes.push(Change::Reset);
+            self.published = None;
+        }
     }
 
     fn unseen(&self) -> Vec<Text> {

@@ -2,7 +2,7 @@
 //! whole.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Consumer, Event, MOST_BYTES, MOST_EVENTS, News, is_mirror};
+use crate::data::plain_file;
 use crate::model::observation::Cost;
 use crate::model::source::Fault;
 use crate::model::time::Millis;
@@ -126,7 +127,7 @@ fn follow(
     news: &mut News,
     cost: &mut Cost,
 ) -> io::Result<()> {
-    let mut file = File::open(path)?;
+    let mut file = plain_file::open(path)?;
     let len = file.metadata()?.len();
     if len == topic.read {
         return Ok(());
@@ -181,9 +182,8 @@ fn consumers(folder: &Path, odd: &mut u64) -> Vec<Consumer> {
     }
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let mut text = String::new();
-        let read = File::open(entry.path()).and_then(|file| file.take(MOST_BYTES as u64).read_to_string(&mut text));
-        match read.ok().and_then(|_| serde_json::from_str::<Place>(&text).ok()) {
+        let bytes = plain_file::read(&entry.path(), MOST_BYTES as u64);
+        match bytes.ok().and_then(|bytes| serde_json::from_slice::<Place>(&bytes).ok()) {
             Some(c) => found.push(Consumer {
                 topic: c.topic,
                 name: c.consumer_id,

@@ -6,51 +6,35 @@ use std::path::PathBuf;
 use libsql::{Connection, Value};
 
 use super::{Consumer, Event, MOST_BYTES, MOST_EVENTS, News, is_mirror};
-use crate::data::sqlite::{self, Rows, SharedFile, collect, int, text};
+use crate::data::followed::{Followed, Reading};
+use crate::data::sqlite::{self, Rows, collect, int, text};
 use crate::model::observation::Cost;
 use crate::model::source::Fault;
 
 /// One file.
 pub struct Sqlite {
-    file: SharedFile,
+    file: Followed,
     window: usize,
-    /// The file that was read: device and inode.
-    open: Option<(u64, u64)>,
     /// The last event read of each topic.
     cursors: HashMap<String, i64>,
-    /// More was there than one look brings.
-    behind: bool,
 }
 
 impl Sqlite {
     /// Follows the file at `path`.
     #[must_use]
     pub fn new(path: PathBuf, window: usize) -> Self {
-        Self { file: SharedFile::new(path), window, open: None, cursors: HashMap::new(), behind: false }
+        Self { file: Followed::new(path), window, cursors: HashMap::new() }
     }
 
     pub(super) async fn news(&mut self, cost: &mut Cost) -> Result<News, Fault> {
-        let read = self.read(cost).await;
-        if read.is_err() {
-            // A file may have been replaced: the next poll opens it again.
-            self.file.close();
-        }
-        read
-    }
-
-    async fn read(&mut self, cost: &mut Cost) -> Result<News, Fault> {
-        let file = identity(self.file.path())?;
-        let replaced = self.open.is_some_and(|before| before != file);
+        let (connection, replaced) = match self.file.read().await? {
+            Reading::Missing => return Err(self.file.missing()),
+            Reading::Unchanged => return Ok(News::default()),
+            Reading::Changed { connection, replaced } => (connection, replaced),
+        };
         let mut news = News { reset: replaced, ..News::default() };
         // What was read is remembered at the end: a poll that is given up has read nothing.
         let mut cursors = if replaced { HashMap::new() } else { self.cursors.clone() };
-        if replaced {
-            self.file.close();
-        }
-        let (connection, moved) = self.file.reopen().await?;
-        if !moved && !self.behind && !replaced {
-            return Ok(news);
-        }
         let heads = ask(&connection, "SELECT topic, last_id FROM topic_heads ORDER BY topic", cost).await?;
         let heads: Vec<(String, i64)> =
             heads.iter().filter_map(|row| Some((text(row.first()?)?.to_owned(), int(row.get(1)?)?))).collect();
@@ -83,8 +67,8 @@ impl Sqlite {
         let rows = ask(&connection, consumers, cost).await?;
         news.consumers = Some(rows.iter().filter_map(|row| consumer(row)).collect());
         news.heads = Some(heads);
-        self.file.seen()?;
-        (self.open, self.cursors, self.behind) = (Some(file), cursors, behind);
+        self.file.seen(behind)?;
+        self.cursors = cursors;
         Ok(news)
     }
 }
@@ -117,17 +101,6 @@ async fn follow(
     }
     // The head may name events that are not there: then there is nothing to wait for.
     Ok((last, more))
-}
-
-fn identity(path: &std::path::Path) -> Result<(u64, u64), Fault> {
-    use std::os::unix::fs::MetadataExt;
-    match std::fs::metadata(path) {
-        Ok(file) => Ok((file.dev(), file.ino())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(Fault::transient(format!("{} does not exist", path.display())))
-        }
-        Err(error) => Err(Fault::transient(format!("cannot look at {}: {error}", path.display()))),
-    }
 }
 
 async fn ask(connection: &Connection, sql: &str, cost: &mut Cost) -> Result<Rows, Fault> {
