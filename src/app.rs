@@ -21,6 +21,7 @@ pub mod views;
 pub mod wall;
 pub mod workspace;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,12 +33,13 @@ use self::overlay::Overlay;
 use self::preview::Running;
 use self::table::Table;
 use self::view_id::ViewId;
-use self::views::VIEWS;
+use self::views::{VIEWS, View};
 use self::wall::{Wall, WallPosition};
-use crate::action::plan::{Plan, Policy};
+use crate::action::plan::{Plan, Policy, RunToAsk};
 use crate::app::workspace::Workspace;
 use crate::columns::role::Role;
 use crate::mesh::derive::Snapshot;
+use crate::model::action::CurrentRun;
 use crate::model::outcome::Progress;
 use crate::model::severity::Severity;
 use crate::model::time::Millis;
@@ -65,6 +67,8 @@ pub enum Event {
     Progress(Progress),
     /// What this machine shows of work on resources of a mesh.
     Work(usize, Works),
+    /// The runs that agents of a mesh are at, by their keys.
+    Runs(usize, BTreeMap<String, CurrentRun>),
     /// Open attempts were looked into.
     Recovered {
         resolved: usize,
@@ -117,6 +121,11 @@ pub enum Effect {
     Work {
         mesh: usize,
         resources: Vec<String>,
+    },
+    /// Ask for the runs that agents are at.
+    Runs {
+        mesh: usize,
+        agents: Vec<RunToAsk>,
     },
     /// Look into the attempts of a mesh whose end is not known.
     Recover {
@@ -224,6 +233,8 @@ pub struct App {
     pub now_ms: Millis,
     /// What signs of work were asked for last.
     asked: Option<Asked>,
+    /// The agents whose runs were asked for, and their mesh.
+    asked_runs: Option<(usize, Vec<String>)>,
     /// How far the wall clock was set since the start: for the clock on screen alone.
     pub set_ahead_ms: Millis,
     pub started_ms: Millis,
@@ -266,6 +277,7 @@ impl App {
             options,
             now_ms,
             asked: None,
+            asked_runs: None,
             set_ahead_ms: 0,
             started_ms: now_ms,
             workspace,
@@ -310,6 +322,11 @@ impl App {
     #[must_use]
     pub fn table(&self) -> &Table {
         &self.tables[self.view.index()]
+    }
+
+    /// The views that have a tab, and the current one.
+    pub fn tabs(&self) -> impl Iterator<Item = &'static View> {
+        VIEWS.iter().filter(|view| view.id == self.view || view.is_open(&self.workspace))
     }
 
     /// The list of the current view.

@@ -88,6 +88,7 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpo
             (mesh, news) = engines.news() => arrived.push(match news {
                 News::Snapshot(snapshot) => Event::Snapshot(mesh, snapshot),
                 News::Progress(progress) => Event::Progress(progress),
+                News::Runs(runs) => Event::Runs(mesh, runs),
                 News::Recovered(Recovered { resolved, open }) => Event::Recovered { resolved, open },
             }),
             Some((mesh, works)) = found.recv() => arrived.push(Event::Work(mesh, works)),
@@ -122,6 +123,11 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpo
                     Effect::Copy(text) => screen.copy(&text)?,
                     Effect::Run { mesh, plan, reason } => {
                         if !engines.of(mesh).is_some_and(|engine| engine.run(plan, reason)) {
+                            update(&mut app, Event::Notice("another plan is still running".into()));
+                        }
+                    }
+                    Effect::Runs { mesh, agents } => {
+                        if !engines.of(mesh).is_some_and(|engine| engine.find_runs(agents)) {
                             update(&mut app, Event::Notice("another plan is still running".into()));
                         }
                     }

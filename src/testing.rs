@@ -11,6 +11,7 @@ use crate::mesh::MeshState;
 use crate::mesh::derive::{Snapshot, Thresholds, derive};
 use crate::model::action::Abilities;
 use crate::model::action::{Action, Kind as ActionKind, LeaseGuard};
+use crate::model::agent::{Activity, Agent, AgentStatus, Group, GroupStatus, Progress};
 use crate::model::chain::link;
 use crate::model::event::{Event, Kind, SCHEMA};
 use crate::model::journal::{Entry, Process};
@@ -75,6 +76,31 @@ pub fn message(id: i64, to: &str, kind: &str, payload: &str, age: Millis) -> Mes
         repository_id: "9f2c41d07ab8e635".into(),
         delivery_attempts: Some(0),
         ..Default::default()
+    }
+}
+
+fn agent(name: &str, activity: Activity, is_still: bool) -> Agent {
+    Agent {
+        agent: name.into(),
+        repository_id: "9f2c41d07ab8e635".into(),
+        group: "atlas".into(),
+        identity: name.strip_prefix("atlas/").unwrap_or_default().into(),
+        node_id: "desktop-488".into(),
+        role: "worker".into(),
+        status: Some(AgentStatus::Active),
+        generation: Some(0),
+        fence_token: Some(4),
+        started_ms: Some(NOW - 10 * MINUTE),
+        progress: Some(Progress {
+            activity,
+            in_flight: 0,
+            last_ms: Some(NOW - 6 * MINUTE),
+            health: "unknown".into(),
+            since_ms: NOW - 6 * MINUTE,
+            is_still,
+            every_ms: 10 * SECOND,
+        }),
+        ..Agent::default()
     }
 }
 
@@ -216,6 +242,17 @@ pub fn mesh() -> MeshState {
             ],
         ),
         Change::AcknowledgedMessages(vec![acknowledged]),
+        Change::Agents(vec![
+            agent("atlas/worker-1", Activity::Working, true),
+            agent("atlas/worker-2", Activity::Idle, false),
+            Agent { agent: HOSTILE.into(), why: Some(HOSTILE.into()), ..agent("", Activity::Unknown, false) },
+        ]),
+        Change::Groups(vec![Group {
+            name: "atlas".into(),
+            repository_id: "9f2c41d07ab8e635".into(),
+            status: Some(GroupStatus::Running),
+            supervisor: None,
+        }]),
         Change::Leaders(vec![Leader {
             repository_id: "9f2c41d07ab8e635".into(),
             leader_node_id: "desktop-488".into(),

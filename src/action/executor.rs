@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::model::action::Action;
+use crate::model::action::{Action, AgentGuard, CurrentRun};
 use crate::model::outcome::Outcome;
 use crate::model::time::Millis;
 
@@ -30,6 +30,11 @@ pub trait Executor: Send {
     /// Writes the op-log's entry of an action that was done elsewhere; does nothing if it is there.
     /// Answers whether the op-log has it now, or why not.
     fn record<'a>(&'a mut self, request: &'a ActionRequest) -> Working<'a, Result<(), String>>;
+
+    /// The run that an agent is at now: asking changes nothing.
+    fn current_run<'a>(&'a mut self, _: &'a AgentGuard) -> Working<'a, CurrentRun> {
+        Box::pin(std::future::ready(CurrentRun::Unknown("nothing tells it there".into())))
+    }
 
     /// Whether an attempt whose end is not known took effect.
     fn was_applied<'a>(&'a mut self, request: &'a ActionRequest) -> Working<'a, Resolution>;

@@ -1,5 +1,7 @@
 //! Which actions are offered where, and what an action command means for the things it is pressed on.
 
+use std::collections::BTreeSet;
+
 use super::App;
 use super::command::Command;
 use super::list::findings::FINDINGS;
@@ -11,6 +13,7 @@ use super::view_id::ViewId;
 use crate::action::plan::Intent;
 use crate::app::workspace::{Key, Row, Workspace};
 use crate::mesh::derive::Snapshot;
+use crate::mesh::derive::agents;
 use crate::mesh::derive::finding::Subject;
 use crate::mesh::derive::locks::LockView;
 use crate::model::LockTable;
@@ -25,6 +28,12 @@ pub const ACTS: &[Command] = &[
     Command::Quarantine,
     Command::Evacuate,
     Command::GiveBack,
+    Command::Retire,
+    Command::Respawn,
+    Command::Wire,
+    Command::Unwire,
+    Command::StopGroup,
+    Command::ResumeGroup,
 ];
 
 /// What can be acted on.
@@ -34,6 +43,8 @@ pub enum Thing {
     Lock(String),
     Lease(String),
     Message(String),
+    Agent(String),
+    Task(String),
     Node(Text),
 }
 
@@ -43,6 +54,8 @@ pub enum Meant {
     Intent(Intent),
     /// First choose who gets them.
     Choose(Vec<String>),
+    /// First ask for the runs of these agents.
+    Ask(Vec<String>),
 }
 
 impl App {
@@ -96,12 +109,16 @@ impl App {
         let mut leases = Vec::new();
         let mut messages = Vec::new();
         let mut nodes = Vec::new();
+        let mut agents: Vec<String> = Vec::new();
+        let mut tasks = Vec::new();
         for thing in things.iter().cloned() {
             match thing {
                 Thing::Lock(key) => locks.push(key),
                 Thing::Lease(key) => leases.push(key),
                 Thing::Message(key) => messages.push(key),
                 Thing::Node(name) => nodes.push(name),
+                Thing::Agent(key) => agents.push(key),
+                Thing::Task(key) => tasks.push(key),
             }
         }
         let flag = |of: fn(&crate::model::RegistryNode) -> bool| {
@@ -114,7 +131,21 @@ impl App {
             }
             Command::Release if !leases.is_empty() => Intent::Revoke { leases },
             Command::Release if !messages.is_empty() => Intent::Unclaim { messages },
-            Command::Release => return Err("select a lock, a lease or a claimed message to release".into()),
+            Command::Release if !agents.is_empty() => return Ok(Meant::Ask(agents)),
+            Command::Release if !tasks.is_empty() => Intent::CancelTasks { tasks },
+            Command::Release => {
+                return Err("select a lock, a lease, a claimed message, an agent or a task".into());
+            }
+            Command::Retire
+            | Command::Respawn
+            | Command::Wire
+            | Command::Unwire
+            | Command::StopGroup
+            | Command::ResumeGroup => {
+                // A seat is its agent's.
+                agents.extend(locks.iter().filter_map(|key| agent_of_seat(snapshot, key)));
+                return of_agents(command, agents, snapshot).map(Meant::Intent);
+            }
             Command::GiveBack if !locks.is_empty() => Intent::Restore { locks },
             Command::GiveBack => return Err("select a lock that the operator holds".into()),
             Command::Reroute if !messages.is_empty() => return Ok(Meant::Choose(messages)),
@@ -140,6 +171,36 @@ impl App {
     }
 }
 
+/// The agent whose seat a lock is.
+fn agent_of_seat(snapshot: &Snapshot, key: &str) -> Option<String> {
+    let lock = &snapshot.holds().find(|view| view.key() == key && view.lock.table == LockTable::Seat)?.lock;
+    Some(agents::key(&lock.repository_id, &lock.lock_key))
+}
+
+/// What a command means for agents and their groups.
+fn of_agents(command: Command, agents: Vec<String>, snapshot: &Snapshot) -> Result<Intent, String> {
+    if agents.is_empty() {
+        return Err("select an agent".into());
+    }
+    Ok(match command {
+        Command::Retire => Intent::RetireAgents { agents, again: false },
+        Command::Respawn => Intent::RetireAgents { agents, again: true },
+        Command::Wire => Intent::Wire { agents, on: true },
+        Command::Unwire => Intent::Wire { agents, on: false },
+        _ => {
+            let group = |key: &String| {
+                let agent = &snapshot.agent(key)?.agent;
+                Some((agent.repository_id.clone(), agent.group.clone())).filter(|(_, group)| !group.is_empty())
+            };
+            let groups: BTreeSet<(Text, Text)> = agents.iter().filter_map(group).collect();
+            if groups.is_empty() {
+                return Err("it belongs to no group".into());
+            }
+            Intent::StopGroups { groups: groups.into_iter().collect(), on: command == Command::StopGroup }
+        }
+    })
+}
+
 /// Whether a command fits the kind of thing in a row; without a row, in the view.
 fn suits(workspace: &Workspace, snapshot: &Snapshot, view: ViewId, row: Option<Row>, command: Command) -> bool {
     use Command::{Ack, Drain, Evacuate, GiveBack, Quarantine, Release, Reroute};
@@ -163,14 +224,19 @@ fn suits(workspace: &Workspace, snapshot: &Snapshot, view: ViewId, row: Option<R
         ViewId::Nodes => node(row.and_then(|row| NODES.get(workspace, row)).map(|n| &n.key)),
         ViewId::Tasks => {
             let task = row.and_then(|row| TASKS.get(workspace, row));
-            command == Reroute && task.is_none_or(|task| task.message.is_some())
+            match command {
+                Reroute => task.is_none_or(|task| task.message.is_some()),
+                Release => task.is_some_and(|task| task.cancel.is_some() && !task.state.is_over()),
+                _ => false,
+            }
         }
-        ViewId::Waits => command == Release,
+        ViewId::Waits | ViewId::Agents => command == Release,
         ViewId::Findings => match row.and_then(|row| FINDINGS.get(workspace, row)).map(|finding| &finding.subject) {
             Some(Subject::Lock(_)) => command == Release,
             Some(Subject::Message(_)) => message(),
             Some(Subject::Node(name)) => node(Some(name)),
-            Some(Subject::Task(_)) => command == Reroute,
+            Some(Subject::Task(_)) => matches!(command, Reroute | Release),
+            Some(Subject::Agent(_)) => command == Release,
             _ => false,
         },
         ViewId::Overview | ViewId::Oplog | ViewId::Journal | ViewId::Events => false,
@@ -183,15 +249,17 @@ fn thing_of(snapshot: &Snapshot, view: ViewId, key: &str) -> Option<Thing> {
         let key = key.to_owned();
         Some(if view.lock.table == LockTable::ExecLease { Thing::Lease(key) } else { Thing::Lock(key) })
     };
-    let carried = |key: &str| {
+    let task = |key: &str| {
         let task = snapshot.tasks.iter().find(|task| task.key() == key)?;
-        task.message.clone().map(Thing::Message)
+        let carried = task.message.clone().map(Thing::Message);
+        carried.or_else(|| task.cancel.is_some().then(|| Thing::Task(key.to_owned())))
     };
     match view {
         ViewId::Locks => held(key),
         ViewId::Messages => Some(Thing::Message(key.to_owned())),
         ViewId::Nodes => Some(Thing::Node(Text::new(key))),
-        ViewId::Tasks => carried(key),
+        ViewId::Tasks => task(key),
+        ViewId::Agents => Some(Thing::Agent(key.to_owned())),
         ViewId::Waits => {
             let row = snapshot.waits.rows.iter().find(|row| row.key() == key)?;
             held(&row.lock().key())
@@ -200,7 +268,8 @@ fn thing_of(snapshot: &Snapshot, view: ViewId, key: &str) -> Option<Thing> {
             Subject::Lock(key) => held(key),
             Subject::Message(key) => Some(Thing::Message(key.clone())),
             Subject::Node(name) => Some(Thing::Node(name.clone())),
-            Subject::Task(key) => carried(key),
+            Subject::Task(key) => task(key),
+            Subject::Agent(key) => Some(Thing::Agent(key.clone())),
             Subject::Mesh | Subject::Source(_) | Subject::Log(_) => None,
         },
         ViewId::Overview | ViewId::Oplog | ViewId::Journal | ViewId::Events => None,

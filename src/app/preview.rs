@@ -2,7 +2,7 @@
 
 use tui_input::Input;
 
-use crate::action::plan::{Confirm, Intent, Plan, Policy, Refusal, plan};
+use crate::action::plan::{Confirm, Intent, Interrupt, Plan, Policy, Refusal, plan};
 use crate::mesh::derive::Snapshot;
 use crate::model::action::Mode;
 use crate::model::outcome::{Outcome, OutcomeKind};
@@ -118,7 +118,9 @@ impl Preview {
     /// Whether it may be run by a key pressed now.
     #[must_use]
     pub fn may_run(&self, now: Millis) -> bool {
-        matches!(self.standing, Standing::Holds | Standing::Renewed) && now - self.changed_ms >= GRACE
+        !self.plan.steps.is_empty()
+            && matches!(self.standing, Standing::Holds | Standing::Renewed)
+            && now - self.changed_ms >= GRACE
     }
 
     /// The name to type, where it takes one.
@@ -134,6 +136,15 @@ impl Preview {
     #[must_use]
     pub fn with_next_mode(&self) -> Option<Intent> {
         use strum::IntoEnumIterator;
+        if let Intent::StopRuns { how, .. } = &self.intent {
+            let all: Vec<Interrupt> = Interrupt::iter().collect();
+            let now = all.iter().position(|one| one == how).unwrap_or(0);
+            let mut intent = self.intent.clone();
+            if let Intent::StopRuns { how, .. } = &mut intent {
+                *how = all[(now + 1) % all.len()];
+            }
+            return Some(intent);
+        }
         let Intent::Release { .. } = &self.intent else { return None };
         let modes: Vec<Mode> = Mode::iter().collect();
         let now = modes.iter().position(|m| Some(*m) == self.plan.mode).unwrap_or(0);

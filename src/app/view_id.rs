@@ -15,6 +15,7 @@ pub enum ViewId {
     Waits,
     Journal,
     Events,
+    Agents,
 }
 
 impl ViewId {
@@ -23,6 +24,7 @@ impl ViewId {
     pub fn of(subject: &Subject) -> Option<Self> {
         match subject {
             Subject::Node(_) => Some(Self::Nodes),
+            Subject::Agent(_) => Some(Self::Agents),
             Subject::Lock(_) => Some(Self::Locks),
             Subject::Message(_) => Some(Self::Messages),
             Subject::Task(_) => Some(Self::Tasks),

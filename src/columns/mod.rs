@@ -1,6 +1,7 @@
 //! What a row of each part has: a column's name, type, place on the screen and value, once. The screen, the tables of
 //! `snapshot` and its JSON with its schema are made from the same columns.
 
+mod agents;
 mod cell;
 mod column;
 mod events;
@@ -21,6 +22,7 @@ mod tasks;
 mod value;
 mod waits;
 
+pub use self::agents::AGENTS;
 pub use self::cell::Cell;
 pub use self::column::{Column, Columns, Screen};
 pub use self::events::EVENTS;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::sources::{SOURCES, SourceRow};
-use super::{Columns, FINDINGS, LEADERS, LEASES, LOCKS, MESSAGES, NODES, OPLOG, QUEUES, TASKS, schema};
+use super::{AGENTS, Columns, FINDINGS, LEADERS, LEASES, LOCKS, MESSAGES, NODES, OPLOG, QUEUES, TASKS, schema};
 use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::locks::LockView;
 use crate::model::source::Aspect;
@@ -72,6 +72,7 @@ pub static PARTS: &[&dyn Part] = &[
     &Of { columns: &SOURCES, aspect: None, each: |s, each| SourceRow::all(s).iter().for_each(each) },
     &Of { columns: &FINDINGS, aspect: None, each: |s, each| s.findings.iter().for_each(|row| each(row)) },
     &Of { columns: &NODES, aspect: Some(Aspect::Nodes), each: |s, each| s.nodes.iter().for_each(each) },
+    &Of { columns: &AGENTS, aspect: Some(Aspect::Agents), each: |s, each| s.agents.iter().for_each(|row| each(row)) },
     &Of { columns: &LOCKS, aspect: Some(Aspect::Locks), each: |s, each| s.locks.iter().for_each(each) },
     &Of { columns: &QUEUES, aspect: Some(Aspect::Waiters), each: queued },
     &Of { columns: &MESSAGES, aspect: Some(Aspect::Messages), each: |s, each| s.messages.iter().for_each(each) },
@@ -129,6 +130,7 @@ mod tests {
         names(&SOURCES);
         names(&FINDINGS);
         names(&NODES);
+        names(&AGENTS);
         names(&LOCKS);
         names(&QUEUES);
         names(&MESSAGES);

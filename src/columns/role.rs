@@ -1,5 +1,6 @@
 //! What a piece of text means. The screen decides how a meaning looks; nothing here knows a colour.
 
+use crate::mesh::derive::agents::AgentState;
 use crate::mesh::derive::chain::ChainState;
 use crate::mesh::derive::locks::LockState;
 use crate::mesh::derive::messages::MessageState;
@@ -155,6 +156,33 @@ impl State for TaskState {
             Self::Done => 5,
             Self::Cancelled => 6,
         }
+    }
+}
+
+impl State for AgentState {
+    fn glyph(&self) -> char {
+        match self {
+            Self::Orphaned | Self::Broken => '✖',
+            Self::Stalled => '▲',
+            Self::Retiring | Self::Starting => '◐',
+            Self::Stopped => '○',
+            Self::Unknown => '?',
+            Self::Working => '●',
+            Self::Idle => '·',
+        }
+    }
+    fn role(&self) -> Role {
+        match self {
+            Self::Orphaned | Self::Broken => Role::Dead,
+            Self::Stalled => Role::Alert,
+            Self::Retiring | Self::Starting => Role::Warn,
+            Self::Unknown => Role::Unknown,
+            Self::Working => Role::Healthy,
+            Self::Idle | Self::Stopped => Role::Dim,
+        }
+    }
+    fn order(&self) -> i64 {
+        *self as i64
     }
 }
 

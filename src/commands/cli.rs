@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::action::executor::Purpose;
-use crate::commands::act::Seen;
+use crate::action::plan::Interrupt;
+use crate::commands::ask::Seen;
 use crate::commands::flags::SystemFlags;
 use crate::config::{ConfigError, Layers, Origin};
 use crate::demo::{Simulation, Wanted};
@@ -149,6 +150,56 @@ pub enum Command {
         #[command(flatten)]
         act: ActArgs,
     },
+    /// End the run that an agent is at
+    Stop {
+        /// The agent's name, e.g. atlas/worker-1
+        agent: String,
+        /// The run that you saw; by default the one it is at now, which is asked for
+        #[arg(long, value_name = "ID")]
+        run: Option<String>,
+        /// stop-run, force-cancel or all-work: the last two name no run and are accepted even without effect
+        #[arg(long, value_name = "HOW", default_value_t = Interrupt::StopRun)]
+        how: Interrupt,
+        #[command(flatten)]
+        act: ActArgs,
+    },
+    /// Cancel a task that its system can cancel, e.g. the run of a flow
+    Cancel {
+        /// The task's name, or the id that its system cancels it by
+        task: String,
+        #[command(flatten)]
+        act: ActArgs,
+    },
+    /// End an agent for good if its generation is unchanged
+    Retire {
+        agent: String,
+        /// The generation you saw
+        #[arg(long, value_name = "N")]
+        generation: i64,
+        #[command(flatten)]
+        act: ActArgs,
+    },
+    /// End an agent and start it again if its generation is unchanged
+    Respawn {
+        agent: String,
+        /// The generation you saw
+        #[arg(long, value_name = "N")]
+        generation: i64,
+        #[command(flatten)]
+        act: ActArgs,
+    },
+    /// Stop a group of agents, e.g. a mob
+    Pause {
+        group: String,
+        #[command(flatten)]
+        act: ActArgs,
+    },
+    /// Let a group of agents go on
+    Resume {
+        group: String,
+        #[command(flatten)]
+        act: ActArgs,
+    },
     /// Print all keys and commands
     Keys,
     /// Print the effective configuration and the origin of each value
@@ -288,6 +339,7 @@ pub enum Format {
 #[strum(serialize_all = "lowercase")]
 pub enum SnapshotView {
     Nodes,
+    Agents,
     Locks,
     Queues,
     Messages,

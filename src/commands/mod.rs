@@ -1,8 +1,10 @@
 //! Commands that poll once and print.
 
 pub mod act;
+pub mod ask;
 pub mod check;
 pub mod cli;
+pub mod end;
 pub mod flags;
 pub mod json;
 pub mod load;

@@ -9,8 +9,9 @@ use clap::{CommandFactory as _, Parser as _};
 use crate::action::executor::Purpose;
 use crate::app::{App, Calls, Options, Theme};
 use crate::clock::{local_offset, steady_clock};
-use crate::commands::act::{Ask, End};
+use crate::commands::ask::Ask;
 use crate::commands::cli::{ActArgs, Cli, Command, DemoArgs, Format, Global, ScreenArgs, SnapshotArgs};
+use crate::commands::end::End;
 use crate::commands::load::{LoadedConfig, named};
 use crate::commands::{act, check, json, observe, table};
 use crate::config::locate::HostEnv;
@@ -107,6 +108,16 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Undrain { node, act }) => {
             perform(&cli.global, &Ask::Drain { node, on: false, for_ms: None }, &act)
         }
+        Some(Command::Stop { agent, run, how, act }) => perform(&cli.global, &Ask::Stop { agent, run, how }, &act),
+        Some(Command::Cancel { task, act }) => perform(&cli.global, &Ask::Cancel { task }, &act),
+        Some(Command::Retire { agent, generation, act }) => {
+            perform(&cli.global, &Ask::Retire { agent, generation, again: false }, &act)
+        }
+        Some(Command::Respawn { agent, generation, act }) => {
+            perform(&cli.global, &Ask::Retire { agent, generation, again: true }, &act)
+        }
+        Some(Command::Pause { group, act }) => perform(&cli.global, &Ask::Pause { group, on: true }, &act),
+        Some(Command::Resume { group, act }) => perform(&cli.global, &Ask::Pause { group, on: false }, &act),
         Some(Command::Quarantine { node, act }) => perform(&cli.global, &Ask::Quarantine { node, on: true }, &act),
         Some(Command::Unquarantine { node, act }) => perform(&cli.global, &Ask::Quarantine { node, on: false }, &act),
         Some(Command::Check) => Ok(run_check(&cli.global)),

@@ -111,6 +111,12 @@ impl Run {
         Steps { ticks, quit: self.stop.clone() }
     }
 
+    /// Tells a task that the demo stops.
+    #[must_use]
+    pub fn stopped(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
     /// Serves on a free loopback port; answers its address, e.g. `http://127.0.0.1:40123`.
     pub async fn serve(&self, router: axum::Router) -> anyhow::Result<String> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("cannot listen on the loopback")?;

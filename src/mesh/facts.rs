@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::fences::FenceHistory;
 use super::rates::Tally;
 use super::table::{RowChange, Table};
+use crate::model::agent::{Agent, Group};
 use crate::model::chain::Links;
 use crate::model::observation::{Change, Delta, LogStart};
 use crate::model::stated::{Problem, StatedTask};
@@ -34,6 +35,8 @@ pub struct Facts {
     pub waits: Arc<[Wait]>,
     pub readers: Arc<[Reader]>,
     pub remarks: Arc<[Remark]>,
+    pub agents: Arc<[Agent]>,
+    pub groups: Arc<[Group]>,
     pub tasks: Arc<[StatedTask]>,
     pub problems: Arc<[Problem]>,
     pub queue: Option<Arc<QueueStats>>,
@@ -130,6 +133,8 @@ impl Tables {
             Change::Waits(rows) => facts.revision += replace(&mut facts.waits, rows),
             Change::Readers(rows) => facts.revision += replace(&mut facts.readers, rows),
             Change::Remarks(rows) => facts.revision += replace(&mut facts.remarks, rows),
+            Change::Agents(rows) => facts.revision += replace(&mut facts.agents, rows),
+            Change::Groups(rows) => facts.revision += replace(&mut facts.groups, rows),
             Change::Tasks(rows) => facts.revision += replace(&mut facts.tasks, rows),
             Change::Problems(rows) => facts.revision += replace(&mut facts.problems, rows),
             Change::Queue(stats) => {

@@ -52,6 +52,20 @@ pub enum Action {
     Drain { node: NodeGuard, on: bool, for_ms: Option<Millis> },
     /// Shuts a node out, or lets it in again.
     Quarantine { node: NodeGuard, on: bool },
+    /// Ends the run that an agent is at. Its place ends no other run.
+    StopRun { agent: AgentGuard, run: String },
+    /// Asks an agent to drop what it is at, or all that it has: nothing names the run.
+    CancelWork { agent: AgentGuard, all: bool },
+    /// Cancels a task.
+    CancelTask { task: TaskGuard },
+    /// Ends an agent.
+    RetireAgent { agent: AgentGuard },
+    /// Ends an agent and starts it again, as its next generation.
+    RespawnAgent { agent: AgentGuard },
+    /// Lets two agents exchange messages, or no longer.
+    Wire { agent: AgentGuard, peer: String, on: bool },
+    /// Stops a group of agents, or lets it go on.
+    StopGroup { group: GroupGuard, on: bool },
 }
 
 /// What a place lets an operator do.
@@ -149,6 +163,46 @@ pub struct NodeGuard {
     pub maintenance: bool,
 }
 
+/// An agent as it was seen: another generation of it is another agent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct AgentGuard {
+    /// Its name, as everybody calls it.
+    pub agent: String,
+    /// Its group, and its name there.
+    pub group: String,
+    pub identity: String,
+    pub repository_id: String,
+    pub generation: Option<i64>,
+    pub fence_token: Option<i64>,
+}
+
+/// What a place answers when it is asked for the run that an agent is at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CurrentRun {
+    At(String),
+    Idle,
+    /// Why it is not known.
+    Unknown(String),
+}
+
+/// A task as it was seen, with what its system calls it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskGuard {
+    pub task: String,
+    pub group: String,
+    pub id: String,
+    pub repository_id: String,
+}
+
+/// A group of agents as it was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupGuard {
+    pub group: String,
+    pub repository_id: String,
+    /// What it was at.
+    pub status: String,
+}
+
 /// A message of the operator's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutboundMessage {
@@ -193,6 +247,13 @@ impl Action {
             Self::Send { outbound } => format!("agent {}", outbound.to).into(),
             Self::Revoke { lease } => format!("lease {} of {}", lease.lease_id, lease.scope_key).into(),
             Self::Drain { node, .. } | Self::Quarantine { node, .. } => Text::new(&node.node_id),
+            Self::StopRun { agent, .. }
+            | Self::CancelWork { agent, .. }
+            | Self::RetireAgent { agent }
+            | Self::RespawnAgent { agent }
+            | Self::Wire { agent, .. } => Text::new(&agent.agent),
+            Self::CancelTask { task } => Text::new(&task.task),
+            Self::StopGroup { group, .. } => Text::new(&group.group),
         }
     }
 
@@ -230,6 +291,16 @@ impl Action {
             Self::Drain { node, .. } => format!("let {} take work again", node.node_id),
             Self::Quarantine { node, on: true } => format!("quarantine {}: it is shut out", node.node_id),
             Self::Quarantine { node, .. } => format!("let {} in again", node.node_id),
+            Self::StopRun { run, .. } => format!("stop run {run} of {subject}"),
+            Self::CancelWork { all: false, .. } => format!("force-cancel what {subject} is at"),
+            Self::CancelWork { .. } => format!("cancel all work of {subject}"),
+            Self::CancelTask { .. } => format!("cancel {subject}"),
+            Self::RetireAgent { agent } => format!("retire {subject}{}", life(agent)),
+            Self::RespawnAgent { agent } => format!("respawn {subject}{}", life(agent)),
+            Self::Wire { peer, on: true, .. } => format!("wire {subject} to {peer}"),
+            Self::Wire { peer, .. } => format!("unwire {subject} from {peer}"),
+            Self::StopGroup { on: true, .. } => format!("stop {subject}"),
+            Self::StopGroup { .. } => format!("let {subject} go on"),
         };
         text.into()
     }
@@ -240,9 +311,21 @@ impl Action {
         match self {
             Self::Release { lock, .. } | Self::Restore { lock, .. } => &lock.repository_id,
             Self::Send { outbound } => &outbound.repository_id,
+            Self::StopRun { agent, .. }
+            | Self::CancelWork { agent, .. }
+            | Self::RetireAgent { agent }
+            | Self::RespawnAgent { agent }
+            | Self::Wire { agent, .. } => &agent.repository_id,
+            Self::CancelTask { task } => &task.repository_id,
+            Self::StopGroup { group, .. } => &group.repository_id,
             _ => "",
         }
     }
+}
+
+/// `, generation 2`, where that is known.
+fn life(agent: &AgentGuard) -> String {
+    agent.generation.map_or_else(String::new, |n| format!(", generation {n}"))
 }
 
 /// `fence 41`, or that there is none.

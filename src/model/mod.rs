@@ -5,6 +5,7 @@
 //! instants are Unix milliseconds on the clock of whoever wrote them.
 
 pub mod action;
+pub mod agent;
 pub mod chain;
 pub mod copies;
 pub mod event;
@@ -84,6 +85,9 @@ pub enum LockTable {
     /// The seat of a member: one process at a time hosts it.
     #[strum(serialize = "seat")]
     Seat,
+    /// A lease on the name of a declared member, renewed every few seconds.
+    #[strum(serialize = "identity lease")]
+    Identity,
     /// No table of locks: an execution lease, shown beside them.
     #[strum(serialize = "exec lease")]
     ExecLease,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::agent::{Agent, Group};
 use super::source::Fault;
 use super::stated::{Problem, StatedTask};
 use crate::model::text::Text;
@@ -58,6 +59,9 @@ pub enum Change {
     Readers(Vec<Reader>),
     /// Everything that agents said for the operator.
     Remarks(Vec<Remark>),
+    /// Every agent that the source states itself.
+    Agents(Vec<Agent>),
+    Groups(Vec<Group>),
     /// Every task that the source states itself.
     Tasks(Vec<StatedTask>),
     /// Everything that its system's own rules find now.

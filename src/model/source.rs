@@ -9,6 +9,7 @@ use super::text::Text;
 #[strum(serialize_all = "lowercase")]
 pub enum Aspect {
     Nodes,
+    Agents,
     Locks,
     /// Who waits for a lock.
     Waiters,

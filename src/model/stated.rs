@@ -11,8 +11,20 @@ pub struct StatedTask {
     pub task: Text,
     pub repository_id: Text,
     pub agent: Option<Text>,
+    /// What its system cancels it by; nothing where it cannot be cancelled.
+    pub cancel: Option<Cancel>,
+    /// What becomes of it once the node that runs it is dead, and what to do; empty where nothing is known of that.
+    pub if_dead: &'static str,
     /// What became of it, oldest first: its steps, what it waits for, how it ended.
     pub story: Vec<TaskEvent>,
+}
+
+/// What a task is cancelled by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Cancel {
+    /// The group of agents that works on it.
+    pub group: Text,
+    pub id: Text,
 }
 
 /// One thing that is known of a task.
@@ -64,6 +76,10 @@ pub enum About {
     /// The source that states it.
     Source,
     Node(Text),
+    Agent {
+        agent: Text,
+        repository_id: Text,
+    },
     Lock {
         table: super::LockTable,
         lock_key: Text,

@@ -1,5 +1,6 @@
 //! Polls every source and keeps the mesh, off the drawing thread.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::Snapshots;
 use crate::action::executor::WriteAccess;
-use crate::action::plan::Plan;
+use crate::action::plan::{Plan, RunToAsk};
 use crate::action::run::journal::{JournalFile, Stamp, made_at};
 use crate::action::run::{Operator, Recovered, Stop};
 use crate::clock::{steady_clock, wall_clock};
@@ -18,6 +19,7 @@ use crate::data::source::PollContext;
 use crate::data::store::Store;
 use crate::mesh::MeshState;
 use crate::mesh::derive::{Evaluator, Snapshot};
+use crate::model::action::CurrentRun;
 use crate::model::outcome::Progress;
 use crate::model::report::Report;
 use crate::model::text::Text;
@@ -45,12 +47,18 @@ pub enum News {
     Progress(Progress),
     /// Open attempts were looked into.
     Recovered(Recovered),
+    /// The runs that agents are at.
+    Runs(Runs),
 }
+
+/// The runs that agents are at, by their keys.
+pub type Runs = BTreeMap<String, CurrentRun>;
 
 /// What the worker sends while it works.
 enum Sent {
     Progress(Progress),
     Recovered(Recovered),
+    Runs(Runs),
 }
 
 /// A running watch over one mesh.
@@ -146,6 +154,7 @@ impl Engine {
                     match events {
                         Some(Sent::Progress(progress)) => return News::Progress(progress),
                         Some(Sent::Recovered(recovered)) => return News::Recovered(recovered),
+                        Some(Sent::Runs(runs)) => return News::Runs(runs),
                         None => {}
                     }
                 }
@@ -172,6 +181,11 @@ impl Engine {
     /// Looks into the attempts whose end is not known. Answers whether that was taken: not while a plan runs.
     pub fn recover(&mut self) -> bool {
         self.orders.try_send(Request::Recover).is_ok()
+    }
+
+    /// Asks for the runs that agents are at. Answers whether that was taken: not while a plan runs.
+    pub fn find_runs(&mut self, agents: Vec<RunToAsk>) -> bool {
+        self.orders.try_send(Request::Runs(agents)).is_ok()
     }
 
     /// Lets the running plan end before its next step.
@@ -226,6 +240,8 @@ enum Request {
     Run { plan: Box<Plan>, reason: String, stop: Stop },
     /// A look into the attempts whose end is not known.
     Recover,
+    /// The runs that agents are at.
+    Runs(Vec<RunToAsk>),
 }
 
 /// Carries plans out, one after another, and looks at the sources at once after each step.
@@ -247,6 +263,9 @@ async fn work(
         at_work.store(true, Ordering::Relaxed);
         match request {
             Request::Run { plan, reason, stop } => drop(operator.run(&plan, &reason, &stop, report).await),
+            Request::Runs(agents) => {
+                let _ = progress_to.try_send(Sent::Runs(operator.current_runs(&agents).await));
+            }
             Request::Recover => {
                 let recovered = operator.recover().await;
                 pace.send_modify(|pace| pace.nudge += 1);

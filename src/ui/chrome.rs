@@ -6,10 +6,9 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Canvas;
 use crate::app::acts::ACTS;
-use crate::app::command::{COMMANDS, CommandInfo};
+use crate::app::command::{COMMANDS, Command, CommandInfo};
 use crate::app::mouse::Hit;
 use crate::app::overlay::Overlay;
-use crate::app::views::VIEWS;
 use crate::columns::role::Role;
 use crate::model::text::fit;
 use crate::model::time::{clock, short};
@@ -46,12 +45,12 @@ pub fn header(canvas: &mut Canvas<'_, '_>, area: Rect) {
 /// The views, as many words as fit.
 pub fn tabs(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let app = canvas.app;
-    let full: usize = VIEWS.iter().map(|v| v.title.len() + 4).sum();
+    let full: usize = app.tabs().map(|v| v.title.len() + 4).sum();
     let worries: usize = app.latest().snapshots().map(|(_, p)| p.counts.critical + p.counts.warnings).sum();
     let wide = full + 6 <= usize::from(area.width);
     let mut spans = Vec::new();
     let mut x = area.x;
-    for (i, view) in VIEWS.iter().enumerate() {
+    for view in app.tabs() {
         let title = if wide { view.title } else { view.short };
         let count = match view.id {
             crate::app::view_id::ViewId::Findings if worries > 0 => format!(" {worries}"),
@@ -59,7 +58,9 @@ pub fn tabs(canvas: &mut Canvas<'_, '_>, area: Rect) {
         };
         // Ten of them fill a narrow screen to the last cell.
         let end = if wide { " " } else { "" };
-        let text = format!(" {} {title}{count}{end}", (i + 1) % 10);
+        let info = COMMANDS.iter().find(|info| info.command == Command::View(view.id.index()));
+        let key = info.and_then(|info| app.keys(info).into_iter().next()).unwrap_or_default();
+        let text = format!(" {key} {title}{count}{end}");
         let role = if view.id == app.view { Role::Selected } else { Role::Dim };
         let width = u16::try_from(text.width()).unwrap_or(0);
         canvas.layout.hits.add(x, area.y, width, 1, Hit::View(view.id));

@@ -44,6 +44,9 @@ fn action(kind: Kind) -> Value {
     exact["expires_at"] = json!({ "text": "2026-01-01 00:00:00" });
     exact["token"] = "abc".into();
     let node = json!({ "node_id": "n", "quarantined": false, "maintenance": true });
+    let agent = json!({
+        "agent": "g/w-1", "group": "g", "identity": "w-1", "repository_id": "r", "generation": 1, "fence_token": null,
+    });
     let fields = match kind {
         Kind::Release => json!({ "lock": exact, "mode": "fence-off", "hold_ms": 5_000 }),
         Kind::Restore => json!({ "lock": lock(), "former": lock() }),
@@ -54,6 +57,12 @@ fn action(kind: Kind) -> Value {
         Kind::Send => json!({ "letter": { "to": "3", "msg_type": "t", "payload": "{}", "repository_id": "r" } }),
         Kind::Revoke => json!({ "lease": { "lease_id": "1", "scope_key": "task:1", "holder_node": "n" } }),
         Kind::Drain => json!({ "node": node, "on": true, "for_ms": null }),
+        Kind::StopRun => json!({ "agent": agent, "run": "r" }),
+        Kind::CancelWork => json!({ "agent": agent, "all": true }),
+        Kind::CancelTask => json!({ "task": { "task": "t", "group": "g", "id": "r", "repository_id": "r" } }),
+        Kind::RetireAgent | Kind::RespawnAgent => json!({ "agent": agent }),
+        Kind::Wire => json!({ "agent": agent, "peer": "w-2", "on": true }),
+        Kind::StopGroup => json!({ "group": { "group": "g", "repository_id": "r", "status": "running" }, "on": true }),
         Kind::Quarantine => json!({ "node": node, "on": false }),
     };
     let mut action = json!({ "action": kind.to_string() });

@@ -447,6 +447,86 @@ async fn a_claim_follows_its_item() {
     assert_eq!(claims(&poll(&mut source).await), Some(vec![2]));
 }
 
+/// Leases on names of declared members are locks, and the supervisor is what it is; its keys stay where they are.
+#[tokio::test(flavor = "multi_thread")]
+async fn leases_on_names_and_the_supervisor_are_shown() {
+    let (realm, mob, _work) = realm().await;
+    let eight = |n: i64| n.to_be_bytes().to_vec();
+    let sql = "CREATE TABLE mob_identity_leases (mob_id TEXT, agent_identity TEXT, epoch_highwater BLOB,
+        active_holder_id TEXT, active_incarnation_id TEXT, active_epoch BLOB, active_renewed_at_ms BLOB,
+        active_expires_at_ms BLOB, authority_digest TEXT, record_json BLOB, PRIMARY KEY (mob_id, agent_identity))";
+    mob.connection.execute(sql, ()).await.unwrap();
+    let insert = "INSERT INTO mob_identity_leases VALUES ('m', ?1, ?2, ?3, 'inc-1', ?2, ?4, ?5, 'd', ?6)";
+    let now = now_ms();
+    for (who, holder) in [("w-1", Some("host-1")), ("w-2", None)] {
+        let row = libsql::params![who, eight(7), holder, eight(now - 2_000), eight(now + 20_000), SECRET];
+        mob.connection.execute(insert, row).await.unwrap();
+    }
+    let seen = snapshot(realm.path());
+    let locks = seen["locks"].as_array().unwrap();
+    let leases: Vec<&Value> = locks.iter().filter(|lock| lock["table"] == "identity lease").collect();
+    assert_eq!(leases.len(), 1, "of a lease that nobody has there is nothing to show");
+    assert_eq!((&leases[0]["lock_key"], &leases[0]["holder_agent"]), (&json!("m/w-1"), &json!("host-1")));
+    assert_eq!((&leases[0]["fence_token"], &leases[0]["expires_at_ms"]), (&json!(7), &json!(now + 20_000)));
+    assert!(!seen.to_string().contains(SECRET));
+    let agents = seen["agents"].as_array().unwrap();
+    assert!(agents.iter().any(|agent| agent["agent_id"] == "m/w-1" && agent["generation"] == 0), "{agents:?}");
+}
+
+/// A second name of a file keeps Meerkat out, not whoever only reads; and reading makes no name and no file.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_two_names_is_read() {
+    let (realm, _mob, _work) = realm().await;
+    std::fs::hard_link(realm.root.join("mobs/mob--m.db"), realm.folder.path().join("copy.db")).unwrap();
+    let before = realm.files();
+    let seen = snapshot(realm.path());
+    assert_eq!(seen["agents"].as_array().unwrap().len(), 2);
+    assert_eq!(realm.files(), before);
+}
+
+/// Read by somebody who may not write there: while a process serves the realm and once none does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_realm_that_may_not_be_written_is_read_or_said() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::process::CommandExt as _;
+    const NOBODY: u32 = 65_534;
+    let (realm, mob, work) = realm().await;
+    for folder in ["", "mobs", "leases"] {
+        let path = realm.root.join(folder);
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o555)).unwrap();
+    }
+    std::fs::set_permissions(realm.folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let look = || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lockkeeper"));
+        command.args(["snapshot", "--format", "json", "--meerkat", realm.path()]).env_clear();
+        command.env("HOME", home.path()).env("XDG_STATE_HOME", home.path()).current_dir("/");
+        // Whoever may do everything is not kept out.
+        if rustix::process::geteuid().is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command.output()
+    };
+    let Ok(output) = look() else {
+        eprintln!("skipped: this user cannot run the program as another one");
+        return;
+    };
+    let served: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"));
+    let agents = served["agents"].as_array().unwrap().len();
+    let said = served["findings"].to_string();
+    assert!(agents == 2 || said.contains("needs a folder that this user may write"), "{served:#}");
+    // Closed as Meerkat closes it, everything stands in the file itself.
+    drop((mob, work));
+    let output = look().unwrap();
+    let closed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(closed["agents"].as_array().unwrap().len(), 2, "{closed:#}");
+    for folder in ["", "mobs", "leases"] {
+        let path = realm.root.join(folder);
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
 #[test]
 fn a_realm_that_is_not_there_yet_is_waited_for() {
     let folder = tempfile::tempdir().unwrap();

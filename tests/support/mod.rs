@@ -165,5 +165,6 @@ pub fn one_step(action: Action) -> Plan {
         confirm: Confirm::Key,
         may_repeat: false,
         mode: None,
+        interrupt: None,
     }
 }

@@ -2,19 +2,23 @@
 //!
 //! It is made from what is true now, so a second run finds what a first one left, and nothing after that.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::evidence::may_be_alive;
-use super::locks::lease_guard;
+use super::locks::{ended_elsewhere, lease_guard};
 use super::messages;
-use super::{Confirm, Plan, Planner, Refusal};
+use super::{Confirm, Plan, Planner, Refusal, count};
+use crate::mesh::derive::agents::AgentView;
 use crate::mesh::derive::locks::{LockState, LockView};
 use crate::mesh::derive::messages::{MessageState, MessageView};
 use crate::mesh::derive::nodes::NodeView;
 use crate::mesh::derive::staleness::Staleness;
 use crate::mesh::derive::tasks::TaskView;
-use crate::model::MessageTable;
 use crate::model::action::{Action, Kind};
 use crate::model::text::Text;
 use crate::model::time::utc;
+use crate::model::{LockTable, MessageTable};
 
 impl Planner<'_> {
     pub(super) fn evacuate(&self, key: &Text) -> Result<Plan, Refusal> {
@@ -79,11 +83,32 @@ impl Planner<'_> {
             }
         }
 
+        // Agents go with their node; their system says what becomes of them.
+        let mut groups: BTreeMap<(&Text, &str), usize> = BTreeMap::new();
+        let runs_here = |a: &&Arc<AgentView>| a.node.as_ref() == Some(node_id) && here(&a.agent.repository_id);
+        for view in snapshot.agents.iter().filter(runs_here) {
+            *groups.entry((&view.agent.group, view.agent.if_dead)).or_default() += 1;
+        }
+        for ((group, if_dead), n) in groups {
+            blocked = true;
+            let why = if if_dead.is_empty() { "nothing here ends or moves them" } else { if_dead };
+            plan.leave(format!("{group}, {}", count(n, "agent")), why);
+        }
+
         let mut may_live = false;
         let held_here = |l: &&LockView| l.lock.holder_node == *node_id && here(&l.lock.repository_id);
         for view in snapshot.locks.iter().filter(held_here) {
             if view.state == LockState::Expired && self.has_newer_clients(&view.source) {
                 plan.leave(view.name(), "it has run out: whoever asks next gets it");
+                continue;
+            }
+            // A seat goes with its agent.
+            if view.lock.table == LockTable::Seat {
+                continue;
+            }
+            if view.lock.ended_by.is_some() {
+                blocked = true;
+                plan.leave(view.name(), ended_elsewhere(view));
                 continue;
             }
             match self.release_one(&mut plan, view, None, false, false) {
@@ -163,7 +188,9 @@ impl Planner<'_> {
             let carried = task.message.as_ref().is_some_and(|key| waiting().any(|m| m.key() == *key && moves(m)));
             if !carried {
                 blocked = true;
-                let why = "no message that waits carries it: its submitter, or whoever gives out work, sends it again";
+                let again =
+                    "no message that waits carries it: its submitter, or whoever gives out work, sends it again";
+                let why = if task.if_dead.is_empty() { again } else { task.if_dead };
                 plan.leave(format!("task {}", task.task), why);
             }
         }
@@ -198,7 +225,12 @@ impl Planner<'_> {
             let why = format!("nothing of {name} is left to move{}", left.concat()).into();
             return Err(Refusal { why, read_only: false, nothing_left: true });
         }
-        plan.or_refusal()
+        // What nothing here can move is still worth reading: what becomes of it, and what to do.
+        if plan.steps.is_empty() && snapshot.agents.iter().any(|a| runs_here(&a)) {
+            Ok(plan)
+        } else {
+            plan.or_refusal()
+        }
     }
 }
 

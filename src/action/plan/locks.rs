@@ -63,9 +63,9 @@ impl Planner<'_> {
             let name = &view.name();
             let instead = match view.lock.table {
                 LockTable::ExecLease => Some("an execution lease is revoked, not released".to_owned()),
-                _ if view.lock.ended_by.is_some() => Some(elsewhere(view)),
+                _ if view.lock.ended_by.is_some() => Some(ended_elsewhere(view)),
                 LockTable::Claim => Some("a claim stands in a log that is only added to: its owner gives it up".into()),
-                LockTable::Host | LockTable::Seat => Some(elsewhere(view)),
+                LockTable::Host | LockTable::Seat => Some(ended_elsewhere(view)),
                 _ => None,
             };
             if let Some(instead) = instead {
@@ -362,7 +362,7 @@ fn then(next: Option<&Waiter>) -> String {
 }
 
 /// What is ended by a command of its own system is left to it.
-fn elsewhere(view: &LockView) -> String {
+pub(super) fn ended_elsewhere(view: &LockView) -> String {
     match &view.lock.ended_by {
         Some(command) => format!("it is ended by: {command}"),
         None => "its own system ends it".into(),

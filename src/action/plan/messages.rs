@@ -114,7 +114,7 @@ impl Planner<'_> {
     pub(super) fn reroute(&self, keys: &[String], to: Option<&Text>) -> Result<Plan, Refusal> {
         let mut plan = Plan::new(String::new());
         let mut typed = false;
-        if let Some(to) = to.filter(|to| !self.snapshot.agents().contains(to)) {
+        if let Some(to) = to.filter(|to| !self.snapshot.agents_seen().contains(to)) {
             return Err(Refusal::because(format!("no agent {to} is known here, so nobody would take it")));
         }
         let views = self.waiting(&mut plan, keys);

@@ -1,5 +1,6 @@
 //! Intents into plans: what exactly would run, on what evidence, and what cannot be known. Pure.
 
+mod agents;
 mod evacuate;
 mod evidence;
 mod locks;
@@ -7,10 +8,12 @@ mod messages;
 mod nodes;
 mod receivers;
 
+use std::collections::BTreeMap;
+
 use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::locks::LockView;
 use crate::mesh::derive::messages::MessageView;
-use crate::model::action::{Action, Kind, Mode};
+use crate::model::action::{Action, AgentGuard, CurrentRun, Kind, Mode};
 use crate::model::journal::Entry;
 use crate::model::text::Text;
 use crate::model::time::{Millis, SECOND};
@@ -58,6 +61,67 @@ pub enum Intent {
     Evacuate {
         node: Text,
     },
+    /// Ends what agents are at. `runs` is what their places answered when they were asked for it.
+    StopRuns {
+        agents: Vec<String>,
+        how: Interrupt,
+        runs: BTreeMap<String, CurrentRun>,
+    },
+    CancelTasks {
+        tasks: Vec<String>,
+    },
+    /// Ends agents, and starts them again where `again` says so.
+    RetireAgents {
+        agents: Vec<String>,
+        again: bool,
+    },
+    /// Lets two agents exchange messages, or no longer.
+    Wire {
+        agents: Vec<String>,
+        on: bool,
+    },
+    /// Stops groups of agents, by repository and name, or lets them go on.
+    StopGroups {
+        groups: Vec<(Text, Text)>,
+        on: bool,
+    },
+}
+
+/// How an agent is made to end what it is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::EnumIter)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Interrupt {
+    /// The run that is named, and no other.
+    StopRun,
+    /// Whatever it is at.
+    ForceCancel,
+    /// Whatever it has.
+    AllWork,
+}
+
+impl Interrupt {
+    fn title(self) -> &'static str {
+        match self {
+            Self::StopRun => "Stop the run",
+            Self::ForceCancel => "Force-cancel the run",
+            Self::AllWork => "Cancel all work",
+        }
+    }
+
+    /// What it does, and what guards it.
+    fn explain(self) -> &'static str {
+        match self {
+            Self::StopRun => {
+                "stop the run: it is named, and its place stops no other; if it is over by then, nothing is touched"
+            }
+            Self::ForceCancel => {
+                "force-cancel: asks the agent to drop what it is at; accepted as well where that has no effect, so its                  run is looked at again afterwards"
+            }
+            Self::AllWork => {
+                "cancel all work: what is queued for the agent goes too; accepted as well where its run goes on, so                  that is looked at again afterwards"
+            }
+        }
+    }
 }
 
 /// What a plan is made by, beyond the mesh.
@@ -107,6 +171,8 @@ pub struct Plan {
     pub may_repeat: bool,
     /// The mode in which locks are taken, where there are any.
     pub mode: Option<Mode>,
+    /// How runs are ended, where there are any.
+    pub interrupt: Option<Interrupt>,
 }
 
 /// What it takes to run a plan.
@@ -160,6 +226,7 @@ impl Plan {
             confirm: Confirm::Key,
             may_repeat: false,
             mode: None,
+            interrupt: None,
         }
     }
 
@@ -254,8 +321,22 @@ pub fn plan(intent: &Intent, snapshot: &Snapshot, policy: &Policy) -> Result<Pla
         Intent::Drain { nodes, on, for_ms } => planner.drain(nodes, *on, *for_ms),
         Intent::Quarantine { nodes, on } => planner.quarantine(nodes, *on),
         Intent::Evacuate { node } => planner.evacuate(node),
+        Intent::StopRuns { agents, how, runs } => planner.stop_runs(agents, *how, runs),
+        Intent::CancelTasks { tasks } => planner.cancel_tasks(tasks),
+        Intent::RetireAgents { agents, again } => planner.retire_agents(agents, *again),
+        Intent::Wire { agents, on } => planner.wire(agents, *on),
+        Intent::StopGroups { groups, on } => planner.stop_groups(groups, *on),
     }
 }
+
+/// The agents whose current runs must be known before their runs can be stopped: the place to ask, key and guard.
+#[must_use]
+pub fn runs_to_ask(agents: &[String], snapshot: &Snapshot, policy: &Policy) -> Vec<RunToAsk> {
+    Planner { snapshot, policy }.to_ask(agents)
+}
+
+/// An agent whose run is asked for: the place to ask, its key, and its guard.
+pub type RunToAsk = (Text, String, AgentGuard);
 
 impl<'a> Planner<'a> {
     /// Whether a place does a kind of action; else why not.

@@ -4,7 +4,7 @@ pub mod history;
 pub mod journal;
 pub mod lines;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,8 @@ use futures::FutureExt;
 
 use self::journal::{JournalFile, Stamp, host};
 use crate::action::executor::{ActionRequest, Executor, Resolution, WriteAccess};
-use crate::action::plan::{Plan, Step};
+use crate::action::plan::{Plan, RunToAsk, Step};
+use crate::model::action::CurrentRun;
 use crate::model::journal::{ABANDONED, Entry, Event, Line, Open, Process, SCHEMA};
 use crate::model::outcome::{Outcome, OutcomeKind, Progress};
 use crate::model::source::Identity;
@@ -207,6 +208,20 @@ impl Operator {
             }
             Err(_panic) => false,
         }
+    }
+
+    /// The runs that agents are at, by their keys.
+    pub async fn current_runs(&mut self, agents: &[RunToAsk]) -> BTreeMap<String, CurrentRun> {
+        let mut runs = BTreeMap::new();
+        for (source, key, agent) in agents {
+            let asked = match self.executor(source) {
+                Some(executor) => AssertUnwindSafe(executor.current_run(agent)).catch_unwind().await,
+                None => Ok(CurrentRun::Unknown(format!("this console may not write to {source}"))),
+            };
+            let unreadable = |_| CurrentRun::Unknown("the answer could not be understood at all".into());
+            runs.insert(key.clone(), asked.unwrap_or_else(unreadable));
+        }
+        runs
     }
 
     async fn was_applied(&mut self, source: &Text, request: &ActionRequest) -> Resolution {

@@ -1,5 +1,6 @@
 //! What the inspector says of each kind of thing, one file a kind.
 
+pub mod agent;
 pub mod attempt;
 pub mod event;
 pub mod finding;

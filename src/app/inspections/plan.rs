@@ -28,6 +28,7 @@ pub fn choices(preview: &Preview) -> PlanLine {
         parts.push(format!("h tell holder: {}", word(notify_holder)));
         parts.push(format!("w tell next: {}", word(notify_next)));
     }
+    parts.extend(preview.plan.interrupt.map(|how| format!("m how: {how}")));
     let reason = if preview.reason.is_empty() { "none".into() } else { crate::model::text::scrub(&preview.reason) };
     parts.push(format!("e reason: {reason}"));
     (format!(" {}", parts.join("   ")), Role::Accent)
@@ -94,6 +95,10 @@ pub fn running(running: &Running) -> Vec<PlanLine> {
 
 fn steps(plan: &Plan, states: Option<&[StepState]>, lines: &mut Vec<PlanLine>) {
     let n = plan.steps.len();
+    if n == 0 {
+        lines.push(("Nothing of it can be done from here".into(), Role::Title));
+        return;
+    }
     lines.push((format!("{n} step{}", if n == 1 { "" } else { "s" }), Role::Title));
     for (i, step) in plan.steps.iter().enumerate() {
         let (glyph, role) = match states.and_then(|states| states.get(i)) {

@@ -1,5 +1,6 @@
 //! What the tables show: the rows of each part of a snapshot, one file a list. Columns are in `columns`.
 
+pub mod agents;
 mod column;
 pub mod events;
 pub mod findings;

@@ -1,5 +1,7 @@
 //! From a key to a plan, from a plan to its run.
 
+use std::collections::BTreeMap;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::Input;
 
@@ -9,8 +11,9 @@ use super::super::overlay::{Overlay, Picker};
 use super::super::preview::{Preview, Running, Standing, StepState, Typing};
 use super::super::view_id::ViewId;
 use super::super::{App, Asked, Effect};
-use crate::action::plan::Intent;
+use crate::action::plan::{Intent, Interrupt, runs_to_ask};
 use crate::columns::role::Role;
+use crate::model::action::CurrentRun;
 use crate::model::outcome::{OutcomeKind, Progress};
 
 /// How long a hold may take to be seen before giving it back is given up, in ms.
@@ -47,8 +50,32 @@ impl App {
                 self.overlay = Some(Overlay::Picker(picker));
             }
             Ok(Meant::Intent(intent)) => self.open_preview(mesh, intent),
+            Ok(Meant::Ask(agents)) => {
+                let asked = runs_to_ask(&agents, &snapshot, &self.options.policy(mesh));
+                if !asked.is_empty() {
+                    self.toast("asking for the current run", Role::Dim);
+                    self.asked_runs = Some((mesh, agents));
+                    return vec![Effect::Runs { mesh, agents: asked }];
+                }
+                self.open_preview(mesh, Intent::StopRuns { agents, how: Interrupt::StopRun, runs: BTreeMap::new() });
+            }
         }
         Vec::new()
+    }
+
+    /// The runs came that were asked for: what stopping them means is shown, unless the operator is at something else.
+    pub(super) fn take_runs(&mut self, mesh: usize, runs: &BTreeMap<String, CurrentRun>) {
+        let asked = self.asked_runs.take();
+        let Some((of, agents)) =
+            asked.filter(|(of, agents)| *of == mesh && agents.iter().any(|a| runs.contains_key(a)))
+        else {
+            return;
+        };
+        if !matches!(self.overlay, None | Some(Overlay::Inspector(_))) {
+            return;
+        }
+        self.toast = None;
+        self.open_preview(of, Intent::StopRuns { agents, how: Interrupt::StopRun, runs: runs.clone() });
     }
 
     /// Shows what an intent would do in a mesh.
@@ -175,6 +202,7 @@ impl App {
         let Some(Overlay::Preview(preview)) = &mut self.overlay else { return Vec::new() };
         if !preview.may_run(now) {
             let why = match &preview.standing {
+                _ if preview.plan.steps.is_empty() => "nothing of it can be done from here",
                 Standing::Holds | Standing::Renewed => "the plan just changed: read it, then press y again",
                 Standing::Changed(_) => "the plan no longer holds: press u for the one that does",
                 Standing::Void(_) => "the plan no longer holds",

@@ -32,7 +32,7 @@ impl App {
             Command::Open => self.open(),
             Command::Back => self.back(),
             Command::NextView => self.step_view(1),
-            Command::PreviousView => self.step_view(VIEWS.len() - 1),
+            Command::PreviousView => self.step_view(-1),
             Command::View(index) => {
                 if let Some(view) = VIEWS.get(index) {
                     self.show(view.id);
@@ -79,7 +79,13 @@ impl App {
             | Command::Drain
             | Command::Quarantine
             | Command::Evacuate
-            | Command::GiveBack => return self.act(command),
+            | Command::GiveBack
+            | Command::Retire
+            | Command::Respawn
+            | Command::Wire
+            | Command::Unwire
+            | Command::StopGroup
+            | Command::ResumeGroup => return self.act(command),
             Command::Recover => return self.recover(),
             Command::Acknowledge => return self.acknowledge(None),
             Command::Repo => self.next_repo(),
@@ -124,9 +130,11 @@ impl App {
         table.go(to, list, &self.workspace);
     }
 
-    fn step_view(&mut self, by: usize) {
-        let next = (self.view.index() + by) % VIEWS.len();
-        self.show(VIEWS[next].id);
+    fn step_view(&mut self, by: isize) {
+        let tabs: Vec<ViewId> = self.tabs().map(|view| view.id).collect();
+        let here = tabs.iter().position(|id| *id == self.view).unwrap_or(0);
+        let next = here.checked_add_signed(by).unwrap_or(tabs.len() - 1);
+        self.show(tabs[next % tabs.len()]);
     }
 
     fn open(&mut self) {

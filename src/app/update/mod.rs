@@ -78,6 +78,10 @@ fn take(app: &mut App, event: Event) -> Vec<Effect> {
             app.refresh_preview(mesh);
             Vec::new()
         }
+        Event::Runs(mesh, runs) => {
+            app.take_runs(mesh, &runs);
+            Vec::new()
+        }
         Event::Notice(why) => {
             app.toast(why, Role::Alert);
             Vec::new()

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::MEMBER_IF_DEAD;
 use super::event::{Event, Kind, Version};
 use super::shared::{RealmFacts, is_past, member};
+use crate::model::agent::{Agent, AgentStatus, Group, GroupStatus};
 use crate::model::severity::Severity;
 use crate::model::stated::{About, Problem};
 use crate::model::text::Text;
@@ -67,6 +69,21 @@ pub struct Seat {
     cursor: i64,
     retiring: Option<(i64, Option<Millis>)>,
     kickoff: Option<(Option<Millis>, Text, Option<Text>)>,
+}
+
+impl Seat {
+    /// Where its member is in its life, and why.
+    fn status(&self) -> (AgentStatus, Option<Text>) {
+        match &self.kickoff {
+            _ if self.retiring.is_some() => (AgentStatus::Retiring, None),
+            Some((_, phase, why)) => match phase.raw() {
+                "failed" => (AgentStatus::Active, why.clone()),
+                "pending" | "starting" | "callback_pending" => (AgentStatus::Starting, None),
+                _ => (AgentStatus::Active, None),
+            },
+            None => (AgentStatus::Active, None),
+        }
+    }
 }
 
 #[derive(Debug, PartialEq)]
@@ -217,6 +234,39 @@ impl State {
             ended_by: Some("retiring the member".into()),
             ..Lock::default()
         })
+    }
+
+    /// Its members, as far as events tell of them: not whether they are at work.
+    pub fn agents<'a>(&'a self, mob: &'a str, realm: &'a Text) -> impl Iterator<Item = Agent> + 'a {
+        self.seats.iter().map(move |(identity, seat)| {
+            let (status, why) = seat.status();
+            Agent {
+                agent: member(mob, identity.raw()),
+                repository_id: realm.clone(),
+                group: mob.into(),
+                identity: identity.clone(),
+                role: seat.role.clone(),
+                status: Some(status),
+                why,
+                generation: Some(seat.generation),
+                fence_token: seat.fence,
+                started_ms: seat.spawned_ms,
+                if_dead: MEMBER_IF_DEAD,
+                ..Agent::default()
+            }
+        })
+    }
+
+    /// The mob, as a group of agents.
+    #[must_use]
+    pub fn group(&self, mob: &str, realm: &Text) -> Group {
+        let status = match self.phase {
+            Phase::Running if self.stopping.is_some() => GroupStatus::Stopping,
+            Phase::Running => GroupStatus::Running,
+            Phase::Stopped => GroupStatus::Stopped,
+            Phase::Completed => GroupStatus::Over,
+        };
+        Group { name: mob.into(), repository_id: realm.clone(), status: Some(status), supervisor: None }
     }
 
     /// What is wrong with it at an instant of its own clock.

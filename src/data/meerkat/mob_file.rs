@@ -5,22 +5,21 @@ use std::path::PathBuf;
 
 use super::event::{Event, Kind};
 use super::mob::{Mob, State};
-use super::mob_rows::{MOST_AT_ONCE, events, older, runs};
+use super::mob_rows::{MOST_AT_ONCE, beside, events, older, runs};
 use super::rows::newest;
 use super::run::{Run, task};
-use super::shared::{RealmFacts, is_past};
+use super::shared::{MobSeats, RealmFacts, is_past};
 use crate::data::followed::{Followed, Reading};
-use crate::model::LogEntry;
+use crate::model::agent::{Group, Supervisor};
 use crate::model::severity::Severity;
 use crate::model::source::Fault;
 use crate::model::stated::{About, Problem, StatedTask};
 use crate::model::text::Text;
-use crate::model::time::{MINUTE, Millis};
+use crate::model::time::{Millis, short};
+use crate::model::{Lock, LogEntry};
 
 /// Steps whose members are kept at most.
 const MOST_STEPS: usize = 10_000;
-/// A run that does not move for so long, as this console sees it, is worth mentioning.
-const STILL: Millis = 5 * MINUTE;
 /// Numbers of events of one mob; the mob's own place stands above them.
 const PLACES: u32 = 40;
 
@@ -49,6 +48,9 @@ struct Read {
     /// Older events stand before the first one that the log was given.
     is_windowed: bool,
     runs: Vec<Run>,
+    /// Leases on names of its members.
+    leases: Vec<Lock>,
+    supervisor: Option<Supervisor>,
     at_work: BTreeMap<(Text, Text), BTreeSet<Text>>,
 }
 
@@ -98,6 +100,7 @@ impl MobFile {
         } else {
             None
         };
+        let (leases, supervisor) = beside(&connection, &self.mob, realm, cost).await?;
         // What was read counts only where nobody wrote over it meanwhile.
         self.followed.seen(news.len() >= MOST_AT_ONCE || from > 1)?;
         let read = &mut self.read;
@@ -115,6 +118,7 @@ impl MobFile {
         if let Some(runs) = runs {
             read.runs = runs;
         }
+        (read.leases, read.supervisor) = (leases, supervisor);
         read.state = read.events.state();
         Ok(true)
     }
@@ -123,6 +127,26 @@ impl MobFile {
     #[must_use]
     pub fn state(&self) -> &State {
         &self.read.state
+    }
+
+    /// Leases on names of its members, as locks.
+    #[must_use]
+    pub fn leases(&self) -> &[Lock] {
+        &self.read.leases
+    }
+
+    /// The mob, as a group of agents.
+    #[must_use]
+    pub fn group(&self, realm: &Text) -> Group {
+        Group { supervisor: self.read.supervisor.clone(), ..self.read.state.group(&self.mob, realm) }
+    }
+
+    /// Its seats, and the last event that they follow from.
+    #[must_use]
+    pub fn seats(&self) -> MobSeats {
+        let seats = &self.read.state.seats;
+        let seats = seats.iter().map(|(identity, seat)| (identity.clone(), (seat.generation, seat.fence)));
+        MobSeats { last: self.read.last, seats: seats.collect() }
     }
 
     /// Whether older events stand before the first one that the log was given.
@@ -160,7 +184,14 @@ impl MobFile {
     }
 
     /// What is wrong with its runs. How long one stands still follows from this machine's clock.
-    pub fn run_problems(&mut self, realm: &Text, facts: &RealmFacts, now_ms: Millis, found: &mut Vec<Problem>) {
+    pub fn run_problems(
+        &mut self,
+        realm: &Text,
+        facts: &RealmFacts,
+        still_ms: Millis,
+        now_ms: Millis,
+        found: &mut Vec<Problem>,
+    ) {
         if self.trouble.is_some() {
             self.still.clear();
             return;
@@ -182,9 +213,10 @@ impl MobFile {
             if facts.is_unserved() {
                 let sentence = format!("{}: flow {} is open, and no process serves the realm", self.mob, run.flow_id);
                 add("run-unserved", sentence, vec![format!("run {} is {}", run.run_id, run.status).into()]);
-            } else if is_past(Some(since), STILL, now_ms) {
+            } else if is_past(Some(since), still_ms, now_ms) {
                 let sentence = format!("{}: flow {} is open and does not move", self.mob, run.flow_id);
-                let evidence = format!("run {} is {}, no step for 5 minutes as seen from here", run.run_id, run.status);
+                let evidence =
+                    format!("run {} is {}, no step for {} as seen from here", run.run_id, run.status, short(still_ms));
                 add("run-still", sentence, vec![evidence.into()]);
             }
         }

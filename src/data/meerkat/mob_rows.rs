@@ -5,7 +5,13 @@ use libsql::{Connection, Value};
 use super::event::{Event, Kind, Version};
 use super::rows::{number, rows, word};
 use super::run::Run;
+use super::shared::member;
+use crate::data::sqlite;
+use crate::model::agent::Supervisor;
 use crate::model::source::Fault;
+use crate::model::text::Text;
+use crate::model::time::plausible;
+use crate::model::{Lock, LockTable};
 
 /// Events that one poll reads at most.
 pub const MOST_AT_ONCE: usize = 5_000;
@@ -18,6 +24,8 @@ const LARGEST: usize = 16 << 20;
 const LEDGER: usize = 1 << 20;
 /// Runs that are shown, the latest first, and of older ones that are open.
 const MOST_RUNS: usize = 200;
+/// Leases on names of one mob that are read at most.
+const MOST_LEASES: usize = 10_000;
 /// Older events that one poll goes through, in search of members.
 const STEP: i64 = 50_000;
 
@@ -80,6 +88,56 @@ fn opaque(cursor: i64) -> Event {
         kind: Kind::Other,
         shown: serde_json::Map::new(),
         version: Version::Unread,
+    }
+}
+
+/// Leases on the names of declared members, as locks, and who supervises the mob. Its secrets are not selected.
+pub async fn beside(
+    connection: &Connection,
+    mob: &str,
+    realm: &Text,
+    cost: &mut u64,
+) -> Result<(Vec<Lock>, Option<Supervisor>), Fault> {
+    let sql = format!(
+        "SELECT agent_identity, active_holder_id, active_incarnation_id, active_epoch, active_renewed_at_ms, \
+         active_expires_at_ms FROM mob_identity_leases WHERE active_holder_id IS NOT NULL LIMIT {MOST_LEASES}"
+    );
+    let leases = rows(connection, "mob_identity_leases", &sql, cost).await?.unwrap_or_default();
+    let text = |row: &[Value], at| word(row, at).map(|word| Text::bounded(word, 120));
+    let lease = |row: &Vec<Value>| {
+        Some(Lock {
+            table: LockTable::Identity,
+            lock_key: member(mob, text(row, 0)?.raw()),
+            repository_id: realm.clone(),
+            holder_agent: text(row, 1)?,
+            lease_id: text(row, 2),
+            fence_token: unsigned(row, 3),
+            acquired_at_ms: unsigned(row, 4).filter(|at| plausible(*at)),
+            expires_at_ms: unsigned(row, 5).filter(|at| plausible(*at)),
+            remark: Some("taken is when it was renewed last".into()),
+            ended_by: Some("its end: Meerkat renews it every few seconds".into()),
+            ..Lock::default()
+        })
+    };
+    let field = |name: &str| format!("json_extract(CAST(record_json AS TEXT), '$.{name}')");
+    let sql = format!(
+        "SELECT {}, {}, {} FROM mob_runtime_supervisors WHERE json_valid(CAST(record_json AS TEXT)) LIMIT 1",
+        field("epoch"),
+        field("public_peer_id"),
+        field("pending_rotation.epoch")
+    );
+    let supervisors = rows(connection, "mob_runtime_supervisors", &sql, cost).await?.unwrap_or_default();
+    let supervisor = supervisors.first().and_then(|row| {
+        Some(Supervisor { name: text(row, 1).unwrap_or_default(), epoch: number(row, 0)?, next_epoch: number(row, 2) })
+    });
+    Ok((leases.iter().filter_map(lease).collect(), supervisor))
+}
+
+/// A number that is stored as eight bytes, the largest first.
+fn unsigned(row: &[Value], at: usize) -> Option<i64> {
+    match row.get(at)? {
+        Value::Blob(bytes) => i64::try_from(u64::from_be_bytes(bytes.as_slice().try_into().ok()?)).ok(),
+        value => sqlite::int(value),
     }
 }
 

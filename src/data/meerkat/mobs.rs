@@ -10,8 +10,9 @@ use super::mob_file::MobFile;
 use super::processes::read_first;
 use super::realm::{Realm, mob_of};
 use super::rows::about;
-use super::shared::{RealmFacts, Shared, member};
+use super::shared::{MobSeats, RealmFacts, STILL, Shared, member};
 use crate::data::source::{PollContext, Polling, Source};
+use crate::model::agent::{Agent, Group};
 use crate::model::observation::{Change, LogStart, Observation, Presence, Probe};
 use crate::model::source::Fault;
 use crate::model::stated::{Problem, StatedTask};
@@ -34,6 +35,7 @@ pub struct Mobs {
     folder: PathBuf,
     leases: PathBuf,
     window: i64,
+    still_ms: Millis,
     shared: Shared,
     files: BTreeMap<String, MobFile>,
     next: i64,
@@ -54,6 +56,9 @@ pub struct Mobs {
 #[derive(Default, PartialEq, Clone)]
 struct Published {
     locks: Vec<Lock>,
+    leases: Vec<Lock>,
+    agents: Vec<Agent>,
+    groups: Vec<Group>,
     tasks: Vec<StatedTask>,
     problems: Vec<Problem>,
     unseen: Vec<Text>,
@@ -68,6 +73,7 @@ impl Mobs {
             folder: realm.mobs(),
             leases: realm.leases(),
             window: i64::try_from(window).unwrap_or(i64::MAX),
+            still_ms: STILL,
             shared,
             files: BTreeMap::new(),
             next: 0,
@@ -79,6 +85,12 @@ impl Mobs {
             based_on: (RealmFacts::default(), 0),
             clock,
         }
+    }
+
+    /// What is at work and does not move for so long hangs.
+    #[must_use]
+    pub fn still_after(self, still_ms: Millis) -> Self {
+        Self { still_ms, ..self }
     }
 
     async fn poll_now(&mut self) -> Result<Observation, Fault> {
@@ -95,7 +107,7 @@ impl Mobs {
         let now_ms = (self.clock)();
         read_first(&self.leases, &self.shared, now_ms);
         // Members follow from this source itself.
-        let facts = RealmFacts { members: None, ..self.shared.facts() };
+        let facts = RealmFacts { members: None, seats: None, ..self.shared.facts() };
         if moved || !self.begun || facts != self.based_on.0 || now_ms.saturating_sub(self.based_on.1) >= PACE {
             self.publish(&mut seen, &facts, now_ms);
             self.based_on = (facts, now_ms);
@@ -146,15 +158,20 @@ impl Mobs {
         }
         for file in self.files.values_mut() {
             now.locks.extend(file.state().locks(&file.mob, &self.realm, facts));
+            now.agents.extend(file.state().agents(&file.mob, &self.realm));
+            now.groups.push(file.group(&self.realm));
+            now.leases.extend_from_slice(file.leases());
             now.tasks.extend(file.tasks(&self.realm));
             file.state().problems(&file.mob, &self.realm, now_ms, &mut now.problems);
-            file.run_problems(&self.realm, facts, now_ms, &mut now.problems);
+            file.run_problems(&self.realm, facts, self.still_ms, now_ms, &mut now.problems);
             members.extend(file.state().seats.keys().map(|identity| member(&file.mob, identity.raw())));
             whole &= file.is_whole();
             now.unseen.extend(file.unseen());
         }
         let members: Option<Arc<[Text]>> = whole.then(|| members.into());
-        self.shared.update(|facts| facts.members = members);
+        let read = self.files.values().filter(|file| file.trouble.is_none());
+        let seats: BTreeMap<Text, MobSeats> = read.map(|file| (Text::new(&file.mob), file.seats())).collect();
+        self.shared.update(|facts| (facts.members, facts.seats) = (members, Some(seats.into())));
         let mut entries = std::mem::take(&mut self.pending);
         entries.sort_by_key(|entry| (entry.timestamp_ms, entry.id));
         if !self.begun || !entries.is_empty() {
@@ -172,6 +189,9 @@ impl Mobs {
             return;
         }
         seen.changes.push(Change::Locks(LockTable::Seat, now.locks.clone()));
+        seen.changes.push(Change::Locks(LockTable::Identity, now.leases.clone()));
+        seen.changes.push(Change::Agents(now.agents.clone()));
+        seen.changes.push(Change::Groups(now.groups.clone()));
         seen.changes.push(Change::Tasks(now.tasks.clone()));
         seen.changes.push(Change::Problems(now.problems.clone()));
         seen.unseen = Some(now.unseen.clone());

@@ -1,8 +1,9 @@
 //! Meerkat mobs: realms on disk, each with the processes that serve it, its mobs, and a graph of work items.
 //!
 //! Files are read-only, and none is made. Secrets are never selected, transcripts never opened. The RPC of a process is asked
-//! for what files do not tell.
+//! for what files do not tell, and everything that is done is done through it.
 
+pub mod act;
 pub mod event;
 pub mod lease;
 pub mod mob;
@@ -11,6 +12,7 @@ mod mob_rows;
 pub mod mobs;
 pub mod processes;
 pub mod realm;
+pub mod realms;
 pub mod rows;
 pub mod rpc;
 pub mod rules;
@@ -34,10 +36,19 @@ pub const WHY_EMPTY: &[(&str, &str)] = &[
 ];
 
 /// Why nothing can be done through files.
-pub const CANNOT: &str = "Meerkat's files are only read; its own processes change them";
+pub const CANNOT: &str = "Meerkat's files are only read: connect a process that serves the realm (--meerkat-rpc)";
 
-/// Why nothing is done through a server.
-pub const RPC_CANNOT: &str = "a Meerkat server is only asked";
+/// What becomes of members once the process that served them is dead.
+const MEMBER_IF_DEAD: &str = "the next process that serves the realm resumes them as they are; a stopped mob stays stopped. \
+                              Start rkat-rpc with this realm and state root";
+
+/// The same of a flow's run.
+const RUN_IF_DEAD: &str = "it becomes canceled (execution_custody_lost) once a process serves the realm again; start the flow \
+                           again then";
+
+/// The same of a work item.
+const ITEM_IF_DEAD: &str = "it stays as it is: whoever holds its claim goes on once a process serves the realm again, or \
+                            another agent claims it past its lease";
 
 /// The clock of this machine: realms are served and watched on one machine.
 fn its_clock() -> ClockSample {

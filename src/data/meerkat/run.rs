@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 
-use super::instant;
 use super::shared::member;
-use crate::model::stated::{Stage, StatedTask, TaskEvent};
+use super::{RUN_IF_DEAD, instant};
+use crate::model::stated::{Cancel, Stage, StatedTask, TaskEvent};
 use crate::model::text::Text;
 use crate::model::time::Millis;
 
@@ -107,7 +107,15 @@ impl Run {
         };
         let last = self.steps.iter().filter_map(|step| step.at_ms).max().or(self.created_ms);
         story.extend(end.map(|stage| event(self.completed_ms.or(last), stage, format!("run {}", self.status))));
-        StatedTask { task: task(&self.flow_id, &self.run_id), repository_id: realm.clone(), agent, story }
+        let cancel = Some(Cancel { group: mob.into(), id: self.run_id.clone() });
+        StatedTask {
+            task: task(&self.flow_id, &self.run_id),
+            repository_id: realm.clone(),
+            agent,
+            cancel,
+            if_dead: RUN_IF_DEAD,
+            story,
+        }
     }
 }
 

@@ -1,9 +1,13 @@
 //! What the sources of one realm know of each other: who serves it, and who its members are.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::text::Text;
-use crate::model::time::Millis;
+use crate::model::time::{MINUTE, Millis};
+
+/// What is at work and does not move for so long, as this console sees it, hangs; unless the settings say otherwise.
+pub const STILL: Millis = 5 * MINUTE;
 
 /// What is known of a realm.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -14,6 +18,17 @@ pub struct RealmFacts {
     pub is_unsure: bool,
     /// Active members of every mob; nothing before all of their events were read.
     pub members: Option<Arc<[Text]>>,
+    /// The seats of each mob whose file was read, for whoever acts on a member.
+    pub seats: Option<Arc<BTreeMap<Text, MobSeats>>>,
+}
+
+/// The active members of a mob, as its events tell them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MobSeats {
+    /// The last event that was read.
+    pub last: i64,
+    /// Generation and fence token of each, by identity.
+    pub seats: BTreeMap<Text, (i64, Option<i64>)>,
 }
 
 impl RealmFacts {

@@ -4,14 +4,17 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::act::{RPC, RpcExecutor};
 use super::mobs::Mobs;
 use super::processes::Processes;
 use super::realm::Realm;
+use super::realms::Realms;
 use super::rpc::Rpc;
 use super::rules::RULES;
 use super::shared::Shared;
 use super::workgraph::WorkGraph;
-use super::{CANNOT, NAME, RPC_CANNOT, WHY_EMPTY};
+use super::{CANNOT, NAME, WHY_EMPTY};
+use crate::action::executor::Executor;
 use crate::clock::wall_clock;
 use crate::config::keys::{Key, Kind};
 use crate::config::locate::HostEnv;
@@ -22,6 +25,7 @@ use crate::model::action::Abilities;
 use crate::model::source::Aspect;
 use crate::model::stated::SystemRule;
 use crate::model::text::{Text, scrub};
+use crate::model::time::Millis;
 
 /// The system.
 pub struct Meerkat;
@@ -33,6 +37,12 @@ const SETTINGS: &[Key] = &[
         kind: Kind::List,
         default: "",
         help: "addresses of Meerkat servers (JSON-RPC over TCP), e.g. `127.0.0.1:4100`",
+    },
+    Key {
+        name: "meerkat.stalled_after",
+        kind: Kind::Duration,
+        default: "5m",
+        help: "time without progress after which a run that is open counts as stalled",
     },
 ];
 
@@ -111,9 +121,11 @@ fn address(text: &str) -> Option<SocketAddr> {
 #[derive(Debug, Clone)]
 pub struct MeerkatPlaces {
     realms: Vec<Realm>,
-    servers: Vec<SocketAddr>,
+    pub servers: Vec<SocketAddr>,
     /// Events of each mob that are read at first.
     window: usize,
+    /// What is at work and does not move for so long hangs.
+    pub still_ms: Millis,
 }
 
 impl MeerkatPlaces {
@@ -124,6 +136,7 @@ impl MeerkatPlaces {
             servers: Vec::new(),
             realms: once(realms, |realm| realm.root.clone()),
             window: layers.rows("limits.window"),
+            still_ms: layers.millis("meerkat.stalled_after"),
         }
     }
 }
@@ -145,22 +158,33 @@ impl Places for MeerkatPlaces {
     }
 
     fn connect(&self, to: &mut Connections) -> anyhow::Result<()> {
+        let shared: Vec<Shared> = self.realms.iter().map(|_| Shared::default()).collect();
+        let mut realms = Realms::default();
+        self.realms.iter().zip(&shared).for_each(|(realm, shared)| realms.add(realm, shared.clone()));
         for server in &self.servers {
             let is = Described {
                 system: NAME,
                 kind: "RPC",
                 place: &server.to_string(),
                 read_by: "JSON-RPC",
-                provides: &[Aspect::Nodes],
+                provides: &[Aspect::Nodes, Aspect::Agents],
                 rules: RULES,
                 why_empty: WHY_EMPTY,
-                can: Abilities::default(),
-                cannot: Some(RPC_CANNOT.into()),
+                can: RPC,
+                cannot: None,
             };
-            to.add(&format!("rpc {server}"), is, Box::new(Rpc::new(*server, wall_clock)), None);
+            let executor = to
+                .access
+                .map(|access| -> Box<dyn Executor> { Box::new(RpcExecutor::new(*server, realms.clone(), access)) });
+            to.add(
+                &format!("rpc {server}"),
+                is,
+                Box::new(Rpc::new(*server, wall_clock).still_after(self.still_ms)),
+                executor,
+            );
         }
-        for realm in &self.realms {
-            let (name, shared) = (Text::new(&realm.name), Shared::default());
+        for (realm, shared) in self.realms.iter().zip(shared) {
+            let name = Text::new(&realm.name);
             let mut add = |what: &str, place: PathBuf, provides, read_by, source: Box<dyn Source>| {
                 let place = place.display().to_string();
                 let is = Described {
@@ -177,8 +201,8 @@ impl Places for MeerkatPlaces {
                 to.add(&format!("{} {what}", realm.name), is, source, None);
             };
             // Mobs come first: who is a member is known when the processes are read.
-            let mobs = Mobs::new(realm, self.window, shared.clone(), wall_clock);
-            let of_mobs = &[Aspect::Locks, Aspect::Tasks, Aspect::Log];
+            let mobs = Mobs::new(realm, self.window, shared.clone(), wall_clock).still_after(self.still_ms);
+            let of_mobs = &[Aspect::Agents, Aspect::Locks, Aspect::Tasks, Aspect::Log];
             add("mobs", realm.mobs(), of_mobs, "by event cursors", Box::new(mobs));
             let work = WorkGraph::new(realm, self.window, shared.clone(), wall_clock);
             let of_work = &[Aspect::Locks, Aspect::Tasks, Aspect::Log];

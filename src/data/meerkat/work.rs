@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::ITEM_IF_DEAD;
 use super::instant;
 use super::shared::{RealmFacts, is_past, member};
 use crate::model::severity::Severity;
@@ -116,7 +117,14 @@ impl Item {
         };
         story.extend(end.map(|stage| event(self.updated_ms, stage, self.status.to_string())));
         let agent = self.claim.as_ref().map(|claim| claim.owner.clone());
-        StatedTask { task: self.name(), repository_id: realm.clone(), agent, story }
+        StatedTask {
+            task: self.name(),
+            repository_id: realm.clone(),
+            agent,
+            cancel: None,
+            if_dead: ITEM_IF_DEAD,
+            story,
+        }
     }
 
     /// Whether nothing more is expected of it.

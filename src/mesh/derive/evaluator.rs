@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::agents::{self, AgentView};
 use super::chain::{self, LogView};
 use super::context::EvalContext;
 use super::findings::FindingIndex;
@@ -25,8 +26,12 @@ use super::tasks::{TaskState, TaskView};
 use super::thresholds::Thresholds;
 use crate::mesh::derive::snapshot::{Counts, Marked, NODES, SCREENFUL, Snapshot, Stuck};
 use crate::mesh::{Mesh, MeshState, Touched};
+use crate::model::agent::{Agent, Group};
 use crate::model::text::Text;
 use crate::model::time::Millis;
+
+/// The agents and groups of one source.
+type Stated = (Arc<[Agent]>, Arc<[Group]>);
 
 /// Names of agents that are kept; beyond, everything is evaluated anew, without those that are gone.
 const NAMES: usize = 500_000;
@@ -42,6 +47,9 @@ pub struct Evaluator {
     locks: Locks,
     tasks: Tasks,
     index: FindingIndex,
+    agents: Arc<[Arc<AgentView>]>,
+    /// What they were put together from.
+    stated: Vec<Stated>,
     log: Arc<[LogView]>,
     logged: Option<Arc<Mesh>>,
     waits: Arc<WaitGraph>,
@@ -127,6 +135,7 @@ impl Evaluator {
         }
         let places = self.key.as_ref().map(|key| key.places.clone()).unwrap_or_default();
         let nodes = self.nodes.step(&context, touched, &places);
+        self.take_agents(&context, !nodes.is_empty());
 
         let mut resources = self.queues.take_messages(messages);
         if log_changed {
@@ -187,6 +196,7 @@ impl Evaluator {
             names: self.queues.names().clone(),
             sources: context.sources.to_vec().into(),
             nodes: self.nodes.slab.clone(),
+            agents: self.agents.clone(),
             locks: self.locks.slab.clone(),
             beside: beside.into_iter().map(Arc::new).collect(),
             messages: self.messages.slab.clone(),
@@ -210,6 +220,21 @@ impl Evaluator {
 
     fn counts(&self, snapshot: &Snapshot) -> Counts {
         Counts::new(&snapshot.findings, self.open_tasks, self.levels)
+    }
+
+    /// Puts agents together where a source states others, or a node moved.
+    fn take_agents(&mut self, context: &EvalContext<'_>, moved: bool) {
+        let stated = || context.mesh.sources.iter().map(|source| (&source.facts.agents, &source.facts.groups));
+        let same = stated().len() == self.stated.len()
+            && stated().zip(&self.stated).all(|(a, b)| Arc::ptr_eq(a.0, &b.0) && Arc::ptr_eq(a.1, &b.1));
+        if same && !moved {
+            return;
+        }
+        self.stated = stated().map(|(agents, groups)| (agents.clone(), groups.clone())).collect();
+        let agents = agents::evaluate(context.mesh, context.sources, &self.nodes);
+        if *self.agents != *agents {
+            self.agents = agents.into();
+        }
     }
 
     fn mark(&self) -> Marked {

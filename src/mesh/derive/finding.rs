@@ -13,6 +13,7 @@ pub enum Subject {
     Source(Text),
     Node(Text),
     /// The keys of the views.
+    Agent(String),
     Lock(String),
     Message(String),
     Task(String),
@@ -27,6 +28,7 @@ impl Subject {
             Self::Mesh => "mesh",
             Self::Source(_) => "source",
             Self::Node(_) => "node",
+            Self::Agent(_) => "agent",
             Self::Lock(_) => "lock",
             Self::Message(_) => "message",
             Self::Task(_) => "task",
@@ -40,7 +42,7 @@ impl Subject {
         match self {
             Self::Mesh => "",
             Self::Source(name) | Self::Node(name) => name.raw(),
-            Self::Lock(key) | Self::Message(key) | Self::Task(key) | Self::Log(key) => key,
+            Self::Agent(key) | Self::Lock(key) | Self::Message(key) | Self::Task(key) | Self::Log(key) => key,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::agents;
 use super::finding::{Finding, Subject};
 use super::locks::{self, LockView};
 use super::messages::{MessageView, RowChange};
@@ -185,6 +186,7 @@ fn stated(source: &Text, problem: &Problem) -> Finding {
     let subject = match &problem.about {
         About::Source => Subject::Source(source.clone()),
         About::Node(node) => Subject::Node(node.clone()),
+        About::Agent { agent, repository_id } => Subject::Agent(agents::key(repository_id, agent)),
         About::Lock { table, lock_key, repository_id } => {
             Subject::Lock(locks::key(source, *table, repository_id, lock_key))
         }

@@ -1,5 +1,6 @@
 //! Facts into results. Pure: no IO, no clock; the instant is an argument.
 
+pub mod agents;
 pub mod chain;
 mod context;
 mod evaluator;

@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::agents::AgentView;
 use super::locks::{LockState, LockView};
 use super::messages::{MessageState, MessageView};
 use super::nodes::NodeView;
@@ -33,13 +34,14 @@ impl Snapshot {
             locks: pick(&self.locks, same.map(|(whole, made)| (&whole.locks, &made.locks)), of_lock),
             messages: pick(&self.messages, same.map(|(whole, made)| (&whole.messages, &made.messages)), of_message),
             tasks: pick(&self.tasks, same.map(|(whole, made)| (&whole.tasks, &made.tasks)), |t| fits(&t.repository_id)),
+            agents: self.agents.iter().filter(|view| fits(&view.agent.repository_id)).cloned().collect(),
             log: self.log.iter().filter(|view| fits(&view.entry.repository_id)).cloned().collect(),
             beside: self.beside.iter().filter(|view| of_lock(view)).cloned().collect(),
             leaders: self.leaders.iter().filter(|view| fits(&view.leader.repository_id)).cloned().collect(),
             only: Some(Only { repository: Text::new(repository), known: self.names_repository(repository) }),
             ..self.clone()
         };
-        let gone = self.left_out(&snapshot);
+        let gone = self.left_out(&snapshot, repository);
         let waits = Arc::make_mut(&mut snapshot.waits);
         waits.rows.retain(|row| of_lock(row.lock()));
         waits.deadlocks.retain(|deadlock| !deadlock.breaks.iter().all(|(key, _)| gone.contains(key.as_str())));
@@ -54,12 +56,13 @@ impl Snapshot {
             || self.locks.iter().any(|view| view.lock.repository_id == *repository)
             || self.messages.iter().any(|view| view.message.repository_id == *repository)
             || self.tasks.iter().any(|task| task.repository_id == *repository)
+            || self.agents.iter().any(|view| view.agent.repository_id == *repository)
             || self.log.iter().any(|view| view.entry.repository_id == *repository)
             || self.leaders.iter().any(|view| view.leader.repository_id == *repository)
     }
 
     /// Keys of what is in this snapshot and not in the other, of those kinds that findings are about.
-    fn left_out(&self, other: &Self) -> HashSet<String> {
+    fn left_out(&self, other: &Self, repository: &str) -> HashSet<String> {
         let mut gone = HashSet::new();
         let locks = other.locks.changed_since(&self.locks).filter_map(|at| self.locks.get(at));
         gone.extend(locks.map(|view| view.key()));
@@ -69,6 +72,8 @@ impl Snapshot {
         gone.extend(messages.map(|view| view.key()));
         let tasks = other.tasks.changed_since(&self.tasks).filter_map(|at| self.tasks.get(at));
         gone.extend(tasks.map(|task| task.key()));
+        let of_other = |agent: &Arc<AgentView>| !may_be_of(&agent.agent.repository_id, repository);
+        gone.extend(self.agents.iter().filter(|agent| of_other(agent)).map(|agent| agent.key()));
         gone
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::agents::AgentView;
 use super::chain::LogView;
 use super::graph::WaitGraph;
 use super::leases::{LeaderView, LeaseView};
@@ -44,6 +45,7 @@ pub struct Snapshot {
     pub names: Names,
     pub sources: Arc<[SourceView]>,
     pub nodes: SharedSlab<NodeView>,
+    pub agents: Arc<[Arc<AgentView>]>,
     pub locks: SharedSlab<LockView>,
     /// Execution leases in force, as rows beside the locks.
     pub beside: Arc<[Arc<LockView>]>,
@@ -117,9 +119,15 @@ impl Snapshot {
         self.locks.iter().chain(self.beside.iter().map(|view| &**view))
     }
 
+    /// An agent that a source states, by its key.
+    #[must_use]
+    pub fn agent(&self, key: &str) -> Option<&AgentView> {
+        self.agents.iter().find(|view| view.key() == key).map(|view| &**view)
+    }
+
     /// Every agent seen, by name: their inboxes can be asked for.
     #[must_use]
-    pub fn agents(&self) -> Arc<[Text]> {
+    pub fn agents_seen(&self) -> Arc<[Text]> {
         let of_messages = self.messages.iter().map(|m| &m.message.receiver_agent);
         let agents: BTreeSet<&Text> = self.agent_places.keys().chain(of_messages).filter(|a| !a.is_empty()).collect();
         agents.into_iter().cloned().collect()

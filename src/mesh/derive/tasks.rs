@@ -4,6 +4,7 @@ use strum::{Display, EnumIter, IntoStaticStr};
 
 use super::nodes::Nodes;
 use super::staleness::Staleness;
+use crate::model::stated::Cancel;
 use crate::model::text::Text;
 use crate::model::time::Millis;
 
@@ -50,6 +51,10 @@ pub struct TaskView {
     /// The key of the message that carries it, if one does.
     pub message: Option<String>,
     pub lease_id: Option<Text>,
+    /// What its system cancels it by; nothing where it cannot be cancelled.
+    pub cancel: Option<Cancel>,
+    /// What becomes of it once the node that runs it is dead; may be empty.
+    pub if_dead: &'static str,
     /// Set where a source that carries it is old.
     pub as_of_ms: Option<Millis>,
     /// What it was assembled from, oldest first.
@@ -89,6 +94,8 @@ pub(super) struct Note {
     pub(super) agent: Option<Text>,
     pub(super) carrier: Option<Carrier>,
     pub(super) lease: Option<Grant>,
+    pub(super) cancel: Option<Cancel>,
+    pub(super) if_dead: &'static str,
     pub(super) as_of_ms: Option<Millis>,
 }
 
@@ -118,6 +125,8 @@ struct Draft {
     claimed: bool,
     message: Option<String>,
     lease: Option<(Text, bool)>,
+    cancel: Option<Cancel>,
+    if_dead: &'static str,
     as_of_ms: Option<Millis>,
 }
 
@@ -139,6 +148,10 @@ pub(super) fn assemble<'a>(
             draft.agent = draft.agent.take().or_else(|| note.agent.clone());
         }
         draft.as_of_ms = draft.as_of_ms.or(note.as_of_ms);
+        draft.cancel = draft.cancel.take().or_else(|| note.cancel.clone());
+        if draft.if_dead.is_empty() {
+            draft.if_dead = note.if_dead;
+        }
         if let Some(grant) = &note.lease {
             draft.lease = Some((grant.lease_id.clone(), grant.in_force));
             let node = if grant.in_force { &mut draft.node } else { &mut draft.last_node };
@@ -185,6 +198,8 @@ fn finish(repository_id: Text, task: Text, mut draft: Draft, nodes: &Nodes) -> T
         last_ms: draft.summary.iter().filter_map(|s| s.0).max(),
         message: draft.message,
         lease_id: draft.lease.map(|(id, _)| id),
+        cancel: draft.cancel,
+        if_dead: draft.if_dead,
         as_of_ms: draft.as_of_ms,
         evidence: draft.summary.into_iter().map(|(_, _, note)| note).collect(),
     }

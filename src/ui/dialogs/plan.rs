@@ -37,14 +37,16 @@ pub fn preview(canvas: &mut Canvas<'_, '_>, area: Rect, preview: &Preview) {
             } else {
                 " run it   "
             };
-            Line::from(vec![
+            let runs = !preview.plan.steps.is_empty();
+            let mut spans = vec![
                 canvas.span(" Enter ", Role::Selected),
-                canvas.span(" cancel   ", Role::Title),
-                canvas.span("y", Role::Accent),
-                canvas.span(run, Role::Dim),
-                canvas.span("j k", Role::Accent),
-                canvas.span(" scroll", Role::Dim),
-            ])
+                canvas.span(if runs { " cancel   " } else { " close   " }, Role::Title),
+            ];
+            if runs {
+                spans.extend([canvas.span("y", Role::Accent), canvas.span(run, Role::Dim)]);
+            }
+            spans.extend([canvas.span("j k", Role::Accent), canvas.span(" scroll", Role::Dim)]);
+            Line::from(spans)
         }
     };
     canvas.text(foot, vec![line]);

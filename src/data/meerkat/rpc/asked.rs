@@ -6,21 +6,23 @@ use serde_json::Value;
 
 use super::ASK_EVERY;
 use crate::data::meerkat::shared::{is_past, member};
+use crate::model::agent::{self, Activity, Agent, AgentStatus, Group, GroupStatus};
 use crate::model::severity::Severity;
 use crate::model::stated::{About, Problem};
 use crate::model::text::Text;
-use crate::model::time::{MINUTE, Millis, SECOND, plausible, utc};
-use crate::model::{Remark, RemarkKind};
-
-/// A run that is open and does not move for so long, as this console sees it, hangs.
-const STILL: Millis = 5 * MINUTE;
+use crate::model::time::{Millis, SECOND, plausible, short, utc};
 
 /// Members of one mob that are asked at most.
 const MOST_MEMBERS: usize = 10_000;
 
+/// Peers of one member that are kept at most.
+const MOST_PEERS: usize = 100;
+
 /// Everything that was answered, as it stands.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Asked {
+    /// A run that is open and does not move for so long hangs.
+    still_ms: Millis,
     /// Status of each mob, and why its actor died.
     mobs: BTreeMap<Text, (Text, Option<Text>)>,
     members: BTreeMap<(Text, Text), Member>,
@@ -32,6 +34,7 @@ struct Member {
     role: Text,
     status: Text,
     error: Option<Text>,
+    wired_to: Vec<Text>,
     progress: Option<Progress>,
     /// Since when its progress stands as it does, on the console's clock.
     since_ms: Millis,
@@ -47,7 +50,32 @@ struct Progress {
     health: Text,
 }
 
+impl Progress {
+    fn stated(&self, since_ms: Millis, still_ms: Millis, now_ms: Millis) -> agent::Progress {
+        let activity = match self.run_state.raw() {
+            "run_open" => Activity::Working,
+            "idle" => Activity::Idle,
+            _ => Activity::Unknown,
+        };
+        agent::Progress {
+            activity,
+            in_flight: self.in_flight,
+            last_ms: self.last_ms,
+            health: self.health.clone(),
+            since_ms,
+            is_still: activity == Activity::Working && is_past(Some(since_ms), still_ms, now_ms),
+            every_ms: ASK_EVERY,
+        }
+    }
+}
+
 impl Asked {
+    /// Nothing was answered yet.
+    #[must_use]
+    pub fn new(still_ms: Millis) -> Self {
+        Self { still_ms, mobs: BTreeMap::new(), members: BTreeMap::new() }
+    }
+
     /// Takes the list of mobs: those that it does not name are gone.
     pub fn take_mobs(&mut self, answer: &Value) {
         let rows = answer["mobs"].as_array().map_or(&[][..], Vec::as_slice);
@@ -80,6 +108,8 @@ impl Asked {
             let entry = self.members.entry(key).or_insert_with(|| Member { since_ms: now_ms, ..Member::default() });
             (entry.role, entry.status) = (word(&row["role"]), word(&row["status"]));
             entry.error = row["error"].as_str().map(|error| Text::bounded(error, 300));
+            let peers = row["wired_to"].as_array().map_or(&[][..], Vec::as_slice).iter().take(MOST_PEERS);
+            entry.wired_to = peers.filter_map(Value::as_str).map(|peer| Text::bounded(peer, 120)).collect();
         }
         for key in gone {
             self.members.remove(&key);
@@ -142,59 +172,79 @@ impl Asked {
         of.progress = now;
     }
 
-    /// What is said of each member, for the node that serves them.
+    /// The members, as agents of the realm that a node serves.
     #[must_use]
-    pub fn remarks(&self, node: &Text) -> Vec<Remark> {
-        let every = ASK_EVERY / SECOND;
-        let remark = |((mob, identity), of): (&(Text, Text), &Member)| {
-            let work = of.progress.as_ref().map(|progress| {
-                let flight =
-                    if progress.in_flight > 0 { format!(", {} in flight", progress.in_flight) } else { String::new() };
-                format!(", {}{flight}, health {} (asked every {every} s)", progress.run_state, progress.health)
-            });
-            Remark {
-                id: format!("{mob}/{identity}").into(),
-                agent: member(mob.raw(), identity.raw()),
-                node_id: node.clone(),
-                at_ms: of.progress.as_ref().and_then(|progress| progress.last_ms),
-                summary: format!("{}, {}{}", of.role, of.status, work.unwrap_or_default()).into(),
-                kind: RemarkKind::Checkin,
-            }
+    pub fn agents(&self, node: &Text, realm: &Text, now_ms: Millis) -> Vec<Agent> {
+        let agent = |((mob, identity), of): (&(Text, Text), &Member)| Agent {
+            agent: member(mob.raw(), identity.raw()),
+            repository_id: realm.clone(),
+            group: mob.clone(),
+            identity: identity.clone(),
+            node_id: node.clone(),
+            role: of.role.clone(),
+            status: match of.status.raw() {
+                "active" => Some(AgentStatus::Active),
+                "retiring" => Some(AgentStatus::Retiring),
+                "broken" => Some(AgentStatus::Broken),
+                _ => None,
+            },
+            why: of.error.clone(),
+            peers: of.wired_to.clone(),
+            progress: of.progress.as_ref().map(|progress| progress.stated(of.since_ms, self.still_ms, now_ms)),
+            ..Agent::default()
         };
-        self.members.iter().map(remark).collect()
+        self.members.iter().map(agent).collect()
+    }
+
+    /// The mobs, as groups of agents.
+    #[must_use]
+    pub fn groups(&self, realm: &Text) -> Vec<Group> {
+        let group = |(mob, (status, why)): (&Text, &(Text, Option<Text>))| Group {
+            name: mob.clone(),
+            repository_id: realm.clone(),
+            supervisor: None,
+            status: match status.raw() {
+                _ if why.is_some() => Some(GroupStatus::Failed),
+                "Running" | "Creating" => Some(GroupStatus::Running),
+                "Stopped" => Some(GroupStatus::Stopped),
+                "Completed" | "Destroyed" => Some(GroupStatus::Over),
+                _ => None,
+            },
+        };
+        self.mobs.iter().map(group).collect()
     }
 
     /// What is wrong, by this console's own clock.
     #[must_use]
-    pub fn problems(&self, node: &Text, now_ms: Millis) -> Vec<Problem> {
+    pub fn problems(&self, realm: &Text, now_ms: Millis) -> Vec<Problem> {
         let mut found = Vec::new();
-        let mut add = |rule, severity, name: Text, sentence: String, evidence: Vec<String>| {
-            let about = if node.is_empty() { About::Source } else { About::Node(node.clone()) };
+        let of = |name: &Text| About::Agent { agent: name.clone(), repository_id: realm.clone() };
+        let mut add = |rule, severity, about, name: Text, sentence: String, evidence: Vec<String>| {
             let evidence = evidence.into_iter().map(Text::from).collect();
             found.push(Problem { rule, severity, about, name, sentence: sentence.into(), evidence });
         };
         for (mob, (status, why)) in &self.mobs {
             let Some(why) = why else { continue };
             let sentence = format!("{mob}: its actor has died, {status} was its last word");
-            add("mob-failed", Severity::Critical, mob.clone(), sentence, vec![why.to_string()]);
+            add("mob-failed", Severity::Critical, About::Source, mob.clone(), sentence, vec![why.to_string()]);
         }
-        for ((mob, identity), of) in &self.members {
+        for ((mob, identity), member_of) in &self.members {
             let name = member(mob.raw(), identity.raw());
-            if of.status == "broken" {
-                let why = of.error.as_ref().map_or_else(|| "no reason given".to_owned(), ToString::to_string);
-                add("member-broken", Severity::Warning, name.clone(), format!("{name}: broken"), vec![why]);
+            if member_of.status == "broken" {
+                let why = member_of.error.as_ref().map_or_else(|| "no reason given".to_owned(), ToString::to_string);
+                add("member-broken", Severity::Warning, of(&name), name.clone(), format!("{name}: broken"), vec![why]);
             }
-            let Some(progress) = of.progress.as_ref().filter(|progress| progress.run_state == "run_open") else {
+            let Some(progress) = member_of.progress.as_ref().filter(|progress| progress.run_state == "run_open") else {
                 continue;
             };
-            if is_past(Some(of.since_ms), STILL, now_ms) {
+            if is_past(Some(member_of.since_ms), self.still_ms, now_ms) {
                 let last = progress.last_ms.map_or_else(|| "unknown".into(), utc);
                 let evidence = vec![
-                    format!("the same answer since {}, asked every {} s", utc(of.since_ms), ASK_EVERY / SECOND),
+                    format!("the same answer since {}, asked every {} s", utc(member_of.since_ms), ASK_EVERY / SECOND),
                     format!("last progress {last}; Meerkat's own health: {}", progress.health),
                 ];
-                let sentence = format!("{name}: run open, no progress for 5 minutes as seen from here");
-                add("member-still", Severity::Warning, name, sentence, evidence);
+                let sentence = format!("{name}: run open, no progress for {} as seen from here", short(self.still_ms));
+                add("member-still", Severity::Warning, of(&name), name, sentence, evidence);
             }
         }
         found
@@ -208,6 +258,7 @@ fn word(value: &Value) -> Text {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::meerkat::shared::STILL;
     use serde_json::json;
 
     fn asked(progress: &Value, now_ms: Millis, asked: &mut Asked) {
@@ -216,7 +267,7 @@ mod tests {
     }
 
     fn one() -> Asked {
-        let mut asked = Asked::default();
+        let mut asked = Asked::new(STILL);
         asked.take_mobs(&json!({ "mobs": [{ "mob_id": "atlas", "status": "Running" }] }));
         let members = json!({ "members": [{ "agent_identity": "w-1", "role": "worker", "status": "active" }] });
         asked.take_members(&"atlas".into(), &members, 0);
@@ -238,8 +289,11 @@ mod tests {
         let moved = json!({ "run_state": "run_open", "in_flight_work": 0, "last_progress_at_ms": 1_795_646_713_000i64, "health": "unknown" });
         asked(&moved, 2_000 + STILL, &mut of);
         assert_eq!(rules(&of, 2_000 + STILL), Vec::<&str>::new(), "it moved");
-        let summary = &of.remarks(&"desk-1".into())[0].summary;
-        assert_eq!(summary.raw(), "worker, active, run_open, health unknown (asked every 10 s)");
+        let agent = &of.agents(&"desk-1".into(), &"team".into(), 2_000 + STILL)[0];
+        let progress = agent.progress.as_ref().unwrap();
+        assert_eq!((agent.agent.raw(), agent.group.raw(), agent.role.raw()), ("atlas/w-1", "atlas", "worker"));
+        assert_eq!((progress.activity, progress.is_still), (Activity::Working, false));
+        assert_eq!((progress.since_ms, progress.every_ms), (2_000 + STILL, ASK_EVERY));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use futures::{SinkExt, StreamExt as _};
 use serde_json::{Value, json};
@@ -35,6 +36,9 @@ pub struct Refused {
 /// Calls that are under way at most. A server takes 256 of all its clients together.
 const AT_ONCE: usize = 64;
 
+/// What a call is answered with.
+pub type Answer = Result<Value, Refused>;
+
 /// A call: its method and its parameters.
 pub type Call = (&'static str, Value);
 
@@ -48,15 +52,29 @@ impl Client {
     }
 
     /// Makes calls, many of them at once. The answers stand in the order of the calls, in whatever order they came.
-    pub async fn call(&mut self, calls: Vec<Call>) -> Result<Vec<Result<Value, Refused>>, Fault> {
+    pub async fn call(&mut self, calls: Vec<Call>) -> Result<Vec<Answer>, Fault> {
         let mut answers = Vec::with_capacity(calls.len());
         for batch in calls.chunks(AT_ONCE) {
-            answers.extend(self.call_at_once(batch).await?);
+            let mut of_batch = Vec::new();
+            self.call_at_once(batch, &mut of_batch).await?;
+            answers.extend(of_batch.into_iter().flatten());
         }
         Ok(answers)
     }
 
-    async fn call_at_once(&mut self, calls: &[Call]) -> Result<Vec<Result<Value, Refused>>, Fault> {
+    /// Makes a few calls at once, and waits for their answers no longer than a span. One that did not come is none, and
+    /// then the connection is not to be used again.
+    pub async fn call_within(&mut self, calls: &[Call], span: Duration) -> Result<Vec<Option<Answer>>, Fault> {
+        let mut answers = Vec::new();
+        match tokio::time::timeout(span, self.call_at_once(calls, &mut answers)).await {
+            Ok(done) => done?,
+            Err(_too_late) => answers.resize_with(calls.len(), || None),
+        }
+        Ok(answers)
+    }
+
+    async fn call_at_once(&mut self, calls: &[Call], answers: &mut Vec<Option<Answer>>) -> Result<(), Fault> {
+        answers.resize_with(calls.len(), || None);
         let first = self.next;
         let mut places = HashMap::with_capacity(calls.len());
         for (place, (method, params)) in calls.iter().enumerate() {
@@ -66,7 +84,6 @@ impl Client {
             self.lines.feed(request.to_string()).await.map_err(|e| broken(&e))?;
         }
         SinkExt::<String>::flush(&mut self.lines).await.map_err(|e| broken(&e))?;
-        let mut answers: Vec<Option<Result<Value, Refused>>> = calls.iter().map(|_| None).collect();
         let mut odd = 0;
         while !places.is_empty() {
             let line = match self.lines.next().await {
@@ -83,7 +100,7 @@ impl Client {
                 return Err(Fault::transient("the server sends lines that answer nothing"));
             }
         }
-        Ok(answers.into_iter().flatten().collect())
+        Ok(())
     }
 }
 

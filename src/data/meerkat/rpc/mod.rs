@@ -5,22 +5,24 @@
 mod asked;
 mod client;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use self::asked::Asked;
-use self::client::{Client, Refused};
+pub use self::client::{Client, Refused};
 use super::its_clock;
+use super::shared::{STILL, member};
 use crate::data::source::{PollContext, Polling, Source};
+use crate::model::agent::{Agent, Group};
 use crate::model::observation::{Change, Observation, Presence, Probe};
 use crate::model::source::Fault;
 use crate::model::stated::Problem;
 use crate::model::text::Text;
 use crate::model::time::{MINUTE, Millis, SECOND};
-use crate::model::{Heartbeat, Patience, Remark};
+use crate::model::{Heartbeat, Patience};
 
 /// How often each member is asked for its progress.
 const ASK_EVERY: Millis = 10 * SECOND;
@@ -34,13 +36,24 @@ const SILENCE: Millis = 30 * SECOND;
 /// Nobody asked for longer: how long a member stands still is counted anew.
 const GAP: Millis = MINUTE;
 
+/// How long the answers on members are waited for; what comes later is of no use to this poll.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long the answer to an action is waited for. A respawn was seen to take 1 s, a retirement 2.8 s.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Calls that are made, where the server has them.
 const CALLS: [&str; 3] = ["mob/list", "mob/members", "mob/member_status"];
+/// Calls of one server that are kept at most.
+const MOST_METHODS: usize = 1_000;
+/// Where the last of them stands.
+const MEMBER_STATUS: usize = 2;
 
 /// One server.
 pub struct Rpc {
     address: SocketAddr,
     server: Option<Server>,
+    still_ms: Millis,
     asked: Asked,
     /// Whose answers they are: realm and instance.
     of: (Text, Text),
@@ -48,22 +61,36 @@ pub struct Rpc {
     refused: BTreeMap<(usize, Text, Text), Text>,
     listed_ms: Millis,
     asked_ms: Millis,
-    published: Option<(Vec<Remark>, Vec<Problem>, Vec<Text>)>,
+    published: Option<Published>,
     clock: fn() -> Millis,
 }
 
+/// What was told last.
+#[derive(PartialEq)]
+struct Published {
+    agents: Vec<Agent>,
+    groups: Vec<Group>,
+    problems: Vec<Problem>,
+    unseen: Vec<Text>,
+}
+
 /// A server that answers, and what it says of itself.
-struct Server {
-    client: Client,
-    realm: Text,
-    instance: Text,
-    version: Text,
-    /// Calls that it has, in the order of [`CALLS`].
-    has: [bool; 3],
+pub struct Server {
+    pub client: Client,
+    pub realm: Text,
+    pub instance: Text,
+    pub version: Text,
+    /// Where its realm is, on its machine.
+    pub state_root: String,
+    /// How long the answer to an action is waited for.
+    pub patience: Duration,
+    /// Every call that it has.
+    methods: BTreeSet<String>,
 }
 
 impl Server {
-    async fn connect(address: SocketAddr) -> Result<Self, Fault> {
+    /// Connects to a server, and asks what it is.
+    pub async fn connect(address: SocketAddr) -> Result<Self, Fault> {
         let mut client = Client::connect(address).await?;
         let answers = client.call(vec![("initialize", json!({})), ("runtime/host_info", json!({}))]).await?;
         let mut answers = answers.into_iter();
@@ -82,8 +109,16 @@ impl Server {
             realm: text(&host["realm"]["realm_id"]),
             instance: text(&host["realm"]["instance_id"]),
             version: text(&hello["contract_version"]),
-            has: CALLS.map(|call| methods.iter().any(|method| method == call)),
+            patience: PATIENCE,
+            state_root: text(&host["realm"]["state_root"]).to_string(),
+            methods: methods.iter().take(MOST_METHODS).filter_map(|method| Some(method.as_str()?.to_owned())).collect(),
         })
+    }
+
+    /// Whether it has a call.
+    #[must_use]
+    pub fn has(&self, method: &str) -> bool {
+        self.methods.contains(method)
     }
 }
 
@@ -94,7 +129,8 @@ impl Rpc {
         Self {
             address,
             server: None,
-            asked: Asked::default(),
+            still_ms: STILL,
+            asked: Asked::new(STILL),
             of: Default::default(),
             refused: BTreeMap::new(),
             listed_ms: 0,
@@ -102,6 +138,12 @@ impl Rpc {
             published: None,
             clock,
         }
+    }
+
+    /// A run that is open and does not move for so long hangs.
+    #[must_use]
+    pub fn still_after(self, still_ms: Millis) -> Self {
+        Self { still_ms, asked: Asked::new(still_ms), ..self }
     }
 
     async fn poll_now(&mut self) -> Result<Observation, Fault> {
@@ -115,26 +157,28 @@ impl Rpc {
                 // What is known of the members of the same server goes on.
                 let of = (server.realm.clone(), server.instance.clone());
                 if of != self.of {
-                    (self.of, self.asked) = (of, Asked::default());
+                    (self.of, self.asked) = (of, Asked::new(self.still_ms));
                 }
-                self.refused.clear();
+                self.refused.retain(|(call, ..), _| *call == MEMBER_STATUS);
                 (self.listed_ms, self.published) = (0, None);
                 seen.cost.round_trips += 1;
                 server
             }
         };
-        self.ask(&mut server, &mut seen).await?;
+        let is_whole = self.ask(&mut server, &mut seen).await?;
         self.publish(&server, &mut seen);
-        self.server = Some(server);
+        self.server = is_whole.then_some(server);
         seen.cost.ms = started.elapsed().as_secs_f64() * 1_000.0;
         Ok(seen)
     }
 
-    async fn ask(&mut self, server: &mut Server, seen: &mut Observation) -> Result<(), Fault> {
+    /// Answers whether every call was answered: else answers that come late may stand before the next ones.
+    async fn ask(&mut self, server: &mut Server, seen: &mut Observation) -> Result<bool, Fault> {
         let now_ms = (self.clock)();
-        let [has_list, has_members, has_status] = server.has;
+        let mut is_whole = true;
+        let [has_list, has_members, has_status] = CALLS.map(|call| server.has(call));
         if !has_list {
-            return Ok(());
+            return Ok(true);
         }
         if !(0..=GAP).contains(&now_ms.saturating_sub(self.asked_ms)) {
             self.asked.look_anew(now_ms);
@@ -165,11 +209,23 @@ impl Rpc {
             let call = |(mob, identity): &(Text, Text)| {
                 (CALLS[2], json!({ "mob_id": mob.raw(), "agent_identity": identity.raw() }))
             };
-            let answers = server.client.call(due.iter().map(call).collect()).await?;
+            let calls: Vec<_> = due.iter().map(call).collect();
+            let answers = server.client.call_within(&calls, ANSWER_WITHIN).await?;
             seen.cost.round_trips += 1;
             for (key, answer) in due.iter().zip(answers) {
-                let call = (2, key.0.clone(), key.1.clone());
-                match self.answered(call, &format!("progress of {}", key.1), answer) {
+                let call = (MEMBER_STATUS, key.0.clone(), key.1.clone());
+                let what = format!("progress of {}", member(key.0.raw(), key.1.raw()));
+                let answer = match answer {
+                    Some(answer) => self.answered(call, &what, answer),
+                    // One member whose answer does not come keeps nobody from seeing the others.
+                    None => {
+                        let within = ANSWER_WITHIN.as_secs();
+                        self.refused.insert(call, format!("{what}: no answer within {within} s").into());
+                        is_whole = false;
+                        None
+                    }
+                };
+                match answer {
                     Some(answer) => self.asked.take_status(key, &answer, now_ms),
                     None => self.asked.refused(key, now_ms),
                 }
@@ -181,7 +237,7 @@ impl Rpc {
             1 => asked.knows(mob, None),
             _ => asked.knows(mob, Some(identity)),
         });
-        Ok(())
+        Ok(is_whole)
     }
 
     /// The answer to a call; of one that was refused, why is kept.
@@ -219,18 +275,25 @@ impl Rpc {
                 ..Heartbeat::default()
             }]));
         }
-        let now = (self.asked.remarks(&server.instance), self.asked.problems(&server.instance, now_ms), self.unseen());
+        let (node, realm) = (&server.instance, &server.realm);
+        let now = Published {
+            agents: self.asked.agents(node, realm, now_ms),
+            groups: self.asked.groups(realm),
+            problems: self.asked.problems(realm, now_ms),
+            unseen: self.unseen(),
+        };
         if self.published.as_ref() == Some(&now) {
             return;
         }
         if self.published.is_none() {
             let presence = |has: bool| if has { Presence::Present } else { Presence::Absent };
-            let parts = CALLS.iter().zip(server.has).map(|(call, has)| (*call, presence(has))).collect();
+            let parts = CALLS.iter().map(|call| (*call, presence(server.has(call)))).collect();
             seen.probe = Some(Probe { parts }.into());
         }
-        seen.changes.push(Change::Remarks(now.0.clone()));
-        seen.changes.push(Change::Problems(now.1.clone()));
-        seen.unseen = Some(now.2.clone());
+        seen.changes.push(Change::Agents(now.agents.clone()));
+        seen.changes.push(Change::Groups(now.groups.clone()));
+        seen.changes.push(Change::Problems(now.problems.clone()));
+        seen.unseen = Some(now.unseen.clone());
         self.published = Some(now);
     }
 }

@@ -82,7 +82,7 @@ fn columns(table: LockTable) -> Option<LockColumns> {
         LockTable::Vcs => {
             Some(LockColumns { table: "vcs_lock", key: "path", node: "holder_node_id", agent: "holder", dated: false })
         }
-        LockTable::Directory | LockTable::Host | LockTable::Claim | LockTable::Seat | LockTable::ExecLease => None,
+        _ => None,
     }
 }
 

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::mesh::MeshState;
 use crate::mesh::derive::derive;
+use crate::model::agent::{Agent, Group, GroupStatus};
 use crate::model::observation::{Change, Delta, LogStart, Observation};
 use crate::model::report::Report;
 use crate::model::time::SECOND;
@@ -136,6 +137,20 @@ fn change() -> impl Strategy<Value = Change> {
             };
             Change::Leases(rows.into_iter().map(lease).collect())
         }),
+        prop::collection::vec((0u8..5, 0u8..5, prop::option::of(0i64..3)), 0..4).prop_map(|rows| {
+            let agent = |(name, node, generation): (u8, u8, Option<i64>)| Agent {
+                agent: name.to_string().into(),
+                group: "g".into(),
+                node_id: format!("n{node}").into(),
+                generation,
+                ..Agent::default()
+            };
+            Change::Agents(rows.into_iter().map(agent).collect())
+        }),
+        prop::option::of(0u8..2).prop_map(|status| {
+            let status = status.map(|s| [GroupStatus::Running, GroupStatus::Stopped][usize::from(s)]);
+            Change::Groups(vec![Group { name: "g".into(), status, ..Group::default() }])
+        }),
         Just(Change::Reset),
     ]
 }
@@ -170,6 +185,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// Everything a snapshot says, in one order.
 fn printed(p: &Snapshot) -> Vec<String> {
     let mut all: Vec<String> = p.nodes.iter().map(|v| format!("{v:?}")).collect();
+    all.extend(p.agents.iter().map(|v| format!("{v:?}")));
     all.extend(p.locks.iter().map(|v| format!("{v:?}")));
     all.extend(p.beside.iter().map(|v| format!("{v:?}")));
     all.extend(p.messages.iter().map(|v| format!("{v:?}")));
@@ -183,7 +199,7 @@ fn printed(p: &Snapshot) -> Vec<String> {
     all.extend(marked.stuck.iter().map(|v| format!("{v:?}")));
     all.extend(marked.worst.iter().map(|v| format!("worst {v:?}")));
     all.extend(marked.of_one_name.iter().map(|(name, locks)| format!("{name} {}", locks.len())));
-    all.extend(p.agents().iter().map(|agent| format!("agent {agent} {:?}", p.agent_staleness(agent))));
+    all.extend(p.agents_seen().iter().map(|agent| format!("agent {agent} {:?}", p.agent_staleness(agent))));
     all.push(format!("{:?} {:?}", p.counts, p.names));
     all.sort();
     all

@@ -31,12 +31,22 @@ pub(super) fn carrier(view: &MessageView) -> Note {
         agent: Some(message.receiver_agent.clone()),
         carrier: Some(Carrier { key: view.key(), claimed }),
         lease: None,
+        cancel: None,
+        if_dead: "",
         as_of_ms: view.as_of_ms,
     }
 }
 
 pub(super) fn plain(at: Option<Millis>, summary: NoteKind, text: String, agent: Option<Text>) -> Note {
-    Note { summary: vec![(at, summary, text.into())], agent, carrier: None, lease: None, as_of_ms: None }
+    Note {
+        summary: vec![(at, summary, text.into())],
+        agent,
+        carrier: None,
+        lease: None,
+        cancel: None,
+        if_dead: "",
+        as_of_ms: None,
+    }
 }
 
 pub(super) fn answer(view: &MessageView, payload: &Value) -> Note {
@@ -98,6 +108,8 @@ pub(super) fn stated(task: &StatedTask, to_console: impl Fn(Millis) -> Millis) -
         agent: task.agent.clone(),
         carrier: None,
         lease: None,
+        cancel: task.cancel.clone(),
+        if_dead: task.if_dead,
         as_of_ms: None,
     }
 }

@@ -106,7 +106,11 @@ pub(super) fn never_beat(snapshot: &Snapshot, thresholds: &Thresholds, found: &m
             by_node.entry(&view.lock.holder_node).or_default().push(view);
         }
     }
-    for (node, locks) in by_node {
+    for (node, mut locks) in by_node {
+        // Their places depend on what came and went before.
+        locks.sort_by(|a, b| {
+            (&a.lock.lock_key, &a.source, a.lock.table).cmp(&(&b.lock.lock_key, &b.source, b.lock.table))
+        });
         let what = match locks.as_slice() {
             [only] => only.name().to_string(),
             many => format!("{} locks", many.len()),
