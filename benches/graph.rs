@@ -43,6 +43,7 @@ fn locks(random: bool) -> Vec<Arc<LockView>> {
                 acquired_ms: Some(0),
                 expires_ms: Some(60_000),
                 waiters: waiters.collect(),
+                left: None,
                 fences: None,
                 as_of_ms: None,
             })

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use crate::config::keys::Table;
 use crate::config::locate::HostEnv;
 use crate::config::{ConfigError, Layers};
+use crate::data::consensus::system::Consensus;
 use crate::data::harn::system::Harn;
 use crate::data::meerkat::system::Meerkat;
 use crate::data::system::{Places, System};
@@ -24,6 +25,7 @@ static SYSTEMS: &[Entry] = &[
     Entry { system: &Vox, demo: Some(&demo::vox::Simulated) },
     Entry { system: &Harn, demo: Some(&demo::harn::Simulated) },
     Entry { system: &Meerkat, demo: Some(&demo::meerkat::Simulated) },
+    Entry { system: &Consensus, demo: Some(&demo::consensus::Simulated) },
 ];
 
 /// Systems of a program that is made of this library.

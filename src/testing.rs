@@ -252,6 +252,8 @@ pub fn mesh() -> MeshState {
             repository_id: "9f2c41d07ab8e635".into(),
             status: Some(GroupStatus::Running),
             supervisor: None,
+            quorum: None,
+            remark: Text::default(),
         }]),
         Change::Leaders(vec![Leader {
             repository_id: "9f2c41d07ab8e635".into(),

@@ -239,7 +239,7 @@ fn suits(workspace: &Workspace, snapshot: &Snapshot, view: ViewId, row: Option<R
             Some(Subject::Agent(_)) => command == Release,
             _ => false,
         },
-        ViewId::Overview | ViewId::Oplog | ViewId::Journal | ViewId::Events => false,
+        ViewId::Overview | ViewId::Oplog | ViewId::Journal | ViewId::Events | ViewId::Groups => false,
     }
 }
 
@@ -272,6 +272,6 @@ fn thing_of(snapshot: &Snapshot, view: ViewId, key: &str) -> Option<Thing> {
             Subject::Agent(key) => Some(Thing::Agent(key.clone())),
             Subject::Mesh | Subject::Source(_) | Subject::Log(_) => None,
         },
-        ViewId::Overview | ViewId::Oplog | ViewId::Journal | ViewId::Events => None,
+        ViewId::Overview | ViewId::Oplog | ViewId::Journal | ViewId::Events | ViewId::Groups => None,
     }
 }

@@ -105,6 +105,7 @@ pub const COMMANDS: &[CommandInfo] = &[
     row(Command::View(8), &["9"], "journal", "list the actions of operators and their outcomes", None),
     row(Command::View(9), &["0"], "events", "list the history of findings: raised, acknowledged, cleared", None),
     row(Command::View(10), &["w"], "agents", "list agents: what each is at, and whether it gets on", None),
+    row(Command::View(11), &["v"], "groups", "list consensus groups, their members and barriers; other leaders", None),
     row(
         Command::Filter,
         &["/"],

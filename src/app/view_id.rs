@@ -16,6 +16,7 @@ pub enum ViewId {
     Journal,
     Events,
     Agents,
+    Groups,
 }
 
 impl ViewId {

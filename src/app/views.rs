@@ -1,6 +1,6 @@
 //! The registry of views, in the order of their tabs.
 
-use super::list::{List, agents, events, findings, journal, locks, messages, nodes, oplog, tasks, waits};
+use super::list::{List, agents, events, findings, groups, journal, locks, messages, nodes, oplog, tasks, waits};
 use super::view_id::ViewId;
 use crate::app::workspace::Workspace;
 use crate::model::source::Aspect;
@@ -35,6 +35,13 @@ pub static VIEWS: &[View] = &[
         short: "Agnt",
         list: Some(&agents::AGENTS),
         needs: Some(Aspect::Agents),
+    },
+    View {
+        id: ViewId::Groups,
+        title: "Groups",
+        short: "Grps",
+        list: Some(&groups::GROUPS),
+        needs: Some(Aspect::Members),
     },
 ];
 

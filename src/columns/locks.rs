@@ -45,7 +45,8 @@ pub static LOCKS: Columns<LockView> = Columns {
             .drawn(ttl),
         Of::new("held_ms", Kind::Span, "Since it was taken.", |l, now| Value::Span(l.held_ms(now)))
             .shown("held", "HELD", (7, 8), 4)
-            .sorted(|l| Sort::since(l.acquired_ms)),
+            .sorted(|l| Sort::since(l.acquired_ms.or(l.seen_since_ms())))
+            .drawn(held),
         Of::new("waiting", Kind::Count, "How many wait for it.", |l, _| Value::size(l.waiters.len()))
             .always()
             .shown("waiters", "WAIT", (4, 5), 0)
@@ -71,6 +72,15 @@ pub static LOCKS: Columns<LockView> = Columns {
         }),
         Of::new("expires_at_ms", Kind::Instant, "When it expires, on its writer's clock.", |l, _| {
             Value::Instant(l.lock.expires_at_ms)
+        }),
+        Of::new(
+            "ttl_at_least_ms",
+            Kind::Span,
+            "What is left at least of a lease whose renewals nobody sees.",
+            |l, now| Value::Span(l.least_left(now)),
+        ),
+        Of::new("seen_since_ms", Kind::Instant, "Since when this console sees this hold, on its own clock.", |l, _| {
+            Value::Instant(l.seen_since_ms())
         }),
         Of::new("shared", Kind::Flag, "Whether readers share it.", |l, _| Value::Flag(Some(l.lock.shared))).always(),
         Of::new("lease_id", Kind::Name, "What tells this hold from another where no fence does.", |l, _| {
@@ -104,10 +114,20 @@ fn fence(l: &LockView) -> Cell {
     }
 }
 
+/// Where nothing tells since when, it is since this console saw it, or longer.
+fn held(l: &LockView, now: Millis) -> Cell {
+    match (l.held_ms(now), l.seen_since_ms()) {
+        (None, Some(at)) => Cell::plain(format!("≥{}", short(l.as_of_ms.unwrap_or(now) - at))),
+        (span, _) => Cell::of(&Value::Span(span), l.as_of_ms.is_some()),
+    }
+}
+
 /// A lock without an end has none to count down to.
 fn ttl(l: &LockView, now: Millis) -> Cell {
-    match l.lock.condition {
-        Some(Condition::OpenEnded) => Cell::dim("-"),
+    match (l.lock.condition, l.least_left(now)) {
+        // Renewed unseen: what is left is a floor.
+        (_, Some(left)) => Cell::plain(format!("≥{}", short(left))),
+        (Some(Condition::OpenEnded), None) => Cell::dim("-"),
         _ => Cell::of(&Value::Span(l.ttl_ms(now)), l.as_of_ms.is_some()),
     }
 }

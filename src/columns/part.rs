@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::sources::{SOURCES, SourceRow};
-use super::{AGENTS, Columns, FINDINGS, LEADERS, LEASES, LOCKS, MESSAGES, NODES, OPLOG, QUEUES, TASKS, schema};
+use super::{AGENTS, Columns, FINDINGS, GROUPS, LEADERS, LEASES, LOCKS, MESSAGES, NODES, OPLOG, QUEUES, TASKS, schema};
 use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::locks::LockView;
 use crate::model::source::Aspect;
@@ -73,6 +73,7 @@ pub static PARTS: &[&dyn Part] = &[
     &Of { columns: &FINDINGS, aspect: None, each: |s, each| s.findings.iter().for_each(|row| each(row)) },
     &Of { columns: &NODES, aspect: Some(Aspect::Nodes), each: |s, each| s.nodes.iter().for_each(each) },
     &Of { columns: &AGENTS, aspect: Some(Aspect::Agents), each: |s, each| s.agents.iter().for_each(|row| each(row)) },
+    &Of { columns: &GROUPS, aspect: Some(Aspect::Members), each: |s, each| s.groups.iter().for_each(|row| each(row)) },
     &Of { columns: &LOCKS, aspect: Some(Aspect::Locks), each: |s, each| s.locks.iter().for_each(each) },
     &Of { columns: &QUEUES, aspect: Some(Aspect::Waiters), each: queued },
     &Of { columns: &MESSAGES, aspect: Some(Aspect::Messages), each: |s, each| s.messages.iter().for_each(each) },
@@ -131,6 +132,7 @@ mod tests {
         names(&FINDINGS);
         names(&NODES);
         names(&AGENTS);
+        names(&GROUPS);
         names(&LOCKS);
         names(&QUEUES);
         names(&MESSAGES);

@@ -31,7 +31,7 @@ pub static QUEUES: Columns<LockView> = Columns {
         }),
         Of::new("queue", Kind::Text, "Who waits, in words.", |l, now| Value::text(in_words(l, now)))
             .screen_only()
-            .listed("WAITERS, INFERRED"),
+            .listed("WAITERS"),
     ],
 };
 
@@ -44,8 +44,13 @@ static WAITERS: &[Column<Waiter>] = &[
         Value::text(<&str>::from(w.confidence))
     }),
     Waits::new("priority", Kind::Count, "Higher goes first.", |w, _| Value::Count(Some(w.priority))).always(),
-    Waits::new("inferred", Kind::Flag, "Always true: no system lists its waiters.", |_, _| Value::Flag(Some(true)))
-        .always(),
+    Waits::new(
+        "inferred",
+        Kind::Flag,
+        "Whether it was read from what agents wrote; else its queue says so.",
+        |w, _| Value::Flag(Some(w.confidence != Confidence::Exact)),
+    )
+    .always(),
 ];
 
 pub(super) fn waiters(l: &LockView) -> Vec<Json> {
@@ -61,7 +66,8 @@ fn in_words(l: &LockView, now: i64) -> String {
     let one = |(place, waiter): (usize, &Waiter)| {
         let wait = Value::Span(waiter.since_ms.map(|since| now - since)).plain();
         let evidence: Vec<String> = waiter.evidence.iter().map(ToString::to_string).collect();
-        format!("{}. agent {} {wait} ({})", place + 1, waiter.agent, evidence.join(", "))
+        let how = if waiter.confidence == Confidence::Exact { "exact" } else { "inferred" };
+        format!("{}. agent {} {wait} ({how}: {})", place + 1, waiter.agent, evidence.join(", "))
     };
     l.waiters.iter().enumerate().map(one).collect::<Vec<_>>().join("; ")
 }

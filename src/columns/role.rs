@@ -2,6 +2,7 @@
 
 use crate::mesh::derive::agents::AgentState;
 use crate::mesh::derive::chain::ChainState;
+use crate::mesh::derive::groups::GroupState;
 use crate::mesh::derive::locks::LockState;
 use crate::mesh::derive::messages::MessageState;
 use crate::mesh::derive::sources::SourceHealth;
@@ -179,6 +180,37 @@ impl State for AgentState {
             Self::Unknown => Role::Unknown,
             Self::Working => Role::Healthy,
             Self::Idle | Self::Stopped => Role::Dim,
+        }
+    }
+    fn order(&self) -> i64 {
+        *self as i64
+    }
+}
+
+impl State for GroupState {
+    fn glyph(&self) -> char {
+        match self {
+            Self::NoQuorum | Self::Failed => '✖',
+            Self::Silent => '■',
+            Self::Expired => '▲',
+            Self::Waiting | Self::Candidate => '◐',
+            Self::Stopped | Self::Over => '○',
+            Self::Leads | Self::Quorum | Self::Running => '●',
+            Self::Follows | Self::Learns => '·',
+            Self::Satisfied => '✓',
+            Self::Unknown => '?',
+        }
+    }
+    fn role(&self) -> Role {
+        match self {
+            Self::NoQuorum | Self::Failed => Role::Dead,
+            Self::Silent => Role::Critical,
+            Self::Expired => Role::Alert,
+            Self::Waiting | Self::Candidate => Role::Warn,
+            Self::Leads | Self::Quorum | Self::Running => Role::Healthy,
+            Self::Follows | Self::Learns => Role::Normal,
+            Self::Stopped | Self::Over | Self::Satisfied => Role::Dim,
+            Self::Unknown => Role::Unknown,
         }
     }
     fn order(&self) -> i64 {

@@ -340,6 +340,7 @@ pub enum Format {
 pub enum SnapshotView {
     Nodes,
     Agents,
+    Groups,
     Locks,
     Queues,
     Messages,

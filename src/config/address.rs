@@ -105,6 +105,18 @@ impl Address {
         Ok(Self { text: format!("{scheme}://{host}:{port}{path}"), url })
     }
 
+    /// The address of a server that is reached by HTTP: `https://`, or `http://`, which may be left out.
+    pub fn of_server(text: &str) -> Result<Self, AddressError> {
+        let (scheme, rest) = split(text)?;
+        let scheme = match scheme.map(str::to_ascii_lowercase).as_deref() {
+            None | Some("http") => "http",
+            Some("https") => "https",
+            Some(_) => return Err(AddressError::Scheme),
+        };
+        let url = parse(scheme, rest)?;
+        Ok(Self { text: url.as_str().trim_end_matches('/').to_owned(), url })
+    }
+
     /// The address, without a slash at its end.
     #[must_use]
     pub fn as_str(&self) -> &str {

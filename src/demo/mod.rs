@@ -1,5 +1,6 @@
 //! Simulated meshes, one module a system: real files and real servers, driven by nodes that follow the contracts.
 
+pub mod consensus;
 pub mod harn;
 pub mod meerkat;
 pub mod serve;

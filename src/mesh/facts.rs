@@ -9,6 +9,7 @@ use super::rates::Tally;
 use super::table::{RowChange, Table};
 use crate::model::agent::{Agent, Group};
 use crate::model::chain::Links;
+use crate::model::member::{Barrier, Member, Proposal};
 use crate::model::observation::{Change, Delta, LogStart};
 use crate::model::stated::{Problem, StatedTask};
 use crate::model::text::Text;
@@ -37,6 +38,9 @@ pub struct Facts {
     pub remarks: Arc<[Remark]>,
     pub agents: Arc<[Agent]>,
     pub groups: Arc<[Group]>,
+    pub members: Arc<[Member]>,
+    pub barriers: Arc<[Barrier]>,
+    pub proposals: Arc<[Proposal]>,
     pub tasks: Arc<[StatedTask]>,
     pub problems: Arc<[Problem]>,
     pub queue: Option<Arc<QueueStats>>,
@@ -134,6 +138,9 @@ impl Tables {
             Change::Readers(rows) => facts.revision += replace(&mut facts.readers, rows),
             Change::Remarks(rows) => facts.revision += replace(&mut facts.remarks, rows),
             Change::Agents(rows) => facts.revision += replace(&mut facts.agents, rows),
+            Change::Members(rows) => facts.revision += replace(&mut facts.members, rows),
+            Change::Barriers(rows) => facts.revision += replace(&mut facts.barriers, rows),
+            Change::Proposals(rows) => facts.revision += replace(&mut facts.proposals, rows),
             Change::Groups(rows) => facts.revision += replace(&mut facts.groups, rows),
             Change::Tasks(rows) => facts.revision += replace(&mut facts.tasks, rows),
             Change::Problems(rows) => facts.revision += replace(&mut facts.problems, rows),

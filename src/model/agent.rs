@@ -38,6 +38,20 @@ pub struct Group {
     pub status: Option<GroupStatus>,
     /// Who supervises it, where its system says so: nobody elected it.
     pub supervisor: Option<Supervisor>,
+    /// Where its members vote.
+    pub quorum: Option<Quorum>,
+    /// What else its source says of it.
+    pub remark: Text,
+}
+
+/// The votes of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Quorum {
+    pub voters: usize,
+    /// Voters that answer, and name a leader.
+    pub with_leader: usize,
+    /// Leaders that were seen to come within ten minutes; nothing where that is not followed.
+    pub elections: Option<usize>,
 }
 
 /// The supervisor of a group.

@@ -10,6 +10,7 @@ pub mod chain;
 pub mod copies;
 pub mod event;
 pub mod journal;
+pub mod member;
 pub mod observation;
 pub mod outcome;
 pub mod report;
@@ -85,6 +86,18 @@ pub enum LockTable {
     /// The seat of a member: one process at a time hosts it.
     #[strum(serialize = "seat")]
     Seat,
+    /// A key among others of one name: the oldest holds, the others wait in their order.
+    #[strum(serialize = "queued lock")]
+    Queue,
+    /// The same, for whoever is to lead.
+    #[strum(serialize = "election key")]
+    Election,
+    /// A key of its own: who wrote it holds it, and nobody is seen to wait.
+    #[strum(serialize = "single key")]
+    Single,
+    /// Keys of readers and writers of one name.
+    #[strum(serialize = "read-write key")]
+    Shared,
     /// A lease on the name of a declared member, renewed every few seconds.
     #[strum(serialize = "identity lease")]
     Identity,
@@ -151,10 +164,30 @@ pub struct Lock {
     /// What tells this hold from any other of the same lock, where no fence token does.
     pub lease_id: Option<Text>,
     pub condition: Option<Condition>,
+    /// How long it lasts at least, where its end is renewed unseen.
+    pub left: Option<Left>,
     /// What its source has to say of it, e.g. why it was taken.
     pub remark: Option<Text>,
     /// The command that ends it, where its system keeps that to itself.
     pub ended_by: Option<Text>,
+}
+
+/// What was left of a lease when its holder's server was asked: its end moves with every renewal, which nobody sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    pub left_ms: Millis,
+    /// What each renewal grants.
+    pub granted_ms: Millis,
+    /// When it was asked, on the source's clock.
+    pub at_ms: Millis,
+}
+
+impl Left {
+    /// What is left at least, at an instant.
+    #[must_use]
+    pub fn at_least(&self, now_ms: Millis) -> Millis {
+        self.left_ms.saturating_sub(now_ms.saturating_sub(self.at_ms)).max(0)
+    }
 }
 
 /// One who waits, as a source says so itself.

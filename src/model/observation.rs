@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::agent::{Agent, Group};
+use super::member::{Barrier, Member, Proposal};
 use super::source::Fault;
 use super::stated::{Problem, StatedTask};
 use crate::model::text::Text;
@@ -62,6 +63,10 @@ pub enum Change {
     /// Every agent that the source states itself.
     Agents(Vec<Agent>),
     Groups(Vec<Group>),
+    /// Every member of every consensus group that the source knows.
+    Members(Vec<Member>),
+    Barriers(Vec<Barrier>),
+    Proposals(Vec<Proposal>),
     /// Every task that the source states itself.
     Tasks(Vec<StatedTask>),
     /// Everything that its system's own rules find now.

@@ -17,6 +17,9 @@ pub enum Aspect {
     Tasks,
     Leases,
     Leaders,
+    /// Members of a consensus group: roles, terms, positions in the log.
+    Members,
+    Barriers,
     Log,
     /// What ties the entries of the log together.
     Chain,

@@ -48,6 +48,8 @@ pub fn tabs(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let full: usize = app.tabs().map(|v| v.title.len() + 4).sum();
     let worries: usize = app.latest().snapshots().map(|(_, p)| p.counts.critical + p.counts.warnings).sum();
     let wide = full + 6 <= usize::from(area.width);
+    // On a narrow screen more tabs than it has room for are known by their keys alone.
+    let bare = app.tabs().map(|v| v.short.len() + 3).sum::<usize>() + 3 > usize::from(area.width);
     let mut spans = Vec::new();
     let mut x = area.x;
     for view in app.tabs() {
@@ -60,7 +62,9 @@ pub fn tabs(canvas: &mut Canvas<'_, '_>, area: Rect) {
         let end = if wide { " " } else { "" };
         let info = COMMANDS.iter().find(|info| info.command == Command::View(view.id.index()));
         let key = info.and_then(|info| app.keys(info).into_iter().next()).unwrap_or_default();
-        let text = format!(" {key} {title}{count}{end}");
+        let title = if bare && view.id != app.view { "" } else { title };
+        let gap = if title.is_empty() { "" } else { " " };
+        let text = format!(" {key}{gap}{title}{count}{end}");
         let role = if view.id == app.view { Role::Selected } else { Role::Dim };
         let width = u16::try_from(text.width()).unwrap_or(0);
         canvas.layout.hits.add(x, area.y, width, 1, Hit::View(view.id));

@@ -153,9 +153,9 @@ fn no_room_but_its_own_names_a_system() {
     let mut wrong = Vec::new();
     for (name, text) in sources().iter().filter(|(name, _)| of_all(name) && !is_test(name)) {
         let lines = code(text).lines().filter(|line| !line.trim_start().starts_with("//"));
-        for line in lines
-            .filter(|line| ["vox", "harn", "populi", "meerkat"].iter().any(|word| line.to_lowercase().contains(word)))
-        {
+        for line in lines.filter(|line| {
+            ["vox", "harn", "populi", "meerkat", "etcd"].iter().any(|word| line.to_lowercase().contains(word))
+        }) {
             wrong.push(format!("{name}: {}", line.trim()));
         }
     }
@@ -240,8 +240,16 @@ fn the_page_of_settings_is_true() {
 #[test]
 fn nothing_reads_the_wall_clock_but_the_edge() {
     for (name, text) in sources().iter().filter(|(name, _)| !is_test(name)) {
-        let at_the_edge =
-            ["runtime", "demo/", "commands/", "data/vox/", "data/harn/system.rs", "data/meerkat/system.rs", "clock.rs"];
+        let at_the_edge = [
+            "runtime",
+            "demo/",
+            "commands/",
+            "data/vox/",
+            "data/harn/system.rs",
+            "data/meerkat/system.rs",
+            "data/consensus/system.rs",
+            "clock.rs",
+        ];
         let reads = code(text).lines().any(|l| l.contains("wall_clock()") || l.contains("SystemTime::now()"));
         assert!(!reads || at_the_edge.iter().any(|place| name.starts_with(place)), "{name}");
     }

@@ -31,6 +31,7 @@ pub const ROOMS: &[Room] = &[
     room("data::vox", &["model", "config", "clock", "action::executor", "data"], TERMINAL),
     room("data::harn", &["model", "config", "clock", "action::executor", "data"], TERMINAL),
     room("columns", &["model", "mesh"], PURE),
+    room("data::consensus", &["model", "config", "clock", "action::executor", "data"], TERMINAL),
     room("data::meerkat", &["model", "config", "clock", "action::executor", "data"], TERMINAL),
     room("app", &["model", "mesh", "columns", "action", "action::plan"], PURE),
     room(
@@ -41,6 +42,7 @@ pub const ROOMS: &[Room] = &[
     room("demo", &["model", "config", "clock", "data"], TERMINAL),
     room("demo::vox", &["model", "config", "clock", "data", "data::vox", "demo"], TERMINAL),
     room("demo::harn", &["model", "config", "clock", "data", "data::harn", "demo"], TERMINAL),
+    room("demo::consensus", &["model", "config", "clock", "data", "data::consensus", "demo"], TERMINAL),
     room("demo::meerkat", &["model", "config", "clock", "data", "data::meerkat", "demo"], TERMINAL),
     room(
         "systems",
@@ -49,10 +51,12 @@ pub const ROOMS: &[Room] = &[
             "data",
             "data::vox",
             "data::harn",
+            "data::consensus",
             "data::meerkat",
             "demo",
             "demo::vox",
             "demo::harn",
+            "demo::consensus",
             "demo::meerkat",
         ],
         TERMINAL,

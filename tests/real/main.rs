@@ -4,6 +4,7 @@
 mod support;
 
 mod acting;
+mod etcd;
 mod sqld;
 
 use lockkeeper::data::source::{PollContext, Source};

@@ -14,7 +14,7 @@ pub fn folder() -> PathBuf {
 }
 
 fn schema(name: &str) -> Value {
-    let path = folder().join(format!("{name}.json"));
+    let path = folder().join(format!("{}.json", name.replace('/', ".")));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     serde_json::from_str(&text).unwrap()
 }

@@ -27,13 +27,22 @@ pub(super) fn guard(view: &LockView) -> LockGuard {
         acquired_at_ms: lock.acquired_at_ms,
         expires_at_ms: lock.expires_at_ms,
         expires_at: lock.expires_at.as_deref().cloned(),
-        token: lock.lease_id.as_ref().filter(|_| is_directory(view)).map(|token| token.raw().to_owned()),
+        token: lock
+            .lease_id
+            .as_ref()
+            .filter(|_| is_directory(view) || is_key(view))
+            .map(|token| token.raw().to_owned()),
     }
 }
 
 /// Whether it is a directory, which can only be deleted.
 fn is_directory(view: &LockView) -> bool {
     view.lock.table == LockTable::Directory
+}
+
+/// Whether it is a key of a store, which can only be deleted.
+fn is_key(view: &LockView) -> bool {
+    matches!(view.lock.table, LockTable::Queue | LockTable::Election | LockTable::Single | LockTable::Shared)
 }
 
 /// A lease, as its guard needs it.
@@ -122,6 +131,9 @@ impl Planner<'_> {
         let renewed = view.fences.as_ref().and_then(|fences| fences.renewed_ms);
         let signs = self.signs_of_holder(&lock, renewed);
         let may_live = may_be_alive(&signs);
+        if is_key(view) {
+            return Self::delete_key(plan, view, lock, mode);
+        }
         if is_directory(view) {
             return self.break_directory(plan, view, lock, signs, mode);
         }
@@ -218,6 +230,44 @@ impl Planner<'_> {
         plan.steps[step].effect.splice(0..0, view.in_several.then(|| in_repository(&guard(view))));
         plan.evidence.extend(signs.into_iter().filter(|sign| !plan.evidence.contains(sign)).collect::<Vec<_>>());
         plan.unknown("whether its holder still works: a record past its end does not prove that it died");
+        Ok(may_live)
+    }
+
+    /// The holder's key is deleted, if it is still the one that was seen and the oldest of its name.
+    fn delete_key(plan: &mut Plan, view: &LockView, lock: LockGuard, mode: Option<Mode>) -> Result<bool, String> {
+        if mode.is_some_and(|mode| mode != Mode::Delete) {
+            return Err("a key has no fence token to raise and no end that could be moved: choose delete".into());
+        }
+        if view.lock.table == LockTable::Shared {
+            return Err(
+                "readers and writers have keys of two kinds, and no guard holds for both: it is not offered".into()
+            );
+        }
+        let next = view.waiters.first();
+        let then = match next {
+            Some(waiter) => format!("{} is next in its queue, and goes on at once", waiter.agent),
+            None => "nobody is seen to wait for it".into(),
+        };
+        let what = format!("its key is deleted, if {} is still its create revision; {then}", fence(lock.fence_token));
+        plan.mode = Some(plan.mode.unwrap_or(Mode::Delete));
+        plan.note("one transaction: the key, its create revision, its lease, and that no key of its name is older");
+        plan.note("the holder is told nothing: its session goes on, and it may still work under the lock");
+        let hold_ms = 0;
+        let holder = view.lock.holder_agent.clone();
+        let step = plan.step(&view.source, Action::Release { lock, mode: Mode::Delete, hold_ms }, what);
+        plan.steps[step].effect.splice(0..0, view.in_several.then(|| in_repository(&guard(view))));
+        let sign = match view.left {
+            Some(left) => Sign {
+                of: holder,
+                what: format!("lease, {} of {} left then", short(left.left_ms), short(left.granted_ms)).into(),
+                at_ms: Some(left.at_ms),
+                alive: left.left_ms * 3 > left.granted_ms,
+            },
+            None => Sign { of: holder, what: "renewal of its lease".into(), at_ms: None, alive: false },
+        };
+        let may_live = may_be_alive(std::slice::from_ref(&sign));
+        plan.evidence.push(sign);
+        plan.unknown("whether what it writes to checks the fence: if not, old and new holder may write at once");
         Ok(may_live)
     }
 

@@ -115,10 +115,10 @@ impl Interrupt {
                 "stop the run: it is named, and its place stops no other; if it is over by then, nothing is touched"
             }
             Self::ForceCancel => {
-                "force-cancel: asks the agent to drop what it is at; accepted as well where that has no effect, so its                  run is looked at again afterwards"
+                "force-cancel: asks the agent to drop what it is at; accepted as well where that has no effect, so its run is looked at again afterwards"
             }
             Self::AllWork => {
-                "cancel all work: what is queued for the agent goes too; accepted as well where its run goes on, so                  that is looked at again afterwards"
+                "cancel all work: what is queued for the agent goes too; accepted as well where its run goes on, so that is looked at again afterwards"
             }
         }
     }

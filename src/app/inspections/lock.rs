@@ -7,6 +7,7 @@ use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::finding::Subject;
 use crate::mesh::derive::locks::LockView;
 use crate::mesh::derive::messages::MessageState;
+use crate::mesh::derive::queues::Confidence;
 use crate::model::source::Aspect;
 use crate::model::time::{Millis, short};
 use crate::model::work::Work;
@@ -77,7 +78,9 @@ pub fn work(page: &mut Inspection, work: &Work, now: Millis) {
 
 /// Who waits, in order, and who is next.
 fn queue(page: &mut Inspection, view: &LockView, snapshot: &Snapshot, now: Millis) {
-    page.heading(format!("Queue, inferred ({})", view.waiters.len()));
+    let exact = view.waiters.iter().all(|waiter| waiter.confidence == Confidence::Exact);
+    let how = if exact && !view.waiters.is_empty() { "exact, first come first served" } else { "inferred" };
+    page.heading(format!("Queue, {how} ({})", view.waiters.len()));
     if view.waiters.is_empty() {
         let lacking = snapshot.mesh.lacks(Aspect::Waiters);
         page.text(lacking.map_or_else(|| "no waiters known".into(), |lacking| format!("waiters {lacking}")), Role::Dim);
@@ -96,7 +99,9 @@ fn queue(page: &mut Inspection, view: &LockView, snapshot: &Snapshot, now: Milli
         None => "if it is freed now: nobody who waits is alive".into(),
     };
     page.text(next, Role::Accent);
-    page.text("nobody enforces it: whoever asks first gets it", Role::Dim);
+    if !exact {
+        page.text("nobody enforces it: whoever asks first gets it", Role::Dim);
+    }
 }
 
 /// What the op-log and this console saw of it.

@@ -4,6 +4,7 @@ pub mod agent;
 pub mod attempt;
 pub mod event;
 pub mod finding;
+pub mod group;
 pub mod lock;
 pub mod log;
 pub mod message;

@@ -4,6 +4,7 @@ pub mod agents;
 mod column;
 pub mod events;
 pub mod findings;
+pub mod groups;
 pub mod journal;
 pub mod locks;
 pub mod messages;

@@ -266,7 +266,7 @@ impl State {
             Phase::Stopped => GroupStatus::Stopped,
             Phase::Completed => GroupStatus::Over,
         };
-        Group { name: mob.into(), repository_id: realm.clone(), status: Some(status), supervisor: None }
+        Group { name: mob.into(), repository_id: realm.clone(), status: Some(status), ..Group::default() }
     }
 
     /// What is wrong with it at an instant of its own clock.

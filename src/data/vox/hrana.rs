@@ -11,8 +11,8 @@ use libsql_hrana::proto::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
-use super::control_plane::body::{self, BodyError};
 use crate::config::address::Address;
+use crate::data::http::{self, BodyError};
 use crate::data::sqlite::Rows;
 use crate::data::tls::Tls;
 use crate::model::source::Fault;
@@ -96,7 +96,7 @@ impl Client {
         if let Some(http) = &self.http {
             return Ok(http.clone());
         }
-        let http = super::control_plane::client::build(&self.tls, None, self.idle)?;
+        let http = http::build(&self.tls, None, self.idle)?;
         self.http = Some(http.clone());
         Ok(http)
     }
@@ -136,7 +136,7 @@ impl Client {
             post = post.timeout(limit);
         }
         let response = post.send().await.map_err(|error| {
-            let why = super::control_plane::client::cause(&error);
+            let why = http::cause(&error);
             if error.is_connect() || error.is_builder() {
                 HranaError::NotSent(Fault::transient(format!("cannot reach the database: {why}")))
             } else if error.is_timeout() {
@@ -147,7 +147,7 @@ impl Client {
         })?;
         let status = response.status();
         if !status.is_success() {
-            let reason = body::head(response, ERROR_BODY).await;
+            let reason = http::head(response, ERROR_BODY).await;
             let (status, reason) = (status.as_u16(), reason_of(&reason));
             // A gateway may answer for a server that went on: only what refuses the request itself says that nothing ran.
             return Err(match status {
@@ -155,7 +155,7 @@ impl Client {
                 _ => HranaError::Lost(Lost::Status { status, reason }),
             });
         }
-        let bytes = body::whole(response, self.max_answer).await.map_err(|error| {
+        let bytes = http::whole(response, self.max_answer).await.map_err(|error| {
             HranaError::Lost(match error {
                 BodyError::TooLarge => Lost::TooLarge { limit: Some(self.max_answer), reason: Text::default() },
                 BodyError::Broken(why) => Lost::Broken(format!("the answer broke off: {why}")),

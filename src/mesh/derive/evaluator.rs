@@ -13,6 +13,7 @@ use super::chain::{self, LogView};
 use super::context::EvalContext;
 use super::findings::FindingIndex;
 use super::graph::WaitGraph;
+use super::groups::{self, GroupRow};
 use super::holds::{Locks, Reasons};
 use super::leases::{self, LeaderView, LeaseView};
 use super::locks::LockView;
@@ -48,6 +49,7 @@ pub struct Evaluator {
     tasks: Tasks,
     index: FindingIndex,
     agents: Arc<[Arc<AgentView>]>,
+    groups: Arc<[Arc<GroupRow>]>,
     /// What they were put together from.
     stated: Vec<Stated>,
     log: Arc<[LogView]>,
@@ -189,6 +191,10 @@ impl Evaluator {
         mesh: Arc<Mesh>,
         (leases, leaders): (Vec<LeaseView>, Vec<LeaderView>),
     ) -> Snapshot {
+        let groups = groups::evaluate(context.mesh, context.sources, &leaders, context.now_ms);
+        if *self.groups != *groups {
+            self.groups = groups.into();
+        }
         let beside = leases::as_locks(&leases, context.now_ms, context.thresholds.expiring_ms);
         let mut snapshot = Snapshot {
             mesh,
@@ -197,6 +203,7 @@ impl Evaluator {
             sources: context.sources.to_vec().into(),
             nodes: self.nodes.slab.clone(),
             agents: self.agents.clone(),
+            groups: self.groups.clone(),
             locks: self.locks.slab.clone(),
             beside: beside.into_iter().map(Arc::new).collect(),
             messages: self.messages.slab.clone(),

@@ -17,6 +17,7 @@ use crate::mesh::Touched;
 use crate::mesh::derive::slot_map::{At, SlotMap};
 use crate::mesh::derive::timer_queue::TimerQueue;
 use crate::mesh::slab::SharedSlab;
+use crate::model::Left;
 use crate::model::text::Text;
 use crate::model::time::Millis;
 
@@ -207,6 +208,7 @@ impl Locks {
             source: source.identity.name.clone(),
             holder_staleness: holder,
             acquired_ms,
+            left: lock.left.map(|left| Left { at_ms: source.to_console(left.at_ms), ..left }),
             expires_ms,
             as_of_ms: view.as_of_ms,
         };

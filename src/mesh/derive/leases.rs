@@ -83,6 +83,7 @@ pub(super) fn as_locks(leases: &[LeaseView], now_ms: Millis, margin: Millis) -> 
             holder_staleness: view.holder_staleness,
             acquired_ms: lease.granted_at_ms,
             expires_ms: view.expires_ms,
+            left: None,
             in_several: false,
             waiters: Arc::default(),
             fences: None,

@@ -10,7 +10,7 @@ use super::staleness::Staleness;
 use crate::mesh::fences::Fences;
 use crate::model::text::Text;
 use crate::model::time::Millis;
-use crate::model::{Condition, Lock, LockTable};
+use crate::model::{Condition, Left, Lock, LockTable};
 
 /// The state of a lock, worst last.
 #[derive(
@@ -66,6 +66,8 @@ pub struct LockView {
     pub acquired_ms: Option<Millis>,
     /// On the console's clock.
     pub expires_ms: Option<Millis>,
+    /// How long it lasts at least, on the console's clock.
+    pub left: Option<Left>,
     pub waiters: Arc<[Waiter]>,
     /// Whether another repository has a lock of this name.
     pub in_several: bool,
@@ -85,6 +87,20 @@ impl LockView {
             && (self.state, self.holder_staleness, self.acquired_ms, self.expires_ms, self.as_of_ms)
                 == (other.state, other.holder_staleness, other.acquired_ms, other.expires_ms, other.as_of_ms)
             && (Arc::ptr_eq(&self.waiters, &other.waiters) || self.waiters == other.waiters)
+    }
+
+    /// What is left at least of a lease whose renewals nobody sees; nothing once that has passed, or where its end is known.
+    #[must_use]
+    pub fn least_left(&self, now_ms: Millis) -> Option<Millis> {
+        let left = self.left?;
+        Some(left.at_least(self.as_of_ms.unwrap_or(now_ms))).filter(|ms| *ms > 0)
+    }
+
+    /// Since when this console sees this hold, where nothing tells since when it is.
+    #[must_use]
+    pub fn seen_since_ms(&self) -> Option<Millis> {
+        let fences = self.fences.as_ref().filter(|_| self.acquired_ms.is_none())?;
+        fences.changes.last().map(|held| held.at_ms)
     }
 
     /// What people call it: with its repository where the key alone does not tell it from another.

@@ -7,6 +7,7 @@ mod evaluator;
 pub mod finding;
 pub mod findings;
 pub mod graph;
+pub mod groups;
 mod holds;
 pub mod leases;
 pub mod locks;

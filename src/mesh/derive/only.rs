@@ -35,6 +35,7 @@ impl Snapshot {
             messages: pick(&self.messages, same.map(|(whole, made)| (&whole.messages, &made.messages)), of_message),
             tasks: pick(&self.tasks, same.map(|(whole, made)| (&whole.tasks, &made.tasks)), |t| fits(&t.repository_id)),
             agents: self.agents.iter().filter(|view| fits(&view.agent.repository_id)).cloned().collect(),
+            groups: self.groups.iter().filter(|row| fits(&row.repository_id)).cloned().collect(),
             log: self.log.iter().filter(|view| fits(&view.entry.repository_id)).cloned().collect(),
             beside: self.beside.iter().filter(|view| of_lock(view)).cloned().collect(),
             leaders: self.leaders.iter().filter(|view| fits(&view.leader.repository_id)).cloned().collect(),

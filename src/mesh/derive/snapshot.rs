@@ -8,6 +8,7 @@ use foldhash::fast::RandomState;
 use super::agents::AgentView;
 use super::chain::LogView;
 use super::graph::WaitGraph;
+use super::groups::GroupRow;
 use super::leases::{LeaderView, LeaseView};
 use super::locks::LockView;
 use super::messages::MessageView;
@@ -46,6 +47,8 @@ pub struct Snapshot {
     pub sources: Arc<[SourceView]>,
     pub nodes: SharedSlab<NodeView>,
     pub agents: Arc<[Arc<AgentView>]>,
+    /// Consensus groups, and other systems' leaders.
+    pub groups: Arc<[Arc<GroupRow>]>,
     pub locks: SharedSlab<LockView>,
     /// Execution leases in force, as rows beside the locks.
     pub beside: Arc<[Arc<LockView>]>,

@@ -203,6 +203,8 @@ impl Asked {
             name: mob.clone(),
             repository_id: realm.clone(),
             supervisor: None,
+            quorum: None,
+            remark: Text::default(),
             status: match status.raw() {
                 _ if why.is_some() => Some(GroupStatus::Failed),
                 "Running" | "Creating" => Some(GroupStatus::Running),

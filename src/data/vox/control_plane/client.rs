@@ -7,9 +7,9 @@ use reqwest::{RequestBuilder, StatusCode};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 
-use super::body::{self, BodyError};
 use crate::config::address::Address;
 use crate::config::token::Token;
+use crate::data::http::{self, BodyError, build, cause};
 use crate::data::tls;
 use crate::data::tls::Tls;
 use crate::model::observation::{ClockSample, Cost};
@@ -87,31 +87,6 @@ pub struct Client {
     timeout: Duration,
     /// Connections that are kept for the next request.
     idle: usize,
-}
-
-/// One HTTP client: no redirects, no proxies, certificates always verified. `idle` connections are kept.
-pub fn build(tls: &Tls, timeout: Option<Duration>, idle: usize) -> Result<reqwest::Client, Fault> {
-    let builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls.config()?)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .pool_max_idle_per_host(idle)
-        .user_agent(concat!("lockkeeper/", env!("CARGO_PKG_VERSION")));
-    let builder = match timeout {
-        Some(timeout) => builder.timeout(timeout),
-        None => builder,
-    };
-    builder.build().map_err(|e| Fault::setup(format!("no HTTP client: {e}"), ""))
-}
-
-/// What lies at the bottom of an error; it names no address.
-#[must_use]
-pub fn cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
 }
 
 /// Whether a request that only reads is worth another try: the server may have closed a connection that was kept.
@@ -276,7 +251,7 @@ impl Client {
     }
 
     async fn read(&self, response: reqwest::Response, max: u64, cost: &mut Cost) -> Result<Vec<u8>, Fault> {
-        let bytes = body::whole(response, max).await.map_err(|error| match error {
+        let bytes = http::whole(response, max).await.map_err(|error| match error {
             BodyError::TooLarge => Fault::setup(
                 format!("the answer is larger than {}", time::bytes(max)),
                 "raise limits.control_answer_bytes",

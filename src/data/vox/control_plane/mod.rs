@@ -2,7 +2,6 @@
 //!
 //! An inbox is never asked for with `claimer_node_id`: that would claim its messages.
 
-pub mod body;
 pub mod client;
 pub mod wire;
 

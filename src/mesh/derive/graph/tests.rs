@@ -18,6 +18,7 @@ fn view(key: &str, holder: &str, waiters: &[&str]) -> Arc<LockView> {
         holder_staleness: Staleness::Healthy,
         acquired_ms: Some(NOW),
         expires_ms: Some(NOW + 60_000),
+        left: None,
         waiters: waiters.iter().map(|agent| Waiter::inferred((*agent).into(), Some(NOW), "test")).collect(),
         fences: None,
         as_of_ms: None,

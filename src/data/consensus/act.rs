@@ -1,0 +1,270 @@
+//! Taking a lock from its holder on etcd: one transaction that deletes the holder's key if it is still the very key that was
+//! seen, and still the oldest under its name.
+//!
+//! The holder is told nothing, and a waiter's key is never deleted. A session that lets go and takes again uses the same key
+//! and lease: only the create revision tells one hold from the next.
+#![allow(clippy::result_large_err, reason = "a refusal is an outcome like any other")]
+
+use serde_json::{Value, json};
+
+use super::etcd::EtcdConfig;
+use super::gateway::{CallError, DENIED, Gateway, Manner};
+use super::layout::name;
+use super::watch::range;
+use super::wire::{Kv, Range, Status, Txn, encoded};
+use crate::action::executor::{ActionRequest, Executor, Resolution, Working, WriteAccess};
+use crate::config::address::Address;
+use crate::model::LockTable;
+use crate::model::action::{Abilities, Action, Kind, LockGuard, Mode};
+use crate::model::outcome::Outcome;
+
+/// What can be done on etcd.
+pub const KEYS: Abilities = Abilities { kinds: &[Kind::Release], records: false };
+
+/// How the calls of an action are made.
+const MANNER: Manner = Manner { needs_leader: true, needs_user: true, is_patient: true };
+
+/// Acts on one cluster.
+pub struct EtcdExecutor {
+    config: EtcdConfig,
+}
+
+/// The key that a lock's holder has, and the name that it stands under; a key of its own has none.
+struct Target {
+    key: Vec<u8>,
+    under: Option<Vec<u8>>,
+    create_revision: i64,
+}
+
+impl Target {
+    fn of(lock: &LockGuard) -> Result<Self, Outcome> {
+        let refuse = |why: &str| Err(Outcome::refused(format!("{why}: nothing was sent")));
+        let Some(create_revision) = lock.fence_token.filter(|revision| *revision > 0) else {
+            return refuse("its create revision is not known");
+        };
+        let (key, under) = match (lock.table, &lock.token) {
+            (LockTable::Single, _) => (lock.lock_key.clone().into_bytes(), None),
+            (LockTable::Queue | LockTable::Election, Some(last)) => {
+                let under = format!("{}/", lock.lock_key).into_bytes();
+                (format!("{}/{last}", lock.lock_key).into_bytes(), Some(under))
+            }
+            _ => return refuse("its key is not known"),
+        };
+        Ok(Self { key, under, create_revision })
+    }
+
+    /// The guarded delete. For the keys of a queue: none under its name is older.
+    fn transaction(&self, lease: i64) -> Value {
+        let key = encoded(&self.key);
+        let mut compare = vec![
+            json!({ "key": key, "target": "CREATE", "result": "EQUAL", "create_revision": self.create_revision.to_string() }),
+            json!({ "key": key, "target": "LEASE", "result": "EQUAL", "lease": lease.to_string() }),
+        ];
+        let (from, end) = self.under.as_ref().map_or_else(|| (key.clone().into(), Value::Null), |under| range(under));
+        if self.under.is_some() {
+            let before = (self.create_revision - 1).to_string();
+            compare.push(json!({ "key": from, "range_end": end, "target": "CREATE", "result": "GREATER", "create_revision": before }));
+        }
+        let mut look = json!({ "key": from, "keys_only": true });
+        if self.under.is_some() {
+            look["range_end"] = end;
+        }
+        json!({
+            "compare": compare,
+            "success": [{ "request_delete_range": { "key": key, "prev_kv": true } }],
+            "failure": [{ "request_range": look }],
+        })
+    }
+}
+
+impl EtcdExecutor {
+    /// An executor for a cluster.
+    #[must_use]
+    pub fn new(config: EtcdConfig, _: WriteAccess) -> Self {
+        Self { config }
+    }
+
+    /// A member that has a leader, and calls to it.
+    async fn reach(&self) -> Result<(Gateway, Address), String> {
+        let gateway = Gateway::new(&self.config.tls, self.config.user.clone()).map_err(|fault| fault.to_string())?;
+        let mut why = "no endpoint is named".to_owned();
+        for at in &self.config.endpoints {
+            match gateway.post::<Status>(at, "/v3/maintenance/status", &json!({}), Manner::default()).await {
+                Ok(status) if status.leader != 0 && !status.is_learner => return Ok((gateway, at.clone())),
+                Ok(_) => why = format!("{} has no leader", at.name()),
+                Err(error) => why = error.fault(at).to_string(),
+            }
+        }
+        Err(why)
+    }
+
+    async fn execute_now(&self, request: &ActionRequest) -> Result<Outcome, Outcome> {
+        let Action::Release { lock, mode: Mode::Delete, .. } = &request.action else {
+            return Err(Outcome::refused(
+                "a key of etcd can only be deleted: it has no fence to raise and no end to move",
+            ));
+        };
+        let target = Target::of(lock)?;
+        let (gateway, at) = self.reach().await.map_err(|why| Outcome::failed(format!("nothing was sent: {why}")))?;
+        let now = read(&gateway, &at, &target.key).await.map_err(|error| ended(&error, &at))?;
+        let Some(now) = now else {
+            return Err(Outcome::refused("its key is gone: it was let go, or its lease ran out"));
+        };
+        if now.create_revision != target.create_revision {
+            let summary = format!("it was taken again at revision {}: nothing was changed", now.create_revision);
+            return Err(Outcome::refused(summary).with(Some(shown(&now)), None));
+        }
+        let body = target.transaction(now.lease);
+        let answer: Txn = gateway.post(&at, "/v3/kv/txn", &body, MANNER).await.map_err(|error| ended(&error, &at))?;
+        if !answer.succeeded {
+            let keys = answer.responses.into_iter().find_map(|response| response.response_range).unwrap_or_default();
+            return Err(Outcome::refused(refusal(&keys.kvs, &target)).with(Some(shown(&now)), None));
+        }
+        let next = match &target.under {
+            Some(under) => oldest(&gateway, &at, under).await,
+            None => Ok(None),
+        };
+        Ok(match next {
+            Ok(Some(next)) => Outcome::done(format!(
+                "its key is deleted; {} is the holder now, fence {}",
+                name(&next.key),
+                next.create_revision
+            ))
+            .with(Some(shown(&now)), Some(shown(&next))),
+            Ok(None) => Outcome::done("its key is deleted; nobody holds it now").with(Some(shown(&now)), None),
+            Err(_) => Outcome::done("its key is deleted").not_reread().with(Some(shown(&now)), None),
+        })
+    }
+
+    async fn resolve(&self, action: &Action) -> Resolution {
+        let Action::Release { lock, .. } = action else {
+            return Resolution::Undecidable("nothing but a release is done here".into());
+        };
+        let Ok(target) = Target::of(lock) else { return Resolution::Undecidable("its key is not known".into()) };
+        let (gateway, at) = match self.reach().await {
+            Ok(reached) => reached,
+            Err(why) => return Resolution::Unreachable(why),
+        };
+        match read(&gateway, &at, &target.key).await {
+            Ok(Some(now)) if now.create_revision == target.create_revision => {
+                Resolution::NotApplied("its key stands as it stood".into())
+            }
+            // It may have been let go as well.
+            Ok(Some(now)) => Resolution::Undecidable(format!("it was taken again at revision {}", now.create_revision)),
+            Ok(None) => Resolution::Undecidable("its key is gone".into()),
+            Err(error) => Resolution::Unreachable(error.fault(&at).to_string()),
+        }
+    }
+}
+
+impl Executor for EtcdExecutor {
+    fn execute<'a>(&'a mut self, request: &'a ActionRequest) -> Working<'a, Outcome> {
+        Box::pin(async move { self.execute_now(request).await.unwrap_or_else(|outcome| outcome) })
+    }
+    fn record<'a>(&'a mut self, _: &'a ActionRequest) -> Working<'a, Result<(), String>> {
+        Box::pin(async { Err("etcd keeps no log that entries could be added to".into()) })
+    }
+    fn was_applied<'a>(&'a mut self, request: &'a ActionRequest) -> Working<'a, Resolution> {
+        Box::pin(self.resolve(&request.action))
+    }
+}
+
+async fn read(gateway: &Gateway, at: &Address, key: &[u8]) -> Result<Option<Kv>, CallError> {
+    let body = json!({ "key": encoded(key), "keys_only": true });
+    let range: Range = gateway.post(at, "/v3/kv/range", &body, MANNER).await?;
+    Ok(range.kvs.into_iter().next())
+}
+
+/// The oldest key under a name: the holder's.
+async fn oldest(gateway: &Gateway, at: &Address, under: &[u8]) -> Result<Option<Kv>, CallError> {
+    let (from, end) = range(under);
+    let body = json!({
+        "key": from, "range_end": end, "keys_only": true, "limit": "1", "sort_order": "ASCEND", "sort_target": "CREATE",
+    });
+    let range: Range = gateway.post(at, "/v3/kv/range", &body, MANNER).await?;
+    Ok(range.kvs.into_iter().next())
+}
+
+/// Why the guard did not hold, by the keys that stand there now.
+fn refusal(keys: &[Kv], target: &Target) -> String {
+    let holder = keys.iter().min_by_key(|kv| kv.create_revision);
+    match (keys.iter().find(|kv| kv.key == target.key), holder) {
+        (None, None) => "its key is gone: nothing was changed".into(),
+        (None, Some(holder)) => {
+            format!("its key is gone, and {} is the holder now: nothing was changed", name(&holder.key))
+        }
+        (Some(kv), _) if kv.create_revision != target.create_revision => {
+            format!("it was taken again at revision {}: nothing was changed", kv.create_revision)
+        }
+        (Some(_), Some(holder)) if holder.key != target.key => {
+            format!("it is not the holder: {} is older; nothing was changed", name(&holder.key))
+        }
+        (Some(_), _) => "its lease is another one: nothing was changed".into(),
+    }
+}
+
+/// How a call that brought no answer ended an action.
+fn ended(error: &CallError, at: &Address) -> Outcome {
+    match error {
+        CallError::NotReached(why) => Outcome::failed(format!("nothing was sent: {why}")),
+        CallError::Refused(DENIED, _) => Outcome::read_only("this user may not do that: permission denied"),
+        // A server that waits in vain for the others may have written it down.
+        CallError::Lost(_) | CallError::Refused(14, _) => Outcome::unknown(error.fault(at).to_string()),
+        _ => Outcome::failed(error.fault(at).to_string()),
+    }
+}
+
+/// What the journal keeps of a key.
+fn shown(kv: &Kv) -> Value {
+    json!({ "key": name(&kv.key), "create_revision": kv.create_revision, "lease": format!("{:x}", kv.lease) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guard(table: LockTable, fence: Option<i64>, token: Option<&str>) -> LockGuard {
+        LockGuard {
+            table,
+            lock_key: "lk/deploy".into(),
+            repository_id: "etcd 7".into(),
+            holder_node: String::new(),
+            holder_agent: "lease a".into(),
+            fence_token: fence,
+            acquired_at_ms: None,
+            expires_at_ms: None,
+            expires_at: None,
+            token: token.map(ToOwned::to_owned),
+        }
+    }
+
+    #[test]
+    fn the_guard_names_the_key_its_life_its_lease_and_that_none_is_older() {
+        let target = Target::of(&guard(LockTable::Queue, Some(9), Some("a1"))).ok().unwrap();
+        let body = target.transaction(161);
+        let compare = body["compare"].as_array().unwrap();
+        assert_eq!(compare.len(), 3);
+        assert_eq!(compare[0]["key"], encoded(b"lk/deploy/a1"));
+        assert_eq!((&compare[0]["create_revision"], &compare[1]["lease"]), (&json!("9"), &json!("161")));
+        assert_eq!((&compare[2]["create_revision"], &compare[2]["result"]), (&json!("8"), &json!("GREATER")));
+        assert_eq!(compare[2]["range_end"], encoded(b"lk/deploy0"));
+        let single = Target::of(&guard(LockTable::Single, Some(9), None)).ok().unwrap();
+        assert_eq!(single.transaction(0)["compare"].as_array().unwrap().len(), 2);
+        assert!(Target::of(&guard(LockTable::Queue, None, Some("a1"))).is_err());
+        assert!(Target::of(&guard(LockTable::Queue, Some(9), None)).is_err());
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_true_now() {
+        let target = Target::of(&guard(LockTable::Queue, Some(9), Some("a1"))).ok().unwrap();
+        let kv = |key: &str, create_revision| Kv { key: key.into(), create_revision, ..Kv::default() };
+        for (keys, words) in [
+            (vec![], "is gone"),
+            (vec![kv("lk/deploy/b", 10)], "lk/deploy/b is the holder now"),
+            (vec![kv("lk/deploy/a1", 12)], "taken again at revision 12"),
+            (vec![kv("lk/deploy/b", 3), kv("lk/deploy/a1", 9)], "it is not the holder"),
+        ] {
+            assert!(refusal(&keys, &target).contains(words), "{}", refusal(&keys, &target));
+        }
+    }
+}

@@ -1,0 +1,468 @@
+//! An etcd cluster as a source: each member's status at its own endpoint; keys by one range and then by a watch; how long
+//! the leases of holders have, in turns.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use serde_json::json;
+
+use super::cluster::{Answers, Cluster};
+use super::facts::{self, Facts, KeyFacts};
+use super::gateway::{self, CallError, Gateway, Manner};
+use super::keys::{ChangeKind, Changed, bears};
+use super::layout::{Found, Layout, name};
+use super::space::Space;
+use super::watch::{Line, Watch};
+use super::wire::{MemberList, Status, TimeToLive};
+use crate::config::address::Address;
+use crate::config::token::Token;
+use crate::data::source::{PollContext, Polling, Source};
+use crate::data::tls::Tls;
+use crate::model::observation::{Change, ClockSample, LogStart, Observation, Presence, Probe};
+use crate::model::source::Fault;
+use crate::model::text::Text;
+use crate::model::time::{Millis, SECOND};
+use crate::model::{Heartbeat, Left, LogEntry, LogTable, Patience};
+
+/// How long a member is waited for that did not answer at the last poll.
+const SILENT_WITHIN: Duration = Duration::from_millis(500);
+/// Leases that one poll asks for.
+const LEASES_A_POLL: usize = 16;
+/// How often the list of members is read.
+const LIST_EVERY: Millis = 30 * SECOND;
+/// A member that has not answered for longer is late, and then does not answer.
+const SILENCE: Millis = 5 * SECOND;
+const GRACE: Millis = 10 * SECOND;
+
+/// What is watched of a cluster, and as whom.
+#[derive(Debug, Clone)]
+pub struct EtcdConfig {
+    pub endpoints: Vec<Address>,
+    pub prefixes: Vec<(String, Layout)>,
+    pub user: Option<(String, Token)>,
+    pub tls: Tls,
+}
+
+/// One cluster.
+pub struct Etcd {
+    config: EtcdConfig,
+    gateway: Option<Arc<Gateway>>,
+    cluster: Cluster,
+    /// The member that answered at each endpoint last.
+    at_endpoint: BTreeMap<String, u64>,
+    /// Endpoints that members say of themselves, where no configured one is theirs.
+    advertised: Vec<Address>,
+    listed_ms: Millis,
+    spaces: Vec<Space>,
+    watch: Option<Watch>,
+    leases: BTreeMap<i64, Lease>,
+    /// Changes that were seen and not told yet.
+    pending: Vec<LogEntry>,
+    begun: bool,
+    /// What the keys stand for, as of their last change; nothing where they changed since.
+    found: Option<Vec<Found>>,
+    /// The same as facts, with what the leases say.
+    keys: Option<Arc<KeyFacts>>,
+    published: Option<Facts>,
+    /// What stood in the way of reading keys.
+    trouble: Option<Text>,
+    clock: fn() -> Millis,
+}
+
+/// How long a lease had when it was asked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Lease {
+    pub left: Option<Left>,
+    due_ms: Millis,
+}
+
+impl Etcd {
+    /// Watches a cluster.
+    #[must_use]
+    pub fn new(config: EtcdConfig, clock: fn() -> Millis) -> Self {
+        let spaces = config.prefixes.iter().map(|(prefix, layout)| Space::new(prefix, *layout)).collect();
+        Self {
+            config,
+            gateway: None,
+            cluster: Cluster::default(),
+            at_endpoint: BTreeMap::new(),
+            advertised: Vec::new(),
+            listed_ms: 0,
+            spaces,
+            watch: None,
+            leases: BTreeMap::new(),
+            pending: Vec::new(),
+            begun: false,
+            found: None,
+            keys: None,
+            published: None,
+            trouble: None,
+            clock,
+        }
+    }
+
+    async fn poll_now(&mut self) -> Result<Observation, Fault> {
+        let started = Instant::now();
+        let mut seen =
+            Observation { clock: Some(ClockSample { offset_ms: 0, uncertainty_ms: 1 }), ..Observation::default() };
+        let gateway = match &self.gateway {
+            Some(gateway) => gateway.clone(),
+            None => {
+                let gateway = Arc::new(Gateway::new(&self.config.tls, self.config.user.clone())?);
+                self.gateway = Some(gateway.clone());
+                gateway
+            }
+        };
+        let before = self.cluster.id;
+        let at = self.ask_members(&gateway, &mut seen).await?;
+        if before != 0 && before != self.cluster.id {
+            // Another cluster stands there.
+            seen.changes.push(Change::Reset);
+            self.forget();
+        }
+        let read = match at {
+            Some(at) => self.follow(&gateway, &at, &mut seen).await,
+            None => Err(CallError::Lost("no member has a leader".into())),
+        };
+        self.trouble = read.err().map(|error| match &error {
+            CallError::Lost(why) => format!("keys: {why}").into(),
+            other => {
+                let at = self.config.endpoints.first();
+                at.map(|at| format!("keys: {}", other.fault(at)).into()).unwrap_or_default()
+            }
+        });
+        self.publish(&mut seen);
+        seen.cost.ms = started.elapsed().as_secs_f64() * 1_000.0;
+        Ok(seen)
+    }
+
+    fn forget(&mut self) {
+        (self.watch, self.published, self.begun) = (None, None, false);
+        self.keys_changed();
+        self.leases.clear();
+        self.pending.clear();
+        self.spaces.iter_mut().for_each(|space| {
+            space.cursor = None;
+            space.keys.all.clear();
+        });
+    }
+
+    /// What was made of the keys is made anew.
+    fn keys_changed(&mut self) {
+        (self.found, self.keys) = (None, None);
+    }
+
+    /// Asks every member for its status. Answers one that has a leader, to read keys from.
+    async fn ask_members(&mut self, gateway: &Gateway, seen: &mut Observation) -> Result<Option<Address>, Fault> {
+        let now_ms = (self.clock)();
+        let mut endpoints: Vec<Address> = self.config.endpoints.iter().chain(&self.advertised).cloned().collect();
+        let mut answers = self.ask(gateway, &endpoints, seen).await;
+        // Who else there is is asked as well, at once.
+        if self.listed_ms == 0 {
+            for (at, answer) in endpoints.iter().zip(&answers) {
+                if let Ok(status) = answer {
+                    self.at_endpoint.insert(at.as_str().to_owned(), status.header.member_id);
+                }
+            }
+            let first = endpoints.iter().zip(&answers).find(|(_, answer)| answer.is_ok()).map(|(at, _)| at.clone());
+            if let Some(at) = first {
+                self.list(gateway, &at, now_ms, seen).await;
+                let more = self.advertised.clone();
+                answers.extend(self.ask(gateway, &more, seen).await);
+                endpoints.extend(more);
+            }
+        }
+        let mut first_fault = None;
+        let (mut taken, mut readable): (Answers, Option<Address>) = (Vec::new(), None);
+        for (at, answer) in endpoints.iter().zip(answers) {
+            match answer {
+                Ok(status) => {
+                    let id = status.header.member_id;
+                    self.at_endpoint.insert(at.as_str().to_owned(), id);
+                    if status.leader != 0 && !status.is_learner && readable.is_none() {
+                        readable = Some(at.clone());
+                    }
+                    taken.push((Some(id), Ok(status)));
+                }
+                Err(error) => {
+                    let fault = error.fault(at);
+                    taken.push((self.at_endpoint.get(at.as_str()).copied(), Err(Text::new(&fault.to_string()))));
+                    first_fault.get_or_insert(fault);
+                }
+            }
+        }
+        let answered = taken.iter().any(|(_, answer)| answer.is_ok());
+        self.cluster.take(taken, now_ms);
+        if !answered {
+            return Err(first_fault.unwrap_or_else(|| Fault::setup("no endpoint is named", "set etcd.endpoints")));
+        }
+        if now_ms.saturating_sub(self.listed_ms) >= LIST_EVERY
+            && let Some(at) = endpoints.iter().find(|at| self.is_up(at))
+        {
+            self.list(gateway, at, now_ms, seen).await;
+        }
+        // The watch stays where it is while that member has a leader.
+        let at_watch = self.watch.as_ref().map(|watch| watch.at.clone()).filter(|at| self.is_up(at));
+        Ok(readable.map(|first| at_watch.unwrap_or(first)))
+    }
+
+    async fn ask(
+        &self,
+        gateway: &Gateway,
+        endpoints: &[Address],
+        seen: &mut Observation,
+    ) -> Vec<Result<Status, CallError>> {
+        seen.cost.round_trips += u64::from(!endpoints.is_empty());
+        let (path, body) = ("/v3/maintenance/status", json!({}));
+        let asked = endpoints.iter().map(|at| async {
+            // One that was silent is not waited for as long: the others are what counts.
+            let span = if self.was_silent(at) { SILENT_WITHIN } else { gateway::ANSWER_WITHIN };
+            let late = |_| Err(CallError::Lost(format!("no answer within {} ms", span.as_millis())));
+            tokio::time::timeout(span, gateway.post(at, path, &body, Manner::default())).await.unwrap_or_else(late)
+        });
+        join_all(asked).await
+    }
+
+    /// Reads who the members are. What cannot be had now is had later.
+    async fn list(&mut self, gateway: &Gateway, at: &Address, now_ms: Millis, seen: &mut Observation) {
+        let path = "/v3/cluster/member/list";
+        seen.cost.round_trips += 1;
+        if let Ok(list) = gateway.post::<MemberList>(at, path, &json!({}), Manner::default()).await {
+            self.cluster.take_list(&list);
+            self.keys = None;
+            self.advertise(&list);
+            self.listed_ms = now_ms;
+        }
+    }
+
+    fn was_silent(&self, at: &Address) -> bool {
+        self.at_endpoint.get(at.as_str()).is_some_and(|id| self.cluster.is_silent(*id))
+    }
+
+    fn is_up(&self, at: &Address) -> bool {
+        self.at_endpoint.get(at.as_str()).is_some_and(|id| self.cluster.is_up(*id))
+    }
+
+    /// Members that no configured endpoint is of are asked where they say that they are.
+    fn advertise(&mut self, list: &MemberList) {
+        let known: BTreeSet<u64> =
+            self.config.endpoints.iter().filter_map(|at| self.at_endpoint.get(at.as_str()).copied()).collect();
+        let of = |member: &super::wire::Member| {
+            let url = member.client_urls.first().filter(|_| !known.contains(&member.id))?;
+            let at = Address::of_server(url).ok()?;
+            (!self.config.endpoints.contains(&at)).then_some((member.id, at))
+        };
+        let found: Vec<(u64, Address)> = list.members.iter().filter_map(of).collect();
+        for (id, at) in &found {
+            self.at_endpoint.entry(at.as_str().to_owned()).or_insert(*id);
+        }
+        self.advertised = found.into_iter().map(|(_, at)| at).collect();
+    }
+
+    /// Brings keys up to date: what is not known yet is read, and then only what changes.
+    async fn follow(&mut self, gateway: &Gateway, at: &Address, seen: &mut Observation) -> Result<(), CallError> {
+        let now_ms = (self.clock)();
+        if self.watch.as_ref().is_some_and(|watch| watch.at != *at) {
+            self.watch = None;
+        }
+        self.drain(now_ms, seen);
+        if self.watch.is_none() {
+            self.keys_changed();
+            for space in self.spaces.iter_mut().filter(|space| space.cursor.is_none()) {
+                space.read(gateway, at, &mut seen.cost).await?;
+            }
+            let spaces: Vec<(&[u8], i64)> =
+                self.spaces.iter().filter_map(|space| Some((space.prefix.as_slice(), space.cursor? + 1))).collect();
+            if !spaces.is_empty() {
+                self.watch = Some(Watch::open(gateway, at, &spaces).await?);
+                seen.cost.round_trips += 1;
+            }
+        }
+        self.ask_leases(gateway, at, now_ms, seen).await
+    }
+
+    /// Takes what the watch brought since the last poll.
+    fn drain(&mut self, now_ms: Millis, seen: &mut Observation) {
+        let Some(watch) = &mut self.watch else { return };
+        let (mut ended, mut changed_any) = (None, false);
+        while let Some(line) = watch.next_line() {
+            let watched = match line {
+                Line::Watched(watched) => watched,
+                // It goes on after the last event, wherever the keys are read from next.
+                Line::Ended(why) => {
+                    ended = Some((why, false));
+                    break;
+                }
+                Line::Lost => {
+                    ended = Some(("a line of the watch was lost".into(), true));
+                    break;
+                }
+            };
+            if watched.canceled {
+                // The stream stays open after it: history is gone, or the right to read it.
+                ended = Some((Text::bounded(&watched.cancel_reason, 200), true));
+                break;
+            }
+            if watched.created
+                && self.spaces.iter().any(|space| space.cursor.is_some_and(|at| watched.header.revision < at))
+            {
+                ended = Some(("its revisions went back".into(), true));
+                break;
+            }
+            for event in watched.events {
+                seen.cost.rows += 1;
+                changed_any = true;
+                let revision = event.kv.mod_revision;
+                let mut told = false;
+                for space in self.spaces.iter_mut().filter(|space| space.cursor.is_some() && space.has(&event.kv.key)) {
+                    space.cursor = space.cursor.max(Some(revision));
+                    let changed = space.keys.apply(event.clone(), now_ms);
+                    // Of all keys only those of locks are told; one that is gone is known by what stood there.
+                    let stood = event.prev_kv.as_ref().unwrap_or(&event.kv);
+                    let shown = space.layout != Layout::Guess || bears(&stood.key, stood.lease);
+                    if let Some(changed) = changed.filter(|_| shown && !told) {
+                        told = true;
+                        self.pending.push(entry(&changed, now_ms, self.pending.len(), &group_of(self.cluster.id)));
+                    }
+                }
+            }
+        }
+        if changed_any {
+            self.keys_changed();
+        }
+        if let Some((why, anew)) = ended {
+            tracing::info!(%why, anew, "a watch of etcd ended");
+            self.watch = None;
+            if anew {
+                self.spaces.iter_mut().for_each(|space| space.cursor = None);
+            }
+        }
+    }
+
+    /// Asks how long the leases of holders have, the oldest answer first.
+    async fn ask_leases(
+        &mut self,
+        gateway: &Gateway,
+        at: &Address,
+        now_ms: Millis,
+        seen: &mut Observation,
+    ) -> Result<(), CallError> {
+        if self.found.is_none() {
+            let found: Vec<Found> = self.spaces.iter().map(Space::found).collect();
+            let held: BTreeSet<i64> = found.iter().flat_map(facts::leases_of).collect();
+            self.leases.retain(|lease, _| held.contains(lease));
+            for lease in held {
+                self.leases.entry(lease).or_insert(Lease { left: None, due_ms: 0 });
+            }
+            self.found = Some(found);
+        }
+        let mut due: Vec<(Millis, i64)> =
+            self.leases.iter().filter(|(_, of)| of.due_ms <= now_ms).map(|(lease, of)| (of.due_ms, *lease)).collect();
+        due.sort_unstable();
+        due.truncate(LEASES_A_POLL);
+        if due.is_empty() {
+            return Ok(());
+        }
+        let manner = Manner { needs_leader: true, needs_user: true, is_patient: false };
+        let bodies: Vec<_> = due.iter().map(|(_, lease)| json!({ "ID": lease.to_string() })).collect();
+        let asked = bodies.iter().map(|body| gateway.post::<TimeToLive>(at, "/v3/lease/timetolive", body, manner));
+        let answers = join_all(asked).await;
+        seen.cost.round_trips += 1;
+        self.keys = None;
+        for ((_, lease), answer) in due.iter().zip(answers) {
+            let Some(of) = self.leases.get_mut(lease) else { continue };
+            let Ok(answer) = answer else {
+                of.due_ms = now_ms + 5 * SECOND;
+                continue;
+            };
+            if answer.ttl < 0 {
+                // It is gone, and its keys with it: the watch tells.
+                (of.left, of.due_ms) = (None, now_ms + SECOND);
+                continue;
+            }
+            let granted_ms = answer.granted.saturating_mul(SECOND);
+            of.left = Some(Left { left_ms: answer.ttl.saturating_mul(SECOND), granted_ms, at_ms: now_ms });
+            of.due_ms = now_ms + (granted_ms / 4).clamp(2 * SECOND, 30 * SECOND);
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, seen: &mut Observation) {
+        let now_ms = (self.clock)();
+        let group = group_of(self.cluster.id);
+        let beat = |(node_id, last, activity)| Heartbeat {
+            node_id,
+            last_seen_ms: Some(last),
+            activity,
+            repository_id: group.clone(),
+            patience: Some(Patience { silence_ms: SILENCE, grace_ms: GRACE }),
+            ..Heartbeat::default()
+        };
+        seen.changes.push(Change::Heartbeats(self.cluster.answered().map(beat).collect()));
+        let mut unseen: Vec<Text> = self.spaces.iter().filter_map(|space| space.unseen.clone()).collect();
+        unseen.extend(self.trouble.clone());
+        let keys = self.keys.take().unwrap_or_else(|| {
+            let found = self.found.get_or_insert_with(|| self.spaces.iter().map(Space::found).collect());
+            Arc::new(facts::gather(&self.spaces, found, &self.leases, &self.cluster, &group))
+        });
+        unseen.extend(keys.unseen.iter().cloned());
+        let mut problems = keys.problems.clone();
+        self.cluster.problems(&group, now_ms, &mut problems);
+        let (members, groups) = (self.cluster.members(&group), vec![self.cluster.group(&group)]);
+        let now = Facts { keys, members, groups, problems, unseen };
+        let entries = std::mem::take(&mut self.pending);
+        if !self.begun || !entries.is_empty() {
+            let start = if self.begun { LogStart::Continues } else { LogStart::Window };
+            seen.changes.push(Change::Log(LogTable::Events, entries, start));
+        }
+        if !self.begun {
+            let parts = vec![
+                ("members", Presence::Present),
+                ("lock keys", Presence::Present),
+                ("barrier keys", Presence::Present),
+            ];
+            seen.probe = Some(Probe { parts }.into());
+        }
+        self.begun = true;
+        now.tell(self.published.as_ref(), seen);
+        self.keys = Some(now.keys.clone());
+        self.published = Some(now);
+    }
+}
+
+impl Source for Etcd {
+    fn poll<'a>(&'a mut self, _: &'a PollContext) -> Polling<'a> {
+        Box::pin(self.poll_now())
+    }
+}
+
+/// What a cluster is called: its id, as etcdctl writes it.
+#[must_use]
+pub fn group_of(id: u64) -> Text {
+    format!("etcd {id:x}").into()
+}
+
+/// A change as an entry of the log. etcd has no clock: when is when this console saw it.
+fn entry(changed: &Changed, now_ms: Millis, nth: usize, group: &Text) -> LogEntry {
+    let kind: &str = match changed.kind {
+        ChangeKind::Created => "KeyCreated",
+        ChangeKind::Changed => "KeyChanged",
+        ChangeKind::Deleted => "KeyDeleted",
+    };
+    let key = name(&changed.key);
+    LogEntry {
+        table: LogTable::Events,
+        // One revision may change several keys.
+        id: (changed.revision << 12).saturating_add(i64::try_from(nth & 0xfff).unwrap_or(0)),
+        agent_id: changed.who.clone().unwrap_or_default(),
+        operation_id: format!("revision {}", changed.revision).into(),
+        kind: kind.into(),
+        kind_json: json!({ kind: { "key": key, "revision": changed.revision } }).to_string().into(),
+        description: key,
+        timestamp_ms: Some(now_ms),
+        repository_id: group.clone(),
+        ..LogEntry::default()
+    }
+}
