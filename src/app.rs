@@ -35,11 +35,11 @@ use self::table::Table;
 use self::view_id::ViewId;
 use self::views::{VIEWS, View};
 use self::wall::{Wall, WallPosition};
-use crate::action::plan::{Plan, Policy, RunToAsk};
+use crate::action::plan::{Intent, Plan, Policy, ToAsk};
 use crate::app::workspace::Workspace;
 use crate::columns::role::Role;
 use crate::mesh::derive::Snapshot;
-use crate::model::action::CurrentRun;
+use crate::model::action::Answer;
 use crate::model::outcome::Progress;
 use crate::model::severity::Severity;
 use crate::model::time::Millis;
@@ -67,8 +67,8 @@ pub enum Event {
     Progress(Progress),
     /// What this machine shows of work on resources of a mesh.
     Work(usize, Works),
-    /// The runs that agents of a mesh are at, by their keys.
-    Runs(usize, BTreeMap<String, CurrentRun>),
+    /// What places of a mesh answered, by the keys of what they were asked about.
+    Answers(usize, BTreeMap<String, Answer>),
     /// Open attempts were looked into.
     Recovered {
         resolved: usize,
@@ -122,10 +122,10 @@ pub enum Effect {
         mesh: usize,
         resources: Vec<String>,
     },
-    /// Ask for the runs that agents are at.
-    Runs {
+    /// Ask places what a plan needs to know.
+    Ask {
         mesh: usize,
-        agents: Vec<RunToAsk>,
+        questions: Vec<ToAsk>,
     },
     /// Look into the attempts of a mesh whose end is not known.
     Recover {
@@ -233,8 +233,8 @@ pub struct App {
     pub now_ms: Millis,
     /// What signs of work were asked for last.
     asked: Option<Asked>,
-    /// The agents whose runs were asked for, and their mesh.
-    asked_runs: Option<(usize, Vec<String>)>,
+    /// What is wanted once places have answered what it needs, and its mesh.
+    asked_for: Option<(usize, Intent)>,
     /// How far the wall clock was set since the start: for the clock on screen alone.
     pub set_ahead_ms: Millis,
     pub started_ms: Millis,
@@ -277,7 +277,7 @@ impl App {
             options,
             now_ms,
             asked: None,
-            asked_runs: None,
+            asked_for: None,
             set_ahead_ms: 0,
             started_ms: now_ms,
             workspace,

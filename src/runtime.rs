@@ -88,7 +88,7 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpo
             (mesh, news) = engines.news() => arrived.push(match news {
                 News::Snapshot(snapshot) => Event::Snapshot(mesh, snapshot),
                 News::Progress(progress) => Event::Progress(progress),
-                News::Runs(runs) => Event::Runs(mesh, runs),
+                News::Answers(answers) => Event::Answers(mesh, answers),
                 News::Recovered(Recovered { resolved, open }) => Event::Recovered { resolved, open },
             }),
             Some((mesh, works)) = found.recv() => arrived.push(Event::Work(mesh, works)),
@@ -126,8 +126,8 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpo
                             update(&mut app, Event::Notice("another plan is still running".into()));
                         }
                     }
-                    Effect::Runs { mesh, agents } => {
-                        if !engines.of(mesh).is_some_and(|engine| engine.find_runs(agents)) {
+                    Effect::Ask { mesh, questions } => {
+                        if !engines.of(mesh).is_some_and(|engine| engine.ask(questions)) {
                             update(&mut app, Event::Notice("another plan is still running".into()));
                         }
                     }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::model::action::{Action, AgentGuard, CurrentRun};
+use crate::model::action::{Action, Answer, Question};
 use crate::model::outcome::Outcome;
 use crate::model::time::Millis;
 
@@ -31,9 +31,9 @@ pub trait Executor: Send {
     /// Answers whether the op-log has it now, or why not.
     fn record<'a>(&'a mut self, request: &'a ActionRequest) -> Working<'a, Result<(), String>>;
 
-    /// The run that an agent is at now: asking changes nothing.
-    fn current_run<'a>(&'a mut self, _: &'a AgentGuard) -> Working<'a, CurrentRun> {
-        Box::pin(std::future::ready(CurrentRun::Unknown("nothing tells it there".into())))
+    /// What a plan needs to know beforehand: asking changes nothing.
+    fn ask<'a>(&'a mut self, _: &'a Question) -> Working<'a, Answer> {
+        Box::pin(std::future::ready(Answer::Unknown("nothing tells it there".into())))
     }
 
     /// Whether an attempt whose end is not known took effect.

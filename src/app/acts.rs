@@ -1,22 +1,25 @@
 //! Which actions are offered where, and what an action command means for the things it is pressed on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::App;
 use super::command::Command;
 use super::list::findings::FINDINGS;
+use super::list::groups::GROUPS;
 use super::list::locks::LOCKS;
 use super::list::nodes::NODES;
 use super::list::tasks::TASKS;
 use super::overlay::Overlay;
 use super::view_id::ViewId;
-use crate::action::plan::Intent;
+use crate::action::plan::{Intent, Interrupt};
 use crate::app::workspace::{Key, Row, Workspace};
 use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::agents;
 use crate::mesh::derive::finding::Subject;
+use crate::mesh::derive::groups::Part;
 use crate::mesh::derive::locks::LockView;
 use crate::model::LockTable;
+use crate::model::action::MemberChange;
 use crate::model::text::Text;
 
 /// Action commands.
@@ -34,6 +37,12 @@ pub const ACTS: &[Command] = &[
     Command::Unwire,
     Command::StopGroup,
     Command::ResumeGroup,
+    Command::EndLease,
+    Command::Lead,
+    Command::Promote,
+    Command::RemoveMember,
+    Command::ClearAlarm,
+    Command::Defragment,
 ];
 
 /// What can be acted on.
@@ -46,6 +55,8 @@ pub enum Thing {
     Agent(String),
     Task(String),
     Node(Text),
+    Member(String),
+    Barrier(String),
 }
 
 /// What a command would do to things.
@@ -54,8 +65,6 @@ pub enum Meant {
     Intent(Intent),
     /// First choose who gets them.
     Choose(Vec<String>),
-    /// First ask for the runs of these agents.
-    Ask(Vec<String>),
 }
 
 impl App {
@@ -111,6 +120,8 @@ impl App {
         let mut nodes = Vec::new();
         let mut agents: Vec<String> = Vec::new();
         let mut tasks = Vec::new();
+        let mut members: Vec<String> = Vec::new();
+        let mut barriers = Vec::new();
         for thing in things.iter().cloned() {
             match thing {
                 Thing::Lock(key) => locks.push(key),
@@ -119,6 +130,8 @@ impl App {
                 Thing::Node(name) => nodes.push(name),
                 Thing::Agent(key) => agents.push(key),
                 Thing::Task(key) => tasks.push(key),
+                Thing::Member(key) => members.push(key),
+                Thing::Barrier(key) => barriers.push(key),
             }
         }
         let flag = |of: fn(&crate::model::RegistryNode) -> bool| {
@@ -131,10 +144,13 @@ impl App {
             }
             Command::Release if !leases.is_empty() => Intent::Revoke { leases },
             Command::Release if !messages.is_empty() => Intent::Unclaim { messages },
-            Command::Release if !agents.is_empty() => return Ok(Meant::Ask(agents)),
+            Command::Release if !agents.is_empty() => {
+                Intent::StopRuns { agents, how: Interrupt::StopRun, runs: BTreeMap::new() }
+            }
+            Command::Release if !barriers.is_empty() => Intent::OpenBarriers { barriers },
             Command::Release if !tasks.is_empty() => Intent::CancelTasks { tasks },
             Command::Release => {
-                return Err("select a lock, a lease, a claimed message, an agent or a task".into());
+                return Err("select a lock, a lease, a claimed message, an agent, a task or a barrier".into());
             }
             Command::Retire
             | Command::Respawn
@@ -145,6 +161,17 @@ impl App {
                 // A seat is its agent's.
                 agents.extend(locks.iter().filter_map(|key| agent_of_seat(snapshot, key)));
                 return of_agents(command, agents, snapshot).map(Meant::Intent);
+            }
+            Command::EndLease if !locks.is_empty() => Intent::EndLeases { locks, keys: BTreeMap::new() },
+            Command::EndLease => return Err("select a lock".into()),
+            Command::Lead | Command::Promote | Command::RemoveMember | Command::ClearAlarm | Command::Defragment => {
+                return match members.as_slice() {
+                    [member] => {
+                        Ok(Meant::Intent(Intent::ChangeMember { member: member.clone(), change: change(command) }))
+                    }
+                    [] => Err("select a member of a group".into()),
+                    _ => Err("one member after another".into()),
+                };
             }
             Command::GiveBack if !locks.is_empty() => Intent::Restore { locks },
             Command::GiveBack => return Err("select a lock that the operator holds".into()),
@@ -175,6 +202,17 @@ impl App {
 fn agent_of_seat(snapshot: &Snapshot, key: &str) -> Option<String> {
     let lock = &snapshot.holds().find(|view| view.key() == key && view.lock.table == LockTable::Seat)?.lock;
     Some(agents::key(&lock.repository_id, &lock.lock_key))
+}
+
+/// What a command does to a member.
+fn change(command: Command) -> MemberChange {
+    match command {
+        Command::Promote => MemberChange::Promote,
+        Command::RemoveMember => MemberChange::Remove,
+        Command::ClearAlarm => MemberChange::ClearAlarm,
+        Command::Defragment => MemberChange::Defragment,
+        _ => MemberChange::Lead,
+    }
 }
 
 /// What a command means for agents and their groups.
@@ -239,7 +277,11 @@ fn suits(workspace: &Workspace, snapshot: &Snapshot, view: ViewId, row: Option<R
             Some(Subject::Agent(_)) => command == Release,
             _ => false,
         },
-        ViewId::Overview | ViewId::Oplog | ViewId::Journal | ViewId::Events | ViewId::Groups => false,
+        ViewId::Groups => {
+            let part = row.and_then(|row| GROUPS.get(workspace, row)).map(|row| row.part);
+            command == Release && part == Some(Part::Barrier)
+        }
+        ViewId::Overview | ViewId::Oplog | ViewId::Journal | ViewId::Events => false,
     }
 }
 
@@ -272,6 +314,11 @@ fn thing_of(snapshot: &Snapshot, view: ViewId, key: &str) -> Option<Thing> {
             Subject::Agent(key) => Some(Thing::Agent(key.clone())),
             Subject::Mesh | Subject::Source(_) | Subject::Log(_) => None,
         },
-        ViewId::Overview | ViewId::Oplog | ViewId::Journal | ViewId::Events | ViewId::Groups => None,
+        ViewId::Groups => match snapshot.groups.iter().find(|row| row.key() == key)?.part {
+            Part::Member => Some(Thing::Member(key.to_owned())),
+            Part::Barrier => Some(Thing::Barrier(key.to_owned())),
+            _ => None,
+        },
+        ViewId::Overview | ViewId::Oplog | ViewId::Journal | ViewId::Events => None,
     }
 }

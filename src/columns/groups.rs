@@ -73,6 +73,7 @@ pub static GROUPS: Columns<GroupRow> = Columns {
         Of::new("since_ms", Kind::Instant, "Since when its state is so, on the console's clock.", |g, _| {
             Value::Instant(g.since_ms)
         }),
+        Of::new("fence_token", Kind::Count, "Create revision of a barrier's key.", |g, _| Value::Count(g.fence_token)),
         Of::new("repository_id", Kind::Name, "Its repository.", |g, _| Value::name(&g.repository_id)),
         Of::new("source", Kind::Name, "The source that states it.", |g, _| Value::name(&g.source)),
         Of::new("as_of_ms", Kind::Instant, super::schema::AS_OF, |g, _| Value::Instant(g.as_of_ms)),

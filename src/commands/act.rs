@@ -8,7 +8,7 @@ use super::ask::{Ask, intent, unseen};
 use super::end::End;
 use super::observe::{Prepared, prepare};
 use crate::action::executor::{Purpose, WriteAccess};
-use crate::action::plan::{Confirm, Intent, Interrupt, Plan, Policy, plan, runs_to_ask};
+use crate::action::plan::{Confirm, Intent, Plan, Policy, plan, to_ask};
 use crate::action::run::{Operator, Stop};
 use crate::app::preview::{Running, StepState};
 use crate::columns::role::State as _;
@@ -54,11 +54,11 @@ async fn plan_and_run(
         Ok(intent) => intent,
         Err(end) => return Ok(end),
     };
-    if let (Intent::StopRuns { agents, how: Interrupt::StopRun, runs }, Some(operator)) =
-        (&mut intent, operator.as_mut())
-        && runs.is_empty()
-    {
-        *runs = operator.current_runs(&runs_to_ask(agents, snapshot, &policy)).await;
+    if let Some(operator) = operator.as_mut() {
+        let questions = to_ask(&intent, snapshot, &policy);
+        if !questions.is_empty() {
+            intent = intent.with_answers(&operator.ask(&questions).await);
+        }
     }
     let policy = with_work(settings, policy, &intent, snapshot).await;
     let plan = match plan(&intent, snapshot, &policy) {

@@ -1,14 +1,15 @@
 //! What is asked for on the command line, and the things of a snapshot that it names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::end::End;
 use crate::action::plan::{Intent, Interrupt};
 use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::agents::AgentView;
+use crate::mesh::derive::groups::{GroupRow, Part};
 use crate::mesh::derive::messages::MessageState;
-use crate::model::action::CurrentRun;
+use crate::model::action::{Answer, CurrentRun, MemberChange};
 use crate::model::text::{Text, scrub};
 use crate::model::{Lock, LockTable};
 
@@ -92,6 +93,18 @@ pub enum Ask {
         group: String,
         on: bool,
     },
+    Member {
+        member: String,
+        change: MemberChange,
+    },
+    Open {
+        barrier: String,
+        revision: i64,
+    },
+    EndLease {
+        key: String,
+        fence: Seen,
+    },
 }
 
 /// Why it is not known what is there.
@@ -115,7 +128,7 @@ pub(super) fn intent(ask: &Ask, snapshot: &Snapshot, repo: Option<&str>) -> Resu
         Ask::Quarantine { node, on } => Intent::Quarantine { nodes: vec![Text::new(node)], on: *on },
         Ask::Stop { agent, run, how } => {
             let agent = find_agent(snapshot, agent, repo)?.key();
-            let named = run.iter().map(|run| (agent.clone(), CurrentRun::At(run.clone())));
+            let named = run.iter().map(|run| (agent.clone(), Answer::Run(CurrentRun::At(run.clone()))));
             Intent::StopRuns { runs: named.collect(), agents: vec![agent], how: *how }
         }
         Ask::Cancel { task } => Intent::CancelTasks { tasks: vec![find_task(snapshot, task, repo)?] },
@@ -128,6 +141,22 @@ pub(super) fn intent(ask: &Ask, snapshot: &Snapshot, repo: Option<&str>) -> Resu
                 }
                 _ => Intent::RetireAgents { agents: vec![agent.key()], again: *again },
             }
+        }
+        Ask::Member { member, change } => {
+            Intent::ChangeMember { member: find_row(snapshot, Part::Member, member, repo)?.key(), change: *change }
+        }
+        Ask::Open { barrier, revision } => {
+            let row = find_row(snapshot, Part::Barrier, barrier, repo)?;
+            match row.fence_token {
+                Some(now) if now != *revision => {
+                    let name = &row.name;
+                    return Err(End::Refused(format!("{name} was made at revision {now}: it is not the one you saw")));
+                }
+                _ => Intent::OpenBarriers { barriers: vec![row.key()] },
+            }
+        }
+        Ask::EndLease { key, fence } => {
+            Intent::EndLeases { locks: vec![find_lock(snapshot, key, fence, repo)?], keys: BTreeMap::new() }
         }
         Ask::Pause { group, on } => {
             let of = |view: &&Arc<AgentView>| {
@@ -181,6 +210,22 @@ fn find_agent<'a>(snapshot: &'a Snapshot, name: &str, repo: Option<&str>) -> Res
         many => {
             let all: Vec<String> = many.iter().map(|view| view.agent.repository_id.to_string()).collect();
             Err(End::Usage(format!("several agents are meant, of {}: add --repo", all.join(", "))))
+        }
+    }
+}
+
+/// A member or a barrier by its name, and by its group where several have one of that name.
+fn find_row<'a>(snapshot: &'a Snapshot, part: Part, name: &str, repo: Option<&str>) -> Result<&'a GroupRow, End> {
+    let named = snapshot
+        .groups
+        .iter()
+        .filter(|row| row.part == part && row.name == *name && repo.is_none_or(|repo| row.group == *repo));
+    match named.collect::<Vec<_>>().as_slice() {
+        [only] => Ok(only),
+        [] => Err(not_seen(snapshot, &format!("there is no {part} {}", scrub(name)))),
+        many => {
+            let all: Vec<String> = many.iter().map(|row| row.group.to_string()).collect();
+            Err(End::Usage(format!("several are meant, of {}: add --repo", all.join(", "))))
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::commands::ask::Seen;
 use crate::commands::flags::SystemFlags;
 use crate::config::{ConfigError, Layers, Origin};
 use crate::demo::{Simulation, Wanted};
-use crate::model::action::Mode;
+use crate::model::action::{MemberChange, Mode};
 
 /// The operator's terminal for a mesh of coding agents.
 ///
@@ -197,6 +197,31 @@ pub enum Command {
     /// Let a group of agents go on
     Resume {
         group: String,
+        #[command(flatten)]
+        act: ActArgs,
+    },
+    /// Change a member of a consensus group: lead, promote, remove, clear-alarm, defragment
+    Member {
+        member: String,
+        change: MemberChange,
+        #[command(flatten)]
+        act: ActArgs,
+    },
+    /// Open a barrier that is one key, if it is unchanged since you saw it
+    Open {
+        barrier: String,
+        /// The create revision you saw
+        #[arg(long, value_name = "N")]
+        revision: i64,
+        #[command(flatten)]
+        act: ActArgs,
+    },
+    /// End the lease that a lock's key belongs to, and all of its keys
+    EndLease {
+        key: String,
+        /// The fence token you saw
+        #[arg(long, value_name = "N", value_parser = fence)]
+        fence: Seen,
         #[command(flatten)]
         act: ActArgs,
     },

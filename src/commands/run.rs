@@ -117,6 +117,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             perform(&cli.global, &Ask::Retire { agent, generation, again: true }, &act)
         }
         Some(Command::Pause { group, act }) => perform(&cli.global, &Ask::Pause { group, on: true }, &act),
+        Some(Command::Member { member, change, act }) => perform(&cli.global, &Ask::Member { member, change }, &act),
+        Some(Command::Open { barrier, revision, act }) => perform(&cli.global, &Ask::Open { barrier, revision }, &act),
+        Some(Command::EndLease { key, fence, act }) => perform(&cli.global, &Ask::EndLease { key, fence }, &act),
         Some(Command::Resume { group, act }) => perform(&cli.global, &Ask::Pause { group, on: false }, &act),
         Some(Command::Quarantine { node, act }) => perform(&cli.global, &Ask::Quarantine { node, on: true }, &act),
         Some(Command::Unquarantine { node, act }) => perform(&cli.global, &Ask::Quarantine { node, on: false }, &act),

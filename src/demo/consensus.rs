@@ -35,8 +35,12 @@ impl Simulation for Simulated {
 }
 
 /// Prefixes of the simulated keys.
-const PREFIXES: &[(&str, Layout)] =
-    &[("lk/", Layout::Mutex), ("election/", Layout::Election), ("barriers/", Layout::DoubleBarrier)];
+const PREFIXES: &[(&str, Layout)] = &[
+    ("lk/", Layout::Mutex),
+    ("election/", Layout::Election),
+    ("barriers/", Layout::DoubleBarrier),
+    ("gates/", Layout::Barrier),
+];
 
 async fn start(folder: &Path, wanted: &Wanted, run: &Run) -> anyhow::Result<super::Simulated> {
     let speed = wanted.speed;

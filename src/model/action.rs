@@ -66,6 +66,31 @@ pub enum Action {
     Wire { agent: AgentGuard, peer: String, on: bool },
     /// Stops a group of agents, or lets it go on.
     StopGroup { group: GroupGuard, on: bool },
+    /// Changes what a member is in its group, or does something for it.
+    ChangeMember { member: MemberGuard, change: MemberChange },
+    /// Lets those go on who wait at a barrier.
+    OpenBarrier { barrier: BarrierGuard },
+    /// Ends the lease that a lock's key belongs to, and with it all of its keys.
+    EndLease { lock: LockGuard, keys: Vec<String> },
+}
+
+/// What is done to a member of a group.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Display, IntoStaticStr, EnumString, strum::EnumIter,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum MemberChange {
+    /// It becomes the leader.
+    Lead,
+    /// A learner gets a vote.
+    Promote,
+    /// It leaves the group for good.
+    Remove,
+    /// Its alarms are taken back.
+    ClearAlarm,
+    /// Its store is written anew, without gaps.
+    Defragment,
 }
 
 /// What a place lets an operator do.
@@ -176,15 +201,6 @@ pub struct AgentGuard {
     pub fence_token: Option<i64>,
 }
 
-/// What a place answers when it is asked for the run that an agent is at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CurrentRun {
-    At(String),
-    Idle,
-    /// Why it is not known.
-    Unknown(String),
-}
-
 /// A task as it was seen, with what its system calls it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskGuard {
@@ -201,6 +217,55 @@ pub struct GroupGuard {
     pub repository_id: String,
     /// What it was at.
     pub status: String,
+}
+
+/// A member of a group as it was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberGuard {
+    pub group: String,
+    pub member: String,
+    /// As its system writes it.
+    pub id: String,
+    /// Whom it named as the leader, and in which term.
+    pub leader: Option<String>,
+    pub term: Option<i64>,
+    pub alarms: Vec<String>,
+}
+
+/// A barrier as it was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BarrierGuard {
+    pub group: String,
+    pub barrier: String,
+    pub repository_id: String,
+    pub fence_token: Option<i64>,
+}
+
+/// What a place is asked before a plan can be made. Asking changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// Which run is this agent at?
+    Run(AgentGuard),
+    /// Which keys go with the lease of this lock's holder?
+    LeaseKeys(LockGuard),
+}
+
+/// What it answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    Run(CurrentRun),
+    Keys(Vec<String>),
+    /// Why it is not known.
+    Unknown(String),
+}
+
+/// The run that an agent is at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CurrentRun {
+    At(String),
+    Idle,
+    /// Why it is not known.
+    Unknown(String),
 }
 
 /// A message of the operator's own.
@@ -254,6 +319,9 @@ impl Action {
             | Self::Wire { agent, .. } => Text::new(&agent.agent),
             Self::CancelTask { task } => Text::new(&task.task),
             Self::StopGroup { group, .. } => Text::new(&group.group),
+            Self::ChangeMember { member, .. } => Text::new(&member.member),
+            Self::OpenBarrier { barrier } => Text::new(&barrier.barrier),
+            Self::EndLease { lock, .. } => Text::new(&lock.lock_key),
         }
     }
 
@@ -301,6 +369,19 @@ impl Action {
             Self::Wire { peer, .. } => format!("unwire {subject} from {peer}"),
             Self::StopGroup { on: true, .. } => format!("stop {subject}"),
             Self::StopGroup { .. } => format!("let {subject} go on"),
+            Self::ChangeMember { change: MemberChange::Lead, .. } => format!("make {subject} the leader"),
+            Self::ChangeMember { change: MemberChange::Promote, .. } => format!("give {subject} a vote"),
+            Self::ChangeMember { change: MemberChange::Remove, member } => {
+                format!("remove {subject} from {}", member.group)
+            }
+            Self::ChangeMember { change: MemberChange::ClearAlarm, member } => {
+                format!("clear {} of {subject}", member.alarms.join(" and "))
+            }
+            Self::ChangeMember { change: MemberChange::Defragment, .. } => format!("defragment {subject}"),
+            Self::OpenBarrier { .. } => format!("open barrier {subject}"),
+            Self::EndLease { lock, keys } => {
+                format!("end the lease of {}, with {} keys", lock.holder_agent, keys.len())
+            }
         };
         text.into()
     }
@@ -318,6 +399,9 @@ impl Action {
             | Self::Wire { agent, .. } => &agent.repository_id,
             Self::CancelTask { task } => &task.repository_id,
             Self::StopGroup { group, .. } => &group.repository_id,
+            Self::ChangeMember { member, .. } => &member.group,
+            Self::OpenBarrier { barrier } => &barrier.repository_id,
+            Self::EndLease { lock, .. } => &lock.repository_id,
             _ => "",
         }
     }

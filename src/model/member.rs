@@ -28,6 +28,8 @@ pub struct Member {
     pub since_ms: Option<Millis>,
     /// It may have had it for longer: the console looked no earlier.
     pub is_since_floor: bool,
+    /// Alarms that it raised, as its system names them.
+    pub alarms: Vec<Text>,
     /// What else its source says of it, e.g. its version, its alarms, the size of its store.
     pub remark: Text,
 }

@@ -10,7 +10,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::Snapshots;
 use crate::action::executor::WriteAccess;
-use crate::action::plan::{Plan, RunToAsk};
+use crate::action::plan::{Plan, ToAsk};
 use crate::action::run::journal::{JournalFile, Stamp, made_at};
 use crate::action::run::{Operator, Recovered, Stop};
 use crate::clock::{steady_clock, wall_clock};
@@ -19,7 +19,7 @@ use crate::data::source::PollContext;
 use crate::data::store::Store;
 use crate::mesh::MeshState;
 use crate::mesh::derive::{Evaluator, Snapshot};
-use crate::model::action::CurrentRun;
+use crate::model::action::Answer;
 use crate::model::outcome::Progress;
 use crate::model::report::Report;
 use crate::model::text::Text;
@@ -47,18 +47,18 @@ pub enum News {
     Progress(Progress),
     /// Open attempts were looked into.
     Recovered(Recovered),
-    /// The runs that agents are at.
-    Runs(Runs),
+    /// What was asked for before a plan.
+    Answers(Answers),
 }
 
-/// The runs that agents are at, by their keys.
-pub type Runs = BTreeMap<String, CurrentRun>;
+/// What places answered, by the keys of what they were asked about.
+pub type Answers = BTreeMap<String, Answer>;
 
 /// What the worker sends while it works.
 enum Sent {
     Progress(Progress),
     Recovered(Recovered),
-    Runs(Runs),
+    Answers(Answers),
 }
 
 /// A running watch over one mesh.
@@ -154,7 +154,7 @@ impl Engine {
                     match events {
                         Some(Sent::Progress(progress)) => return News::Progress(progress),
                         Some(Sent::Recovered(recovered)) => return News::Recovered(recovered),
-                        Some(Sent::Runs(runs)) => return News::Runs(runs),
+                        Some(Sent::Answers(answers)) => return News::Answers(answers),
                         None => {}
                     }
                 }
@@ -183,9 +183,9 @@ impl Engine {
         self.orders.try_send(Request::Recover).is_ok()
     }
 
-    /// Asks for the runs that agents are at. Answers whether that was taken: not while a plan runs.
-    pub fn find_runs(&mut self, agents: Vec<RunToAsk>) -> bool {
-        self.orders.try_send(Request::Runs(agents)).is_ok()
+    /// Asks places what a plan needs to know. Answers whether that was taken: not while a plan runs.
+    pub fn ask(&mut self, questions: Vec<ToAsk>) -> bool {
+        self.orders.try_send(Request::Ask(questions)).is_ok()
     }
 
     /// Lets the running plan end before its next step.
@@ -240,8 +240,8 @@ enum Request {
     Run { plan: Box<Plan>, reason: String, stop: Stop },
     /// A look into the attempts whose end is not known.
     Recover,
-    /// The runs that agents are at.
-    Runs(Vec<RunToAsk>),
+    /// What a plan needs to know.
+    Ask(Vec<ToAsk>),
 }
 
 /// Carries plans out, one after another, and looks at the sources at once after each step.
@@ -263,8 +263,8 @@ async fn work(
         at_work.store(true, Ordering::Relaxed);
         match request {
             Request::Run { plan, reason, stop } => drop(operator.run(&plan, &reason, &stop, report).await),
-            Request::Runs(agents) => {
-                let _ = progress_to.try_send(Sent::Runs(operator.current_runs(&agents).await));
+            Request::Ask(questions) => {
+                let _ = progress_to.try_send(Sent::Answers(operator.ask(&questions).await));
             }
             Request::Recover => {
                 let recovered = operator.recover().await;

@@ -64,6 +64,14 @@ fn action(kind: Kind) -> Value {
         Kind::Wire => json!({ "agent": agent, "peer": "w-2", "on": true }),
         Kind::StopGroup => json!({ "group": { "group": "g", "repository_id": "r", "status": "running" }, "on": true }),
         Kind::Quarantine => json!({ "node": node, "on": false }),
+        Kind::ChangeMember => json!({
+            "member": { "group": "g", "member": "m1", "id": "8e", "leader": null, "term": 3, "alarms": ["NOSPACE"] },
+            "change": "clear-alarm",
+        }),
+        Kind::OpenBarrier => {
+            json!({ "barrier": { "group": "g", "barrier": "b", "repository_id": "g", "fence_token": 7 } })
+        }
+        Kind::EndLease => json!({ "lock": exact, "keys": ["lk/a/1"] }),
     };
     let mut action = json!({ "action": kind.to_string() });
     action.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());

@@ -152,3 +152,72 @@ async fn behind_a_url_only_what_changed_is_sent() {
     *text.lock().unwrap() = ("\"3\"".to_owned(), "x".repeat(5 << 20));
     assert!(source.poll(&context).await.unwrap_err().to_string().contains("larger than 4 MB"));
 }
+
+/// Rules of what is wrong, as told last.
+fn rules(seen: &Observation) -> Option<Vec<&'static str>> {
+    seen.changes.iter().rev().find_map(|change| match change {
+        Change::Problems(problems) => Some(problems.iter().map(|problem| problem.rule).collect()),
+        _ => None,
+    })
+}
+
+#[tokio::test]
+async fn what_went_back_is_told_of_for_a_while() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("raft.json");
+    let mut source = Published::new(Place::File(path.clone()), Tls::default(), ms);
+    let context = PollContext::default();
+    let mut told = Vec::new();
+    for n in [5, 4, 6, 7] {
+        write(&path, &document(n).to_string());
+        told = rules(&source.poll(&context).await.unwrap()).unwrap_or(told);
+    }
+    for rule in ["member-back", "fence-torn", "document-back"] {
+        assert!(told.contains(&rule), "{rule}: {told:?}");
+    }
+    let mut anew = document(8);
+    anew["incarnation"] = "b8".into();
+    write(&path, &anew.to_string());
+    assert_eq!(rules(&source.poll(&context).await.unwrap()), Some(vec![]), "a new incarnation begins anew");
+}
+
+#[test]
+fn each_node_may_serve_its_own_document() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |node: &str, role: &str| {
+        let mut document = document(1);
+        document["written_by"] = node.into();
+        document["nodes"][0]["cluster_size"] = 2.into();
+        let mut other = document["nodes"][0].clone();
+        other["node_id"] = "n2".into();
+        other["role"] = "follower".into();
+        document["nodes"].as_array_mut().unwrap().push(other);
+        let own = document["nodes"].as_array_mut().unwrap().iter_mut().find(|row| row["node_id"] == node).unwrap();
+        own["role"] = role.into();
+        if node == "n2" {
+            document["nodes"][0]["role"] = "follower".into();
+        }
+        document
+    };
+    let paths = ["n1", "n2"].map(|node| folder.path().join(format!("{node}.json")));
+    let see = |second: &Value| {
+        write(&paths[0], &of("n1", "leader").to_string());
+        write(&paths[1], &second.to_string());
+        let mut command = lockkeeper();
+        command.args(["snapshot", "--format", "json"]);
+        for path in &paths {
+            command.arg("--consensus").arg(path);
+        }
+        let output = command.output().unwrap();
+        serde_json::from_slice::<Value>(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
+    };
+    let seen = see(&of("n2", "follower"));
+    let locks = seen["locks"].as_array().unwrap();
+    assert_eq!(locks.len(), 1, "nothing is told twice: {seen:#}");
+    let has = |seen: &Value, rule: &str| seen["findings"].as_array().unwrap().iter().any(|f| f["rule"] == rule);
+    assert!(!has(&seen, "two-leaders"), "{}", seen["findings"]);
+    let mut torn = of("n2", "leader");
+    torn["log"][0]["kind"] = "command".into();
+    let seen = see(&torn);
+    assert!(has(&seen, "two-leaders") && has(&seen, "log-torn"), "{}", seen["findings"]);
+}

@@ -14,7 +14,7 @@ use lockkeeper::data::meerkat::shared::Shared;
 use lockkeeper::data::source::{PollContext, Source as _};
 use lockkeeper::demo::meerkat::realm::Realm;
 use lockkeeper::demo::meerkat::server;
-use lockkeeper::model::action::{Action, AgentGuard, CurrentRun};
+use lockkeeper::model::action::{Action, AgentGuard, Answer, CurrentRun, Question};
 use lockkeeper::model::outcome::Outcome;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -122,7 +122,10 @@ impl Served {
 
     pub async fn current_run(&mut self, identity: &str) -> CurrentRun {
         let guard = self.guard(identity).await;
-        self.executor.current_run(&guard).await
+        match self.executor.ask(&Question::Run(guard)).await {
+            Answer::Run(run) => run,
+            other => panic!("{other:?}"),
+        }
     }
 
     pub async fn execute(&mut self, action: Action) -> Outcome {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use lockkeeper::action::plan::{Confirm, Plan, Step};
 use lockkeeper::model::action::Action;
 
+pub mod authority;
 pub mod documents;
 pub mod screen;
 

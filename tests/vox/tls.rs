@@ -1,7 +1,7 @@
 //! Encrypted connections: certificates are verified, authorities of one's own are trusted, and who asks is told who
 //! this is. Real TLS on the loopback.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,46 +11,13 @@ use lockkeeper::data::tls::Tls;
 use lockkeeper::data::vox::control_plane::client::Client;
 use lockkeeper::model::observation::Cost;
 use lockkeeper::model::source::{Fault, FaultKind};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::RootCertStore;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
-/// An authority, and what it signs, as files.
-struct Authority {
-    folder: tempfile::TempDir,
-    issuer: Issuer<'static, KeyPair>,
-    root: rustls::pki_types::CertificateDer<'static>,
-}
-
-struct Signed {
-    cert: rcgen::Certificate,
-    key: KeyPair,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let cert = params.self_signed(&key).unwrap();
-        std::fs::write(folder.path().join("ca.pem"), cert.pem()).unwrap();
-        Self { folder, root: cert.der().clone(), issuer: Issuer::new(params, key) }
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn sign(&self, name: &str) -> Signed {
-        let key = KeyPair::generate().unwrap();
-        let cert = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
-        Signed { cert, key }
-    }
-}
+use crate::support::authority::{Authority, Signed};
 
 /// A server that says it is well, to whom it lets in.
 async fn serve(signed: &Signed, clients: Option<&Authority>) -> String {

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Confirm, Interrupt, Plan, Planner, Refusal, Sign, count};
+use super::{Confirm, Interrupt, Plan, Planner, Refusal, Sign, ToAsk, count};
 use crate::mesh::derive::agents::{AgentState, AgentView};
-use crate::model::action::{Action, AgentGuard, CurrentRun, GroupGuard, Kind, TaskGuard};
+use crate::model::action::{Action, AgentGuard, Answer, CurrentRun, GroupGuard, Kind, Question, TaskGuard};
 use crate::model::agent::{Activity, GroupStatus};
 use crate::model::text::Text;
 
@@ -60,10 +60,10 @@ impl Planner<'_> {
     }
 
     /// The agents whose runs must be asked for, and where.
-    pub(super) fn to_ask(&self, agents: &[String]) -> Vec<(Text, String, AgentGuard)> {
+    pub(super) fn runs_to_ask(&self, agents: &[String]) -> Vec<ToAsk> {
         let ask = |key: &String| {
             let view = self.agent(key).ok()?;
-            Some((self.place_of_agent(Kind::StopRun, view).ok()?, key.clone(), guard(view)))
+            Some((self.place_of_agent(Kind::StopRun, view).ok()?, key.clone(), Question::Run(guard(view))))
         };
         agents.iter().filter_map(ask).collect()
     }
@@ -72,7 +72,7 @@ impl Planner<'_> {
         &self,
         agents: &[String],
         how: Interrupt,
-        runs: &BTreeMap<String, CurrentRun>,
+        runs: &BTreeMap<String, Answer>,
     ) -> Result<Plan, Refusal> {
         let mut plan = Plan::new(String::new());
         let (mut names, mut alive) = (Vec::new(), Vec::new());
@@ -110,13 +110,7 @@ impl Planner<'_> {
         plan.or_refusal()
     }
 
-    fn stop_one(
-        &self,
-        plan: &mut Plan,
-        view: &AgentView,
-        how: Interrupt,
-        run: Option<&CurrentRun>,
-    ) -> Result<(), String> {
+    fn stop_one(&self, plan: &mut Plan, view: &AgentView, how: Interrupt, run: Option<&Answer>) -> Result<(), String> {
         if how != Interrupt::StopRun {
             let source = self.place_of_agent(Kind::CancelWork, view)?;
             let agent = known(view)?;
@@ -127,9 +121,12 @@ impl Planner<'_> {
         }
         let source = self.place_of_agent(Kind::StopRun, view)?;
         let run = match run {
-            Some(CurrentRun::At(run)) => run.clone(),
-            Some(CurrentRun::Idle) => return Err("it is at no run now".into()),
-            Some(CurrentRun::Unknown(why)) => return Err(format!("its run is not known: {why}")),
+            Some(Answer::Run(CurrentRun::At(run))) => run.clone(),
+            Some(Answer::Run(CurrentRun::Idle)) => return Err("it is at no run now".into()),
+            Some(Answer::Run(CurrentRun::Unknown(why)) | Answer::Unknown(why)) => {
+                return Err(format!("its run is not known: {why}"));
+            }
+            Some(Answer::Keys(_)) => return Err("its run is not known".into()),
             None => return Err("its run was not asked for: name it, or let this console ask when it may act".into()),
         };
         let effect = "this run ends as cancelled, and no other; work that is queued for the agent starts next";

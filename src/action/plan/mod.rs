@@ -3,6 +3,7 @@
 mod agents;
 mod evacuate;
 mod evidence;
+mod groups;
 mod locks;
 mod messages;
 mod nodes;
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::locks::LockView;
 use crate::mesh::derive::messages::MessageView;
-use crate::model::action::{Action, AgentGuard, CurrentRun, Kind, Mode};
+use crate::model::action::{Action, Answer, Kind, MemberChange, Mode, Question};
 use crate::model::journal::Entry;
 use crate::model::text::Text;
 use crate::model::time::{Millis, SECOND};
@@ -65,7 +66,7 @@ pub enum Intent {
     StopRuns {
         agents: Vec<String>,
         how: Interrupt,
-        runs: BTreeMap<String, CurrentRun>,
+        runs: BTreeMap<String, Answer>,
     },
     CancelTasks {
         tasks: Vec<String>,
@@ -85,6 +86,42 @@ pub enum Intent {
         groups: Vec<(Text, Text)>,
         on: bool,
     },
+    /// Changes a member of a group, by the key of its row.
+    ChangeMember {
+        member: String,
+        change: MemberChange,
+    },
+    OpenBarriers {
+        barriers: Vec<String>,
+    },
+    /// Ends the leases that locks' keys belong to. `keys` is what their places answered when they were asked for the keys.
+    EndLeases {
+        locks: Vec<String>,
+        keys: BTreeMap<String, Answer>,
+    },
+}
+
+impl Intent {
+    /// Whether it waits for one of these answers.
+    #[must_use]
+    pub fn needs(&self, answers: &BTreeMap<String, Answer>) -> bool {
+        match self {
+            Self::StopRuns { agents: keys, .. } | Self::EndLeases { locks: keys, .. } => {
+                keys.iter().any(|key| answers.contains_key(key))
+            }
+            _ => false,
+        }
+    }
+
+    /// The same with what places answered.
+    #[must_use]
+    pub fn with_answers(mut self, answers: &BTreeMap<String, Answer>) -> Self {
+        match &mut self {
+            Self::StopRuns { runs: known, .. } | Self::EndLeases { keys: known, .. } => known.clone_from(answers),
+            _ => {}
+        }
+        self
+    }
 }
 
 /// How an agent is made to end what it is at.
@@ -326,17 +363,25 @@ pub fn plan(intent: &Intent, snapshot: &Snapshot, policy: &Policy) -> Result<Pla
         Intent::RetireAgents { agents, again } => planner.retire_agents(agents, *again),
         Intent::Wire { agents, on } => planner.wire(agents, *on),
         Intent::StopGroups { groups, on } => planner.stop_groups(groups, *on),
+        Intent::ChangeMember { member, change } => planner.change_member(member, *change),
+        Intent::OpenBarriers { barriers } => planner.open_barriers(barriers),
+        Intent::EndLeases { locks, keys } => planner.end_leases(locks, keys),
     }
 }
 
-/// The agents whose current runs must be known before their runs can be stopped: the place to ask, key and guard.
+/// What places must be asked before there can be a plan; nothing where they were asked.
 #[must_use]
-pub fn runs_to_ask(agents: &[String], snapshot: &Snapshot, policy: &Policy) -> Vec<RunToAsk> {
-    Planner { snapshot, policy }.to_ask(agents)
+pub fn to_ask(intent: &Intent, snapshot: &Snapshot, policy: &Policy) -> Vec<ToAsk> {
+    let planner = Planner { snapshot, policy };
+    match intent {
+        Intent::StopRuns { agents, how: Interrupt::StopRun, runs } if runs.is_empty() => planner.runs_to_ask(agents),
+        Intent::EndLeases { locks, keys } if keys.is_empty() => planner.keys_to_ask(locks),
+        _ => Vec::new(),
+    }
 }
 
-/// An agent whose run is asked for: the place to ask, its key, and its guard.
-pub type RunToAsk = (Text, String, AgentGuard);
+/// The place to ask, the key of what it is about, and the question.
+pub type ToAsk = (Text, String, Question);
 
 impl<'a> Planner<'a> {
     /// Whether a place does a kind of action; else why not.

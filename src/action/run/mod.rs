@@ -13,8 +13,8 @@ use futures::FutureExt;
 
 use self::journal::{JournalFile, Stamp, host};
 use crate::action::executor::{ActionRequest, Executor, Resolution, WriteAccess};
-use crate::action::plan::{Plan, RunToAsk, Step};
-use crate::model::action::CurrentRun;
+use crate::action::plan::{Plan, Step, ToAsk};
+use crate::model::action::Answer;
 use crate::model::journal::{ABANDONED, Entry, Event, Line, Open, Process, SCHEMA};
 use crate::model::outcome::{Outcome, OutcomeKind, Progress};
 use crate::model::source::Identity;
@@ -210,18 +210,18 @@ impl Operator {
         }
     }
 
-    /// The runs that agents are at, by their keys.
-    pub async fn current_runs(&mut self, agents: &[RunToAsk]) -> BTreeMap<String, CurrentRun> {
-        let mut runs = BTreeMap::new();
-        for (source, key, agent) in agents {
+    /// What places answer, by the keys of what they were asked about.
+    pub async fn ask(&mut self, questions: &[ToAsk]) -> BTreeMap<String, Answer> {
+        let mut answers = BTreeMap::new();
+        for (source, key, question) in questions {
             let asked = match self.executor(source) {
-                Some(executor) => AssertUnwindSafe(executor.current_run(agent)).catch_unwind().await,
-                None => Ok(CurrentRun::Unknown(format!("this console may not write to {source}"))),
+                Some(executor) => AssertUnwindSafe(executor.ask(question)).catch_unwind().await,
+                None => Ok(Answer::Unknown(format!("this console may not write to {source}"))),
             };
-            let unreadable = |_| CurrentRun::Unknown("the answer could not be understood at all".into());
-            runs.insert(key.clone(), asked.unwrap_or_else(unreadable));
+            let unreadable = |_| Answer::Unknown("the answer could not be understood at all".into());
+            answers.insert(key.clone(), asked.unwrap_or_else(unreadable));
         }
-        runs
+        answers
     }
 
     async fn was_applied(&mut self, source: &Text, request: &ActionRequest) -> Resolution {

@@ -27,6 +27,7 @@ pub fn inspect(row: &GroupRow, snapshot: &Snapshot, now: Millis) -> Inspection {
         page.opt("lag", row.lag);
         named_node(&mut page, snapshot, "node", (&row.name, &row.group), now);
     }
+    page.opt("create revision", row.fence_token);
     if !row.remark.is_empty() {
         page.field("remark", &row.remark);
     }

@@ -11,9 +11,9 @@ use super::super::overlay::{Overlay, Picker};
 use super::super::preview::{Preview, Running, Standing, StepState, Typing};
 use super::super::view_id::ViewId;
 use super::super::{App, Asked, Effect};
-use crate::action::plan::{Intent, Interrupt, runs_to_ask};
+use crate::action::plan::{Intent, to_ask};
 use crate::columns::role::Role;
-use crate::model::action::CurrentRun;
+use crate::model::action::Answer;
 use crate::model::outcome::{OutcomeKind, Progress};
 
 /// How long a hold may take to be seen before giving it back is given up, in ms.
@@ -49,33 +49,28 @@ impl App {
                 picker.selected = usize::from(picker.messages.len() == 1);
                 self.overlay = Some(Overlay::Picker(picker));
             }
-            Ok(Meant::Intent(intent)) => self.open_preview(mesh, intent),
-            Ok(Meant::Ask(agents)) => {
-                let asked = runs_to_ask(&agents, &snapshot, &self.options.policy(mesh));
-                if !asked.is_empty() {
-                    self.toast("asking for the current run", Role::Dim);
-                    self.asked_runs = Some((mesh, agents));
-                    return vec![Effect::Runs { mesh, agents: asked }];
+            Ok(Meant::Intent(intent)) => {
+                let questions = to_ask(&intent, &snapshot, &self.options.policy(mesh));
+                if !questions.is_empty() {
+                    self.toast("asking how it stands", Role::Dim);
+                    self.asked_for = Some((mesh, intent));
+                    return vec![Effect::Ask { mesh, questions }];
                 }
-                self.open_preview(mesh, Intent::StopRuns { agents, how: Interrupt::StopRun, runs: BTreeMap::new() });
+                self.open_preview(mesh, intent);
             }
         }
         Vec::new()
     }
 
-    /// The runs came that were asked for: what stopping them means is shown, unless the operator is at something else.
-    pub(super) fn take_runs(&mut self, mesh: usize, runs: &BTreeMap<String, CurrentRun>) {
-        let asked = self.asked_runs.take();
-        let Some((of, agents)) =
-            asked.filter(|(of, agents)| *of == mesh && agents.iter().any(|a| runs.contains_key(a)))
-        else {
-            return;
-        };
+    /// The answers came that a plan needs: it is shown, unless the operator is at something else.
+    pub(super) fn take_answers(&mut self, mesh: usize, answers: &BTreeMap<String, Answer>) {
+        let asked = self.asked_for.take();
+        let Some((of, intent)) = asked.filter(|(of, intent)| *of == mesh && intent.needs(answers)) else { return };
         if !matches!(self.overlay, None | Some(Overlay::Inspector(_))) {
             return;
         }
         self.toast = None;
-        self.open_preview(of, Intent::StopRuns { agents, how: Interrupt::StopRun, runs: runs.clone() });
+        self.open_preview(of, intent.with_answers(answers));
     }
 
     /// Shows what an intent would do in a mesh.

@@ -85,6 +85,12 @@ impl App {
             | Command::Wire
             | Command::Unwire
             | Command::StopGroup
+            | Command::EndLease
+            | Command::Lead
+            | Command::Promote
+            | Command::RemoveMember
+            | Command::ClearAlarm
+            | Command::Defragment
             | Command::ResumeGroup => return self.act(command),
             Command::Recover => return self.recover(),
             Command::Acknowledge => return self.acknowledge(None),

@@ -78,8 +78,8 @@ fn take(app: &mut App, event: Event) -> Vec<Effect> {
             app.refresh_preview(mesh);
             Vec::new()
         }
-        Event::Runs(mesh, runs) => {
-            app.take_runs(mesh, &runs);
+        Event::Answers(mesh, answers) => {
+            app.take_answers(mesh, &answers);
             Vec::new()
         }
         Event::Notice(why) => {

@@ -1,5 +1,5 @@
-//! Taking a lock from its holder on etcd: one transaction that deletes the holder's key if it is still the very key that was
-//! seen, and still the oldest under its name.
+//! Acting on etcd. A lock is taken from its holder by one transaction, which deletes the holder's key if it is still the very
+//! key that was seen, and still the oldest under its name.
 //!
 //! The holder is told nothing, and a waiter's key is never deleted. A session that lets go and takes again uses the same key
 //! and lease: only the create revision tells one hold from the next.
@@ -8,21 +8,25 @@
 use serde_json::{Value, json};
 
 use super::etcd::EtcdConfig;
-use super::gateway::{CallError, DENIED, Gateway, Manner};
+use super::gateway::{CallError, DENIED, Gateway, Manner, NOT_FOUND};
 use super::layout::name;
 use super::watch::range;
-use super::wire::{Kv, Range, Status, Txn, encoded};
+use super::wire::{Kv, Range, Status, TimeToLive, Txn, encoded};
 use crate::action::executor::{ActionRequest, Executor, Resolution, Working, WriteAccess};
 use crate::config::address::Address;
 use crate::model::LockTable;
-use crate::model::action::{Abilities, Action, Kind, LockGuard, Mode};
+use crate::model::action::{Abilities, Action, Answer, BarrierGuard, Kind, LockGuard, Mode, Question};
 use crate::model::outcome::Outcome;
+use crate::model::text::Text;
+
+mod members;
 
 /// What can be done on etcd.
-pub const KEYS: Abilities = Abilities { kinds: &[Kind::Release], records: false };
+pub const CAN: Abilities =
+    Abilities { kinds: &[Kind::Release, Kind::EndLease, Kind::OpenBarrier, Kind::ChangeMember], records: false };
 
 /// How the calls of an action are made.
-const MANNER: Manner = Manner { needs_leader: true, needs_user: true, is_patient: true };
+const MANNER: Manner = Manner { needs_leader: true, needs_user: true, is_patient: true, within: None };
 
 /// Acts on one cluster.
 pub struct EtcdExecutor {
@@ -51,6 +55,13 @@ impl Target {
             _ => return refuse("its key is not known"),
         };
         Ok(Self { key, under, create_revision })
+    }
+
+    fn of_barrier(barrier: &BarrierGuard) -> Result<Self, Outcome> {
+        let Some(create_revision) = barrier.fence_token.filter(|revision| *revision > 0) else {
+            return Err(Outcome::refused("its create revision is not known: nothing was sent"));
+        };
+        Ok(Self { key: barrier.barrier.clone().into_bytes(), under: None, create_revision })
     }
 
     /// The guarded delete. For the keys of a queue: none under its name is older.
@@ -86,7 +97,7 @@ impl EtcdExecutor {
 
     /// A member that has a leader, and calls to it.
     async fn reach(&self) -> Result<(Gateway, Address), String> {
-        let gateway = Gateway::new(&self.config.tls, self.config.user.clone()).map_err(|fault| fault.to_string())?;
+        let gateway = self.gateway()?;
         let mut why = "no endpoint is named".to_owned();
         for at in &self.config.endpoints {
             match gateway.post::<Status>(at, "/v3/maintenance/status", &json!({}), Manner::default()).await {
@@ -98,13 +109,29 @@ impl EtcdExecutor {
         Err(why)
     }
 
+    fn gateway(&self) -> Result<Gateway, String> {
+        Gateway::new(&self.config.tls, self.config.user.clone()).map_err(|fault| fault.to_string())
+    }
+
     async fn execute_now(&self, request: &ActionRequest) -> Result<Outcome, Outcome> {
-        let Action::Release { lock, mode: Mode::Delete, .. } = &request.action else {
-            return Err(Outcome::refused(
-                "a key of etcd can only be deleted: it has no fence to raise and no end to move",
-            ));
-        };
-        let target = Target::of(lock)?;
+        let unsent = |why: String| Outcome::failed(format!("nothing was sent: {why}"));
+        match &request.action {
+            Action::Release { lock, mode: Mode::Delete, .. } => self.delete(&Target::of(lock)?).await,
+            Action::OpenBarrier { barrier } => self.delete(&Target::of_barrier(barrier)?).await,
+            Action::EndLease { lock, keys } => self.end_lease(&Target::of(lock)?, keys).await,
+            Action::ChangeMember { member, change } => {
+                let gateway = self.gateway().map_err(unsent)?;
+                members::change(&gateway, &self.config, member, *change).await
+            }
+            Action::Release { .. } => {
+                Err(Outcome::refused("a key of etcd can only be deleted: it has no fence to raise and no end to move"))
+            }
+            _ => Err(Outcome::refused("etcd has no such action")),
+        }
+    }
+
+    /// Deletes a key, if it is the one that was seen.
+    async fn delete(&self, target: &Target) -> Result<Outcome, Outcome> {
         let (gateway, at) = self.reach().await.map_err(|why| Outcome::failed(format!("nothing was sent: {why}")))?;
         let now = read(&gateway, &at, &target.key).await.map_err(|error| ended(&error, &at))?;
         let Some(now) = now else {
@@ -118,7 +145,7 @@ impl EtcdExecutor {
         let answer: Txn = gateway.post(&at, "/v3/kv/txn", &body, MANNER).await.map_err(|error| ended(&error, &at))?;
         if !answer.succeeded {
             let keys = answer.responses.into_iter().find_map(|response| response.response_range).unwrap_or_default();
-            return Err(Outcome::refused(refusal(&keys.kvs, &target)).with(Some(shown(&now)), None));
+            return Err(Outcome::refused(refusal(&keys.kvs, target)).with(Some(shown(&now)), None));
         }
         let next = match &target.under {
             Some(under) => oldest(&gateway, &at, under).await,
@@ -136,11 +163,75 @@ impl EtcdExecutor {
         })
     }
 
-    async fn resolve(&self, action: &Action) -> Resolution {
-        let Action::Release { lock, .. } = action else {
-            return Resolution::Undecidable("nothing but a release is done here".into());
+    /// Ends the lease under a key, if key and lease are those that were seen, and no other key goes with them.
+    async fn end_lease(&self, target: &Target, keys: &[String]) -> Result<Outcome, Outcome> {
+        let (gateway, at) = self.reach().await.map_err(|why| Outcome::failed(format!("nothing was sent: {why}")))?;
+        let refused = |why: String| Err(Outcome::refused(format!("{why}: nothing was sent")));
+        let now = read(&gateway, &at, &target.key).await.map_err(|error| ended(&error, &at))?;
+        let Some(now) = now.filter(|now| now.create_revision == target.create_revision) else {
+            return refused("its key is gone, or was taken again".into());
         };
-        let Ok(target) = Target::of(lock) else { return Resolution::Undecidable("its key is not known".into()) };
+        if now.lease == 0 {
+            return refused("its key has no lease: release it instead".into());
+        }
+        let (_, of_lease) = lease(&gateway, &at, now.lease).await.map_err(|error| ended(&error, &at))?;
+        if of_lease != keys {
+            let now = of_lease.join(", ");
+            return refused(format!("other keys go with its lease now: {}", Text::bounded(&now, 300)));
+        }
+        let body = json!({ "ID": now.lease.to_string() });
+        match gateway.post::<Value>(&at, "/v3/lease/revoke", &body, MANNER).await {
+            Ok(_) => {}
+            Err(CallError::Refused(NOT_FOUND, _)) => return Ok(Outcome::already("its lease is gone")),
+            Err(error) => return Err(ended(&error, &at)),
+        }
+        let gone = format!("its lease is gone, and {} keys with it", keys.len());
+        Ok(match read(&gateway, &at, &target.key).await {
+            Ok(Some(again)) if again.create_revision == target.create_revision => {
+                Outcome::unknown("accepted, and its key stands still")
+            }
+            Ok(_) => Outcome::done(gone).with(Some(shown(&now)), None),
+            Err(_) => Outcome::done(gone).not_reread().with(Some(shown(&now)), None),
+        })
+    }
+
+    /// The keys that go with the lease of a lock's holder.
+    async fn keys_of(&self, lock: &LockGuard) -> Answer {
+        let unknown = |why: String| Answer::Unknown(why);
+        let target = match Target::of(lock) {
+            Ok(target) => target,
+            Err(outcome) => return unknown(outcome.summary.to_string()),
+        };
+        let (gateway, at) = match self.reach().await {
+            Ok(reached) => reached,
+            Err(why) => return unknown(why),
+        };
+        match read(&gateway, &at, &target.key).await {
+            Ok(Some(now)) if now.lease == 0 => unknown("its key has no lease".into()),
+            Ok(Some(now)) if now.create_revision == target.create_revision => {
+                match lease(&gateway, &at, now.lease).await {
+                    Ok((_, keys)) => Answer::Keys(keys),
+                    Err(error) => unknown(error.fault(&at).to_string()),
+                }
+            }
+            Ok(_) => unknown("its key is gone, or was taken again".into()),
+            Err(error) => unknown(error.fault(&at).to_string()),
+        }
+    }
+
+    async fn resolve(&self, action: &Action) -> Resolution {
+        let target = match action {
+            Action::Release { lock, .. } | Action::EndLease { lock, .. } => Target::of(lock),
+            Action::OpenBarrier { barrier } => Target::of_barrier(barrier),
+            Action::ChangeMember { member, change } => {
+                return match self.gateway() {
+                    Ok(gateway) => members::resolve(&gateway, &self.config, member, *change).await,
+                    Err(why) => Resolution::Unreachable(why),
+                };
+            }
+            _ => return Resolution::Undecidable("etcd has no such action".into()),
+        };
+        let Ok(target) = target else { return Resolution::Undecidable("its key is not known".into()) };
         let (gateway, at) = match self.reach().await {
             Ok(reached) => reached,
             Err(why) => return Resolution::Unreachable(why),
@@ -161,12 +252,29 @@ impl Executor for EtcdExecutor {
     fn execute<'a>(&'a mut self, request: &'a ActionRequest) -> Working<'a, Outcome> {
         Box::pin(async move { self.execute_now(request).await.unwrap_or_else(|outcome| outcome) })
     }
+    fn ask<'a>(&'a mut self, question: &'a Question) -> Working<'a, Answer> {
+        Box::pin(async move {
+            match question {
+                Question::LeaseKeys(lock) => self.keys_of(lock).await,
+                Question::Run(_) => Answer::Unknown("etcd has no runs".into()),
+            }
+        })
+    }
     fn record<'a>(&'a mut self, _: &'a ActionRequest) -> Working<'a, Result<(), String>> {
         Box::pin(async { Err("etcd keeps no log that entries could be added to".into()) })
     }
     fn was_applied<'a>(&'a mut self, request: &'a ActionRequest) -> Working<'a, Resolution> {
         Box::pin(self.resolve(&request.action))
     }
+}
+
+/// How long a lease has, in seconds, and the keys that go with it, in their order.
+async fn lease(gateway: &Gateway, at: &Address, lease: i64) -> Result<(i64, Vec<String>), CallError> {
+    let body = json!({ "ID": lease.to_string(), "keys": true });
+    let answer: TimeToLive = gateway.post(at, "/v3/lease/timetolive", &body, MANNER).await?;
+    let mut keys: Vec<String> = answer.keys.iter().map(|key| String::from_utf8_lossy(key).into_owned()).collect();
+    keys.sort();
+    Ok((answer.ttl, keys))
 }
 
 async fn read(gateway: &Gateway, at: &Address, key: &[u8]) -> Result<Option<Kv>, CallError> {
@@ -209,7 +317,9 @@ fn ended(error: &CallError, at: &Address) -> Outcome {
         CallError::NotReached(why) => Outcome::failed(format!("nothing was sent: {why}")),
         CallError::Refused(DENIED, _) => Outcome::read_only("this user may not do that: permission denied"),
         // A server that waits in vain for the others may have written it down.
-        CallError::Lost(_) | CallError::Refused(14, _) => Outcome::unknown(error.fault(at).to_string()),
+        CallError::Lost(_) | CallError::Closed(_) | CallError::Refused(14, _) => {
+            Outcome::unknown(error.fault(at).to_string())
+        }
         _ => Outcome::failed(error.fault(at).to_string()),
     }
 }

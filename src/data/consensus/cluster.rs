@@ -61,6 +61,8 @@ struct Seen {
     went_back: Option<String>,
     behind: u32,
     role: Option<(MemberRole, Millis, bool)>,
+    /// Bytes that its store may have.
+    quota: Option<i64>,
 }
 
 /// What the members of one poll answered.
@@ -75,6 +77,13 @@ impl Cluster {
             let named =
                 if member.name.is_empty() { format!("{:x}, not started", member.id) } else { member.name.clone() };
             (entry.name, entry.is_learner) = (Text::bounded(&named, 120), member.is_learner);
+        }
+    }
+
+    /// Takes how large a member's store may be.
+    pub fn take_quota(&mut self, id: u64, quota: Option<i64>) {
+        if let Some(of) = self.members.get_mut(&id) {
+            of.quota = quota.filter(|bytes| *bytes > 0);
         }
     }
 
@@ -265,6 +274,7 @@ impl Cluster {
                 last: None,
                 since_ms: leads.map(|leading| leading.since_ms).or(of.role.map(|(_, since, _)| since)),
                 is_since_floor: leads.map_or(of.role.is_some_and(|(.., floor)| floor), |leading| leading.is_floor),
+                alarms: of.status.iter().flat_map(alarms).collect(),
                 remark: of.remark(),
             }
         };
@@ -361,6 +371,12 @@ impl Cluster {
                     vec![format!("its status says so; store {} bytes", status.db_size)],
                 );
             }
+            if let Some(quota) = of.quota.filter(|quota| status.db_size.saturating_mul(10) >= quota.saturating_mul(8)) {
+                let sentence =
+                    format!("{name}: {} % of its store's quota is used", status.db_size.saturating_mul(100) / quota);
+                let evidence = format!("{} of {quota} bytes, {} in use", status.db_size, status.db_size_in_use);
+                add("limit-near", Severity::Warning, Some(name.clone()), sentence, vec![evidence]);
+            }
             if status.db_size > LARGE && status.db_size_in_use > 0 && status.db_size_in_use * 2 < status.db_size {
                 let sentence = format!("{name}: less than half of its store is in use; defragment it");
                 let evidence = format!("{} of {} bytes in use", status.db_size_in_use, status.db_size);
@@ -386,7 +402,7 @@ impl Seen {
 }
 
 /// Alarms, as a status names them: `memberID:<id> alarm:NOSPACE `.
-fn alarms(status: &Status) -> impl Iterator<Item = Text> + '_ {
+pub fn alarms(status: &Status) -> impl Iterator<Item = Text> + '_ {
     let named = status.errors.iter().filter_map(|error| error.split("alarm:").nth(1));
     named.map(|alarm| Text::bounded(alarm.trim(), 20))
 }

@@ -246,6 +246,7 @@ impl Document {
                 last: node.last_index(),
                 since_ms: None,
                 is_since_floor: false,
+                alarms: Vec::new(),
                 remark: format!("{odd}{BADGE}").into(),
             }
         };

@@ -3,19 +3,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use futures::future::join_all;
 use serde_json::json;
 
-use super::cluster::{Answers, Cluster};
+use super::cluster::Cluster;
 use super::facts::{self, Facts, KeyFacts};
-use super::gateway::{self, CallError, Gateway, Manner};
+use super::gateway::{CallError, Gateway, Manner};
 use super::keys::{ChangeKind, Changed, bears};
 use super::layout::{Found, Layout, name};
 use super::space::Space;
 use super::watch::{Line, Watch};
-use super::wire::{MemberList, Status, TimeToLive};
+use super::wire::TimeToLive;
 use crate::config::address::Address;
 use crate::config::token::Token;
 use crate::data::source::{PollContext, Polling, Source};
@@ -26,15 +27,14 @@ use crate::model::text::Text;
 use crate::model::time::{Millis, SECOND};
 use crate::model::{Heartbeat, Left, LogEntry, LogTable, Patience};
 
-/// How long a member is waited for that did not answer at the last poll.
-const SILENT_WITHIN: Duration = Duration::from_millis(500);
-/// Leases that one poll asks for.
-const LEASES_A_POLL: usize = 16;
-/// How often the list of members is read.
-const LIST_EVERY: Millis = 30 * SECOND;
+/// Leases that one poll asks for the first time, and those that it asks for again.
+const NEW_LEASES: usize = 16;
+const KNOWN_LEASES: usize = 4;
 /// A member that has not answered for longer is late, and then does not answer.
 const SILENCE: Millis = 5 * SECOND;
 const GRACE: Millis = 10 * SECOND;
+
+mod members;
 
 /// What is watched of a cluster, and as whom.
 #[derive(Debug, Clone)]
@@ -58,6 +58,10 @@ pub struct Etcd {
     spaces: Vec<Space>,
     watch: Option<Watch>,
     leases: BTreeMap<i64, Lease>,
+    /// Leases of holders that somebody waits for.
+    waited: BTreeSet<i64>,
+    /// When a member is asked for its quota, by its id.
+    quotas_due: BTreeMap<u64, Millis>,
     /// Changes that were seen and not told yet.
     pending: Vec<LogEntry>,
     begun: bool,
@@ -68,6 +72,8 @@ pub struct Etcd {
     published: Option<Facts>,
     /// What stood in the way of reading keys.
     trouble: Option<Text>,
+    /// Bytes that came up to the last poll.
+    received: u64,
     clock: fn() -> Millis,
 }
 
@@ -93,12 +99,15 @@ impl Etcd {
             spaces,
             watch: None,
             leases: BTreeMap::new(),
+            waited: BTreeSet::new(),
+            quotas_due: BTreeMap::new(),
             pending: Vec::new(),
             begun: false,
             found: None,
             keys: None,
             published: None,
             trouble: None,
+            received: 0,
             clock,
         }
     }
@@ -134,12 +143,15 @@ impl Etcd {
             }
         });
         self.publish(&mut seen);
+        let received = gateway.received().load(Ordering::Relaxed);
+        seen.cost.bytes += received.saturating_sub(std::mem::replace(&mut self.received, received));
         seen.cost.ms = started.elapsed().as_secs_f64() * 1_000.0;
         Ok(seen)
     }
 
     fn forget(&mut self) {
         (self.watch, self.published, self.begun) = (None, None, false);
+        self.quotas_due.clear();
         self.keys_changed();
         self.leases.clear();
         self.pending.clear();
@@ -152,113 +164,6 @@ impl Etcd {
     /// What was made of the keys is made anew.
     fn keys_changed(&mut self) {
         (self.found, self.keys) = (None, None);
-    }
-
-    /// Asks every member for its status. Answers one that has a leader, to read keys from.
-    async fn ask_members(&mut self, gateway: &Gateway, seen: &mut Observation) -> Result<Option<Address>, Fault> {
-        let now_ms = (self.clock)();
-        let mut endpoints: Vec<Address> = self.config.endpoints.iter().chain(&self.advertised).cloned().collect();
-        let mut answers = self.ask(gateway, &endpoints, seen).await;
-        // Who else there is is asked as well, at once.
-        if self.listed_ms == 0 {
-            for (at, answer) in endpoints.iter().zip(&answers) {
-                if let Ok(status) = answer {
-                    self.at_endpoint.insert(at.as_str().to_owned(), status.header.member_id);
-                }
-            }
-            let first = endpoints.iter().zip(&answers).find(|(_, answer)| answer.is_ok()).map(|(at, _)| at.clone());
-            if let Some(at) = first {
-                self.list(gateway, &at, now_ms, seen).await;
-                let more = self.advertised.clone();
-                answers.extend(self.ask(gateway, &more, seen).await);
-                endpoints.extend(more);
-            }
-        }
-        let mut first_fault = None;
-        let (mut taken, mut readable): (Answers, Option<Address>) = (Vec::new(), None);
-        for (at, answer) in endpoints.iter().zip(answers) {
-            match answer {
-                Ok(status) => {
-                    let id = status.header.member_id;
-                    self.at_endpoint.insert(at.as_str().to_owned(), id);
-                    if status.leader != 0 && !status.is_learner && readable.is_none() {
-                        readable = Some(at.clone());
-                    }
-                    taken.push((Some(id), Ok(status)));
-                }
-                Err(error) => {
-                    let fault = error.fault(at);
-                    taken.push((self.at_endpoint.get(at.as_str()).copied(), Err(Text::new(&fault.to_string()))));
-                    first_fault.get_or_insert(fault);
-                }
-            }
-        }
-        let answered = taken.iter().any(|(_, answer)| answer.is_ok());
-        self.cluster.take(taken, now_ms);
-        if !answered {
-            return Err(first_fault.unwrap_or_else(|| Fault::setup("no endpoint is named", "set etcd.endpoints")));
-        }
-        if now_ms.saturating_sub(self.listed_ms) >= LIST_EVERY
-            && let Some(at) = endpoints.iter().find(|at| self.is_up(at))
-        {
-            self.list(gateway, at, now_ms, seen).await;
-        }
-        // The watch stays where it is while that member has a leader.
-        let at_watch = self.watch.as_ref().map(|watch| watch.at.clone()).filter(|at| self.is_up(at));
-        Ok(readable.map(|first| at_watch.unwrap_or(first)))
-    }
-
-    async fn ask(
-        &self,
-        gateway: &Gateway,
-        endpoints: &[Address],
-        seen: &mut Observation,
-    ) -> Vec<Result<Status, CallError>> {
-        seen.cost.round_trips += u64::from(!endpoints.is_empty());
-        let (path, body) = ("/v3/maintenance/status", json!({}));
-        let asked = endpoints.iter().map(|at| async {
-            // One that was silent is not waited for as long: the others are what counts.
-            let span = if self.was_silent(at) { SILENT_WITHIN } else { gateway::ANSWER_WITHIN };
-            let late = |_| Err(CallError::Lost(format!("no answer within {} ms", span.as_millis())));
-            tokio::time::timeout(span, gateway.post(at, path, &body, Manner::default())).await.unwrap_or_else(late)
-        });
-        join_all(asked).await
-    }
-
-    /// Reads who the members are. What cannot be had now is had later.
-    async fn list(&mut self, gateway: &Gateway, at: &Address, now_ms: Millis, seen: &mut Observation) {
-        let path = "/v3/cluster/member/list";
-        seen.cost.round_trips += 1;
-        if let Ok(list) = gateway.post::<MemberList>(at, path, &json!({}), Manner::default()).await {
-            self.cluster.take_list(&list);
-            self.keys = None;
-            self.advertise(&list);
-            self.listed_ms = now_ms;
-        }
-    }
-
-    fn was_silent(&self, at: &Address) -> bool {
-        self.at_endpoint.get(at.as_str()).is_some_and(|id| self.cluster.is_silent(*id))
-    }
-
-    fn is_up(&self, at: &Address) -> bool {
-        self.at_endpoint.get(at.as_str()).is_some_and(|id| self.cluster.is_up(*id))
-    }
-
-    /// Members that no configured endpoint is of are asked where they say that they are.
-    fn advertise(&mut self, list: &MemberList) {
-        let known: BTreeSet<u64> =
-            self.config.endpoints.iter().filter_map(|at| self.at_endpoint.get(at.as_str()).copied()).collect();
-        let of = |member: &super::wire::Member| {
-            let url = member.client_urls.first().filter(|_| !known.contains(&member.id))?;
-            let at = Address::of_server(url).ok()?;
-            (!self.config.endpoints.contains(&at)).then_some((member.id, at))
-        };
-        let found: Vec<(u64, Address)> = list.members.iter().filter_map(of).collect();
-        for (id, at) in &found {
-            self.at_endpoint.entry(at.as_str().to_owned()).or_insert(*id);
-        }
-        self.advertised = found.into_iter().map(|(_, at)| at).collect();
     }
 
     /// Brings keys up to date: what is not known yet is read, and then only what changes.
@@ -352,26 +257,38 @@ impl Etcd {
         if self.found.is_none() {
             let found: Vec<Found> = self.spaces.iter().map(Space::found).collect();
             let held: BTreeSet<i64> = found.iter().flat_map(facts::leases_of).collect();
+            self.waited = found.iter().flat_map(facts::waited_leases_of).collect();
             self.leases.retain(|lease, _| held.contains(lease));
             for lease in held {
                 self.leases.entry(lease).or_insert(Lease { left: None, due_ms: 0 });
             }
             self.found = Some(found);
         }
-        let mut due: Vec<(Millis, i64)> =
-            self.leases.iter().filter(|(_, of)| of.due_ms <= now_ms).map(|(lease, of)| (of.due_ms, *lease)).collect();
+        // Where somebody waits comes first, and then what was asked longest ago.
+        let mut due: Vec<(bool, Millis, i64)> = self
+            .leases
+            .iter()
+            .filter(|(_, of)| of.due_ms <= now_ms)
+            .map(|(lease, of)| (!self.waited.contains(lease), of.due_ms, *lease))
+            .collect();
         due.sort_unstable();
-        due.truncate(LEASES_A_POLL);
+        let (mut new, mut known) = (NEW_LEASES, KNOWN_LEASES);
+        due.retain(|(_, due_ms, _)| {
+            let room = if *due_ms == 0 { &mut new } else { &mut known };
+            let fits = *room > 0;
+            *room -= usize::from(fits);
+            fits
+        });
         if due.is_empty() {
             return Ok(());
         }
-        let manner = Manner { needs_leader: true, needs_user: true, is_patient: false };
-        let bodies: Vec<_> = due.iter().map(|(_, lease)| json!({ "ID": lease.to_string() })).collect();
+        let manner = Manner { needs_leader: true, needs_user: true, is_patient: false, within: None };
+        let bodies: Vec<_> = due.iter().map(|(.., lease)| json!({ "ID": lease.to_string() })).collect();
         let asked = bodies.iter().map(|body| gateway.post::<TimeToLive>(at, "/v3/lease/timetolive", body, manner));
         let answers = join_all(asked).await;
         seen.cost.round_trips += 1;
         self.keys = None;
-        for ((_, lease), answer) in due.iter().zip(answers) {
+        for ((.., lease), answer) in due.iter().zip(answers) {
             let Some(of) = self.leases.get_mut(lease) else { continue };
             let Ok(answer) = answer else {
                 of.due_ms = now_ms + 5 * SECOND;

@@ -75,6 +75,12 @@ pub fn leases_of(found: &Found) -> impl Iterator<Item = i64> + '_ {
     found.locks.iter().flat_map(|lock| &lock.holders).map(|hold| hold.lease).filter(|lease| *lease != 0)
 }
 
+/// Leases of those who hold something that others wait for.
+pub fn waited_leases_of(found: &Found) -> impl Iterator<Item = i64> + '_ {
+    let waited = found.locks.iter().filter(|lock| !lock.queue.is_empty());
+    waited.flat_map(|lock| &lock.holders).map(|hold| hold.lease)
+}
+
 /// Puts together what stands below each prefix.
 #[must_use]
 pub fn gather(

@@ -1,5 +1,7 @@
 //! Calls to etcd's JSON gateway: bounded answers, errors by their codes, and a token that is renewed once.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -22,6 +24,8 @@ pub const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of one answer that are read at most: a page of keys is far smaller.
 const MOST_BYTES: u64 = 16 << 20;
+/// The same of a member's metrics, which are 150 kB.
+const MOST_METRICS: u64 = 2 << 20;
 /// A password that was refused is not tried again for so long: each try costs the server work.
 const REFUSED_FOR: Duration = Duration::from_secs(60);
 
@@ -41,6 +45,8 @@ pub enum CallError {
     NotReached(String),
     /// It was sent, and its answer was not understood or did not come.
     Lost(String),
+    /// The same over TLS, by a console that shows no certificate: the server may have hung up for that.
+    Closed(String),
     /// The server refused it: code and message.
     Refused(i64, Text),
     /// The gateway is switched off.
@@ -56,6 +62,10 @@ impl CallError {
         let at = at.name();
         match self {
             Self::NotReached(why) | Self::Lost(why) => Fault::transient(format!("{at}: {why}")),
+            Self::Closed(why) => Fault {
+                todo: "where the server asks for a client certificate, set tls.cert_file and tls.key_file".into(),
+                ..Fault::transient(format!("{at}: {why}"))
+            },
             Self::Off => Fault::setup(
                 format!("{at}: its JSON gateway is switched off"),
                 "start etcd without --enable-grpc-gateway=false",
@@ -94,6 +104,8 @@ pub struct Manner {
     pub needs_user: bool,
     /// Its answer is waited for longer: it changes something.
     pub is_patient: bool,
+    /// For so long, where even that is too short.
+    pub within: Option<Duration>,
 }
 
 /// Calls to the members of one cluster.
@@ -101,6 +113,10 @@ pub struct Gateway {
     http: reqwest::Client,
     user: Option<(String, Token)>,
     token: Mutex<Held>,
+    /// Whether it shows a certificate of its own.
+    is_known: bool,
+    /// Bytes of answers so far, streams included.
+    received: Arc<AtomicU64>,
 }
 
 /// A token, and when a password was refused.
@@ -113,7 +129,13 @@ struct Held {
 impl Gateway {
     /// Calls with what the settings add to the platform's roots, and as a user.
     pub fn new(tls: &Tls, user: Option<(String, Token)>) -> Result<Self, Fault> {
-        Ok(Self { http: http::build(tls, None, 1)?, user, token: Mutex::default() })
+        Ok(Self {
+            http: http::build(tls, None, 1)?,
+            user,
+            token: Mutex::default(),
+            is_known: tls.cert_file.is_some(),
+            received: Arc::default(),
+        })
     }
 
     /// One call.
@@ -141,24 +163,41 @@ impl Gateway {
         let request = self
             .request(at, path, manner)
             .await?
-            .timeout(if manner.is_patient { PATIENCE } else { ANSWER_WITHIN })
+            .timeout(manner.within.unwrap_or(if manner.is_patient { PATIENCE } else { ANSWER_WITHIN }))
             .json(body);
-        let response = request.send().await.map_err(|e| unsent(&e))?;
+        let response = request.send().await.map_err(|e| self.unsent(at, &e))?;
         let status = response.status();
         let bytes = http::whole(response, MOST_BYTES).await.map_err(|e| match e {
             BodyError::TooLarge => CallError::Lost(format!("the answer to {path} is larger than 16 MB")),
             BodyError::Broken(why) => CallError::Lost(format!("the answer to {path} broke off: {why}")),
         })?;
+        self.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         if status == StatusCode::OK { Ok(bytes) } else { Err(refused(status, &bytes)) }
+    }
+
+    /// What a member tells of itself as metrics.
+    pub async fn metrics(&self, at: &Address) -> Result<String, CallError> {
+        let sent = self.http.get(format!("{}/metrics", at.as_str())).timeout(ANSWER_WITHIN).send().await;
+        let response = sent.map_err(|e| self.unsent(at, &e))?;
+        let bytes = http::whole(response, MOST_METRICS).await;
+        let bytes = bytes.map_err(|_| CallError::Lost("its metrics were not understood".into()))?;
+        self.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The count of bytes of all answers. Streams add to it too.
+    #[must_use]
+    pub fn received(&self) -> Arc<AtomicU64> {
+        self.received.clone()
     }
 
     /// Opens a stream. Its lines come until one side hangs up.
     pub async fn stream(&self, at: &Address, path: &str, body: String) -> Result<reqwest::Response, CallError> {
-        let manner = Manner { needs_leader: true, needs_user: true, is_patient: false };
+        let manner = Manner { needs_leader: true, needs_user: true, is_patient: false, within: None };
         let request = self.request(at, path, manner).await?.header("content-type", "application/json").body(body);
         let response = tokio::time::timeout(ANSWER_WITHIN, request.send()).await;
         let late = |_| CallError::Lost(format!("{path} was not answered within {} s", ANSWER_WITHIN.as_secs()));
-        let response = response.map_err(late)?.map_err(|e| unsent(&e))?;
+        let response = response.map_err(late)?.map_err(|e| self.unsent(at, &e))?;
         let status = response.status();
         if status == StatusCode::OK {
             return Ok(response);
@@ -181,6 +220,18 @@ impl Gateway {
         Ok(request)
     }
 
+    /// A request that got no answer at all.
+    fn unsent(&self, at: &Address, error: &reqwest::Error) -> CallError {
+        let why = if error.is_timeout() { "no answer in time".to_owned() } else { http::cause(error) };
+        if error.is_connect() {
+            CallError::NotReached(why)
+        } else if at.is_encrypted() && !self.is_known && !error.is_timeout() {
+            CallError::Closed(why)
+        } else {
+            CallError::Lost(why)
+        }
+    }
+
     /// The token of the user; a password is sent where there is none.
     async fn token(&self, at: &Address) -> Result<Option<SecretString>, CallError> {
         let Some((name, password)) = &self.user else { return Ok(None) };
@@ -196,7 +247,7 @@ impl Gateway {
         let body = json!({ "name": name, "password": password.expose_secret() });
         let path = "/v3/auth/authenticate";
         let sent = self.http.post(format!("{}{path}", at.as_str())).timeout(ANSWER_WITHIN).json(&body).send().await;
-        let response = sent.map_err(|e| unsent(&e))?;
+        let response = sent.map_err(|e| self.unsent(at, &e))?;
         let status = response.status();
         let bytes = http::whole(response, 64 << 10).await.map_err(|_| CallError::Lost("no token came".into()))?;
         if status != StatusCode::OK {
@@ -213,12 +264,6 @@ impl Gateway {
         held.token = Some(token.clone());
         Ok(Some(token))
     }
-}
-
-/// A request that got no answer at all.
-fn unsent(error: &reqwest::Error) -> CallError {
-    let why = if error.is_timeout() { "no answer in time".to_owned() } else { http::cause(error) };
-    if error.is_connect() { CallError::NotReached(why) } else { CallError::Lost(why) }
 }
 
 /// What is no answer: by the code in it, or by what it is where it is no JSON.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::document::{BADGE, Document, Node, name};
+use super::peers::differ;
 use crate::model::LockTable;
 use crate::model::severity::Severity;
 use crate::model::stated::{About, Problem};
@@ -10,15 +11,15 @@ use crate::model::text::Text;
 use crate::model::time::{Millis, SECOND, utc};
 
 /// A document that is older is stale.
-const STALE: Millis = 10 * SECOND;
+pub const STALE: Millis = 10 * SECOND;
 /// Terms that rise by more within [`STALE`] without anything being agreed on are elections that nobody wins.
 const TERMS: i64 = 3;
 
-/// What is wrong, by the newest document and the one before it of the same incarnation.
+/// What is wrong, by the newest document alone.
 #[must_use]
-pub fn problems(now: &Document, before: Option<&Document>, now_ms: Millis) -> Vec<Problem> {
+pub fn problems(now: &Document, now_ms: Millis) -> Vec<Problem> {
     let mut check = Check { group: now.group(), found: Vec::new() };
-    check.age(now, before, now_ms);
+    check.age(now, now_ms);
     check.leaders(now);
     check.positions(now);
     check.quorum(now);
@@ -26,9 +27,24 @@ pub fn problems(now: &Document, before: Option<&Document>, now_ms: Millis) -> Ve
     check.barriers(now, now_ms);
     check.proposals(now);
     check.limits(now);
-    if let Some(before) = before.filter(|before| before.incarnation == now.incarnation) {
+    check.found
+}
+
+/// What went back, by a document and the one before it of the same incarnation.
+#[must_use]
+pub fn went_back(now: &Document, before: &Document) -> Vec<Problem> {
+    let mut check = Check { group: now.group(), found: Vec::new() };
+    if before.incarnation == now.incarnation {
         check.went_back(now, before);
     }
+    check.found
+}
+
+/// Entries of one index and term that are not the same in two logs of a group.
+#[must_use]
+pub fn log_entries_that_differ(one: &Document, other: &Document) -> Vec<Problem> {
+    let mut check = Check { group: one.group(), found: Vec::new() };
+    check.logs(one, other);
     check.found
 }
 
@@ -67,7 +83,7 @@ impl Check {
         self.add(rule, severity, about, of.clone(), format!("{of}: {sentence}"), evidence);
     }
 
-    fn age(&mut self, now: &Document, before: Option<&Document>, now_ms: Millis) {
+    fn age(&mut self, now: &Document, now_ms: Millis) {
         if let Some(at) = now.observed_at_ms.filter(|at| now_ms.saturating_sub(*at) > STALE) {
             self.of_group(
                 "document-stale",
@@ -76,14 +92,16 @@ impl Check {
                 format!("observed {}", utc(at)),
             );
         }
-        let seqs = before.filter(|before| before.incarnation == now.incarnation).and_then(|b| b.seq).zip(now.seq);
-        if let Some((was, is)) = seqs.filter(|(was, is)| is < was) {
-            self.of_group(
-                "document-back",
-                Severity::Warning,
-                "its writer went back".into(),
-                format!("seq {was}, then {is}"),
-            );
+    }
+
+    /// Among the entries of one index and term, all are one.
+    fn logs(&mut self, now: &Document, other: &Document) {
+        for entry in &now.log {
+            if other.log.iter().any(|of| differ(of, entry)) {
+                let at = entry.index.unwrap_or_default();
+                let sentence = format!("entry {at} of one term is two entries");
+                self.of_group("log-torn", Severity::Critical, sentence, format!("term {}", shown(entry.term)));
+            }
         }
     }
 
@@ -261,6 +279,14 @@ impl Check {
 
     /// What never goes back within an incarnation.
     fn went_back(&mut self, now: &Document, before: &Document) {
+        if let Some((was, is)) = before.seq.zip(now.seq).filter(|(was, is)| is < was) {
+            self.of_group(
+                "document-back",
+                Severity::Warning,
+                "its writer went back".into(),
+                format!("seq {was}, then {is}"),
+            );
+        }
         for node in &now.nodes {
             let Some(was) = before.nodes.iter().find(|was| was.node_id == node.node_id) else { continue };
             for (what, was, is) in [
@@ -299,16 +325,7 @@ impl Check {
                 self.of_lock("fence-torn", Severity::Critical, &lock.lock_id, sentence, evidence);
             }
         }
-        for entry in &now.log {
-            let same = |was: &&super::document::DocumentEntry| was.index == entry.index && was.term == entry.term;
-            if let Some(was) = before.log.iter().find(same)
-                && (was.kind != entry.kind || was.text != entry.text)
-            {
-                let at = entry.index.unwrap_or_default();
-                let sentence = format!("entry {at} of one term is two entries");
-                self.of_group("log-torn", Severity::Critical, sentence, format!("term {}", shown(entry.term)));
-            }
-        }
+        self.logs(now, before);
         let term = |of: &Document| of.nodes.iter().filter_map(|node| node.current_term).max();
         let commit = |of: &Document| of.nodes.iter().filter_map(|node| node.commit_index).max();
         let span =
@@ -350,8 +367,9 @@ mod tests {
     }
 
     fn rules(now: &Value, before: Option<&Value>) -> Vec<&'static str> {
-        let before = before.map(read);
-        problems(&read(now), before.as_ref(), AT).iter().map(|problem| problem.rule).collect()
+        let now = read(now);
+        let compared = before.map(|before| went_back(&now, &read(before))).unwrap_or_default();
+        problems(&now, AT).iter().chain(&compared).map(|problem| problem.rule).collect()
     }
 
     #[test]

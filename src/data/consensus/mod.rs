@@ -12,6 +12,7 @@ pub mod gateway;
 pub mod invariants;
 pub mod keys;
 pub mod layout;
+pub mod peers;
 pub mod published;
 pub mod rules;
 pub mod space;

@@ -1,13 +1,15 @@
 //! A published document as a source: a file that is written by rename, or a URL that is asked only for what changed.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::StatusCode;
 use reqwest::header::{ETAG, IF_NONE_MATCH};
 
 use super::document::{BADGE, Document, MOST_BYTES};
-use super::invariants::problems;
+use super::invariants::{problems, went_back};
+use super::peers::{Peers, merged, torn};
 use crate::config::address::Address;
 use crate::data::http::{self, BodyError};
 use crate::data::plain_file;
@@ -19,10 +21,14 @@ use crate::model::observation::{Change, ClockSample, LogStart, Observation, Pres
 use crate::model::source::Fault;
 use crate::model::stated::Problem;
 use crate::model::text::Text;
-use crate::model::time::{Millis, SECOND};
+use crate::model::time::{MINUTE, Millis, SECOND};
 
 /// How long an answer is waited for.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+/// Findings about what went back that are kept.
+const MOST_KEPT: usize = 20;
+/// How long they are told of.
+const KEPT: Millis = 10 * MINUTE;
 /// What time alone changes is looked at this often.
 const PACE: Millis = 2 * SECOND;
 
@@ -42,12 +48,19 @@ pub struct Published {
     etag: Option<String>,
     /// The file as it was read last.
     stamp: Option<(u64, Option<SystemTime>, u64)>,
-    last: Option<Document>,
-    /// The one before, for comparisons.
-    before: Option<Document>,
+    last: Option<Arc<Document>>,
+    /// What other places publish, and which of them this is.
+    peers: Peers,
+    at: usize,
+    /// What is told of the group, with the words of all of its nodes; nothing where another place tells it.
+    told_of: Option<Document>,
+    /// What went back, and when that was seen.
+    went_back: Vec<(Millis, Problem)>,
     /// The last entry of the log that was told.
     told: i64,
     begun: bool,
+    /// Nothing of its log was told yet, or of this incarnation of it.
+    is_new: bool,
     problems: Vec<Problem>,
     looked_ms: Millis,
     clock: fn() -> Millis,
@@ -57,16 +70,26 @@ impl Published {
     /// Reads the document at a place.
     #[must_use]
     pub fn new(place: Place, tls: Tls, clock: fn() -> Millis) -> Self {
+        Self::among(place, tls, Peers::of(1), 0, clock)
+    }
+
+    /// The same, of a place among several that may publish of one group.
+    #[must_use]
+    pub fn among(place: Place, tls: Tls, peers: Peers, at: usize, clock: fn() -> Millis) -> Self {
         Self {
             place,
+            peers,
+            at,
+            told_of: None,
+            went_back: Vec::new(),
             tls,
             http: None,
             etag: None,
             stamp: None,
             last: None,
-            before: None,
             told: 0,
             begun: false,
+            is_new: false,
             problems: Vec::new(),
             looked_ms: 0,
             clock,
@@ -77,9 +100,20 @@ impl Published {
         let started = Instant::now();
         let mut seen =
             Observation { clock: Some(ClockSample { offset_ms: 0, uncertainty_ms: 1 }), ..Observation::default() };
+        let read = self.read(&mut seen).await;
+        self.peers.looked_at(self.at).await;
+        read?;
+        self.tell(&mut seen);
+        self.judge(&mut seen);
+        seen.cost.ms = started.elapsed().as_secs_f64() * 1_000.0;
+        Ok(seen)
+    }
+
+    /// Reads the document, where it is another one.
+    async fn read(&mut self, seen: &mut Observation) -> Result<(), Fault> {
         let bytes = match self.place.clone() {
             Place::File(path) => self.read_file(&path)?,
-            Place::Url(at) => self.fetch(&at, &mut seen).await?,
+            Place::Url(at) => self.fetch(&at, seen).await?,
         };
         if let Some(bytes) = bytes {
             seen.cost.bytes += bytes.len() as u64;
@@ -89,11 +123,9 @@ impl Published {
                     "write it as docs/schema/consensus-snapshot.v1.json says",
                 )
             })?;
-            self.take(document, &mut seen);
+            self.take(document, seen);
         }
-        self.judge(&mut seen);
-        seen.cost.ms = started.elapsed().as_secs_f64() * 1_000.0;
-        Ok(seen)
+        Ok(())
     }
 
     /// The file, where it is another one than the one that was read.
@@ -153,12 +185,6 @@ impl Published {
         if another || anew || !self.begun {
             self.told = 0;
         }
-        let entries = document.entries_after(self.told);
-        if !self.begun || anew || !entries.is_empty() {
-            self.told = entries.last().map_or(self.told, |entry| entry.id);
-            let start = if self.begun && !anew { LogStart::Continues } else { LogStart::Window };
-            seen.changes.push(Change::Log(crate::model::LogTable::Events, entries, start));
-        }
         if !self.begun {
             let parts = vec![
                 ("members", Presence::Present),
@@ -167,28 +193,69 @@ impl Published {
             ];
             seen.probe = Some(Probe { parts }.into());
         }
+        if anew || another {
+            self.went_back.clear();
+        }
+        let now_ms = (self.clock)();
+        if let Some(last) = &self.last {
+            for problem in went_back(&document, last) {
+                let is_it = |known: &Problem| known.rule == problem.rule && known.sentence == problem.sentence;
+                self.went_back.retain(|(_, known)| !is_it(known));
+                self.went_back.push((now_ms, problem));
+            }
+        }
+        let more = self.went_back.len().saturating_sub(MOST_KEPT);
+        self.went_back.drain(..more);
+        self.is_new = !self.begun || anew;
         self.begun = true;
         seen.cost.rows += (document.nodes.len() + document.locks.len() + document.barriers.len()) as u64;
+        let document = Arc::new(document);
+        self.peers.take(self.at, document.clone());
+        self.last = Some(document);
+        self.looked_ms = 0;
+    }
+
+    /// Tells what is not as it was told before: by this document, and by those of other places.
+    fn tell(&mut self, seen: &mut Observation) {
+        let now = merged(self.at, &self.peers.all());
+        let is_new = std::mem::take(&mut self.is_new);
+        if now == self.told_of && !is_new {
+            return;
+        }
+        // Where another place tells of the group, this one tells nothing.
+        let nothing = Document::default();
+        let document = now.as_ref().unwrap_or(&nothing);
+        let entries = document.entries_after(self.told);
+        if is_new || !entries.is_empty() {
+            self.told = entries.last().map_or(self.told, |entry| entry.id);
+            let start = if is_new { LogStart::Window } else { LogStart::Continues };
+            seen.changes.push(Change::Log(crate::model::LogTable::Events, entries, start));
+        }
         seen.changes.push(Change::Heartbeats(document.heartbeats()));
         seen.changes.push(Change::Locks(LockTable::Queue, document.locks()));
         seen.changes.push(Change::Waits(document.waits()));
         seen.changes.push(Change::Members(document.members()));
         seen.changes.push(Change::Barriers(document.barriers()));
         seen.changes.push(Change::Proposals(document.proposals()));
-        seen.changes.push(Change::Groups(vec![group(&document)]));
+        seen.changes.push(Change::Groups(now.iter().map(group).collect()));
         seen.unseen = Some(Vec::new());
-        self.before = self.last.replace(document);
-        self.looked_ms = 0;
+        self.told_of = now;
     }
 
     /// Looks for what does not hold, when there is another document and as time passes.
     fn judge(&mut self, seen: &mut Observation) {
         let now_ms = (self.clock)();
-        let Some(document) = self.last.as_ref().filter(|_| now_ms.saturating_sub(self.looked_ms) >= PACE) else {
+        if self.last.is_none() || now_ms.saturating_sub(self.looked_ms) < PACE {
             return;
-        };
+        }
         self.looked_ms = now_ms;
-        let found = problems(document, self.before.as_ref(), now_ms);
+        self.went_back.retain(|(at, _)| now_ms.saturating_sub(*at) <= KEPT);
+        let mut found = Vec::new();
+        if let Some(document) = &self.told_of {
+            found = problems(document, now_ms);
+            found.extend(torn(self.at, &self.peers.all()));
+        }
+        found.extend(self.went_back.iter().map(|(_, problem)| problem.clone()));
         if found != self.problems {
             seen.changes.push(Change::Problems(found.clone()));
             self.problems = found;

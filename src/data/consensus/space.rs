@@ -64,7 +64,7 @@ impl Space {
     /// Reads all of its keys, page by page, as of one revision. Answers whether that could be done.
     pub async fn read(&mut self, gateway: &Gateway, at: &Address, cost: &mut Cost) -> Result<bool, CallError> {
         self.cursor = None;
-        let manner = Manner { needs_leader: true, needs_user: true, is_patient: false };
+        let manner = Manner { needs_leader: true, needs_user: true, is_patient: false, within: None };
         let (first, end) = range(&self.prefix);
         let body = json!({ "key": first, "range_end": end, "count_only": true });
         let counted: Range = match gateway.post(at, "/v3/kv/range", &body, manner).await {

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::act::{EtcdExecutor, KEYS};
+use super::act::{CAN, EtcdExecutor};
 use super::etcd::{Etcd, EtcdConfig};
 use super::layout::Layout;
+use super::peers::Peers;
 use super::published::{self, Place, Published};
 use super::rules::RULES;
 use super::{NAME, WHY_EMPTY};
@@ -228,15 +229,16 @@ impl Places for ConsensusPlaces {
                 provides: PROVIDES,
                 rules: RULES,
                 why_empty: WHY_EMPTY,
-                can: KEYS,
+                can: CAN,
                 cannot: None,
             };
             let executor =
                 to.access.map(|access| -> Box<dyn Executor> { Box::new(EtcdExecutor::new(cluster.clone(), access)) });
             to.add(&format!("etcd {name}"), is, Box::new(Etcd::new(cluster.clone(), wall_clock)), executor);
         }
-        for place in &self.documents {
-            let (name, at, read_by) = match place {
+        let peers = Peers::of(self.documents.len());
+        for (at, place) in self.documents.iter().enumerate() {
+            let (name, shown, read_by) = match place {
                 Place::File(path) => {
                     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                     (name, path.display().to_string(), "file")
@@ -246,7 +248,7 @@ impl Places for ConsensusPlaces {
             let is = Described {
                 system: NAME,
                 kind: "document",
-                place: &at,
+                place: &shown,
                 read_by,
                 provides: PROVIDES,
                 rules: RULES,
@@ -254,7 +256,8 @@ impl Places for ConsensusPlaces {
                 can: Abilities::default(),
                 cannot: Some("a published document is only read: it has no actions".into()),
             };
-            to.add(&name, is, Box::new(Published::new(place.clone(), self.tls.clone(), wall_clock)), None);
+            let source = Published::among(place.clone(), self.tls.clone(), peers.clone(), at, wall_clock);
+            to.add(&name, is, Box::new(source), None);
         }
         Ok(())
     }

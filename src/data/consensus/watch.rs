@@ -1,5 +1,8 @@
 //! The stream of changes: one connection, a JSON object a line, read in the background and drained by each poll.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -49,7 +52,7 @@ impl Watch {
         let body: Vec<String> = prefixes.iter().map(create).collect();
         let response = gateway.stream(at, "/v3/watch", body.join("\n")).await?;
         let (send, lines) = mpsc::channel(LINES);
-        let task = tokio::spawn(read(response, send)).abort_handle();
+        let task = tokio::spawn(read(response, send, gateway.received())).abort_handle();
         Ok(Self { lines, task, at: at.clone() })
     }
 
@@ -71,11 +74,14 @@ pub fn range(prefix: &[u8]) -> (Value, Value) {
     (encoded(first).into(), encoded(&end_of(prefix)).into())
 }
 
-async fn read(mut response: reqwest::Response, send: mpsc::Sender<Line>) {
+async fn read(mut response: reqwest::Response, send: mpsc::Sender<Line>, received: Arc<AtomicU64>) {
     let mut rest: Vec<u8> = Vec::new();
     loop {
         match response.chunk().await {
-            Ok(Some(chunk)) => rest.extend_from_slice(&chunk),
+            Ok(Some(chunk)) => {
+                received.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+                rest.extend_from_slice(&chunk);
+            }
             Ok(None) => return end(&send, "the stream ended").await,
             Err(error) => return end(&send, &crate::data::http::cause(&error)).await,
         }

@@ -103,6 +103,15 @@ pub struct TimeToLive {
     pub keys: Vec<Vec<u8>>,
 }
 
+/// A number among metrics in Prometheus' text format.
+#[must_use]
+pub fn metric(text: &str, name: &str) -> Option<i64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+    let number: f64 = line.split(' ').next()?.parse().ok()?;
+    #[allow(clippy::cast_possible_truncation, reason = "it is bounded")]
+    (0.0..9e15).contains(&number).then_some(number as i64)
+}
+
 /// One line of a watch.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
@@ -236,6 +245,15 @@ mod tests {
         assert_eq!(empty, Range::default());
         let gone: TimeToLive = serde_json::from_str(r#"{"ID":"7","TTL":"-1"}"#).unwrap();
         assert_eq!(gone.ttl, -1);
+    }
+
+    #[test]
+    fn a_metric_is_found_by_its_whole_name() {
+        let text = "# HELP etcd_q b\netcd_q_more 5\netcd_q 2.147483648e+09\netcd_odd NaN\n";
+        assert_eq!(
+            (metric(text, "etcd_q"), metric(text, "etcd_odd"), metric(text, "none")),
+            (Some(2_147_483_648), None, None)
+        );
     }
 
     #[test]

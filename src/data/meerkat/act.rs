@@ -17,7 +17,7 @@ use self::guard::member_now;
 use super::realms::Realms;
 use super::rpc::Server;
 use crate::action::executor::{ActionRequest, Executor, Resolution, Working, WriteAccess};
-use crate::model::action::{Abilities, Action, AgentGuard, CurrentRun, GroupGuard, Kind, TaskGuard};
+use crate::model::action::{Abilities, Action, AgentGuard, Answer, CurrentRun, GroupGuard, Kind, Question, TaskGuard};
 use crate::model::outcome::Outcome;
 use crate::model::source::Fault;
 
@@ -249,11 +249,12 @@ impl Executor for RpcExecutor {
     fn record<'a>(&'a mut self, _: &'a ActionRequest) -> Working<'a, Result<(), String>> {
         Box::pin(async { Err("the log of a mob is written by Meerkat alone".into()) })
     }
-    fn current_run<'a>(&'a mut self, agent: &'a AgentGuard) -> Working<'a, CurrentRun> {
+    fn ask<'a>(&'a mut self, question: &'a Question) -> Working<'a, Answer> {
         Box::pin(async move {
+            let Question::Run(agent) = question else { return Answer::Unknown("Meerkat has no such thing".into()) };
             match self.connect().await {
-                Ok(mut server) => current_run(&mut server, agent).await,
-                Err(fault) => CurrentRun::Unknown(fault.to_string()),
+                Ok(mut server) => Answer::Run(current_run(&mut server, agent).await),
+                Err(fault) => Answer::Unknown(fault.to_string()),
             }
         })
     }

@@ -128,11 +128,20 @@ impl Cluster {
             .map(|(id, _)| *id)
             .collect();
         for lease in over {
-            self.leases.remove(&lease);
-            let names: Vec<String> =
-                self.keys.iter().filter(|(_, key)| key.lease == lease).map(|(name, _)| name.clone()).collect();
-            self.delete(&names);
+            self.revoke(lease);
         }
+    }
+
+    /// The keys that go with a lease.
+    #[must_use]
+    pub fn keys_of(&self, lease: i64) -> Vec<String> {
+        self.keys.iter().filter(|(_, key)| key.lease == lease).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Ends a lease, and its keys with it.
+    pub fn revoke(&mut self, lease: i64) {
+        self.leases.remove(&lease);
+        self.delete(&self.keys_of(lease));
     }
 
     fn play(&mut self, part: usize, now_ms: Millis) {
@@ -165,6 +174,7 @@ impl Cluster {
         for who in ["node-a", "node-b"] {
             self.ask("election/scheduler", who, 15, now_ms);
         }
+        self.put("gates/freeze", "", 0);
         for who in ["build", "lint"] {
             let lease = self.grant(60, now_ms);
             self.put(&format!("barriers/release/waiters/{lease:x}"), who, lease);
@@ -172,7 +182,7 @@ impl Cluster {
     }
 
     /// A new leader: every lease begins anew with its whole time.
-    fn elect(&mut self, member: usize, now_ms: Millis) {
+    pub fn elect(&mut self, member: usize, now_ms: Millis) {
         self.leader = Some(member);
         self.term += 1;
         self.leases.values_mut().for_each(|lease| lease.renewed_ms = now_ms);

@@ -17,6 +17,7 @@ use tokio::sync::broadcast;
 
 use super::cluster::{CLUSTER_ID, Cluster, IDS, MEMBERS, wire};
 use crate::clock::wall_clock;
+use crate::data::consensus::wire::encoded;
 
 type Shared = Arc<Mutex<Cluster>>;
 
@@ -42,6 +43,18 @@ pub fn router(cluster: Shared, at: usize) -> Router {
         .route(
             "/v3/lease/timetolive",
             post(|State(of): State<Member>, body: Bytes| async move { of.led(&body, left).await }),
+        )
+        .route(
+            "/v3/lease/revoke",
+            post(|State(of): State<Member>, body: Bytes| async move { of.led(&body, revoke).await }),
+        )
+        .route(
+            "/v3/maintenance/transfer-leadership",
+            post(|State(of): State<Member>, body: Bytes| async move { of.led(&body, transfer).await }),
+        )
+        .route(
+            "/v3/maintenance/defragment",
+            post(|State(of): State<Member>| async move { of.answer(defragment).await }),
         )
         .route("/v3/watch", post(|State(of): State<Member>, body: Bytes| async move { of.watch(&body).await }))
         .with_state(Member { cluster, at })
@@ -190,10 +203,34 @@ fn left(cluster: &mut Cluster, at: usize, body: &Value) -> Value {
     let lease: i64 = body["ID"].as_str().and_then(|text| text.parse().ok()).unwrap_or(0);
     match cluster.left(lease, wall_clock()) {
         Some((ttl, granted)) => {
-            json!({ "header": header(cluster, at), "ID": lease.to_string(), "TTL": ttl.to_string(), "grantedTTL": granted.to_string() })
+            let mut answer = json!({
+                "header": header(cluster, at), "ID": lease.to_string(), "TTL": ttl.to_string(), "grantedTTL": granted.to_string(),
+            });
+            if body["keys"] == true {
+                answer["keys"] = cluster.keys_of(lease).iter().map(|name| encoded(name.as_bytes())).collect();
+            }
+            answer
         }
         None => json!({ "header": header(cluster, at), "ID": lease.to_string(), "TTL": "-1" }),
     }
+}
+
+fn revoke(cluster: &mut Cluster, at: usize, body: &Value) -> Value {
+    let lease: i64 = body["ID"].as_str().and_then(|text| text.parse().ok()).unwrap_or(0);
+    cluster.revoke(lease);
+    json!({ "header": header(cluster, at) })
+}
+
+fn transfer(cluster: &mut Cluster, at: usize, body: &Value) -> Value {
+    let to = IDS.iter().position(|id| body["targetID"] == id.to_string().as_str());
+    if let Some(to) = to.filter(|to| cluster.is_up[*to] && cluster.leader != Some(*to)) {
+        cluster.elect(to, wall_clock());
+    }
+    json!({ "header": header(cluster, at) })
+}
+
+fn defragment(cluster: &Cluster, at: usize) -> Value {
+    json!({ "header": header(cluster, at) })
 }
 
 /// A transaction of comparisons, one delete, and one range where they do not hold.

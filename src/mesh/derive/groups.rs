@@ -71,6 +71,8 @@ pub struct GroupRow {
     pub applied: Option<i64>,
     /// Entries behind the furthest of the group.
     pub lag: Option<i64>,
+    /// What tells it from another of its name.
+    pub fence_token: Option<i64>,
     /// How full a bar stands for it, in tenths: how far a member is, how many arrived.
     pub tenths: Option<u8>,
     /// Since when its state is so, on the console's clock.
@@ -113,6 +115,7 @@ pub(super) fn evaluate(
             committed: None,
             applied: None,
             lag: None,
+            fence_token: None,
             tenths: None,
             since_ms: None,
             is_since_floor: false,
@@ -160,6 +163,7 @@ pub(super) fn evaluate(
                     None => GroupState::Unknown,
                 },
                 tenths: arrived.zip(wanted).map(|(n, of)| tenths(n, of)),
+                fence_token: barrier.fence_token,
                 since_ms: created,
                 remark: format!("{count}, {}{}{}", barrier.kind, comma(&barrier.remark), barrier.remark).into(),
                 ..blank(&barrier.group, Part::Barrier, &barrier.name)
@@ -233,6 +237,7 @@ pub(super) fn evaluate(
             committed: None,
             applied: None,
             lag: None,
+            fence_token: None,
             tenths: None,
             since_ms: leader.elected_at_ms,
             is_since_floor: false,

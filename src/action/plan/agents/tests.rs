@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::action::plan::{Confirm, Intent, Interrupt, Plan, Policy, Refusal, plan, runs_to_ask};
+use crate::action::plan::{Confirm, Intent, Interrupt, Plan, Policy, Refusal, plan, to_ask};
 use crate::mesh::derive::{Snapshot, agents};
-use crate::model::action::{Abilities, Action, CurrentRun, Kind};
+use crate::model::action::{Abilities, Action, Answer, CurrentRun, Kind, Question};
 use crate::model::agent::{Activity, Agent, AgentStatus, Group, GroupStatus, Progress};
 use crate::model::observation::{Change, Observation};
 use crate::model::report::Report;
@@ -73,7 +73,11 @@ fn planned(snapshot: &Snapshot, intent: &Intent) -> Result<Plan, Refusal> {
     plan(intent, snapshot, &Policy::default())
 }
 
-fn stop(identity: &str, run: Option<CurrentRun>) -> Intent {
+fn at(run: &str) -> Answer {
+    Answer::Run(CurrentRun::At(run.into()))
+}
+
+fn stop(identity: &str, run: Option<Answer>) -> Intent {
     let runs: BTreeMap<_, _> = run.map(|run| (key(identity), run)).into_iter().collect();
     Intent::StopRuns { agents: vec![key(identity)], how: Interrupt::StopRun, runs }
 }
@@ -84,16 +88,21 @@ fn a_run_is_stopped_by_its_name_and_whoever_gets_on_is_named_too() {
         vec![agent("still", Activity::Working, true, None), agent("works", Activity::Working, false, None)],
         KINDS,
     );
-    let asked = runs_to_ask(&[key("still"), key("gone")], &snapshot, &Policy::default());
-    assert_eq!((asked.len(), asked[0].0.raw(), asked[0].2.identity.as_str()), (1, "vox.db", "still"));
-    let plan = planned(&snapshot, &stop("still", Some(CurrentRun::At("r-1".into())))).unwrap();
+    let two =
+        Intent::StopRuns { agents: vec![key("still"), key("gone")], how: Interrupt::StopRun, runs: BTreeMap::new() };
+    let asked = to_ask(&two, &snapshot, &Policy::default());
+    let [(source, _, Question::Run(guard))] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!((source.raw(), guard.identity.as_str()), ("vox.db", "still"));
+    let answers: BTreeMap<_, _> = [(key("still"), Answer::Run(CurrentRun::Idle))].into();
+    assert!(two.needs(&answers) && to_ask(&two.with_answers(&answers), &snapshot, &Policy::default()).is_empty());
+    let plan = planned(&snapshot, &stop("still", Some(at("r-1")))).unwrap();
     assert!(matches!(&plan.steps[0].action, Action::StopRun { run, .. } if run == "r-1"));
     assert_eq!(plan.confirm, Confirm::Key, "it hangs");
-    let plan = planned(&snapshot, &stop("works", Some(CurrentRun::At("r-2".into())))).unwrap();
+    let plan = planned(&snapshot, &stop("works", Some(at("r-2")))).unwrap();
     assert_eq!(plan.confirm, Confirm::Typed("atlas/works".into()));
     for (run, words) in [
-        (Some(CurrentRun::Idle), "at no run"),
-        (Some(CurrentRun::Unknown("no answer".into())), "no answer"),
+        (Some(Answer::Run(CurrentRun::Idle)), "at no run"),
+        (Some(Answer::Unknown("no answer".into())), "no answer"),
         (None, "was not asked for"),
     ] {
         let refusal = planned(&snapshot, &stop("still", run)).unwrap_err();
@@ -157,6 +166,6 @@ fn a_group_is_stopped_by_its_name_and_what_keeps_it_from_stopping_is_said() {
 #[test]
 fn without_a_server_the_way_is_named() {
     let snapshot = mesh(vec![agent("w", Activity::Working, true, Some(0))], &[]);
-    let refusal = planned(&snapshot, &stop("w", Some(CurrentRun::At("r".into())))).unwrap_err();
+    let refusal = planned(&snapshot, &stop("w", Some(at("r")))).unwrap_err();
     assert!(refusal.why.raw().contains("connect a process that serves the realm"), "{refusal}");
 }
