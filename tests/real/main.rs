@@ -131,6 +131,30 @@ async fn an_answer_that_is_too_large_for_a_server_is_said() {
     assert!(fault.to_string().to_lowercase().contains("too large"), "{fault}");
 }
 
+/// At rest no row is read, and one small answer comes; what was written is there at the next poll.
+#[tokio::test]
+async fn a_server_at_rest_reads_nothing() {
+    let Some(server) = mesh(&[]).await else { return };
+    let mut remote = server.remote(None);
+    assert_eq!(locks(&poll(&mut remote).await).unwrap().len(), 2);
+    for _ in 0..3 {
+        let cost = poll(&mut remote).await.cost;
+        assert_eq!((cost.read, cost.round_trips), (Some(0), 1), "{cost:?}");
+        assert!(cost.bytes < 1_000, "{cost:?}");
+    }
+    for n in 0..4 {
+        server.execute("DELETE FROM distributed_locks WHERE lock_key = 'file:new'", "").await;
+        let seen = poll(&mut remote).await;
+        assert!(n == 0 || locks(&seen).is_some_and(|locks| locks.len() == 2), "{:?}", seen.changes);
+        let sql = "INSERT INTO distributed_locks VALUES ('file:new', 'forge', '1', 4, datetime('now'), datetime('now', '+1 hour'), 'r')";
+        server.execute(sql, "").await;
+        assert_eq!(locks(&poll(&mut remote).await).unwrap_or_default().len(), 3, "round {n}");
+    }
+    // A column that comes is seen at once.
+    server.execute("ALTER TABLE mesh_heartbeats ADD COLUMN another TEXT", "").await;
+    assert!(poll(&mut remote).await.cost.round_trips >= 2, "its schema is read again");
+}
+
 /// G2, G3, G4: a replica is as its primary was at the last sync, and says how old it is when there is none.
 #[tokio::test]
 async fn a_replica_is_exact_after_each_sync() {

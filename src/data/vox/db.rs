@@ -22,6 +22,8 @@ use crate::model::{Heartbeat, Lock, LockTable, LogTable, Message, MessageTable, 
 
 /// A remote database's schema is looked at again after this many polls.
 const REPROBE_EVERY: u32 = 300;
+/// So many rows at each poll are worth a word.
+const MANY_ROWS: u64 = 5_000;
 /// How many vanished messages are looked up in one poll.
 const LOOKUPS: usize = 200;
 
@@ -43,6 +45,8 @@ pub struct VoxDb {
     names: Interner,
     /// What was brought is of another database, and nobody was told so yet.
     void: bool,
+    /// A log has more entries than one poll reads.
+    is_behind: bool,
 }
 
 /// Tables that may be large.
@@ -72,6 +76,7 @@ impl VoxDb {
             oddities: Vec::new(),
             names: Interner::default(),
             void: false,
+            is_behind: false,
         }
     }
 
@@ -79,9 +84,10 @@ impl VoxDb {
         let started = Instant::now();
         let mut seen = Observation::default();
         let mut spent = Spent::default();
-        let news = self.backend.news(&mut spent).await?;
+        let (news, clock) = self.backend.news(&mut spent, self.clock).await?;
         seen.old = self.backend.old();
-        let unsettled = self.vanished.iter().any(|ids| !ids.is_empty());
+        seen.clock = clock;
+        let unsettled = self.is_behind || self.vanished.iter().any(|ids| !ids.is_empty());
         if news == News::None && self.schema.is_some() && !unsettled {
             seen.cost = cost(spent, 0, started);
             return Ok(seen);
@@ -101,7 +107,7 @@ impl VoxDb {
                 Err(ReadError::SchemaChanged(_)) => self.schema = None,
                 Err(ReadError::Malformed(_)) if self.backend.is_local() => {
                     self.backend.distrust();
-                    self.backend.news(&mut spent).await?;
+                    self.backend.news(&mut spent, self.clock).await?;
                 }
                 Err(error) => return Err(self.give_up(error)),
             }
@@ -110,6 +116,7 @@ impl VoxDb {
             self.trackers = Tracks::default();
         }
         seen.cost = cost(spent, rows_read, started);
+        self.backend.settle(!self.is_behind);
         self.void = false;
         Ok(seen)
     }
@@ -118,6 +125,7 @@ impl VoxDb {
     fn give_up(&mut self, error: ReadError) -> Fault {
         self.schema = None;
         self.trackers = Tracks::default();
+        self.backend.settle(false);
         error.into_fault()
     }
 
@@ -181,6 +189,11 @@ impl VoxDb {
             return Err(ReadError::SchemaChanged(Fault::transient("a history was written anew while it was read")));
         }
         self.looked_up();
+        let page = |(query, rows): (&Query, &Rows)| {
+            matches!(query.part, Part::New(history) if self.cursor.get(history).is_some())
+                && rows.len() >= self.limits.page
+        };
+        self.is_behind = plan.iter().zip(&answers).any(page);
         let mut reader =
             Reader { seen, oddities: Vec::new(), unseen: Vec::new(), limits: self.limits, read: Vec::new() };
         for (query, rows) in plan.iter().zip(&answers) {
@@ -195,7 +208,10 @@ impl VoxDb {
             self.cursor.set(history, Some(at));
         }
         let Reader { oddities, unseen, read, .. } = reader;
-        let notes = self.backend.warning().into_iter().collect();
+        let mut notes: Vec<Text> = self.backend.warning().into_iter().collect();
+        if self.backend.is_read_blindly() && *rows_read >= MANY_ROWS {
+            notes.push("its server sends no count of commits: all that is live is read at each poll".into());
+        }
         // What was odd in rows that were not read again still is.
         let partly = |part: &&Oddity| asks.is_partial(part.table) && !read.contains(&(part.table, part.row.clone()));
         self.oddities = self.oddities.iter().filter(partly).cloned().chain(oddities).take(MAX_ODDITIES).collect();

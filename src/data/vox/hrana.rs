@@ -15,6 +15,7 @@ use crate::config::address::Address;
 use crate::data::http::{self, BodyError};
 use crate::data::sqlite::Rows;
 use crate::data::tls::Tls;
+use crate::data::vox::queries::CLOCK_SQL;
 use crate::model::source::Fault;
 use crate::model::text::{Text, truncate_bytes};
 
@@ -61,7 +62,23 @@ pub struct Answer {
     pub rows_read: Option<u64>,
     /// Bytes of the answer.
     pub bytes: u64,
+    /// How it stood before the statements, where that was asked for.
+    pub before: Standing,
 }
+
+/// How a database stands: all of it read without reading a row.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Commits so far, by the server's count; nothing where it does not count.
+    pub commits: Option<u64>,
+    /// Moves with each change of the schema.
+    pub schema: Option<i64>,
+    /// The database's clock.
+    pub clock_ms: Option<i64>,
+}
+
+/// What a standing is read by.
+const STANDING: [&str; 2] = [CLOCK_SQL, "PRAGMA schema_version"];
 
 /// A client of one database.
 pub struct Client {
@@ -106,12 +123,29 @@ impl Client {
         self.http = None;
     }
 
-    /// Runs statements that only read, as [`Self::run`]: an exchange whose connection broke is tried once more.
+    /// Runs statements that only read, as [`Self::run`], and says how the database stood before: one exchange. One whose
+    /// connection broke is tried once more.
     pub async fn read(&mut self, statements: &[&str], token: Option<&SecretString>) -> Result<Answer, HranaError> {
-        match self.run(statements, token, None).await {
-            Err(HranaError::Lost(Lost::Unanswered(_))) => self.run(statements, token, None).await,
-            answer => answer,
-        }
+        let batches = [&STANDING[..], statements];
+        let (bytes, body) = match self.exchange(&batches, token, None).await {
+            Err(HranaError::Lost(Lost::Unanswered(_))) => self.exchange(&batches, token, None).await?,
+            answered => answered?,
+        };
+        let mut results = body.results.into_iter();
+        let before = standing(results.next()).map_err(HranaError::Lost)?;
+        let mut answer = parsed(results.next(), statements.len()).map_err(HranaError::Lost)?;
+        (answer.bytes, answer.before) = (bytes, before);
+        Ok(answer)
+    }
+
+    /// How the database stands, and the bytes of the answer.
+    pub async fn standing(&mut self, token: Option<&SecretString>) -> Result<(Standing, u64), HranaError> {
+        let (bytes, body) = match self.exchange(&[&STANDING], token, None).await {
+            Err(HranaError::Lost(Lost::Unanswered(_))) => self.exchange(&[&STANDING], token, None).await?,
+            answered => answered?,
+        };
+        let standing = standing(body.results.into_iter().next()).map_err(HranaError::Lost)?;
+        Ok((standing, bytes))
     }
 
     /// Runs statements in order, each only if the one before succeeded. The stream is closed, so an open transaction is
@@ -122,11 +156,26 @@ impl Client {
         token: Option<&SecretString>,
         limit: Option<Duration>,
     ) -> Result<Answer, HranaError> {
-        let batch: Batch = statements.iter().map(|sql| Stmt::new(*sql, true)).collect();
-        let request = PipelineReqBody {
-            baton: None,
-            requests: vec![StreamRequest::Batch(BatchStreamReq { batch }), StreamRequest::Close(CloseStreamReq {})],
+        let (bytes, body) = self.exchange(&[statements], token, limit).await?;
+        let mut answer = parsed(body.results.into_iter().next(), statements.len()).map_err(HranaError::Lost)?;
+        answer.bytes = bytes;
+        Ok(answer)
+    }
+
+    /// One exchange of batches, one after another. Within a batch each statement runs only if the one before succeeded.
+    async fn exchange(
+        &mut self,
+        batches: &[&[&str]],
+        token: Option<&SecretString>,
+        limit: Option<Duration>,
+    ) -> Result<(u64, PipelineRespBody), HranaError> {
+        let batch = |statements: &&[&str]| {
+            let batch: Batch = statements.iter().map(|sql| Stmt::new(*sql, true)).collect();
+            StreamRequest::Batch(BatchStreamReq { batch })
         };
+        let mut requests: Vec<StreamRequest> = batches.iter().map(batch).collect();
+        requests.push(StreamRequest::Close(CloseStreamReq {}));
+        let request = PipelineReqBody { baton: None, requests };
         let http = self.http().map_err(HranaError::NotSent)?;
         let mut post = http.post(&self.pipeline).json(&request);
         if let Some(token) = token {
@@ -161,17 +210,31 @@ impl Client {
                 BodyError::Broken(why) => Lost::Broken(format!("the answer broke off: {why}")),
             })
         })?;
-        let mut answer = parse(&bytes, statements.len()).map_err(HranaError::Lost)?;
-        answer.bytes = bytes.len() as u64;
-        Ok(answer)
+        Ok((bytes.len() as u64, body_of(&bytes).map_err(HranaError::Lost)?))
     }
 }
 
+fn body_of(bytes: &[u8]) -> Result<PipelineRespBody, Lost> {
+    serde_json::from_slice(bytes).map_err(|_| Lost::Broken("the answer is not Hrana v3".into()))
+}
+
+/// Reads how a database stands. What it does not say is unknown.
+fn standing(result: Option<StreamResult>) -> Result<Standing, Lost> {
+    let commits = match &result {
+        Some(StreamResult::Ok { response: StreamResponse::Batch(batch) }) => batch.result.replication_index,
+        _ => None,
+    };
+    let answer = parsed(result, STANDING.len())?;
+    let number = |at: usize| match answer.results.get(at).and_then(|rows| rows.first()?.first()) {
+        Some(Value::Integer(number)) => Some(*number),
+        _ => None,
+    };
+    Ok(Standing { commits, clock_ms: number(0), schema: number(1) })
+}
+
 /// Reads the answer to a batch of so many statements.
-fn parse(bytes: &[u8], statements: usize) -> Result<Answer, Lost> {
-    let body: PipelineRespBody =
-        serde_json::from_slice(bytes).map_err(|_| Lost::Broken("the answer is not Hrana v3".into()))?;
-    match body.results.into_iter().next() {
+fn parsed(result: Option<StreamResult>, statements: usize) -> Result<Answer, Lost> {
+    match result {
         Some(StreamResult::Ok { response: StreamResponse::Batch(batch) }) => of_batch(batch.result, statements),
         Some(StreamResult::Error { error }) if error.code == "RESPONSE_TOO_LARGE" => {
             Err(Lost::TooLarge { limit: None, reason: reason_of(&error.message) })
@@ -249,7 +312,24 @@ mod tests {
     use super::*;
 
     fn answer(results: &str, statements: usize) -> Result<Answer, Lost> {
-        parse(format!(r#"{{"baton":null,"base_url":null,"results":[{results}]}}"#).as_bytes(), statements)
+        let body = body_of(format!(r#"{{"baton":null,"base_url":null,"results":[{results}]}}"#).as_bytes())?;
+        parsed(body.results.into_iter().next(), statements)
+    }
+
+    #[test]
+    fn a_standing_is_what_the_server_says_of_it() {
+        let of = |index: &str, second: &str, error: &str| {
+            let text = format!(
+                r#"{{"type":"ok","response":{{"type":"batch","result":{{"step_results":[{ONE},{second}],"step_errors":[null,{error}],"replication_index":{index}}}}}}}"#
+            );
+            let body = body_of(format!(r#"{{"baton":null,"base_url":null,"results":[{text}]}}"#).as_bytes()).ok()?;
+            standing(body.results.into_iter().next()).ok()
+        };
+        let all = Standing { commits: Some(9), schema: Some(7), clock_ms: Some(7) };
+        assert_eq!(of("\"9\"", ONE, "null"), Some(all));
+        assert_eq!(of("null", ONE, "null"), Some(Standing { commits: None, ..all }), "it does not count");
+        let refused = r#"{"message":"not allowed","code":"SQL_NO"}"#;
+        assert_eq!(of("\"9\"", "null", refused), Some(Standing { schema: None, ..all }), "a pragma may be refused");
     }
 
     fn batch(results: &str, errors: &str) -> String {

@@ -26,11 +26,17 @@ struct Server {
     token: Option<String>,
     /// Streams that were left open, by baton.
     streams: Mutex<HashMap<String, Connection>>,
+    /// A connection that only watches: its `data_version` moves with each commit of others.
+    watcher: Mutex<Option<Connection>>,
+    /// What commits are counted from, so that a server that is started again counts on.
+    base: u64,
 }
 
 /// The routes of a Hrana server over the file at `path`; with a token, every request must bear it.
 pub fn router(path: &Path, token: Option<String>) -> Router {
-    let server = Arc::new(Server { path: path.to_owned(), token, streams: Mutex::default() });
+    let base = u64::try_from(crate::clock::wall_clock()).unwrap_or(0);
+    let server =
+        Arc::new(Server { path: path.to_owned(), token, streams: Mutex::default(), watcher: Mutex::default(), base });
     Router::new()
         .route("/v3", get(|| async { StatusCode::OK }))
         .route("/v3/pipeline", post(pipeline))
@@ -62,6 +68,16 @@ impl Server {
         Ok(connection)
     }
 
+    /// A number that moves with each commit.
+    async fn commits(&self) -> Option<u64> {
+        let mut watcher = self.watcher.lock().await;
+        if watcher.is_none() {
+            *watcher = Builder::new_local(&self.path).build().await.ok()?.connect().ok();
+        }
+        let version = crate::data::sqlite::data_version(watcher.as_ref()?).await.ok()?;
+        Some(self.base + u64::try_from(version).ok()?)
+    }
+
     async fn keep(&self, connection: Connection) -> String {
         let baton = format!("{:016x}", fastrand::u64(..));
         self.streams.lock().await.insert(baton.clone(), connection);
@@ -83,7 +99,7 @@ async fn pipeline(State(server): State<Arc<Server>>, headers: HeaderMap, body: B
     let mut closed = false;
     for request in request.requests {
         closed |= matches!(request, StreamRequest::Close(_));
-        results.push(match answer(&connection, request).await {
+        results.push(match answer(&server, &connection, request).await {
             Ok(response) => StreamResult::Ok { response },
             Err(error) => StreamResult::Error { error },
         });
@@ -92,14 +108,16 @@ async fn pipeline(State(server): State<Arc<Server>>, headers: HeaderMap, body: B
     Ok(json(&PipelineRespBody { baton, base_url: None, results }))
 }
 
-async fn answer(connection: &Connection, request: StreamRequest) -> Result<StreamResponse, Error> {
+async fn answer(server: &Server, connection: &Connection, request: StreamRequest) -> Result<StreamResponse, Error> {
     Ok(match request {
         StreamRequest::Close(_) => StreamResponse::Close(CloseStreamResp {}),
         StreamRequest::Execute(request) => {
             StreamResponse::Execute(ExecuteStreamResp { result: execute(connection, &request.stmt).await? })
         }
         StreamRequest::Batch(request) => {
-            StreamResponse::Batch(BatchStreamResp { result: batch(connection, &request.batch).await })
+            let mut result = batch(connection, &request.batch).await;
+            result.replication_index = server.commits().await;
+            StreamResponse::Batch(BatchStreamResp { result })
         }
         StreamRequest::Sequence(request) => {
             connection.execute_batch(request.sql.as_deref().unwrap_or_default()).await.map_err(sql_error)?;

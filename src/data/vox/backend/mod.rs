@@ -1,5 +1,6 @@
 //! How a Vox database is reached. All of them answer the same statements with the same rows.
 
+pub mod gate;
 pub mod local;
 pub mod remote;
 pub mod replica;
@@ -15,6 +16,7 @@ pub use crate::data::sqlite::Rows;
 use crate::data::sqlite::{self, collect};
 use crate::data::tls::Tls;
 use crate::data::vox::trackers::PageView;
+use crate::model::observation::ClockSample;
 use crate::model::source::Fault;
 use crate::model::text::Text;
 use crate::model::time::Millis;
@@ -49,13 +51,31 @@ pub struct Spent {
 
 impl Backend {
     /// Finds out whether there is anything new, as cheaply as this way allows.
-    pub async fn news(&mut self, spent: &mut Spent) -> Result<News, Fault> {
-        match self {
-            Self::Copy(copy) => copy.news(spent).await,
-            Self::Owned(owned) => owned.news().await,
-            Self::Remote(_) => Ok(News::Some),
-            Self::Replica(replica) => replica.news(spent).await,
+    pub async fn news(
+        &mut self,
+        spent: &mut Spent,
+        clock: fn() -> Millis,
+    ) -> Result<(News, Option<ClockSample>), Fault> {
+        let news = match self {
+            Self::Copy(copy) => copy.news(spent).await?,
+            Self::Owned(owned) => owned.news().await?,
+            Self::Remote(remote) => return remote.news(spent, clock).await,
+            Self::Replica(replica) => replica.news(spent).await?,
+        };
+        Ok((news, None))
+    }
+
+    /// Tells whether everything was read that there was to read. Where it was not, the next poll reads, whatever it costs.
+    pub fn settle(&mut self, is_whole: bool) {
+        if let Self::Remote(remote) = self {
+            remote.settle(is_whole);
         }
+    }
+
+    /// Whether everything must be read to find out that nothing changed.
+    #[must_use]
+    pub fn is_read_blindly(&self) -> bool {
+        matches!(self, Self::Remote(remote) if remote.is_read_blindly())
     }
 
     /// Runs read-only statements, in order, in one exchange.

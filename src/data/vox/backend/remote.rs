@@ -1,19 +1,31 @@
 //! A remote libSQL database over Hrana: one batch, hence one round trip, a poll.
 
-use super::{ReadError, Rows, Spent};
+use super::gate::Gate;
+use super::{News, ReadError, Rows, Spent};
+use secrecy::SecretString;
+
 use crate::config::address::Address;
 use crate::config::token::Token;
 use crate::data::tls;
 use crate::data::tls::Tls;
-use crate::data::vox::hrana::{Client, HranaError, Lost};
+use crate::data::vox::hrana::{Client, HranaError, Lost, Standing};
+use crate::model::observation::ClockSample;
 use crate::model::source::Fault;
 use crate::model::text::Text;
+use crate::model::time::Millis;
 
 /// A remote database, read.
 pub struct Remote {
     address: Address,
     token: Option<Token>,
     client: Client,
+    gate: Gate,
+    /// How it stood before the first reading of this poll.
+    before: Option<Standing>,
+    /// The version of its schema at the last reading.
+    schema: Option<i64>,
+    /// Whether it counts its commits, where that is known.
+    counts: Option<bool>,
 }
 
 impl Remote {
@@ -21,15 +33,55 @@ impl Remote {
     #[must_use]
     pub fn new(address: Address, token: Option<Token>, max_answer: u64, tls: Tls) -> Self {
         let client = Client::new(&address, tls, max_answer);
-        Self { address, token, client }
+        Self { address, token, client, gate: Gate::default(), before: None, schema: None, counts: None }
+    }
+
+    /// Finds out whether something was written, where the server counts what is: without reading a row.
+    pub(super) async fn news(
+        &mut self,
+        spent: &mut Spent,
+        clock: fn() -> Millis,
+    ) -> Result<(News, Option<ClockSample>), Fault> {
+        self.before = None;
+        if !self.gate.is_asked() {
+            return Ok((News::Some, None));
+        }
+        let token = self.token().await?;
+        spent.round_trips += 1;
+        let sent_ms = clock();
+        let (now, bytes) = self.client.standing(token.as_ref()).await.map_err(|error| {
+            self.gate.forget();
+            self.client.reconnect();
+            explain(error).into_fault()
+        })?;
+        (spent.bytes, spent.read) = (spent.bytes + bytes, Some(0));
+        let sample = now.clock_ms.map(|at| ClockSample::between(sent_ms, at, clock(), 1));
+        Ok((if self.gate.moved(now.commits) { News::Some } else { News::None }, sample))
+    }
+
+    /// What was read is whole, or is not.
+    pub(super) fn settle(&mut self, is_whole: bool) {
+        match self.before.filter(|_| is_whole) {
+            Some(before) => self.gate.read(before.commits),
+            None => self.gate.forget(),
+        }
+    }
+
+    /// Whether the server is known not to count its commits.
+    pub(super) fn is_read_blindly(&self) -> bool {
+        self.counts == Some(false)
+    }
+
+    /// Read anew each time: a token may have been renewed.
+    async fn token(&self) -> Result<Option<SecretString>, Fault> {
+        match &self.token {
+            Some(token) => Ok(Some(token.read().await?)),
+            None => Ok(None),
+        }
     }
 
     pub(super) async fn run(&mut self, statements: &[&str], spent: &mut Spent) -> Result<Vec<Rows>, ReadError> {
-        // Read anew each time: a token may have been renewed.
-        let token = match &self.token {
-            Some(token) => Some(token.read().await?),
-            None => None,
-        };
+        let token = self.token().await?;
         spent.round_trips += 1;
         let answer = match self.client.read(statements, token.as_ref()).await {
             Ok(answer) => answer,
@@ -46,7 +98,14 @@ impl Remote {
             (_, Some(before), Some(now)) => before.checked_add(now),
             _ => None,
         };
-        Ok(answer.complete().map_err(explain)?.results)
+        let answer = answer.complete().map_err(explain)?;
+        self.before.get_or_insert(answer.before);
+        self.counts = Some(answer.before.commits.is_some());
+        let schema = std::mem::replace(&mut self.schema, answer.before.schema);
+        if schema.is_some() && answer.before.schema.is_some() && schema != answer.before.schema {
+            return Err(ReadError::SchemaChanged(Fault::transient("the schema changed while it was read")));
+        }
+        Ok(answer.results)
     }
 
     pub(super) fn warning(&self) -> Option<Text> {
