@@ -88,7 +88,7 @@ async fn poll_mesh(
     // Inboxes are asked in turn, and new agents may turn up in them.
     let mut done = 0;
     while done < rounds.min(snapshot.to_ask().len().div_ceil(agents_a_poll)) {
-        let context = PollContext { agents: snapshot.to_ask() };
+        let context = PollContext { agents: snapshot.to_ask(), shown: snapshot.waiting_in_databases() };
         poll_all(&mut watch, list, &context, settings).await;
         snapshot = evaluate(&watch);
         done += 1;

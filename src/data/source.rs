@@ -19,6 +19,8 @@ pub type Polling<'a> = Pin<Box<dyn Future<Output = Result<Observation, Fault>> +
 pub struct PollContext {
     /// Agents seen anywhere in the mesh: their inboxes can be asked for.
     pub agents: Arc<[Text]>,
+    /// How many messages that wait in control planes the databases of the mesh show; nothing where none shows them now.
+    pub shown: Option<i64>,
 }
 
 /// One place that facts come from.

@@ -356,13 +356,15 @@ impl MeshTask {
         let quiet = self.moved.elapsed() >= QUIET;
         self.pace.send_if_modified(|pace| std::mem::replace(&mut pace.quiet, quiet) != quiet);
         // Only control planes have inboxes to be asked for.
-        let agents = if self.settings.agents_a_poll() == 0 { Arc::default() } else { snapshot.to_ask() };
-        let known = PollContext { agents };
+        let known = match self.settings.agents_a_poll() {
+            0 => PollContext::default(),
+            _ => PollContext { agents: snapshot.to_ask(), shown: snapshot.waiting_in_databases() },
+        };
         // Who drops a snapshot last frees what only it holds; that is not to be the screen's business.
         self.published.retain(|snapshot| Arc::strong_count(snapshot) > 1);
         self.published.push(snapshot.clone());
         self.known_to.send_if_modified(|before| {
-            let news = before.agents != known.agents;
+            let news = before.agents != known.agents || before.shown != known.shown;
             if news {
                 *before = known;
             }

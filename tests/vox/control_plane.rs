@@ -68,7 +68,7 @@ fn reqwest_client() -> reqwest::Client {
 }
 
 fn knows(agents: &[&str]) -> PollContext {
-    PollContext { agents: agents.iter().map(|a| (*a).into()).collect() }
+    PollContext { agents: agents.iter().map(|a| (*a).into()).collect(), shown: None }
 }
 
 #[tokio::test]
@@ -171,6 +171,33 @@ async fn what_an_older_server_does_not_offer_is_remembered() {
     assert_eq!(count("/v1/populi/nodes"), 20);
     assert_eq!(count("/v1/populi/queue/stats"), 1);
     assert_eq!(count("/v1/populi/a2a/inbox"), 1);
+}
+
+/// I6: reading an inbox makes the server write, so one is read only if something says that it changed.
+#[tokio::test]
+async fn an_inbox_that_did_not_change_is_not_read_again() {
+    let (base, asked) = odd(|path| match path {
+        "/v1/populi/nodes" => axum::Json(json!({"schema_version": 1, "nodes": []})).into_response(),
+        "/v1/populi/exec/leases" => axum::Json(json!({"leases": []})).into_response(),
+        "/v1/populi/queue/stats" => {
+            axum::Json(json!({"pending_count": 0, "pending_by_kind": {}, "pending_by_priority": {}})).into_response()
+        }
+        _ => axum::Json(json!({"messages": []})).into_response(),
+    })
+    .await;
+    let count = || asked.lock().unwrap().iter().filter(|p| *p == "/v1/populi/a2a/inbox").count();
+    // The database shows all that waits.
+    let (mut beside, _file) = source(&base, None);
+    let shown = PollContext { shown: Some(0), ..knows(&["1", "2", "3"]) };
+    for _ in 0..20 {
+        beside.poll(&shown).await.unwrap();
+    }
+    assert_eq!(count(), 0);
+    let (mut alone, _file) = source(&base, None);
+    for _ in 0..20 {
+        alone.poll(&knows(&["1", "2", "3"])).await.unwrap();
+    }
+    assert!((3..=5).contains(&count()), "each once, and one now and then: {}", count());
 }
 
 #[tokio::test]

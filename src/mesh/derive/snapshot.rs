@@ -22,8 +22,10 @@ use super::tasks::TaskView;
 use crate::mesh::Mesh;
 use crate::mesh::derive::finding::Finding;
 use crate::mesh::slab::SharedSlab;
+use crate::model::MessageTable;
 use crate::model::action::{Action, Mode, OPERATOR_AGENT};
 use crate::model::journal::Entry;
+use crate::model::observation::Presence;
 use crate::model::outcome::OutcomeKind as Outcome;
 use crate::model::severity::Severity;
 use crate::model::text::Text;
@@ -145,6 +147,19 @@ impl Snapshot {
         let all: BTreeSet<&Text> =
             self.agent_places.keys().chain(wrote).chain(nodes).filter(|a| !a.is_empty()).collect();
         all.into_iter().cloned().collect()
+    }
+
+    /// How many messages that wait in control planes the databases show, where one does now.
+    #[must_use]
+    pub fn waiting_in_databases(&self) -> Option<i64> {
+        let mut sources = self.mesh.sources.iter().zip(self.sources.iter());
+        let shows = sources.any(|(state, view)| {
+            let part = state.probe.as_ref().and_then(|probe| probe.of("mesh_a2a_messages"));
+            view.as_of_ms.is_none() && matches!(part, Some(Presence::Present))
+        });
+        let waits = |m: &&MessageView| m.message.table == MessageTable::Mesh && !m.message.acknowledged;
+        let n = self.messages.iter().filter(waits).filter(|m| m.as_of_ms.is_none()).count();
+        shows.then(|| i64::try_from(n).unwrap_or(i64::MAX))
     }
 
     /// A node by its key.

@@ -3,23 +3,24 @@
 //! An inbox is never asked for with `claimer_node_id`: that would claim its messages.
 
 pub mod client;
+pub mod inboxes;
 pub mod wire;
 
 use std::collections::BTreeSet;
 use std::time::Instant;
 
 use self::client::{Answer, Client};
+pub use self::inboxes::INBOXES_A_POLL;
+use self::inboxes::{Schedule, Turn};
+use crate::clock::steady_clock;
 use crate::data::source::{PollContext, Polling, Source};
-use crate::model::Lease;
-use crate::model::MessageTable;
 use crate::model::observation::{Change, ClockSample, Observation, Presence, Probe};
 use crate::model::source::{Aspect, Fault};
 use crate::model::text::Text;
+use crate::model::{Lease, MessageTable, QueueStats};
 
 /// Polls after which a call that was absent or denied is tried again: a server may have been upgraded.
 const ASK_AGAIN_AFTER: u32 = 300;
-/// Inboxes asked for in one poll; the others follow in turn.
-pub const INBOXES_A_POLL: usize = 16;
 /// The most messages of one inbox; the server allows no more.
 const INBOX_ROWS: usize = 256;
 
@@ -51,7 +52,7 @@ pub struct ControlPlane {
     /// How each call stands, and how many polls ago a refusal was heard.
     standing: [(Presence, u32); 4],
     reported: Option<Probe>,
-    next_inbox: usize,
+    schedule: Schedule,
     /// Waiting messages of each inbox asked so far.
     inboxes: std::collections::BTreeMap<Text, Vec<crate::model::Message>>,
     /// Agents that the operator names.
@@ -66,7 +67,7 @@ impl ControlPlane {
             client,
             standing: std::array::from_fn(|_| (Presence::Present, 0)),
             reported: None,
-            next_inbox: 0,
+            schedule: Schedule::default(),
             inboxes: std::collections::BTreeMap::new(),
             named: Vec::new(),
         }
@@ -92,10 +93,10 @@ impl ControlPlane {
             let facts: Vec<Lease> = leases.into_facts();
             seen.changes.push(Change::Leases(facts));
         }
-        let stats = self.ask::<wire::Queue>(Call::Queue, &mut seen).await?;
+        let stats = self.ask::<wire::Queue>(Call::Queue, &mut seen).await?.map(wire::Queue::into_facts);
         let pending = stats.as_ref().map(|stats| stats.pending_count);
-        seen.changes.extend(stats.map(|stats| Change::Queue(Some(stats.into_facts()))));
-        let waiting = self.ask_inboxes(context, &mut seen).await?;
+        let waiting = self.ask_inboxes(context, stats.as_ref(), &mut seen).await?;
+        seen.changes.extend(stats.map(|stats| Change::Queue(Some(stats))));
         let elsewhere = self.elsewhere(pending.zip(waiting), &mut seen).await?;
         let probe =
             Probe { parts: Call::ALL.iter().map(|&c| (c.name(), self.standing[c as usize].0.clone())).collect() };
@@ -151,30 +152,47 @@ impl ControlPlane {
         value
     }
 
-    /// Asks some inboxes in turn. Answers how many messages wait in all of them, once each was asked.
-    async fn ask_inboxes(&mut self, context: &PollContext, seen: &mut Observation) -> Result<Option<usize>, Fault> {
+    /// Asks those inboxes that may have changed. Answers how many messages wait in all of them, once each was asked.
+    async fn ask_inboxes(
+        &mut self,
+        context: &PollContext,
+        stats: Option<&QueueStats>,
+        seen: &mut Observation,
+    ) -> Result<Option<usize>, Fault> {
         let named = context.agents.iter().chain(&self.named);
         let agents: BTreeSet<Text> = named.filter(|a| is_decimal(a.raw())).cloned().collect();
-        let agents: Vec<&Text> = agents.iter().collect();
         if !self.worth_asking(Call::Inbox) {
             return Ok(None);
         }
+        let turn = match self.schedule.turn(&agents, stats, context.shown, steady_clock()) {
+            Turn::Ask(turn) => turn,
+            Turn::Shown => {
+                if !self.inboxes.is_empty() {
+                    self.inboxes.clear();
+                    seen.changes.push(Change::LiveMessages(MessageTable::Inbox, Vec::new()));
+                }
+                // All of them, but for what came or went between two looks.
+                return Ok(stats.and_then(|stats| usize::try_from(stats.pending_count).ok()));
+            }
+        };
         if agents.is_empty() {
             return Ok(Some(0));
         }
-        self.inboxes.retain(|agent, _| agents.contains(&agent));
-        let turn = agents.len().min(INBOXES_A_POLL);
-        for step in 0..turn {
-            let agent = agents[(self.next_inbox + step) % agents.len()].clone();
+        let before = self.inboxes.len();
+        self.inboxes.retain(|agent, _| agents.contains(agent));
+        let moved = before != self.inboxes.len() || !turn.is_empty();
+        for agent in turn {
             let answer: Answer<wire::Inbox> = self.client.inbox(agent.raw(), INBOX_ROWS, &mut seen.cost).await?;
             let Some(inbox) = self.heard(Call::Inbox, answer, &mut seen.clock) else { return Ok(None) };
             seen.cost.rows += inbox.messages.len() as u64;
+            self.schedule.heard(&agent);
             self.inboxes.insert(agent, inbox.into_facts());
         }
-        self.next_inbox = (self.next_inbox + turn) % agents.len();
         let waiting: Vec<_> = self.inboxes.values().flatten().filter(|m| !m.acknowledged).cloned().collect();
-        let count = (self.inboxes.len() == agents.len()).then_some(waiting.len());
-        seen.changes.push(Change::LiveMessages(MessageTable::Inbox, waiting));
+        let count = self.schedule.has_all(&agents).then_some(waiting.len());
+        if moved {
+            seen.changes.push(Change::LiveMessages(MessageTable::Inbox, waiting));
+        }
         Ok(count)
     }
 
