@@ -112,6 +112,42 @@ fn the_demo_tells_the_story_of_a_cluster() {
     assert_eq!(screen.wait_end(), 0);
 }
 
+/// Filters the groups of the cluster, and waits until the row is selected.
+fn find(screen: &mut Screen, filter: &str, row: &str) {
+    screen.press("v");
+    screen.press("/");
+    screen.wait_text("field:value");
+    screen.press("\x15");
+    screen.press(filter);
+    screen.wait_for(row, |text| text.lines().any(|line| line.starts_with('▸') && line.contains(row)));
+    screen.press("\r");
+    screen.wait_for("the filter is kept", |text| !text.contains("Enter keeps"));
+}
+
+#[test]
+fn an_operator_opens_a_barrier_and_moves_the_leader() {
+    let mut screen = Screen::start(180, 50, &["demo", "--with", "consensus", "--seed", "3", "--speed", "1"], &[]);
+    screen.wait_text("lockkeeper demo, cluster");
+    find(&mut screen, "gates/freeze", "gates/freeze");
+    screen.press("x");
+    let preview = screen.wait_text("y run it");
+    assert!(preview.contains("Open barrier gates/freeze") && preview.contains("create revision"), "{preview}");
+    screen.press("y");
+    screen.wait_text("those who wait go on");
+    screen.press("\r");
+    find(&mut screen, "m3 mesh:cluster", "m3");
+    screen.press(":");
+    screen.press("move leader\r");
+    let preview = screen.wait_text("Make m3 the leader");
+    assert!(preview.contains("m1 leads in term 2 now"), "{preview}");
+    screen.press("y");
+    screen.wait_text("it leads in term 3");
+    screen.press("\r");
+    screen.wait_for("m3 leads", |text| text.lines().any(|line| line.contains("m3") && line.contains("leads")));
+    screen.press("q");
+    assert_eq!(screen.wait_end(), 0);
+}
+
 /// Each has a sentence of its own, and what to do.
 #[tokio::test(flavor = "multi_thread")]
 async fn gateways_that_refuse_are_told_apart() {

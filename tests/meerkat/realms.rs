@@ -552,3 +552,26 @@ fn the_demo_tells_the_story_of_a_realm() {
     screen.press("q");
     assert_eq!(screen.wait_end(), 0);
 }
+
+#[test]
+fn a_run_that_hangs_is_stopped_on_the_screen() {
+    let mut screen = Screen::start(180, 50, &["demo", "--with", "meerkat", "--seed", "3", "--speed", "8"], &[]);
+    screen.wait_text("lockkeeper demo, realm");
+    screen.press("w");
+    screen.press("/");
+    screen.wait_text("field:value");
+    screen.press("state:stalled");
+    let stalled = |text: &str| text.lines().any(|line| line.starts_with('▸') && line.contains("stalled"));
+    screen.wait_for("a member that hangs", stalled);
+    screen.press("\r");
+    screen.wait_for("the filter is kept", |text| !text.contains("Enter keeps"));
+    screen.press("x");
+    let preview = screen.wait_text("y run it");
+    assert!(preview.contains("Stop the run of atlas/") && preview.contains("progress"), "{preview}");
+    screen.press("y");
+    screen.wait_text(": done");
+    screen.press("\r");
+    screen.wait_for("nobody hangs", |text| !stalled(text));
+    screen.press("q");
+    assert_eq!(screen.wait_end(), 0);
+}

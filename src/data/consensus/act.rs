@@ -38,6 +38,7 @@ struct Target {
     key: Vec<u8>,
     under: Option<Vec<u8>>,
     create_revision: i64,
+    is_barrier: bool,
 }
 
 impl Target {
@@ -54,14 +55,14 @@ impl Target {
             }
             _ => return refuse("its key is not known"),
         };
-        Ok(Self { key, under, create_revision })
+        Ok(Self { key, under, create_revision, is_barrier: false })
     }
 
     fn of_barrier(barrier: &BarrierGuard) -> Result<Self, Outcome> {
         let Some(create_revision) = barrier.fence_token.filter(|revision| *revision > 0) else {
             return Err(Outcome::refused("its create revision is not known: nothing was sent"));
         };
-        Ok(Self { key: barrier.barrier.clone().into_bytes(), under: None, create_revision })
+        Ok(Self { key: barrier.barrier.clone().into_bytes(), under: None, create_revision, is_barrier: true })
     }
 
     /// The guarded delete. For the keys of a queue: none under its name is older.
@@ -158,7 +159,10 @@ impl EtcdExecutor {
                 next.create_revision
             ))
             .with(Some(shown(&now)), Some(shown(&next))),
-            Ok(None) => Outcome::done("its key is deleted; nobody holds it now").with(Some(shown(&now)), None),
+            Ok(None) => {
+                let what = if target.is_barrier { "those who wait go on" } else { "nobody holds it now" };
+                Outcome::done(format!("its key is deleted; {what}")).with(Some(shown(&now)), None)
+            }
             Err(_) => Outcome::done("its key is deleted").not_reread().with(Some(shown(&now)), None),
         })
     }

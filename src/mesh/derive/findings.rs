@@ -8,6 +8,7 @@ use foldhash::fast::RandomState;
 
 use super::agents;
 use super::finding::{Finding, Subject};
+use super::graph::WaitGraph;
 use super::locks::{self, LockView};
 use super::messages::{MessageView, RowChange};
 use super::nodes::NodeView;
@@ -64,6 +65,9 @@ pub(super) struct FindingIndex {
     of_messages: HashMap<u32, Vec<Arc<Finding>>, RandomState>,
     of_tasks: HashMap<u32, Vec<Arc<Finding>>, RandomState>,
     of_mesh: Vec<Arc<Finding>>,
+    /// What was found in the graph of waits, and the graph.
+    of_waits: Vec<Arc<Finding>>,
+    waits: Arc<WaitGraph>,
     changed: bool,
     shown: Arc<[Arc<Finding>]>,
 }
@@ -120,6 +124,7 @@ impl FindingIndex {
                 (finding.rule, finding.order) = (rule.name, order(rule.name));
             }
         }
+        self.look_at_waits(&snapshot.waits);
         for source in &snapshot.mesh.sources {
             found.extend(source.facts.problems.iter().map(|problem| stated(&source.identity.name, problem)));
         }
@@ -131,7 +136,8 @@ impl FindingIndex {
         if !same {
             self.of_mesh = found.into_iter().map(Arc::new).collect();
         }
-        let mut of_mesh: Vec<Ranked> = self.of_mesh.iter().cloned().map(|f| Ranked::new(f, 0)).collect();
+        let of_mesh = self.of_mesh.iter().chain(&self.of_waits).cloned();
+        let mut of_mesh: Vec<Ranked> = of_mesh.map(|f| Ranked::new(f, 0)).collect();
         of_mesh.sort();
         let mut all = Vec::with_capacity(self.ranked.len() + of_mesh.len());
         let mut of_mesh = of_mesh.into_iter().peekable();
@@ -144,6 +150,30 @@ impl FindingIndex {
         all.extend(of_mesh.map(|finding| finding.0));
         self.shown = all.into();
         self.shown.clone()
+    }
+}
+
+impl FindingIndex {
+    /// Asks the rules about who waits for whom, if that is not the graph that they were asked about last.
+    fn look_at_waits(&mut self, waits: &Arc<WaitGraph>) {
+        if Arc::ptr_eq(waits, &self.waits) {
+            return;
+        }
+        self.waits = waits.clone();
+        let mut found = Vec::new();
+        for rule in RULES {
+            let Check::Waits(check) = rule.check else { continue };
+            let from = found.len();
+            check(waits, &mut found);
+            for finding in &mut found[from..] {
+                (finding.rule, finding.order) = (rule.name, order(rule.name));
+            }
+        }
+        let same = found.len() == self.of_waits.len() && found.iter().zip(&self.of_waits).all(|(a, b)| *a == **b);
+        if !same {
+            self.of_waits = found.into_iter().map(Arc::new).collect();
+            self.changed = true;
+        }
     }
 }
 

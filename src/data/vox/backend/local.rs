@@ -1,5 +1,6 @@
 //! Files: a private copy of one that others own, or a direct connection to one that is ours.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -7,7 +8,7 @@ use libsql::Connection;
 
 use super::{News, Spent};
 use crate::data::sqlite::{data_version, open_read_only};
-use crate::data::vox::file_copy::copy::{Copier, Fresh};
+use crate::data::vox::file_copy::copy::{Copier, Fresh, Written};
 use crate::data::vox::pages::{Generation, Pages};
 use crate::data::vox::trackers::PageView;
 use crate::model::source::Fault;
@@ -20,6 +21,8 @@ pub struct CopyOf {
     connection: Option<Arc<Connection>>,
     /// Closed after the connection.
     pages: Option<Pages>,
+    /// Pages of the copy that were written since they were looked at; nothing where any may be another.
+    written: Option<Written>,
 }
 
 impl CopyOf {
@@ -27,7 +30,7 @@ impl CopyOf {
     #[must_use]
     pub fn new(copier: Copier) -> Self {
         let path = copier.path().to_owned();
-        Self { copier: Arc::new(Mutex::new(copier)), path, connection: None, pages: None }
+        Self { copier: Arc::new(Mutex::new(copier)), path, connection: None, pages: None, written: None }
     }
 
     pub(super) async fn news(&mut self, spent: &mut Spent) -> Result<News, Fault> {
@@ -36,7 +39,15 @@ impl CopyOf {
         }
         // The copy is replaced under its name, so nothing may hold the old one.
         self.connection = None;
-        let (bytes, news) = match self.with_copier(Copier::refresh).await? {
+        // If nobody waits for the end of it, what was written is not known.
+        let before = self.written.take();
+        let refresh = |copier: &mut Copier| Ok((copier.refresh()?, copier.take_written()));
+        let (fresh, written) = self.with_copier(refresh).await?;
+        self.written = before.zip(written).map(|(mut before, now)| {
+            before.extend(now);
+            before
+        });
+        let (bytes, news) = match fresh {
             Fresh::Changed { bytes } => (bytes, News::Some),
             Fresh::Replaced { bytes } => (bytes, News::AnotherDatabase),
         };
@@ -62,12 +73,14 @@ impl CopyOf {
     }
 
     pub(super) fn page_view(&mut self) -> Option<PageView<'_>> {
-        see(&mut self.pages, &self.path)
+        let written = self.written.replace(Written::default());
+        see(&mut self.pages, &self.path, |pages| pages.refresh_told(written))
     }
 
     pub(super) fn distrust(&mut self) {
         self.connection = None;
         self.pages = None;
+        self.written = None;
         if let Ok(mut copier) = self.copier.try_lock() {
             copier.distrust();
         }
@@ -103,18 +116,22 @@ impl Owned {
     }
 
     pub(super) fn page_view(&mut self) -> Option<PageView<'_>> {
-        see(&mut self.pages, &self.path)
+        see(&mut self.pages, &self.path, Pages::refresh)
     }
 }
 
 /// Looks at the pages of a file, which stays open: closing it would release the locks of a connection to it.
-fn see<'a>(slot: &'a mut Option<Pages>, path: &Path) -> Option<PageView<'a>> {
+fn see<'a>(
+    slot: &'a mut Option<Pages>,
+    path: &Path,
+    refresh: impl FnOnce(&mut Pages) -> io::Result<Generation>,
+) -> Option<PageView<'a>> {
     let known = slot.is_some();
     if !known {
         *slot = Pages::open(path).ok();
     }
     let pages = slot.as_mut()?;
-    let Ok(generation) = pages.refresh() else {
+    let Ok(generation) = refresh(pages) else {
         *slot = None;
         return None;
     };

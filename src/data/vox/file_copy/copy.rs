@@ -1,22 +1,26 @@
 //! Copying a database that is being written, and knowing that the copy is whole.
 //!
-//! The main file is copied first, then the log, then both are looked at again. The copy is believed
-//! only if the main file did not move and the log is still the same log (same header, hence same
-//! salt). Then every page that a checkpoint may have been writing is in the log that was copied, and
-//! frames that were being appended fail the log's own running checksum: a reader stops before them.
-//! Anything else is a retry. A rollback journal means that the main file is being changed in place:
-//! a retry as well.
+//! The main file is copied first, then the pages that the log has for it are brought into the copy, then both are looked at
+//! again. The copy is believed only if the main file did not move and the log is still the same log (same header, hence same
+//! salt). Then every page that a checkpoint may have been writing is among those that were brought, and frames that were being
+//! appended fail the log's own running checksum. Anything else is a retry. A rollback journal means that the main file is
+//! being changed in place: a retry as well.
+//!
+//! From then on only what was committed to the log since is read and brought into the copy, also across a checkpoint where
+//! what the old log had is still there to be read. So the copy has no log of its own.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::fingerprint::{Fingerprint, Stat, beside};
+use foldhash::fast::RandomState;
+
+use super::fingerprint::{Fingerprint, Stat, beside, read_wal_header};
 use super::gate::{self, Reading};
-use super::patch::Patch;
+use super::log::{Committed, Header, Position, bring};
 use crate::data::store::{private_file, restrict};
-use crate::data::vox::pages::wal::copy_used;
 use crate::model::source::Fault;
 use crate::model::time;
 
@@ -32,6 +36,18 @@ pub enum Fresh {
     Changed { bytes: u64 },
     /// A new copy of another database under the same name stands ready.
     Replaced { bytes: u64 },
+}
+
+/// Numbers of pages.
+pub type Written = HashSet<u32, RandomState>;
+
+/// How going on from what the copy shows went.
+enum Went {
+    On,
+    /// Somebody wrote in the meantime.
+    Moved,
+    /// What is missing cannot be told: all is copied anew.
+    Unknown,
 }
 
 /// How one try went.
@@ -54,9 +70,12 @@ pub struct Copier {
     max_bytes: u64,
     /// The state that the copy shows.
     shown: Option<Fingerprint>,
-    /// The main file as it was when it was copied or patched, if a later write to it is sure to be noticed. While one
-    /// log lasts, the copy of the main file may be older than what the copy shows.
+    /// The main file as it was copied, with nothing of a log in it, if a later write to it is sure to be noticed.
     main: Option<Stat>,
+    /// How far the log is in the copy.
+    applied: Option<Position>,
+    /// Pages that were brought into the copy since somebody asked; nothing where it may be another file.
+    written: Option<Written>,
     /// Whether a later write to the state that is shown is sure to be noticed.
     settled: bool,
 }
@@ -66,7 +85,7 @@ impl Copier {
     #[must_use]
     pub fn new(named: PathBuf, folder: &Path, max_bytes: u64) -> Self {
         let (original, copy) = (named.clone(), folder.join("copy.db"));
-        Self { named, original, copy, max_bytes, shown: None, main: None, settled: false }
+        Self { named, original, copy, max_bytes, shown: None, main: None, applied: None, written: None, settled: false }
     }
 
     /// Where the copy stands.
@@ -78,6 +97,11 @@ impl Copier {
     /// Forgets the copy: the next one is made from scratch.
     pub fn distrust(&mut self) {
         self.shown = None;
+    }
+
+    /// Pages that are not as they were at the last call. Nothing where any may be another.
+    pub fn take_written(&mut self) -> Option<Written> {
+        self.written.replace(Written::default())
     }
 
     /// Whether the original moved since the last copy; costs two `stat` and two small reads.
@@ -124,76 +148,110 @@ impl Copier {
             return Ok(Attempt::TooSoon(wait));
         }
         let replaced = self.shown.as_ref().is_some_and(|shown| shown.main.identity != before.main.identity);
-        let keep_main = self.shown.as_ref().is_some_and(|shown| self.shows_main(shown, &before));
-        let patch = if keep_main { None } else { self.patch(&before).map_err(|e| self.fault(&e))? };
-        let (main, wal) = (beside(&self.copy, ".next"), beside(&self.copy, ".next-wal"));
-        if let Some(patch) = &patch {
-            *bytes += patch.bytes();
-        } else if !keep_main {
-            *bytes += copy_main(&self.original, &main, before.main.len).map_err(|e| self.fault(&e))?;
-        }
-        if before.wal.is_some() {
-            // A log that is cut short meanwhile has another header, or none.
-            match copy_log(&beside(&self.original, "-wal"), &wal, self.max_bytes) {
-                Ok(n) => *bytes += n,
-                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Attempt::Moved),
-                Err(e) => return Err(self.fault(&e)),
-            }
+        let kept = self.shown.is_some() && !replaced;
+        let went = if kept { self.go_on(&before, bytes).map_err(|e| self.fault(&e))? } else { Went::Unknown };
+        match went {
+            Went::On => {}
+            Went::Moved => return Ok(Attempt::Moved),
+            Went::Unknown if self.copy_whole(&before, bytes).map_err(|e| self.fault(&e))? => {}
+            Went::Unknown => return Ok(Attempt::Moved),
         }
         let now = SystemTime::now();
-        let after = self.fingerprint()?;
-        if !before.same_generation(&after) || before.wal.is_some() != after.wal.is_some() {
-            return Ok(Attempt::Moved);
-        }
-        if let Some(patch) = &patch {
-            // Until all of it is there, the copy is no database.
-            self.shown = None;
-            patch.apply(&self.copy).map_err(|e| self.fault(&e))?;
-        }
-        let stays = keep_main || patch.is_some();
-        self.publish(stays, before.wal.is_some(), &main, &wal).map_err(|e| self.fault(&e))?;
         // The copy shows at least what was there before it was made, and perhaps a little more.
-        if !keep_main {
-            self.main = before.main.settled(now).then_some(before.main);
-        }
-        self.settled = before.settled(now) && before == after;
+        self.settled = before.settled(now) && before == self.fingerprint()?;
         self.shown = Some(before);
         let bytes = *bytes;
         Ok(Attempt::Done(if replaced { Fresh::Replaced { bytes } } else { Fresh::Changed { bytes } }))
     }
 
-    /// Whether the main file that was copied still serves: it did not move, or what moved in it was folded in from a
-    /// log that is still the same one, where readers find it before they look into the main file.
-    fn shows_main(&self, shown: &Fingerprint, now: &Fingerprint) -> bool {
-        let same_log = shown.wal_header.is_some() && shown.wal_header == now.wal_header;
-        self.main == Some(now.main) || (same_log && shown.main.identity == now.main.identity)
+    /// Brings what was committed since into the copy.
+    fn go_on(&mut self, now: &Fingerprint, bytes: &mut u64) -> io::Result<Went> {
+        let next = now.wal_header.and_then(Position::start);
+        let stands = self.main == Some(now.main);
+        let Some(next) = next else {
+            return Ok(if self.applied.is_none() && stands { Went::On } else { Went::Unknown });
+        };
+        let Some(log) = self.open_log()? else { return Ok(Went::Moved) };
+        let (mut position, mut committed) = match &self.applied {
+            Some(at) if now.wal_header.is_some_and(|header| at.is_in(&header)) => (at.clone(), Committed::default()),
+            Some(at) => match at.rest(&next, &log)? {
+                Some(rest) => (next, rest),
+                None => return Ok(Went::Unknown),
+            },
+            None if stands => (next, Committed::default()),
+            None => return Ok(Went::Unknown),
+        };
+        committed.add(position.follow(&log)?);
+        *bytes += committed.bytes;
+        let shown = self.shown.take();
+        // Until all of it is there, the copy is no database.
+        let copy = File::options().write(true).open(&self.copy)?;
+        if !self.bring(&committed, &position, &log, &copy, now.wal_header)? {
+            return Ok(Went::Moved);
+        }
+        drop(copy);
+        self.remove_beside()?;
+        if let Some(written) = &mut self.written {
+            written.extend(committed.pages.keys());
+        }
+        (self.shown, self.main, self.applied) = (shown, None, Some(position));
+        Ok(Went::On)
     }
 
-    /// What a checkpoint changed in the main file, where that can be told.
-    fn patch(&self, now: &Fingerprint) -> io::Result<Option<Patch>> {
-        let Some(shown) = self.shown.as_ref().filter(|shown| shown.main.identity == now.main.identity) else {
-            return Ok(None);
-        };
-        let (Some(before), Some(header)) = (&shown.wal_header, &now.wal_header) else { return Ok(None) };
-        match Patch::read(&self.original, &self.copy, before, header, now.main.len) {
-            // The file moves under our feet; a copy of the whole finds out how.
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-            other => other,
+    /// Copies the main file, and brings the whole log into the copy. Answers whether nobody wrote meanwhile.
+    fn copy_whole(&mut self, before: &Fingerprint, bytes: &mut u64) -> io::Result<bool> {
+        let next = beside(&self.copy, ".next");
+        *bytes += copy_main(&self.original, &next, before.main.len)?;
+        let mut position = before.wal_header.and_then(Position::start);
+        if let Some(position) = &mut position {
+            let Some(log) = self.open_log()? else { return Ok(false) };
+            let committed = position.follow(&log)?;
+            *bytes += committed.bytes;
+            let copy = File::options().write(true).open(&next)?;
+            if !self.bring(&committed, position, &log, &copy, before.wal_header)? {
+                return Ok(false);
+            }
+        }
+        let now = SystemTime::now();
+        let Some(after) = Fingerprint::take(&self.original)? else { return Ok(false) };
+        if !before.same_generation(&after) || before.wal.is_some() != after.wal.is_some() {
+            return Ok(false);
+        }
+        self.remove_beside()?;
+        fs::rename(&next, &self.copy)?;
+        self.main = if position.is_none() && before.main.settled(now) { Some(before.main) } else { None };
+        (self.applied, self.written) = (position, None);
+        Ok(true)
+    }
+
+    fn bring(
+        &self,
+        committed: &Committed,
+        position: &Position,
+        log: &File,
+        copy: &File,
+        header: Option<Header>,
+    ) -> io::Result<bool> {
+        let path = beside(&self.original, "-wal");
+        bring(committed, position.page_size(), log, copy, || Ok(read_wal_header(&path)? == header))
+    }
+
+    /// The log. Nothing where it is gone.
+    fn open_log(&self) -> io::Result<Option<File>> {
+        match File::open(beside(&self.original, "-wal")) {
+            Ok(log) => Ok(Some(log)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
         }
     }
 
-    fn publish(&self, keep_main: bool, has_wal: bool, main: &Path, wal: &Path) -> io::Result<()> {
+    /// What a connection to the copy left beside it.
+    fn remove_beside(&self) -> io::Result<()> {
         for suffix in ["-shm", "-wal"] {
             match fs::remove_file(beside(&self.copy, suffix)) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
                 _ => {}
             }
-        }
-        if !keep_main {
-            fs::rename(main, &self.copy)?;
-        }
-        if has_wal {
-            fs::rename(wal, beside(&self.copy, "-wal"))?;
         }
         Ok(())
     }
@@ -267,15 +325,6 @@ fn copy_bytes(from: &Path, to: &Path, max: u64) -> io::Result<u64> {
     let mut source = File::open(from)?.take(max);
     let mut target = private_file(to)?;
     let n = io::copy(&mut source, &mut target)?;
-    target.flush()?;
-    Ok(n)
-}
-
-/// Copies the part of a log that is in use.
-fn copy_log(from: &Path, to: &Path, max: u64) -> io::Result<u64> {
-    let mut source = BufReader::with_capacity(1 << 20, File::open(from)?);
-    let mut target = BufWriter::with_capacity(1 << 20, private_file(to)?);
-    let n = copy_used(&mut source, &mut target, max)?;
     target.flush()?;
     Ok(n)
 }

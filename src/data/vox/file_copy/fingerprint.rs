@@ -112,7 +112,8 @@ fn has_hot_journal(path: &Path) -> io::Result<bool> {
     }
 }
 
-fn read_wal_header(path: &Path) -> io::Result<Option<[u8; WAL_HEADER]>> {
+/// The header of a log; nothing where there is none.
+pub fn read_wal_header(path: &Path) -> io::Result<Option<[u8; WAL_HEADER]>> {
     let mut header = [0; WAL_HEADER];
     match File::open(path).and_then(|mut f| f.read_exact(&mut header)) {
         Ok(()) => Ok(Some(header)),

@@ -7,4 +7,4 @@
 pub mod copy;
 pub mod fingerprint;
 pub mod gate;
-pub mod patch;
+pub mod log;

@@ -39,6 +39,8 @@ pub struct Pages {
     size: usize,
     /// Bytes at the end of a page that hold no cells.
     reserved: usize,
+    /// What was written to a file without a log, where that is known.
+    told: Option<HashSet<u32, RandomState>>,
 }
 
 /// What a look at the log says about pages.
@@ -62,7 +64,15 @@ impl Pages {
             _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "not a SQLite or libSQL database")),
         };
         let reserved = usize::from(header[20]);
-        Ok(Self { main, path: path.to_owned(), wal_path: beside(path, "-wal"), wal: Wal::default(), size, reserved })
+        Ok(Self {
+            main,
+            path: path.to_owned(),
+            wal_path: beside(path, "-wal"),
+            wal: Wal::default(),
+            size,
+            reserved,
+            told: None,
+        })
     }
 
     /// Follows the log to its end.
@@ -76,6 +86,16 @@ impl Pages {
         *self = Self::open(&self.path)?;
         self.wal.refresh(&self.wal_path, self.size)?;
         Ok(Generation::Another)
+    }
+
+    /// Looks at a file that has no log, and of which somebody knows what was written to it since the last look. Nothing where
+    /// any page may be another.
+    pub fn refresh_told(&mut self, written: Option<HashSet<u32, RandomState>>) -> io::Result<Generation> {
+        let generation = self.refresh()?;
+        let (here, there) = (self.main.metadata()?, std::fs::metadata(&self.path)?);
+        let is_same = (here.dev(), here.ino()) == (there.dev(), there.ino());
+        self.told = written.filter(|_| is_same && !self.wal.is_there());
+        Ok(if self.told.is_some() { Generation::Same } else { generation })
     }
 
     /// Bytes of a page that cells may use.
@@ -122,6 +142,6 @@ impl Pages {
     /// Pages that were committed to the log between the last two polls.
     #[must_use]
     pub fn written(&self) -> &HashSet<u32, RandomState> {
-        self.wal.written()
+        self.told.as_ref().unwrap_or_else(|| self.wal.written())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -114,37 +114,6 @@ impl Wal {
     #[must_use]
     pub fn written(&self) -> &HashSet<u32, RandomState> {
         &self.written
-    }
-}
-
-/// Copies what a log holds, and not what is left in its file of logs before it: a log that is begun anew starts at
-/// the beginning of a file that stays as long as it ever was. Answers the bytes that were copied, `max` at most.
-pub fn copy_used(from: &mut impl Read, to: &mut impl Write, max: u64) -> io::Result<u64> {
-    let mut from = from.take(max);
-    let mut header = [0; HEADER];
-    if let Err(e) = from.read_exact(&mut header) {
-        return if e.kind() == io::ErrorKind::UnexpectedEof { Ok(0) } else { Err(e) };
-    }
-    to.write_all(&header)?;
-    let mut copied = HEADER as u64;
-    let page_size = be(&header, 8) as usize;
-    if be(&header, 0) & !1 != MAGIC || !page_size.is_power_of_two() || !(512..=65_536).contains(&page_size) {
-        // Whatever it is, it is for readers to make sense of.
-        return Ok(copied + io::copy(&mut from, to)?);
-    }
-    let mut frame = vec![0; FRAME_HEADER + page_size];
-    loop {
-        match from.read_exact(&mut frame) {
-            Ok(()) => {}
-            // One that is being written is not committed.
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(copied),
-            Err(e) => return Err(e),
-        }
-        if frame[8..16] != header[16..24] || be(&frame, 0) == 0 {
-            return Ok(copied);
-        }
-        to.write_all(&frame)?;
-        copied += frame.len() as u64;
     }
 }
 

@@ -1,10 +1,12 @@
 //! Locks whose holders are gone, and agents that wait for them.
 
+use std::collections::HashMap;
+
+use super::super::graph::WaitGraph;
 use super::super::locks::{LockState, LockView};
 use super::super::thresholds::Thresholds;
 use super::finding;
 use crate::mesh::derive::finding::{Finding, Subject};
-use crate::mesh::derive::snapshot::Snapshot;
 use crate::model::severity::Severity;
 use crate::model::text::Text;
 use crate::model::time;
@@ -37,8 +39,18 @@ fn holder(lock: &Lock) -> Text {
     if lock.holder_node.is_empty() { format!("agent {}", lock.holder_agent).into() } else { lock.holder_node.clone() }
 }
 
-pub(super) fn deadlocked(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
-    for deadlock in &snapshot.waits.deadlocks {
+pub(super) fn deadlocked(waits: &WaitGraph, found: &mut Vec<Finding>) {
+    // An agent belongs to one deadlock at most.
+    let agents = waits.deadlocks.iter().enumerate().flat_map(|(at, of)| of.agents.iter().map(move |agent| (agent, at)));
+    let deadlock_of: HashMap<&Text, usize> = agents.collect();
+    let mut evidence: Vec<Vec<Text>> = vec![Vec::new(); waits.deadlocks.len()];
+    for row in waits.rows.iter().filter(|row| row.waits()) {
+        let Some(at) = deadlock_of.get(row.agent()) else { continue };
+        let why: Vec<_> = row.evidence().iter().map(ToString::to_string).collect();
+        let why = why.join("; ");
+        evidence[*at].push(format!("agent {} waits for {} ({why}, inferred)", row.agent(), row.lock().name()).into());
+    }
+    for (deadlock, mut evidence) in waits.deadlocks.iter().zip(evidence) {
         let agents: Vec<_> = deadlock.agents.iter().map(ToString::to_string).collect();
         let breaks: Vec<_> = deadlock.breaks.iter().map(|(_, name)| name.to_string()).collect();
         let sentence = format!(
@@ -48,13 +60,7 @@ pub(super) fn deadlocked(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Fi
             agents.join(", ")
         );
         let Some((key, name)) = deadlock.breaks.first() else { continue };
-        let members = |row: &&super::super::graph::WaitRow| row.waits() && deadlock.agents.contains(row.agent());
-        let evidence = snapshot.waits.rows.iter().filter(members).map(|row| -> Text {
-            let why: Vec<_> = row.evidence().iter().map(ToString::to_string).collect();
-            format!("agent {} waits for {} ({}, inferred)", row.agent(), row.lock().name(), why.join("; ")).into()
-        });
         // In an order of their own: that of the rows depends on which came first.
-        let mut evidence: Vec<Text> = evidence.collect();
         evidence.sort();
         found.push(finding(Severity::Critical, Subject::Lock(key.clone()), name, sentence, evidence));
     }

@@ -43,7 +43,11 @@ pub const RULES: &[Rule] = &[
     Rule { name: "log-stopped", summary: "the op-log stopped while work goes on", check: Check::Mesh(log::stopped) },
     Rule { name: "chain-broken", summary: "the op-log's hash chain is broken", check: Check::Mesh(log::broken) },
     Rule { name: "node-dead", summary: "a node is silent", check: Check::Node(nodes::silent) },
-    Rule { name: "deadlock", summary: "agents wait for each other in a circle", check: Check::Mesh(locks::deadlocked) },
+    Rule {
+        name: "deadlock",
+        summary: "agents wait for each other in a circle",
+        check: Check::Waits(locks::deadlocked),
+    },
     Rule { name: "fence-back", summary: "a fence token went backwards", check: Check::Mesh(fences::back) },
     Rule {
         name: "lock-twice",

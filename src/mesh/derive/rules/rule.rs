@@ -1,6 +1,7 @@
 //! What a rule is.
 
 use super::super::finding::Finding;
+use super::super::graph::WaitGraph;
 use super::super::locks::LockView;
 use super::super::messages::MessageView;
 use super::super::nodes::NodeView;
@@ -23,6 +24,8 @@ pub struct Rule {
 pub enum Check {
     /// The snapshot as a whole.
     Mesh(fn(&Snapshot, &Thresholds, &mut Vec<Finding>)),
+    /// Who waits for whom.
+    Waits(fn(&WaitGraph, &mut Vec<Finding>)),
     Node(fn(&NodeView) -> Option<Finding>),
     Lock(fn(&LockView, &Thresholds, Millis) -> Option<Finding>),
     Message(fn(&MessageView) -> Option<Finding>),
