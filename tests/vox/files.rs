@@ -188,6 +188,31 @@ async fn of_a_log_that_grows_only_what_was_added_is_read() {
     }
 }
 
+/// A log that is cut to a size when it is begun anew has lost what stood behind that.
+#[tokio::test]
+async fn a_log_that_was_cut_is_not_trusted() {
+    let (_folder, ours, path, connection) = mesh_and_copies().await;
+    let run = async |sql: &str| connection.execute_batch(sql).await.unwrap();
+    let mut rows = connection.query("PRAGMA journal_size_limit = 1000000", ()).await.unwrap();
+    rows.next().await.unwrap();
+    drop(rows);
+    run("PRAGMA wal_autocheckpoint = 0").await;
+    run(LARGE_ROWS).await;
+    run("PRAGMA wal_checkpoint(RESTART); UPDATE distributed_locks SET fence_token = 1").await;
+    let mut copier = Copier::new(path.clone(), &ours, u64::MAX);
+    for round in 2..6 {
+        copier.refresh().unwrap();
+        // What is written now ends far behind the size that the log is cut to.
+        run("UPDATE mesh_heartbeats SET agent_id = agent_id + 1, activity = printf('%.*c', 40000, 'y')").await;
+        run(&format!("UPDATE distributed_locks SET fence_token = {round}; PRAGMA wal_checkpoint(RESTART)")).await;
+        run("UPDATE lock_leader SET epoch = 1; INSERT INTO mesh_heartbeats VALUES ('z', '9', 1, 'idle', printf('%d', random()))").await;
+        copier.refresh().unwrap();
+        assert_eq!(number_of(copier.path()).await, round);
+        let log = fs::metadata(beside(&path, "-wal")).unwrap().len();
+        assert!(log < 2_000_000, "it was cut: {log}");
+    }
+}
+
 #[tokio::test]
 async fn after_a_checkpoint_only_what_it_changed_is_copied() {
     let (_folder, ours, path, connection) = mesh_and_copies().await;
