@@ -29,7 +29,7 @@ use crate::model::{Heartbeat, Left, LogEntry, LogTable, Patience};
 
 /// Leases that one poll asks for the first time, and those that it asks for again.
 const NEW_LEASES: usize = 16;
-const KNOWN_LEASES: usize = 4;
+const KNOWN_LEASES: usize = 2;
 /// A member that has not answered for longer is late, and then does not answer.
 const SILENCE: Millis = 5 * SECOND;
 const GRACE: Millis = 10 * SECOND;

@@ -3,18 +3,18 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use libsql::Value;
-
 use super::backend::{Backend, News, ReadError, Rows, Spent};
 use super::queries::{self, Asks, Cursor, History, Limits, Part, Query};
+use super::reader::Reader;
 use super::row::MAX_ODDITIES;
 use super::schema::Schema;
 use super::tables::{Reading, locks, log, messages, nodes};
 use super::witness::Witnesses;
 use crate::data::source::{PollContext, Polling, Source};
+use crate::data::sqlite::int;
 use crate::data::vox::trackers;
 use crate::data::vox::trackers::{Ask, InboxTracker, TableTracker};
-use crate::model::observation::{Change, ClockSample, Cost, Delta, LogStart, Observation};
+use crate::model::observation::{Change, Cost, Delta, LogStart, Observation};
 use crate::model::source::Fault;
 use crate::model::text::{Interner, Text};
 use crate::model::time::Millis;
@@ -370,7 +370,7 @@ impl VoxDb {
             return;
         }
         let newest_first = start != LogStart::Continues;
-        let newest = rows.iter().filter_map(|row| Some((as_int(row.first()?)?, row))).max_by_key(|(id, _)| *id);
+        let newest = rows.iter().filter_map(|row| Some((int(row.first()?)?, row))).max_by_key(|(id, _)| *id);
         let change = match history {
             History::Lineage => {
                 let mut facts = log::LINEAGE.read(rows, &mut reader.oddities);
@@ -405,58 +405,6 @@ impl Source for VoxDb {
     }
 }
 
-/// What is collected while the answers are read.
-struct Reader<'a> {
-    seen: &'a mut Observation,
-    oddities: Vec<Oddity>,
-    unseen: Vec<Text>,
-    limits: Limits,
-    /// Rows that were read of tables that were not read whole.
-    read: Vec<(&'static str, Text)>,
-}
-
-impl Reader<'_> {
-    /// Takes the rows of a table that may be large: what changed, or all facts where it was read whole.
-    fn rows<T>(
-        &mut self,
-        reading: &Reading<T>,
-        tracker: &mut TableTracker,
-        ask: &Ask,
-        rows: &Rows,
-        mut name: impl FnMut(&mut T) -> trackers::Name,
-    ) -> Result<Delta<T, trackers::Name>, Vec<T>> {
-        let Ask::Rows(asked) = ask else {
-            let mut facts: Vec<Option<T>> = rows.iter().map(|row| reading.read_one(row, &mut self.oddities)).collect();
-            let named = facts.iter_mut().map(|fact| fact.as_mut().map(&mut name));
-            tracker.take_whole(rows, named);
-            return Err(facts.into_iter().flatten().collect());
-        };
-        let named = |row: &Vec<libsql::Value>| {
-            let mut fact = reading.read_one(row, &mut self.oddities)?;
-            Some((trackers::rowid(row)?, name(&mut fact), fact))
-        };
-        let facts: Vec<(i64, trackers::Name, T)> = rows.iter().filter_map(named).collect();
-        self.read.extend(facts.iter().map(|(_, name, _)| (reading.table, name.0.clone())));
-        let delta = tracker.take_rows(asked, facts);
-        self.read.extend(delta.gone.iter().map(|name| (reading.table, name.0.clone())));
-        Ok(delta)
-    }
-
-    fn push(&mut self, table: &str, rows: &Rows, change: Change) {
-        if rows.len() >= self.limits.live_rows {
-            let n = self.limits.live_rows;
-            self.unseen.push(format!("{table} has {n} rows or more: only {n} are shown (limits.live_rows)").into());
-        }
-        self.seen.changes.push(change);
-    }
-
-    fn clock(&mut self, rows: &Rows, (sent_ms, received_ms): (Millis, Millis)) {
-        if let Some(now) = rows.first().and_then(|row| row.first()).and_then(as_int) {
-            self.seen.clock = Some(ClockSample::between(sent_ms, now, received_ms, 1));
-        }
-    }
-}
-
 fn lock_name(lock: &mut Lock, names: &mut Interner) -> trackers::Name {
     for text in [&mut lock.repository_id, &mut lock.holder_node, &mut lock.holder_agent] {
         names.share(text);
@@ -485,9 +433,7 @@ fn heads(plan: &[Query], answers: &[Rows]) -> Vec<(History, i64)> {
     plan.iter()
         .zip(answers)
         .filter_map(|(query, rows)| match query.part {
-            Part::Head(history) => {
-                Some((history, rows.first().and_then(|row| row.first()).and_then(as_int).unwrap_or(0)))
-            }
+            Part::Head(history) => Some((history, rows.first().and_then(|row| row.first()).and_then(int).unwrap_or(0))),
             _ => None,
         })
         .collect()
@@ -495,13 +441,6 @@ fn heads(plan: &[Query], answers: &[Rows]) -> Vec<(History, i64)> {
 
 fn reading_of(table: MessageTable) -> &'static Reading<Message> {
     if table == MessageTable::A2a { &messages::A2A } else { &messages::MESH }
-}
-
-fn as_int(value: &Value) -> Option<i64> {
-    match value {
-        Value::Integer(n) => Some(*n),
-        _ => None,
-    }
 }
 
 fn cost(spent: Spent, rows: u64, started: Instant) -> Cost {

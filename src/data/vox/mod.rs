@@ -10,6 +10,7 @@ pub mod hrana;
 pub mod pages;
 pub mod places;
 pub mod queries;
+pub mod reader;
 pub mod registry;
 pub mod row;
 pub mod schema;
