@@ -135,16 +135,10 @@ pub fn of_snapshot(snapshot: &Snapshot) -> MeshStatus {
     }
 }
 
-/// Troubles that nobody has acknowledged, the worst first.
-fn all_open(snapshot: &Snapshot) -> impl Iterator<Item = &Finding> {
-    let worth = snapshot.findings.iter().take_while(|f| f.severity >= Severity::Warning);
-    worth.map(|finding| &**finding).filter(|finding| finding.acknowledged().is_none())
-}
-
 /// The worst of them.
 #[must_use]
 pub fn first_open(snapshot: &Snapshot) -> Option<&Finding> {
-    all_open(snapshot).next()
+    snapshot.open_findings().next()
 }
 
 /// The worst of all meshes, and which one it is of.
@@ -157,11 +151,8 @@ pub fn first_of_all(workspace: &Workspace) -> Option<(usize, &Finding)> {
 /// How many troubles nobody has acknowledged: critical ones, and warnings.
 #[must_use]
 pub fn open(workspace: &Workspace) -> (usize, usize) {
-    let all = workspace.snapshots().flat_map(|(_, snapshot)| all_open(snapshot));
-    all.fold((0, 0), |(critical, warnings), finding| match finding.severity {
-        Severity::Critical => (critical + 1, warnings),
-        _ => (critical, warnings + 1),
-    })
+    let each = workspace.snapshots().map(|(_, snapshot)| snapshot.open_counts());
+    each.fold((0, 0), |(critical, warnings), (c, w)| (critical + c, warnings + w))
 }
 
 /// What the window is called: the counts first, since little of a title is seen.

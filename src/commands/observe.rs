@@ -1,5 +1,7 @@
 //! One look at a mesh: every source is polled once, at the same time.
 
+use std::sync::Arc;
+
 use futures::future::join_all;
 
 use crate::action::executor::WriteAccess;
@@ -40,6 +42,7 @@ pub async fn observe(settings: &Settings) -> anyhow::Result<Snapshot> {
         alarms.adopt(&event);
     }
     snapshot.findings = snapshot.findings.iter().map(|finding| alarms.with_life(finding)).collect();
+    snapshot.open = Arc::default();
     Ok(match &settings.repo {
         Some(repository) => snapshot.only(repository, None),
         None => snapshot,

@@ -1,5 +1,6 @@
 //! `demo --serve DIR`: the mesh without a screen, for other terminals and for tests.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -24,12 +25,18 @@ pub async fn serve(
     let demo = Demo::start(folder, wanted, layers, simulations).await?;
     let stale = std::time::Duration::from_millis(scaled(STALE, wanted.speed).unsigned_abs());
     let stale = humantime::format_duration(stale);
-    println!("The simulated mesh is running. Time runs {} times as fast, so windows are shorter.\n", wanted.speed);
-    println!("  export LOCKKEEPER_THRESHOLDS_STALE=\"{stale}\" LOCKKEEPER_THRESHOLDS_STUCK=\"{stale}\"");
+    let mut said = format!(
+        "The simulated mesh is running. Time runs {} times as fast, so windows are shorter.\n\n  \
+         export LOCKKEEPER_THRESHOLDS_STALE=\"{stale}\" LOCKKEEPER_THRESHOLDS_STUCK=\"{stale}\"\n",
+        wanted.speed
+    );
     for arguments in demo.meshes.iter().flat_map(|mesh| &mesh.watched_by) {
-        println!("  lockkeeper {arguments}");
+        said += &format!("  lockkeeper {arguments}\n");
     }
-    println!("\nCtrl-C stops it.");
+    said += "\nCtrl-C stops it.\n";
+    // Whoever read it may have gone; the mesh runs on.
+    let mut out = std::io::stdout();
+    let _ = out.write_all(said.as_bytes()).and_then(|()| out.flush());
     wait_for_end().await?;
     demo.stop().await;
     Ok(())

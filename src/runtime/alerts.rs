@@ -2,7 +2,7 @@
 //! the operator's own program. Files and programs are left to a task of its own, so that no slow disk holds a snapshot up.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -28,6 +28,16 @@ const ORDERS: usize = 256;
 
 /// Findings as a snapshot has them.
 type Findings = Arc<[Arc<Finding>]>;
+
+/// Findings with their lives, as they were put together last.
+#[derive(Debug)]
+struct WithLife {
+    evaluated: Findings,
+    /// The revision of the lives.
+    revision: u64,
+    findings: Findings,
+    open: Arc<OnceLock<(usize, usize)>>,
+}
 
 /// What the writer tells.
 #[derive(Debug)]
@@ -58,8 +68,8 @@ pub struct AlertManager {
     events: Arc<[Arc<Event>]>,
     seq: u64,
     orders: mpsc::Sender<Vec<Event>>,
-    /// The last result: the findings as evaluated, the revision of lives, and the findings with their lives.
-    with_life: Option<(Findings, u64, Findings)>,
+    /// The last result.
+    with_life: Option<WithLife>,
     blind: bool,
     /// Why the history cannot be read or written.
     failing: Option<Text>,
@@ -91,25 +101,26 @@ impl AlertManager {
     /// Looks at a snapshot, and gives its findings their lives.
     pub fn look(&mut self, snapshot: &mut Snapshot) {
         let blind = snapshot.sources.iter().any(|source| source.health != SourceHealth::Live);
-        let same = self.with_life.as_ref().is_some_and(|(evaluated, ..)| Arc::ptr_eq(evaluated, &snapshot.findings));
+        let same = self.with_life.as_ref().is_some_and(|last| Arc::ptr_eq(&last.evaluated, &snapshot.findings));
         if !same || blind != self.blind || self.alarms.waits() {
             self.blind = blind;
             let events = self.alarms.observe(&snapshot.findings, blind, snapshot.at_ms);
             self.happened(events);
         }
-        let fits = |(evaluated, revision, _): &&(Findings, u64, Findings)| {
-            Arc::ptr_eq(evaluated, &snapshot.findings) && *revision == self.alarms.revision()
+        let fits = |last: &WithLife| {
+            Arc::ptr_eq(&last.evaluated, &snapshot.findings) && last.revision == self.alarms.revision()
         };
-        let with_life = match self.with_life.as_ref().filter(fits) {
-            Some((.., with_life)) => with_life.clone(),
-            None => {
-                let with_life: Findings =
-                    snapshot.findings.iter().map(|finding| self.alarms.with_life(finding)).collect();
-                self.with_life = Some((snapshot.findings.clone(), self.alarms.revision(), with_life.clone()));
-                with_life
-            }
+        let last = match self.with_life.take().filter(fits) {
+            Some(last) => last,
+            None => WithLife {
+                evaluated: snapshot.findings.clone(),
+                revision: self.alarms.revision(),
+                findings: snapshot.findings.iter().map(|finding| self.alarms.with_life(finding)).collect(),
+                open: Arc::default(),
+            },
         };
-        snapshot.findings = with_life;
+        (snapshot.findings, snapshot.open) = (last.findings.clone(), last.open.clone());
+        self.with_life = Some(last);
         if !Arc::ptr_eq(&snapshot.mesh.events, &self.events) {
             self.publish(Arc::make_mut(&mut snapshot.mesh));
         }

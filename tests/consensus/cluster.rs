@@ -135,9 +135,11 @@ fn an_operator_opens_a_barrier_and_moves_the_leader() {
     screen.press("y");
     screen.wait_text("those who wait go on");
     screen.press("\r");
-    find(&mut screen, "m3 mesh:cluster", "m3");
+    find(&mut screen, "name:m3", "m3");
     screen.press(":");
-    screen.press("move leader\r");
+    screen.press("move leader");
+    screen.wait_text("make the selected member of a group");
+    screen.press("\r");
     let preview = screen.wait_text("Make m3 the leader");
     assert!(preview.contains("m1 leads in term 2 now"), "{preview}");
     screen.press("y");

@@ -555,7 +555,7 @@ fn the_demo_tells_the_story_of_a_realm() {
 
 #[test]
 fn a_run_that_hangs_is_stopped_on_the_screen() {
-    let mut screen = Screen::start(180, 50, &["demo", "--with", "meerkat", "--seed", "3", "--speed", "8"], &[]);
+    let mut screen = Screen::start(180, 50, &["demo", "--with", "meerkat", "--seed", "3", "--speed", "16"], &[]);
     screen.wait_text("lockkeeper demo, realm");
     screen.press("w");
     screen.press("/");

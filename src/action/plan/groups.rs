@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Confirm, Plan, Planner, Refusal, Sign, ToAsk, count, locks};
+use super::{Confirm, Plan, Planner, Refusal, ToAsk, count, locks};
 use crate::mesh::SourceState;
 use crate::mesh::derive::groups::{GroupRow, Part};
 use crate::model::action::{Action, Answer, BarrierGuard, Kind, MemberChange, MemberGuard, Question};
@@ -110,13 +110,7 @@ impl Planner<'_> {
             }
         };
         plan.title = title.into();
-        let alive = member.answers != Some(false);
-        plan.evidence.push(Sign {
-            of: name.clone(),
-            what: if alive { "answer, at the last look".into() } else { "answer, which did not come".into() },
-            at_ms: None,
-            alive,
-        });
+        plan.evidence.extend(self.signs(name.raw(), ""));
         plan.step(&row.source, Action::ChangeMember { member: guard(member), change }, effect);
         plan.or_refusal()
     }

@@ -30,6 +30,9 @@ use crate::model::{Heartbeat, Left, LogEntry, LogTable, Patience};
 /// Leases that one poll asks for the first time, and those that it asks for again.
 const NEW_LEASES: usize = 16;
 const KNOWN_LEASES: usize = 2;
+/// With more leases than that, what they have left is told this often.
+const MANY_LEASES: usize = 200;
+const TOLD_EVERY: Millis = 5 * SECOND;
 /// A member that has not answered for longer is late, and then does not answer.
 const SILENCE: Millis = 5 * SECOND;
 const GRACE: Millis = 10 * SECOND;
@@ -67,8 +70,9 @@ pub struct Etcd {
     begun: bool,
     /// What the keys stand for, as of their last change; nothing where they changed since.
     found: Option<Vec<Found>>,
-    /// The same as facts, with what the leases say.
+    /// The same as facts, with what the leases say; and when they were put together.
     keys: Option<Arc<KeyFacts>>,
+    gathered_ms: Millis,
     published: Option<Facts>,
     /// What stood in the way of reading keys.
     trouble: Option<Text>,
@@ -105,6 +109,7 @@ impl Etcd {
             begun: false,
             found: None,
             keys: None,
+            gathered_ms: 0,
             published: None,
             trouble: None,
             received: 0,
@@ -287,7 +292,11 @@ impl Etcd {
         let asked = bodies.iter().map(|body| gateway.post::<TimeToLive>(at, "/v3/lease/timetolive", body, manner));
         let answers = join_all(asked).await;
         seen.cost.round_trips += 1;
-        self.keys = None;
+        // What is left of a lease is a floor as of an answer: of many locks it is told a little later.
+        let pause = if self.leases.len() > MANY_LEASES { TOLD_EVERY } else { 0 };
+        if now_ms - self.gathered_ms >= pause {
+            self.keys = None;
+        }
         for ((.., lease), answer) in due.iter().zip(answers) {
             let Some(of) = self.leases.get_mut(lease) else { continue };
             let Ok(answer) = answer else {
@@ -321,6 +330,7 @@ impl Etcd {
         let mut unseen: Vec<Text> = self.spaces.iter().filter_map(|space| space.unseen.clone()).collect();
         unseen.extend(self.trouble.clone());
         let keys = self.keys.take().unwrap_or_else(|| {
+            self.gathered_ms = now_ms;
             let found = self.found.get_or_insert_with(|| self.spaces.iter().map(Space::found).collect());
             Arc::new(facts::gather(&self.spaces, found, &self.leases, &self.cluster, &group))
         });

@@ -44,12 +44,14 @@ impl Facts {
     pub fn tell(&self, before: Option<&Self>, seen: &mut Observation) {
         for table in TABLES {
             let of = |facts: &Self| facts.keys.locks.get(&(table as u8)).cloned().unwrap_or_default();
-            if before.is_none_or(|before| before.keys.locks.get(&(table as u8)) != self.keys.locks.get(&(table as u8)))
-            {
+            if before.is_none_or(|before| {
+                !Arc::ptr_eq(&before.keys, &self.keys)
+                    && before.keys.locks.get(&(table as u8)) != self.keys.locks.get(&(table as u8))
+            }) {
                 seen.changes.push(Change::Locks(table, of(self)));
             }
         }
-        if before.is_none_or(|before| before.keys.waits != self.keys.waits) {
+        if before.is_none_or(|before| !Arc::ptr_eq(&before.keys, &self.keys) && before.keys.waits != self.keys.waits) {
             seen.changes.push(Change::Waits(self.keys.waits.clone()));
         }
         if before.is_none_or(|before| before.keys.barriers != self.keys.barriers) {

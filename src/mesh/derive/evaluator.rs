@@ -214,6 +214,7 @@ impl Evaluator {
             waits: self.waits.clone(),
             findings: Arc::default(),
             counts: Counts::default(),
+            open: Arc::default(),
             marked: self.mark(),
             only: None,
             node_places: self.nodes.by_key.clone(),

@@ -48,6 +48,7 @@ impl Snapshot {
         waits.deadlocks.retain(|deadlock| !deadlock.breaks.iter().all(|(key, _)| gone.contains(key.as_str())));
         snapshot.findings = self.findings.iter().filter(|f| !gone.contains(f.subject.key())).cloned().collect();
         snapshot.counts = snapshot.count();
+        snapshot.open = Arc::default();
         snapshot.marked = snapshot.mark_all();
         snapshot
     }

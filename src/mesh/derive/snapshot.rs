@@ -1,7 +1,7 @@
 //! A mesh, evaluated at an instant.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState;
 
@@ -64,6 +64,8 @@ pub struct Snapshot {
     /// Worst first.
     pub findings: Arc<[Arc<Finding>]>,
     pub counts: Counts,
+    /// Troubles that nobody has acknowledged: critical ones, and warnings. Counted once, when somebody asks.
+    pub open: Arc<OnceLock<(usize, usize)>>,
     pub marked: Marked,
     /// Set where it is of one repository alone.
     pub only: Option<Only>,
@@ -122,6 +124,21 @@ impl Snapshot {
     /// The locks, and the execution leases in force beside them: everything that somebody holds.
     pub fn holds(&self) -> impl Iterator<Item = &LockView> {
         self.locks.iter().chain(self.beside.iter().map(|view| &**view))
+    }
+
+    /// Troubles that nobody has acknowledged, the worst first.
+    pub fn open_findings(&self) -> impl Iterator<Item = &Finding> {
+        let worth = self.findings.iter().take_while(|f| f.severity >= Severity::Warning);
+        worth.map(|finding| &**finding).filter(|finding| finding.acknowledged().is_none())
+    }
+
+    /// How many of them there are: critical ones, and warnings.
+    #[must_use]
+    pub fn open_counts(&self) -> (usize, usize) {
+        *self.open.get_or_init(|| {
+            let critical = self.open_findings().take_while(|f| f.severity == Severity::Critical).count();
+            (critical, self.open_findings().count() - critical)
+        })
     }
 
     /// An agent that a source states, by its key.
