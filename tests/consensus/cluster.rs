@@ -133,7 +133,8 @@ fn an_operator_opens_a_barrier_and_moves_the_leader() {
     let preview = screen.wait_text("y run it");
     assert!(preview.contains("Open barrier gates/freeze") && preview.contains("create revision"), "{preview}");
     screen.press("y");
-    screen.wait_text("those who wait go on");
+    // Until the plan has ended, another one is not begun.
+    screen.wait_text("Open barrier gates/freeze: done");
     screen.press("\r");
     find(&mut screen, "name:m3", "m3");
     screen.press(":");
@@ -144,6 +145,7 @@ fn an_operator_opens_a_barrier_and_moves_the_leader() {
     assert!(preview.contains("m1 leads in term 2 now"), "{preview}");
     screen.press("y");
     screen.wait_text("it leads in term 3");
+    screen.wait_text("Make m3 the leader: done");
     screen.press("\r");
     screen.wait_for("m3 leads", |text| text.lines().any(|line| line.contains("m3") && line.contains("leads")));
     screen.press("q");
