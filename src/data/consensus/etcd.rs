@@ -27,10 +27,11 @@ use crate::model::text::Text;
 use crate::model::time::{Millis, SECOND};
 use crate::model::{Heartbeat, Left, LogEntry, LogTable, Patience};
 
-/// Leases that one poll asks for the first time, and those that it asks for again.
+/// Leases that one poll asks for the first time, and those that it asks for again: of many, fewer.
 const NEW_LEASES: usize = 16;
-const KNOWN_LEASES: usize = 2;
-/// With more leases than that, what they have left is told this often.
+const KNOWN_LEASES: usize = 8;
+const KNOWN_OF_MANY: usize = 1;
+/// With more leases than that, they are many, and what they have left is told this often.
 const MANY_LEASES: usize = 200;
 const TOLD_EVERY: Millis = 5 * SECOND;
 /// A member that has not answered for longer is late, and then does not answer.
@@ -277,7 +278,8 @@ impl Etcd {
             .map(|(lease, of)| (!self.waited.contains(lease), of.due_ms, *lease))
             .collect();
         due.sort_unstable();
-        let (mut new, mut known) = (NEW_LEASES, KNOWN_LEASES);
+        let is_many = self.leases.len() > MANY_LEASES;
+        let (mut new, mut known) = (NEW_LEASES, if is_many { KNOWN_OF_MANY } else { KNOWN_LEASES });
         due.retain(|(_, due_ms, _)| {
             let room = if *due_ms == 0 { &mut new } else { &mut known };
             let fits = *room > 0;
@@ -293,7 +295,7 @@ impl Etcd {
         let answers = join_all(asked).await;
         seen.cost.round_trips += 1;
         // What is left of a lease is a floor as of an answer: of many locks it is told a little later.
-        let pause = if self.leases.len() > MANY_LEASES { TOLD_EVERY } else { 0 };
+        let pause = if is_many { TOLD_EVERY } else { 0 };
         if now_ms - self.gathered_ms >= pause {
             self.keys = None;
         }
