@@ -8,7 +8,7 @@ use lockkeeper::data::source::{PollContext, Source as _};
 use lockkeeper::data::tls::Tls;
 use serde_json::Value;
 
-use crate::support::screen::Screen;
+use crate::support::screen::{Screen, find};
 use crate::support::{documents::assert_valid, lockkeeper, wait_for};
 
 fn ms() -> i64 {
@@ -112,23 +112,11 @@ fn the_demo_tells_the_story_of_a_cluster() {
     assert_eq!(screen.wait_end(), 0);
 }
 
-/// Filters the groups of the cluster, and waits until the row is selected.
-fn find(screen: &mut Screen, filter: &str, row: &str) {
-    screen.press("v");
-    screen.press("/");
-    screen.wait_text("field:value");
-    screen.press("\x15");
-    screen.press(filter);
-    screen.wait_for(row, |text| text.lines().any(|line| line.starts_with('▸') && line.contains(row)));
-    screen.press("\r");
-    screen.wait_for("the filter is kept", |text| !text.contains("Enter keeps"));
-}
-
 #[test]
 fn an_operator_opens_a_barrier_and_moves_the_leader() {
     let mut screen = Screen::start(180, 50, &["demo", "--with", "consensus", "--seed", "3", "--speed", "1"], &[]);
     screen.wait_text("lockkeeper demo, cluster");
-    find(&mut screen, "gates/freeze", "gates/freeze");
+    find(&mut screen, "v", "gates/freeze", "gates/freeze");
     screen.press("x");
     let preview = screen.wait_text("y run it");
     assert!(preview.contains("Open barrier gates/freeze") && preview.contains("create revision"), "{preview}");
@@ -136,7 +124,7 @@ fn an_operator_opens_a_barrier_and_moves_the_leader() {
     // Until the plan has ended, another one is not begun.
     screen.wait_text("Open barrier gates/freeze: done");
     screen.press("\r");
-    find(&mut screen, "name:m3", "m3");
+    find(&mut screen, "v", "name:m3", "m3");
     screen.press(":");
     screen.press("move leader");
     screen.wait_text("make the selected member of a group");

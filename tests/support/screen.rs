@@ -197,3 +197,16 @@ impl Drop for Screen {
         let _ = self.child.wait();
     }
 }
+
+/// Filters the view, and waits until the row is there and selected.
+pub fn find(screen: &mut Screen, view: &str, filter: &str, row: &str) {
+    screen.press(view);
+    screen.press("/");
+    screen.wait_text("field:value");
+    // A filter that was there is taken away.
+    screen.press("\x15");
+    screen.press(filter);
+    screen.wait_for(row, |text| text.lines().any(|line| line.starts_with('▸') && line.contains(row)));
+    screen.press("\r");
+    screen.wait_for("the filter is kept", |text| !text.contains("Enter keeps"));
+}

@@ -5,24 +5,11 @@ use crate::support;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use support::screen::Screen;
+use support::screen::{Screen, find};
 
 /// The demo, where nodes react to what is done.
 fn demo() -> Screen {
     Screen::start(140, 40, &["demo", "--speed", "14", "--operator", "ada"], &[])
-}
-
-/// Filters the view, and waits until the row is there and selected.
-fn find(screen: &mut Screen, view: &str, filter: &str, row: &str) {
-    screen.press(view);
-    screen.press("/");
-    screen.wait_text("field:value");
-    // A filter that was there is taken away.
-    screen.press("\x15");
-    screen.press(filter);
-    screen.wait_for(row, |text| text.lines().any(|line| line.starts_with('▸') && line.contains(row)));
-    screen.press("\r");
-    screen.wait_for("the filter is kept", |text| !text.contains("Enter keeps"));
 }
 
 #[test]

@@ -178,7 +178,7 @@ impl EtcdExecutor {
         if now.lease == 0 {
             return refused("its key has no lease: release it instead".into());
         }
-        let (_, of_lease) = lease(&gateway, &at, now.lease).await.map_err(|error| ended(&error, &at))?;
+        let of_lease = keys_of_lease(&gateway, &at, now.lease).await.map_err(|error| ended(&error, &at))?;
         if of_lease != keys {
             let now = of_lease.join(", ");
             return refused(format!("other keys go with its lease now: {}", Text::bounded(&now, 300)));
@@ -213,8 +213,8 @@ impl EtcdExecutor {
         match read(&gateway, &at, &target.key).await {
             Ok(Some(now)) if now.lease == 0 => unknown("its key has no lease".into()),
             Ok(Some(now)) if now.create_revision == target.create_revision => {
-                match lease(&gateway, &at, now.lease).await {
-                    Ok((_, keys)) => Answer::Keys(keys),
+                match keys_of_lease(&gateway, &at, now.lease).await {
+                    Ok(keys) => Answer::Keys(keys),
                     Err(error) => unknown(error.fault(&at).to_string()),
                 }
             }
@@ -272,13 +272,13 @@ impl Executor for EtcdExecutor {
     }
 }
 
-/// How long a lease has, in seconds, and the keys that go with it, in their order.
-async fn lease(gateway: &Gateway, at: &Address, lease: i64) -> Result<(i64, Vec<String>), CallError> {
+/// The keys that go with a lease, in their order.
+async fn keys_of_lease(gateway: &Gateway, at: &Address, lease: i64) -> Result<Vec<String>, CallError> {
     let body = json!({ "ID": lease.to_string(), "keys": true });
     let answer: TimeToLive = gateway.post(at, "/v3/lease/timetolive", &body, MANNER).await?;
     let mut keys: Vec<String> = answer.keys.iter().map(|key| String::from_utf8_lossy(key).into_owned()).collect();
     keys.sort();
-    Ok((answer.ttl, keys))
+    Ok(keys)
 }
 
 async fn read(gateway: &Gateway, at: &Address, key: &[u8]) -> Result<Option<Kv>, CallError> {

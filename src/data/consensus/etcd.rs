@@ -21,7 +21,7 @@ use crate::config::address::Address;
 use crate::config::token::Token;
 use crate::data::source::{PollContext, Polling, Source};
 use crate::data::tls::Tls;
-use crate::model::observation::{Change, ClockSample, LogStart, Observation, Presence, Probe};
+use crate::model::observation::{Change, ClockSample, LogStart, Observation};
 use crate::model::source::Fault;
 use crate::model::text::Text;
 use crate::model::time::{Millis, SECOND};
@@ -347,12 +347,7 @@ impl Etcd {
             seen.changes.push(Change::Log(LogTable::Events, entries, start));
         }
         if !self.begun {
-            let parts = vec![
-                ("members", Presence::Present),
-                ("lock keys", Presence::Present),
-                ("barrier keys", Presence::Present),
-            ];
-            seen.probe = Some(Probe { parts }.into());
+            seen.probe = Some(super::probe().into());
         }
         self.begun = true;
         now.tell(self.published.as_ref(), seen);

@@ -20,8 +20,17 @@ pub mod system;
 pub mod watch;
 pub mod wire;
 
+use crate::model::observation::{Presence, Probe};
+
 /// What people call it.
 pub const NAME: &str = "Consensus";
+
+/// What there is to be seen of a group; the same in each.
+#[must_use]
+pub fn probe() -> Probe {
+    let parts = ["members", "lock keys", "barrier keys"];
+    Probe { parts: parts.map(|part| (part, Presence::Present)).to_vec() }
+}
 
 /// What each empty table means.
 pub const WHY_EMPTY: &[(&str, &str)] = &[

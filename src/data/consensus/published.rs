@@ -17,7 +17,7 @@ use crate::data::source::{PollContext, Polling, Source};
 use crate::data::tls::Tls;
 use crate::model::LockTable;
 use crate::model::agent::{Group, Quorum};
-use crate::model::observation::{Change, ClockSample, LogStart, Observation, Presence, Probe};
+use crate::model::observation::{Change, ClockSample, LogStart, Observation};
 use crate::model::source::Fault;
 use crate::model::stated::Problem;
 use crate::model::text::Text;
@@ -186,12 +186,7 @@ impl Published {
             self.told = 0;
         }
         if !self.begun {
-            let parts = vec![
-                ("members", Presence::Present),
-                ("lock keys", Presence::Present),
-                ("barrier keys", Presence::Present),
-            ];
-            seen.probe = Some(Probe { parts }.into());
+            seen.probe = Some(super::probe().into());
         }
         if anew || another {
             self.went_back.clear();

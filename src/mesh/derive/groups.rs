@@ -85,6 +85,28 @@ pub struct GroupRow {
 }
 
 impl GroupRow {
+    /// A row of which nothing is known yet. `from` is its source, and until when what that said is true.
+    fn blank(group: &Text, part: Part, name: &Text, from: (&Text, Option<Millis>)) -> Self {
+        Self {
+            group: group.clone(),
+            part,
+            name: name.clone(),
+            repository_id: Text::default(),
+            state: GroupState::Unknown,
+            term: None,
+            committed: None,
+            applied: None,
+            lag: None,
+            fence_token: None,
+            tenths: None,
+            since_ms: None,
+            is_since_floor: false,
+            remark: Text::default(),
+            source: from.0.clone(),
+            as_of_ms: from.1,
+        }
+    }
+
     /// A name that stays.
     #[must_use]
     pub fn key(&self) -> String {
@@ -105,24 +127,8 @@ pub(super) fn evaluate(
         rows.entry((row.group.clone(), row.part, row.repository_id.clone(), row.name.clone())).or_insert(row);
     };
     for (source, view) in mesh.sources.iter().zip(sources) {
-        let blank = |group: &Text, part, name: &Text| GroupRow {
-            group: group.clone(),
-            part,
-            name: name.clone(),
-            repository_id: Text::default(),
-            state: GroupState::Unknown,
-            term: None,
-            committed: None,
-            applied: None,
-            lag: None,
-            fence_token: None,
-            tenths: None,
-            since_ms: None,
-            is_since_floor: false,
-            remark: Text::default(),
-            source: source.identity.name.clone(),
-            as_of_ms: view.as_of_ms,
-        };
+        let (name, old) = (&source.identity.name, view.as_of_ms);
+        let blank = |group: &Text, part, of: &Text| GroupRow::blank(group, part, of, (name, old));
         let furthest = |group: &Text| {
             source.facts.members.iter().filter(|m| m.group == *group).filter_map(|m| m.applied.or(m.committed)).max()
         };
@@ -227,23 +233,13 @@ pub(super) fn evaluate(
     for view in leaders {
         let leader = &view.leader;
         let epoch = leader.epoch.map(|epoch| format!("epoch {epoch}, which is no term")).unwrap_or_default();
+        let from = (&view.source, view.as_of_ms);
         add(GroupRow {
-            group: "lock leader".into(),
-            part: Part::LockLeader,
-            name: leader.leader_node_id.clone(),
             repository_id: leader.repository_id.clone(),
             state: if view.expired { GroupState::Expired } else { GroupState::Leads },
-            term: None,
-            committed: None,
-            applied: None,
-            lag: None,
-            fence_token: None,
-            tenths: None,
             since_ms: leader.elected_at_ms,
-            is_since_floor: false,
             remark: epoch.into(),
-            source: view.source.clone(),
-            as_of_ms: view.as_of_ms,
+            ..GroupRow::blank(&"lock leader".into(), Part::LockLeader, &leader.leader_node_id, from)
         });
     }
     rows.into_values().map(Arc::new).collect()
