@@ -9,6 +9,8 @@ use tempfile::TempDir;
 
 const PREFIX: &str = "lockkeeper-copy-";
 const ALIVE: &str = "alive";
+/// The mark's name until it is locked.
+const UNMARKED: &str = "alive.new";
 
 /// A folder of its own for one console. Dropping it removes it.
 #[derive(Debug)]
@@ -28,8 +30,11 @@ impl Store {
         builder.prefix(PREFIX);
         builder.permissions(fs::Permissions::from_mode(0o700));
         let dir = builder.tempdir_in(&base)?;
-        let alive = private_file(&dir.path().join(ALIVE))?;
+        // Nobody finds the mark before it is locked: another console that starts now would remove the folder.
+        let unmarked = dir.path().join(UNMARKED);
+        let alive = private_file(&unmarked)?;
         alive.try_lock().map_err(io::Error::from)?;
+        fs::rename(&unmarked, dir.path().join(ALIVE))?;
         Ok(Self { dir, _alive: alive })
     }
 
@@ -126,5 +131,20 @@ mod tests {
         let path = living.dir.path().to_owned();
         drop(living);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn consoles_that_start_together_leave_each_other_alone() {
+        let base = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        let store = Store::create(Some(base.path())).unwrap();
+                        store.folder("of-a-source").unwrap();
+                    }
+                });
+            }
+        });
     }
 }
