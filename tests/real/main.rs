@@ -4,6 +4,7 @@
 mod support;
 
 mod acting;
+mod busy;
 mod etcd;
 mod sqld;
 
@@ -116,19 +117,22 @@ async fn tokens_that_may_read_write_or_nothing_any_more() {
     assert_eq!(code, Some(0), "{printed}");
 }
 
-/// A server's own refusals are told as they are.
+/// A server that bounds its answers sends the rows as a stream.
 #[tokio::test]
-async fn an_answer_that_is_too_large_for_a_server_is_said() {
+async fn what_is_too_large_for_one_answer_comes_as_a_stream() {
     let Some(server) = mesh(&["--max-response-size", "20KB"]).await else { return };
-    for n in 0..200 {
-        let key = format!("file:{n}-{}", "x".repeat(200));
-        let sql = format!(
-            "INSERT INTO distributed_locks VALUES ('{key}', 'forge', '1', 4, datetime('now'), datetime('now', '+1 hour'), 'r')"
-        );
-        server.execute(&sql, "").await;
-    }
-    let fault = server.remote(None).poll(&PollContext::default()).await.unwrap_err();
-    assert!(fault.to_string().to_lowercase().contains("too large"), "{fault}");
+    let sql = "WITH RECURSIVE g(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM g LIMIT 5000)
+        INSERT INTO distributed_locks SELECT 'file:' || i || printf('%.200c', 'x'), 'forge', '1', i, datetime('now'),
+        datetime('now', '+1 hour'), 'r' FROM g";
+    server.execute(sql, "").await;
+    let mut remote = server.remote(None);
+    assert_eq!(locks(&poll(&mut remote).await).unwrap().len(), 5_002);
+    let cost = poll(&mut remote).await.cost;
+    assert_eq!((cost.read, cost.round_trips), (Some(0), 1), "{cost:?}");
+    server.execute("DELETE FROM distributed_locks WHERE lock_key LIKE 'file:5%'", "").await;
+    let seen = poll(&mut remote).await;
+    assert_eq!(locks(&seen).unwrap().len(), 5_002 - 112);
+    assert_eq!((seen.cost.read, seen.cost.round_trips), (None, 4), "what is read for a stream is not told");
 }
 
 /// At rest no row is read, and one small answer comes; what was written is there at the next poll.

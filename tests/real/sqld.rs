@@ -111,7 +111,7 @@ impl Sqld {
 
     pub fn remote(&self, token: Option<Token>) -> VoxDb {
         let remote = Remote::new(self.address(), token, 4 << 20, Tls::default());
-        VoxDb::new(Backend::Remote(remote), Limits::default(), wall_clock)
+        VoxDb::new(Backend::Remote(Box::new(remote)), Limits::default(), wall_clock)
     }
 
     pub fn replica(&self, path: &Path, token: Option<Token>) -> VoxDb {

@@ -12,6 +12,7 @@ use lockkeeper::model::action::Action;
 
 pub mod authority;
 pub mod documents;
+pub mod follower;
 pub mod screen;
 
 /// How long anything may take before a test gives up; never how long it waits.

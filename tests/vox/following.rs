@@ -4,66 +4,15 @@ use std::path::Path;
 
 use fastrand::Rng;
 use libsql::Connection;
-use lockkeeper::clock::wall_clock;
 use lockkeeper::config::address::Address;
-use lockkeeper::data::source::{PollContext, Source};
 use lockkeeper::data::tls::Tls;
 use lockkeeper::data::vox::backend::Backend;
 use lockkeeper::data::vox::backend::local::{CopyOf, Owned};
 use lockkeeper::data::vox::backend::remote::Remote;
-use lockkeeper::data::vox::db::VoxDb;
 use lockkeeper::data::vox::file_copy::copy::Copier;
-use lockkeeper::data::vox::queries::Limits;
 use lockkeeper::demo::vox::write::Writer;
-use lockkeeper::mesh::MeshState;
-use lockkeeper::model::report::Report;
-use lockkeeper::model::source::Identity;
 
-fn identity() -> Identity {
-    let can = lockkeeper::model::action::Abilities { kinds: &[], records: false };
-    Identity {
-        system: "Vox",
-        name: "db".into(),
-        kind: "database",
-        place: "".into(),
-        how: "",
-        provides: &[],
-        rules: &[],
-        why_empty: &[],
-        can,
-        cannot: None,
-    }
-}
-
-/// A source, and everything it printed so far.
-struct Follower {
-    source: VoxDb,
-    watch: MeshState,
-    rows: u64,
-}
-
-impl Follower {
-    fn new(backend: Backend) -> Self {
-        let source = VoxDb::new(backend, Limits::default(), wall_clock);
-        Self { source, watch: MeshState::new("m".into(), vec![identity()], 100_000), rows: 0 }
-    }
-
-    async fn poll(&mut self) {
-        let observation = self.source.poll(&PollContext::default()).await.expect("an answer");
-        self.rows = observation.cost.rows;
-        self.watch.apply(Report::Observed { source: 0, at_ms: wall_clock(), observation: Box::new(observation) });
-    }
-
-    /// Everything that is known to be there, in order.
-    fn known(&self) -> Vec<String> {
-        let tables = &self.watch.tables[0];
-        let mut all: Vec<String> = tables.heartbeats.iter().map(|row| format!("{row:?}")).collect();
-        all.extend(tables.locks.iter().flat_map(|table| table.iter()).map(|row| format!("{row:?}")));
-        all.extend(tables.messages.iter().filter(|m| !m.acknowledged).map(|row| format!("{row:?}")));
-        all.sort();
-        all
-    }
-}
+use crate::support::follower::{Follower, differ};
 
 async fn run(connection: &Connection, sql: &str) {
     connection.execute_batch(sql).await.unwrap_or_else(|e| panic!("{e}: {sql}"));
@@ -128,11 +77,9 @@ async fn follow(path: &Path, connection: &Connection, mut follower: Follower, se
         follower.poll().await;
         let mut afresh = Follower::new(Backend::Owned(Owned::new(path.to_owned())));
         afresh.poll().await;
-        let (known, there) = (follower.known(), afresh.known());
-        let only = |a: &[String], b: &[String]| a.iter().filter(|row| !b.contains(row)).cloned().collect::<Vec<_>>();
-        let differ = if known == there { Default::default() } else { (only(&known, &there), only(&there, &known)) };
+        let differ = differ(&follower.known(), &afresh.known());
         assert_eq!(differ, (Vec::new(), Vec::new()), "round {round} of seed {seed}");
-        partly += u32::from(follower.rows < afresh.rows / 2);
+        partly += u32::from(follower.cost.rows < afresh.cost.rows / 2);
     }
     assert!(partly > at_least, "so many polls read little: {partly} of 100");
 }
@@ -173,7 +120,7 @@ async fn a_remote_is_followed_by_its_count() {
         tokio::spawn(async move { axum::serve(listener, router).await });
         let remote = Remote::new(Address::of_database(&url).unwrap(), None, 64 << 20, Tls::default());
         // In a quarter of the rounds nothing is written; what was acknowledged is looked up in the next one.
-        follow(&path, &connection, Follower::new(Backend::Remote(remote)), seed, 3).await;
+        follow(&path, &connection, Follower::new(Backend::Remote(Box::new(remote))), seed, 3).await;
     }
 }
 

@@ -46,7 +46,7 @@ impl Server {
     fn source(&self) -> VoxDb {
         let (address, token) = (Address::of_database(&self.url).unwrap(), Some(Token::File(self.token_file())));
         let remote = Remote::new(address, token, 4 << 20, Tls::default());
-        VoxDb::new(Backend::Remote(remote), Limits::default(), wall_clock)
+        VoxDb::new(Backend::Remote(Box::new(remote)), Limits::default(), wall_clock)
     }
 
     async fn execute(&self, sql: &str) {

@@ -117,6 +117,7 @@ impl VoxDb {
         }
         seen.cost = cost(spent, rows_read, started);
         self.backend.settle(!self.is_behind);
+        seen.old = self.backend.old();
         self.void = false;
         Ok(seen)
     }
@@ -168,7 +169,7 @@ impl VoxDb {
 
         let sent_ms = (self.clock)();
         let sql: Vec<&str> = plan.iter().map(|query| query.sql.as_str()).collect();
-        let answers = self.backend.run(&sql, spent).await?;
+        let answers = self.backend.run(&sql, spent, self.clock).await?;
         let received_ms = (self.clock)();
         *rows_read += answers.iter().map(|rows| rows.len() as u64).sum::<u64>();
 
@@ -225,7 +226,7 @@ impl VoxDb {
     }
 
     async fn probe(&mut self, seen: &mut Observation, spent: &mut Spent, rows_read: &mut u64) -> Result<(), ReadError> {
-        let answers = self.backend.run(&[&Schema::probe_sql()], spent).await?;
+        let answers = self.backend.run(&[&Schema::probe_sql()], spent, self.clock).await?;
         let rows = answers.into_iter().next().unwrap_or_default();
         *rows_read += rows.len() as u64;
         let schema = Schema::from_rows(&rows);
@@ -272,7 +273,7 @@ impl VoxDb {
     ) -> Result<(), ReadError> {
         let plan = self.plan_lookups(schema);
         let sql: Vec<&str> = plan.iter().map(|query| query.sql.as_str()).collect();
-        let answers = self.backend.run(&sql, spent).await?;
+        let answers = self.backend.run(&sql, spent, self.clock).await?;
         self.looked_up();
         for (query, rows) in plan.iter().zip(&answers) {
             *rows_read += rows.len() as u64;
@@ -287,7 +288,8 @@ impl VoxDb {
     fn take(&mut self, part: Part, rows: &Rows, reader: &mut Reader<'_>, clock: (Millis, Millis), asks: &Asks) {
         let (trackers, names) = (&mut self.trackers, &mut self.names);
         match part {
-            Part::Clock => reader.clock(rows, clock),
+            Part::Clock if self.backend.tells_time() => reader.clock(rows, clock),
+            Part::Clock => {}
             Part::Head(_) | Part::Witness(_) => {}
             Part::Heartbeats => {
                 let name = |beat: &mut Heartbeat| {

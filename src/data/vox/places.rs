@@ -64,6 +64,8 @@ pub struct VoxPlaces {
     control_agents: Vec<String>,
     timeout: Duration,
     tls: Tls,
+    /// Whether a busy remote may be read through a private replica.
+    keeps_replicas: bool,
     /// The largest file that is copied, in bytes.
     max_copy: u64,
     remote_max_answer: u64,
@@ -82,6 +84,7 @@ impl VoxPlaces {
             control_agents: layers.get("control_agents").texts.clone(),
             timeout: layers.duration("timeout"),
             tls: Tls::of(layers, host),
+            keeps_replicas: layers.text("remote_access") != Some("queries"),
             max_copy: layers.number("snapshot.max_bytes"),
             remote_max_answer: layers.number("limits.remote_answer_bytes"),
             control_max_answer: layers.number("limits.control_answer_bytes"),
@@ -123,8 +126,14 @@ impl VoxPlaces {
                 (file_name(path), real(path).display().to_string(), "snapshot copy", backend)
             }
             Database::Remote { url, token } => {
-                let backend = remote::Remote::new(url.clone(), token.clone(), self.remote_max_answer, self.tls.clone());
-                (url.name().to_owned(), url.to_string(), "remote batch", Backend::Remote(backend))
+                let (most, tls) = (self.remote_max_answer, self.tls.clone());
+                let mut backend = remote::Remote::new(url.clone(), token.clone(), most, tls.clone());
+                // Without a folder it is read by queries alone.
+                if let Some(folder) = self.keeps_replicas.then(|| to.folder().ok()).flatten() {
+                    backend = backend.keeping(folder, tls);
+                }
+                let read_by = "queries; a private replica while it is busy";
+                (url.name().to_owned(), url.to_string(), read_by, Backend::Remote(Box::new(backend)))
             }
             Database::Replica { url, path, token, every } => {
                 let backend =

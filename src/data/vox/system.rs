@@ -21,6 +21,12 @@ const SETTINGS: &[Key] = &[
         default: "copy",
         help: "how to read files: through a private copy, or directly (only for files that no Vox process uses)",
     },
+    Key {
+        name: "remote_access",
+        kind: Kind::OneOf(&["auto", "queries"]),
+        default: "auto",
+        help: "how to read a remote database in which much changes: through a private replica if possible, or by queries alone",
+    },
     Key { name: "token_file", kind: Kind::Text, default: "", help: "file whose first line is the database token" },
     Key {
         name: "token_env",

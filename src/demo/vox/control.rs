@@ -1,6 +1,7 @@
 //! The simulated control plane: answers like a Vox control plane does, statuses and texts included.
 #![allow(clippy::result_large_err, reason = "a refusal is an answer, and answers are large")]
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
@@ -20,6 +21,8 @@ const FEATURES: &str = "mesh-auth-v1,a2a-observe-v1,quarantine-v1,maintenance-v1
 exec-lease-v1,exec-lease-admin-revoke-v1,exec-lease-persist-v1,a2a-inbox-limit-v1,jwt-bearer-v1,result-attest-v1,detached-results-v1";
 const MAX_BODY: usize = 512 * 1024;
 const LEASE_MS: Millis = 120_000;
+const MESSAGES: &str = "a2a-store.json";
+const LEASES: &str = "exec-lease-store.json";
 
 /// Bearer tokens by role. With none set every route is open.
 #[derive(Debug, Clone, Default)]
@@ -36,9 +39,11 @@ enum Role {
     Submitter,
 }
 
-/// What a control plane knows; all of it in memory.
+/// What a control plane knows, in memory.
 #[derive(Debug, Default)]
 pub struct Plane {
+    /// Where messages and leases are kept too, as Vox keeps them: each as one file, written whole whenever it is read.
+    store: Option<PathBuf>,
     tokens: Tokens,
     pub nodes: Vec<Value>,
     pub leases: Vec<Value>,
@@ -54,6 +59,21 @@ impl Plane {
     #[must_use]
     pub fn new(tokens: Tokens) -> Self {
         Self { tokens, next_lease: 1, next_message: 1, ..Self::default() }
+    }
+
+    /// The same, which keeps messages and leases in a folder.
+    #[must_use]
+    pub fn kept_in(self, folder: PathBuf) -> Self {
+        Self { store: Some(folder), ..self }
+    }
+
+    /// Writes one of its stores, if it has any.
+    fn keep(&self, name: &str, rows: &[Value]) -> Result<(), Response> {
+        let Some(folder) = &self.store else { return Ok(()) };
+        let failed = |_| text(StatusCode::INTERNAL_SERVER_ERROR, "the store cannot be written");
+        let (path, next) = (folder.join(name), folder.join(format!("{name}.next")));
+        let bytes = serde_json::to_vec(rows).unwrap_or_default();
+        std::fs::write(&next, bytes).and_then(|()| std::fs::rename(&next, &path)).map_err(failed)
     }
 
     /// The id of the next message, where some were put in by hand.
@@ -220,6 +240,7 @@ async fn nodes(State(plane): State<Shared>, headers: HeaderMap) -> Reply {
 async fn leases(State(plane): State<Shared>, headers: HeaderMap) -> Reply {
     let plane = lock(&plane);
     forbid(plane.role(&headers)? == Role::Mesh, "populi: mesh/admin bearer required for exec lease list")?;
+    plane.keep(LEASES, &plane.leases)?;
     Ok(axum::Json(json!({ "leases": plane.leases })).into_response())
 }
 
@@ -343,6 +364,7 @@ async fn deliver(State(plane): State<Shared>, headers: HeaderMap, bytes: Bytes) 
         }
     }
     plane.messages.push(message);
+    plane.keep(MESSAGES, &plane.messages)?;
     Ok(axum::Json(json!({ "accepted": true, "message_id": id })).into_response())
 }
 
@@ -370,6 +392,7 @@ async fn inbox(State(plane): State<Shared>, headers: HeaderMap, bytes: Bytes) ->
         }
     }
     let rows: Vec<Value> = rows.into_iter().map(|m| m.clone()).collect();
+    plane.keep(MESSAGES, &plane.messages)?;
     Ok(axum::Json(json!({ "messages": rows })).into_response())
 }
 

@@ -53,6 +53,27 @@ const STRIDE: u32 = 7_919;
 pub struct Workload {
     size: Size,
     connection: Connection,
+    state: State,
+}
+
+/// A workload without its database.
+#[derive(Debug)]
+pub struct Detached {
+    size: Size,
+    state: State,
+}
+
+impl Detached {
+    /// Goes on over another connection to the same rows.
+    #[must_use]
+    pub fn over(self, connection: Connection) -> Workload {
+        Workload { size: self.size, connection, state: self.state }
+    }
+}
+
+/// What was written so far.
+#[derive(Debug)]
+struct State {
     /// Steps taken.
     step: u32,
     next_message: u32,
@@ -71,17 +92,25 @@ impl Workload {
         let mut workload = Self {
             size,
             connection,
-            step: 0,
-            next_message: 1,
-            oldest_waiting: waiting_from,
-            next_log: 1,
-            before: None,
-            free: Vec::new(),
+            state: State {
+                step: 0,
+                next_message: 1,
+                oldest_waiting: waiting_from,
+                next_log: 1,
+                before: None,
+                free: Vec::new(),
+            },
         };
         let transaction = workload.connection.transaction().await?;
         workload.fill(&transaction, now).await?;
         transaction.commit().await?;
         Ok(workload)
+    }
+
+    /// Closes the database, so that a server can take it.
+    #[must_use]
+    pub fn detached(self) -> Detached {
+        Detached { size: self.size, state: self.state }
     }
 
     async fn fill(&mut self, t: &Transaction, now: Millis) -> libsql::Result<()> {
@@ -97,16 +126,16 @@ impl Workload {
             let left = ttl - i64::from(lock % 100) * SECOND;
             self.take(t, lock, node, 1, now - (ttl - left), now + left).await?;
         }
-        while self.next_message <= self.size.messages {
+        while self.state.next_message <= self.size.messages {
             self.send(t, now).await?;
         }
         t.execute(
             "UPDATE a2a_messages SET acknowledged = 1, processed_at_ms = ?1 WHERE id < ?2",
-            params![now, self.oldest_waiting],
+            params![now, self.state.oldest_waiting],
         )
         .await?;
         for _ in 0..self.size.log {
-            self.log(t, now - i64::from(self.size.log - self.next_log)).await?;
+            self.log(t, now - i64::from(self.size.log - self.state.next_log)).await?;
         }
         Ok(())
     }
@@ -126,7 +155,7 @@ impl Workload {
         };
         let beats = share(self.size.nodes, 25);
         for i in 0..beats {
-            let node = scattered(self.step * beats + i, self.size.nodes);
+            let node = scattered(self.state.step * beats + i, self.size.nodes);
             if !silent(node) {
                 t.execute(
                     "UPDATE mesh_heartbeats SET last_seen_ms = ?1 WHERE node_id = ?2 AND repository_id = ?3",
@@ -135,14 +164,14 @@ impl Workload {
                 .await?;
             }
         }
-        for lock in std::mem::take(&mut self.free) {
-            let node = living(lock + self.step, self.size.nodes);
+        for lock in std::mem::take(&mut self.state.free) {
+            let node = living(lock + self.state.step, self.size.nodes);
             self.take(t, lock, node, 1, now, now + TTL).await?;
             self.log(t, now).await?;
         }
         let locks = share(self.size.locks, 10);
         for i in 0..locks {
-            let lock = scattered(self.step * locks + i, self.size.locks);
+            let lock = scattered(self.state.step * locks + i, self.size.locks);
             if silent(lock % self.size.nodes) {
                 continue;
             }
@@ -153,10 +182,10 @@ impl Workload {
                         params![lock_key(lock), repository(lock)],
                     )
                     .await?;
-                    self.free.push(lock);
+                    self.state.free.push(lock);
                 }
                 1 => {
-                    let node = living(lock + self.step, self.size.nodes);
+                    let node = living(lock + self.state.step, self.size.nodes);
                     t.execute(
                         "UPDATE distributed_locks SET holder_node = ?1, holder_agent = ?2, fence_token = fence_token + 1, \
                          acquired_at = datetime(?3 / 1000, 'unixepoch'), expires_at = datetime(?4 / 1000, 'unixepoch') \
@@ -178,13 +207,13 @@ impl Workload {
         for _ in 0..share(self.size.waiting, 10) {
             t.execute(
                 "UPDATE a2a_messages SET acknowledged = 1, processed_at_ms = ?1 WHERE id = ?2",
-                params![now, self.oldest_waiting],
+                params![now, self.state.oldest_waiting],
             )
             .await?;
-            self.oldest_waiting += 1;
+            self.state.oldest_waiting += 1;
             self.send(t, now).await?;
         }
-        self.step += 1;
+        self.state.step += 1;
         Ok(())
     }
 
@@ -208,8 +237,8 @@ impl Workload {
 
     /// Three messages in four ask for locks, one in five carries a task.
     async fn send(&mut self, t: &Transaction, now: Millis) -> libsql::Result<()> {
-        let id = self.next_message;
-        self.next_message += 1;
+        let id = self.state.next_message;
+        self.state.next_message += 1;
         // Those who wait are above those who hold, so that nobody waits in a circle, but for a pair now and then.
         let half = self.size.nodes / 2;
         let (from, to) = (half + id % half, (id * 31) % half);
@@ -254,8 +283,8 @@ impl Workload {
     }
 
     async fn log(&mut self, t: &Transaction, at: Millis) -> libsql::Result<()> {
-        let number = self.next_log;
-        self.next_log += 1;
+        let number = self.state.next_log;
+        self.state.next_log += 1;
         let agent = number % self.size.nodes;
         let kind = match number % 10 {
             0..4 => format!(
@@ -269,8 +298,8 @@ impl Workload {
             7..9 => format!("{{\"TaskSubmit\":{{\"task_id\":{number}}}}}"),
             _ => format!("{{\"TaskComplete\":{{\"task_id\":{}}}}}", number - 2),
         };
-        let before = self.before.clone();
-        self.before = Some(link(u64::from(number), at, before.as_deref()));
+        let before = self.state.before.clone();
+        self.state.before = Some(link(u64::from(number), at, before.as_deref()));
         t.execute(
             "INSERT INTO agent_oplog (agent_id, operation_id, kind, description, predecessor_hash, timestamp_ms, \
              repository_id) VALUES (?1, ?2, ?3, 'part of the load', ?4, ?5, ?6)",

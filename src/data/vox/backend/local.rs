@@ -121,7 +121,7 @@ impl Owned {
 }
 
 /// Looks at the pages of a file, which stays open: closing it would release the locks of a connection to it.
-fn see<'a>(
+pub(super) fn see<'a>(
     slot: &'a mut Option<Pages>,
     path: &Path,
     refresh: impl FnOnce(&mut Pages) -> io::Result<Generation>,

@@ -1,5 +1,6 @@
 //! How a Vox database is reached. All of them answer the same statements with the same rows.
 
+mod busy;
 pub mod gate;
 pub mod local;
 pub mod remote;
@@ -36,7 +37,7 @@ pub enum News {
 pub enum Backend {
     Copy(local::CopyOf),
     Owned(local::Owned),
-    Remote(remote::Remote),
+    Remote(Box<remote::Remote>),
     Replica(Box<replica::Replica>),
 }
 
@@ -79,11 +80,16 @@ impl Backend {
     }
 
     /// Runs read-only statements, in order, in one exchange.
-    pub async fn run(&mut self, statements: &[&str], spent: &mut Spent) -> Result<Vec<Rows>, ReadError> {
+    pub async fn run(
+        &mut self,
+        statements: &[&str],
+        spent: &mut Spent,
+        clock: fn() -> Millis,
+    ) -> Result<Vec<Rows>, ReadError> {
         match self {
             Self::Copy(copy) => run_local(copy.connection().await?, statements).await,
             Self::Owned(owned) => run_local(owned.connection().await?, statements).await,
-            Self::Remote(remote) => remote.run(statements, spent).await,
+            Self::Remote(remote) => remote.run(statements, spent, clock).await,
             Self::Replica(replica) => run_local(replica.connection().await?, statements).await,
         }
     }
@@ -91,7 +97,20 @@ impl Backend {
     /// Whether another exchange costs nothing to speak of.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        !matches!(self, Self::Remote(_))
+        match self {
+            Self::Remote(remote) => remote.is_local(),
+            _ => true,
+        }
+    }
+
+    /// Whether what answers statements tells the time of the database, and not of this machine.
+    #[must_use]
+    pub fn tells_time(&self) -> bool {
+        match self {
+            Self::Remote(remote) => !remote.is_local(),
+            Self::Replica(_) => false,
+            Self::Copy(_) | Self::Owned(_) => true,
+        }
     }
 
     /// The file's pages, where they can be looked at. Nothing where that fails: SQL is asked for everything then.
@@ -99,7 +118,8 @@ impl Backend {
         match self {
             Self::Copy(copy) => copy.page_view(),
             Self::Owned(owned) => owned.page_view(),
-            Self::Remote(_) | Self::Replica(_) => None,
+            Self::Replica(replica) => replica.page_view(),
+            Self::Remote(remote) => remote.page_view(),
         }
     }
 
@@ -117,6 +137,7 @@ impl Backend {
     pub fn old(&self) -> Option<(Millis, Fault)> {
         match self {
             Self::Replica(replica) => replica.old(),
+            Self::Remote(remote) => remote.old(),
             _ => None,
         }
     }
@@ -126,7 +147,8 @@ impl Backend {
         match self {
             Self::Copy(copy) => copy.distrust(),
             Self::Replica(replica) => replica.distrust(),
-            Self::Owned(_) | Self::Remote(_) => {}
+            Self::Remote(remote) => remote.distrust(),
+            Self::Owned(_) => {}
         }
     }
 }

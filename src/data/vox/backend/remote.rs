@@ -1,18 +1,27 @@
-//! A remote libSQL database over Hrana: one batch, hence one round trip, a poll.
+//! A remote libSQL database over Hrana: one batch, hence one round trip, a poll. While much changes all the time, a private
+//! replica of it is read instead, if one can be kept.
 
-use super::gate::Gate;
-use super::{News, ReadError, Rows, Spent};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
 use secrecy::SecretString;
+
+use super::busy::{Busy, LARGEST};
+use super::gate::Gate;
+use super::replica::Replica;
+use super::{News, ReadError, Rows, Spent};
 
 use crate::config::address::Address;
 use crate::config::token::Token;
+use crate::data::store::free_bytes;
 use crate::data::tls;
 use crate::data::tls::Tls;
 use crate::data::vox::hrana::{Client, HranaError, Lost, Standing};
+use crate::data::vox::trackers::PageView;
 use crate::model::observation::ClockSample;
 use crate::model::source::Fault;
 use crate::model::text::Text;
-use crate::model::time::Millis;
+use crate::model::time::{self, Millis};
 
 /// A remote database, read.
 pub struct Remote {
@@ -26,14 +35,65 @@ pub struct Remote {
     schema: Option<i64>,
     /// Whether it counts its commits, where that is known.
     counts: Option<bool>,
+    busy: Busy,
+    /// Where a replica may be kept, and how.
+    may_keep: Option<Keep>,
+    replica: Option<Box<Replica>>,
+    /// Why no replica is kept although one was wanted.
+    without: Option<Text>,
+    /// The reading of this poll.
+    reading: Option<Reading>,
+    /// The last one that was whole.
+    read: Option<Reading>,
 }
+
+/// A reading by queries.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    began: Instant,
+    at_ms: Millis,
+    rows: u64,
+    /// How long it took to take its answers apart.
+    took: Duration,
+}
+
+/// What a private replica takes.
+struct Keep {
+    folder: PathBuf,
+    tls: Tls,
+}
+
+/// The size of a database, in bytes.
+const SIZE_SQL: &str = "SELECT p.page_count * s.page_size FROM pragma_page_count p, pragma_page_size s";
+/// Left free on the disk that a replica lives on, in bytes.
+const KEEP_FREE: u64 = 64 << 20;
 
 impl Remote {
     /// Connects at the first read. `max_answer` bounds an answer, in bytes.
     #[must_use]
     pub fn new(address: Address, token: Option<Token>, max_answer: u64, tls: Tls) -> Self {
         let client = Client::new(&address, tls, max_answer);
-        Self { address, token, client, gate: Gate::default(), before: None, schema: None, counts: None }
+        Self {
+            address,
+            token,
+            client,
+            gate: Gate::default(),
+            before: None,
+            schema: None,
+            counts: None,
+            busy: Busy::default(),
+            may_keep: None,
+            replica: None,
+            without: None,
+            reading: None,
+            read: None,
+        }
+    }
+
+    /// The same, which may keep a replica in `folder` while much changes.
+    #[must_use]
+    pub fn keeping(self, folder: PathBuf, tls: Tls) -> Self {
+        Self { may_keep: Some(Keep { folder, tls }), ..self }
     }
 
     /// Finds out whether something was written, where the server counts what is: without reading a row.
@@ -42,8 +102,12 @@ impl Remote {
         spent: &mut Spent,
         clock: fn() -> Millis,
     ) -> Result<(News, Option<ClockSample>), Fault> {
-        self.before = None;
-        if !self.gate.is_asked() {
+        (self.before, self.reading) = (None, None);
+        let wants = self.replica.is_none() && self.counts == Some(true) && self.busy.wants_replica(Instant::now());
+        if wants {
+            self.keep_replica(spent).await;
+        }
+        if self.replica.is_none() && !self.gate.is_asked() && !self.rests() {
             return Ok((News::Some, None));
         }
         let token = self.token().await?;
@@ -56,11 +120,116 @@ impl Remote {
         })?;
         (spent.bytes, spent.read) = (spent.bytes + bytes, Some(0));
         let sample = now.clock_ms.map(|at| ClockSample::between(sent_ms, at, clock(), 1));
-        Ok((if self.gate.moved(now.commits) { News::Some } else { News::None }, sample))
+        if !self.gate.moved(now.commits) {
+            return Ok((News::None, sample));
+        }
+        if self.replica.is_some() && self.sync(spent).await {
+            self.before = Some(now);
+        } else if self.rests() {
+            return Ok((News::None, sample));
+        }
+        Ok((News::Some, sample))
+    }
+
+    /// Whether the last reading took so much that nothing is read yet.
+    fn rests(&self) -> bool {
+        let since = self.read.map(|read| read.began.elapsed());
+        self.replica.is_none() && since.zip(self.busy.rest()).is_some_and(|(since, rest)| since < rest)
+    }
+
+    /// Of when what is read is, where that is read seldom.
+    pub(super) fn old(&self) -> Option<(Millis, Fault)> {
+        let (read, rest) = (self.read?, self.busy.rest()?);
+        if self.replica.is_some() {
+            return None;
+        }
+        let seconds = rest.as_secs_f64().ceil();
+        let mut what = format!("its {} rows are read once in {seconds} s, for reading them costs much", read.rows);
+        if let Some(why) = &self.without {
+            what += &format!("; {why}");
+        }
+        Some((read.at_ms, Fault::transient(what)))
+    }
+
+    /// Begins a replica, if there is room for it.
+    async fn keep_replica(&mut self, spent: &mut Spent) {
+        let Some(keep) = &self.may_keep else { return };
+        let (folder, tls) = (keep.folder.clone(), keep.tls.clone());
+        let size = self.run_queries(&[SIZE_SQL], spent).await.ok();
+        let size = size.and_then(|rows| match rows.first()?.first()?.first()? {
+            libsql::Value::Integer(size) => u64::try_from(*size).ok(),
+            _ => None,
+        });
+        let free = free_bytes(&folder).unwrap_or(u64::MAX);
+        let why = match size {
+            None => "no replica: the server does not tell its size".into(),
+            Some(size) if size > LARGEST => format!(
+                "no replica: it is {}, more than the {} that are kept unasked (replica_path)",
+                time::bytes(size),
+                time::bytes(LARGEST)
+            ),
+            Some(size) if free < size + KEEP_FREE => {
+                format!("no replica: it is {}, and {} are free (snapshot.dir)", time::bytes(size), time::bytes(free))
+            }
+            Some(_) => {
+                let path = folder.join("replica.db");
+                let replica = Replica::new(self.address.clone(), path, self.token.clone(), Duration::ZERO, 2 * LARGEST);
+                self.replica = Some(Box::new(replica.with_tls(tls)));
+                self.without = None;
+                return;
+            }
+        };
+        self.without = Some(why.into());
+        self.busy.give_up(Instant::now());
+    }
+
+    /// Brings the replica up to date. Answers whether it is; one that is not is given up.
+    async fn sync(&mut self, spent: &mut Spent) -> bool {
+        let Some(replica) = &mut self.replica else { return false };
+        let began = Instant::now();
+        // A poll that ends before the sync does leaves it begun.
+        let why = match self.busy.begin() {
+            None => "no replica: the first sync takes too long".into(),
+            Some(()) => match replica.news(spent).await {
+                Err(fault) => format!("no replica: {fault}"),
+                Ok(_) if replica.old().is_some() => "no replica: a sync failed".into(),
+                Ok(_) if !self.busy.synced(began.elapsed()) => "no replica: more changes than it can follow".into(),
+                Ok(_) => return true,
+            },
+        };
+        tracing::info!(%why, "the remote is read by queries");
+        self.replica = None;
+        if let Some(keep) = &self.may_keep {
+            Replica::remove_all(&keep.folder.join("replica.db"));
+        }
+        self.without = Some(why.into());
+        self.busy.give_up(Instant::now());
+        false
+    }
+
+    /// The pages of the replica.
+    pub(super) fn page_view(&mut self) -> Option<PageView<'_>> {
+        self.replica.as_mut()?.page_view()
+    }
+
+    /// Whether a replica is read.
+    pub(super) fn is_local(&self) -> bool {
+        self.replica.is_some()
+    }
+
+    /// The replica cannot be one of a whole database.
+    pub(super) fn distrust(&mut self) {
+        if let Some(replica) = &mut self.replica {
+            replica.distrust();
+        }
     }
 
     /// What was read is whole, or is not.
     pub(super) fn settle(&mut self, is_whole: bool) {
+        if let Some(reading) = self.reading.take().filter(|_| is_whole) {
+            self.busy.read(reading.rows, reading.took);
+            self.read = Some(reading);
+        }
         match self.before.filter(|_| is_whole) {
             Some(before) => self.gate.read(before.commits),
             None => self.gate.forget(),
@@ -80,21 +249,45 @@ impl Remote {
         }
     }
 
-    pub(super) async fn run(&mut self, statements: &[&str], spent: &mut Spent) -> Result<Vec<Rows>, ReadError> {
+    pub(super) async fn run(
+        &mut self,
+        statements: &[&str],
+        spent: &mut Spent,
+        clock: fn() -> Millis,
+    ) -> Result<Vec<Rows>, ReadError> {
+        if let Some(replica) = &mut self.replica {
+            return super::run_local(replica.connection().await?, statements).await;
+        }
+        let (began, at_ms) = (Instant::now(), clock());
+        let (answers, took) = self.run_timed(statements, spent).await?;
+        let reading = self.reading.get_or_insert(Reading { began, at_ms, rows: 0, took: Duration::ZERO });
+        reading.rows += answers.iter().map(|rows| rows.len() as u64).sum::<u64>();
+        reading.took += took;
+        Ok(answers)
+    }
+
+    async fn run_queries(&mut self, statements: &[&str], spent: &mut Spent) -> Result<Vec<Rows>, ReadError> {
+        Ok(self.run_timed(statements, spent).await?.0)
+    }
+
+    /// Runs statements by queries. Answers also how long it took to take the answer apart.
+    async fn run_timed(&mut self, statements: &[&str], spent: &mut Spent) -> Result<(Vec<Rows>, Duration), ReadError> {
         let token = self.token().await?;
-        spent.round_trips += 1;
+        let first = spent.round_trips == 0;
         let answer = match self.client.read(statements, token.as_ref()).await {
             Ok(answer) => answer,
             Err(error) => {
+                spent.round_trips += 1;
                 // A new connection, and certificates read anew, for the next try.
                 self.client.reconnect();
                 return Err(explain(error));
             }
         };
         spent.bytes += answer.bytes;
+        spent.round_trips += answer.round_trips;
         // An exchange that does not say what it read leaves the whole unknown.
-        spent.read = match (spent.round_trips, spent.read, answer.rows_read) {
-            (1, _, read) => read,
+        spent.read = match (first, spent.read, answer.rows_read) {
+            (true, _, read) => read,
             (_, Some(before), Some(now)) => before.checked_add(now),
             _ => None,
         };
@@ -105,7 +298,7 @@ impl Remote {
         if schema.is_some() && answer.before.schema.is_some() && schema != answer.before.schema {
             return Err(ReadError::SchemaChanged(Fault::transient("the schema changed while it was read")));
         }
-        Ok(answer.results)
+        Ok((answer.results, answer.took))
     }
 
     pub(super) fn warning(&self) -> Option<Text> {

@@ -5,13 +5,14 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures::FutureExt as _;
 use libsql::{Builder, Connection, Database};
 
+use super::local::see;
 use super::{News, Spent};
 use crate::config::address::Address;
 use crate::config::token::Token;
@@ -20,6 +21,8 @@ use crate::data::store::restrict;
 use crate::data::tls::Tls;
 use crate::data::vox::connector::Meter;
 use crate::data::vox::file_copy::fingerprint::beside;
+use crate::data::vox::pages::Pages;
+use crate::data::vox::trackers::PageView;
 use crate::model::source::Fault;
 use crate::model::text::Text;
 use crate::model::time::{Millis, millis};
@@ -40,6 +43,8 @@ pub struct Replica {
     meter: Arc<Meter>,
     database: Option<Database>,
     connection: Option<Arc<Connection>>,
+    /// Closed after the connections.
+    pages: Option<Pages>,
     /// Held locked while this console keeps the replica.
     mark: Option<File>,
     /// Whether this program made it.
@@ -65,6 +70,7 @@ impl Replica {
             meter: Arc::default(),
             database: None,
             connection: None,
+            pages: None,
             mark: None,
             ours: false,
             tried: None,
@@ -129,6 +135,8 @@ impl Replica {
         // The client library panics on some answers and on files that are not as it left them.
         let outcome = std::panic::AssertUnwindSafe(database.sync()).catch_unwind().await;
         spent.bytes += self.meter.received();
+        // Pages are sent as they are: the primary reads no row for them.
+        spent.read = spent.read.or(Some(0));
         self.keep_private();
         let fault = |what: String| Fault::transient(format!("the replica could not be synced: {what}"));
         match outcome {
@@ -233,6 +241,7 @@ impl Replica {
     /// Removes all of it. Only what this program made.
     fn remove(&mut self) -> Result<(), Fault> {
         self.close();
+        self.pages = None;
         for companion in COMPANIONS {
             match fs::remove_file(beside(&self.path, companion)) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
@@ -267,6 +276,18 @@ impl Replica {
             return Ok(connection.clone());
         }
         Ok(self.connection.insert(Arc::new(open_read_only(&self.path).await?)).clone())
+    }
+
+    /// Its pages, as the last sync left them.
+    pub(super) fn page_view(&mut self) -> Option<PageView<'_>> {
+        see(&mut self.pages, &self.path, Pages::refresh)
+    }
+
+    /// Removes a replica that nobody reads any more.
+    pub(super) fn remove_all(path: &Path) {
+        for companion in COMPANIONS.iter().chain([&MARK]) {
+            let _ = fs::remove_file(beside(path, companion));
+        }
     }
 
     /// What is read is no whole database: the next sync begins anew.

@@ -20,7 +20,7 @@ use foldhash::fast::RandomState;
 use super::fingerprint::{Fingerprint, Stat, beside, read_wal_header};
 use super::gate::{self, Reading};
 use super::log::{Committed, Header, Position, bring};
-use crate::data::store::{private_file, restrict};
+use crate::data::store::{free_bytes, private_file, restrict};
 use crate::model::source::Fault;
 use crate::model::time;
 
@@ -327,9 +327,4 @@ fn copy_bytes(from: &Path, to: &Path, max: u64) -> io::Result<u64> {
     let n = io::copy(&mut source, &mut target)?;
     target.flush()?;
     Ok(n)
-}
-
-fn free_bytes(path: &Path) -> Option<u64> {
-    let stat = rustix::fs::statvfs(path).ok()?;
-    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }

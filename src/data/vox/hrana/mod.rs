@@ -2,12 +2,14 @@
 //! one HTTP client. The libSQL client hides its transport errors behind text and panics on some answers, and whether a
 //! statement was answered or the answer was lost decides what is said of a write.
 
-use std::time::Duration;
+mod cursor;
+
+use std::time::{Duration, Instant};
 
 use libsql::Value;
 use libsql_hrana::proto::{
-    self, Batch, BatchResult, BatchStreamReq, CloseStreamReq, PipelineReqBody, PipelineRespBody, Stmt, StreamRequest,
-    StreamResponse, StreamResult,
+    self, Batch, BatchResult, BatchStreamReq, CloseStreamReq, CursorReqBody, PipelineReqBody, PipelineRespBody, Stmt,
+    StreamRequest, StreamResponse, StreamResult,
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -64,6 +66,10 @@ pub struct Answer {
     pub bytes: u64,
     /// How it stood before the statements, where that was asked for.
     pub before: Standing,
+    /// How long it took to take the answer apart.
+    pub took: Duration,
+    /// Exchanges that it took.
+    pub round_trips: u64,
 }
 
 /// How a database stands: all of it read without reading a row.
@@ -80,14 +86,19 @@ pub struct Standing {
 /// What a standing is read by.
 const STANDING: [&str; 2] = [CLOCK_SQL, "PRAGMA schema_version"];
 
+/// Where batches are sent to.
+const PIPELINE: &str = "/v3/pipeline";
+
 /// A client of one database.
 pub struct Client {
-    pipeline: String,
+    base: String,
     tls: Tls,
     http: Option<reqwest::Client>,
     max_answer: u64,
     /// Connections that are kept for the next exchange.
     idle: usize,
+    /// Whether the server sends what is read in one answer only as a stream of rows.
+    streams: bool,
 }
 
 impl Client {
@@ -98,7 +109,7 @@ impl Client {
             Some(("libsql", rest)) => format!("https://{rest}"),
             _ => address.to_string(),
         };
-        Self { pipeline: format!("{base}/v3/pipeline"), tls, http: None, max_answer, idle: 1 }
+        Self { base, tls, http: None, max_answer, idle: 1, streams: false }
     }
 
     /// The same for writing: each exchange goes over a connection of its own, so that none is lost to one that the
@@ -124,17 +135,46 @@ impl Client {
     }
 
     /// Runs statements that only read, as [`Self::run`], and says how the database stood before: one exchange. One whose
-    /// connection broke is tried once more.
+    /// connection broke is tried once more. If the server bounds its answers, the rows are asked for as a stream.
     pub async fn read(&mut self, statements: &[&str], token: Option<&SecretString>) -> Result<Answer, HranaError> {
+        if self.streams {
+            return self.read_stream(statements, token).await;
+        }
         let batches = [&STANDING[..], statements];
-        let (bytes, body) = match self.exchange(&batches, token, None).await {
-            Err(HranaError::Lost(Lost::Unanswered(_))) => self.exchange(&batches, token, None).await?,
+        let answered = match self.exchange_bytes(&batches, token, None).await {
+            Err(HranaError::Lost(Lost::Unanswered(_))) => self.exchange_bytes(&batches, token, None).await?,
             answered => answered?,
         };
+        let began = Instant::now();
+        let (bytes, body) = (answered.len() as u64, body_of(&answered).map_err(HranaError::Lost)?);
         let mut results = body.results.into_iter();
         let before = standing(results.next()).map_err(HranaError::Lost)?;
-        let mut answer = parsed(results.next(), statements.len()).map_err(HranaError::Lost)?;
-        (answer.bytes, answer.before) = (bytes, before);
+        let mut answer = match parsed(results.next(), statements.len()) {
+            Err(Lost::TooLarge { limit: None, .. }) => {
+                self.streams = true;
+                return self.read_stream(statements, token).await;
+            }
+            parsed => parsed.map_err(HranaError::Lost)?,
+        };
+        (answer.bytes, answer.before, answer.took, answer.round_trips) = (bytes, before, began.elapsed(), 1);
+        Ok(answer)
+    }
+
+    /// The same by three exchanges: how it stands, the rows, and an end to the stream.
+    async fn read_stream(&mut self, statements: &[&str], token: Option<&SecretString>) -> Result<Answer, HranaError> {
+        let (before, first) = self.standing(token).await?;
+        let request = CursorReqBody { baton: None, batch: batch(statements) };
+        let answered = self.send("/v3/cursor", &request, token, None).await?;
+        let began = Instant::now();
+        let (baton, mut answer) = cursor::parsed(&answered, statements.len()).map_err(HranaError::Lost)?;
+        answer.took = began.elapsed();
+        let mut bytes = first + answered.len() as u64;
+        if baton.is_some() {
+            let close = PipelineReqBody { baton, requests: vec![StreamRequest::Close(CloseStreamReq {})] };
+            // The server ends a stream by itself after a while.
+            bytes += self.send(PIPELINE, &close, token, None).await.map_or(0, |end| end.len() as u64);
+        }
+        (answer.bytes, answer.before, answer.round_trips) = (bytes, before, 3);
         Ok(answer)
     }
 
@@ -169,15 +209,32 @@ impl Client {
         token: Option<&SecretString>,
         limit: Option<Duration>,
     ) -> Result<(u64, PipelineRespBody), HranaError> {
-        let batch = |statements: &&[&str]| {
-            let batch: Batch = statements.iter().map(|sql| Stmt::new(*sql, true)).collect();
-            StreamRequest::Batch(BatchStreamReq { batch })
-        };
-        let mut requests: Vec<StreamRequest> = batches.iter().map(batch).collect();
+        let bytes = self.exchange_bytes(batches, token, limit).await?;
+        Ok((bytes.len() as u64, body_of(&bytes).map_err(HranaError::Lost)?))
+    }
+
+    async fn exchange_bytes(
+        &mut self,
+        batches: &[&[&str]],
+        token: Option<&SecretString>,
+        limit: Option<Duration>,
+    ) -> Result<Vec<u8>, HranaError> {
+        let request = |statements: &&[&str]| StreamRequest::Batch(BatchStreamReq { batch: batch(statements) });
+        let mut requests: Vec<StreamRequest> = batches.iter().map(request).collect();
         requests.push(StreamRequest::Close(CloseStreamReq {}));
-        let request = PipelineReqBody { baton: None, requests };
+        self.send(PIPELINE, &PipelineReqBody { baton: None, requests }, token, limit).await
+    }
+
+    /// Sends one request; answers the whole body.
+    async fn send(
+        &mut self,
+        path: &str,
+        request: &impl serde::Serialize,
+        token: Option<&SecretString>,
+        limit: Option<Duration>,
+    ) -> Result<Vec<u8>, HranaError> {
         let http = self.http().map_err(HranaError::NotSent)?;
-        let mut post = http.post(&self.pipeline).json(&request);
+        let mut post = http.post(format!("{}{path}", self.base)).json(request);
         if let Some(token) = token {
             post = post.bearer_auth(token.expose_secret());
         }
@@ -204,14 +261,18 @@ impl Client {
                 _ => HranaError::Lost(Lost::Status { status, reason }),
             });
         }
-        let bytes = http::whole(response, self.max_answer).await.map_err(|error| {
+        http::whole(response, self.max_answer).await.map_err(|error| {
             HranaError::Lost(match error {
                 BodyError::TooLarge => Lost::TooLarge { limit: Some(self.max_answer), reason: Text::default() },
                 BodyError::Broken(why) => Lost::Broken(format!("the answer broke off: {why}")),
             })
-        })?;
-        Ok((bytes.len() as u64, body_of(&bytes).map_err(HranaError::Lost)?))
+        })
     }
+}
+
+/// Statements, each to be run only if the one before succeeded.
+fn batch(statements: &[&str]) -> Batch {
+    statements.iter().map(|sql| Stmt::new(*sql, true)).collect()
 }
 
 fn body_of(bytes: &[u8]) -> Result<PipelineRespBody, Lost> {
