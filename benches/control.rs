@@ -57,8 +57,8 @@ async fn database(path: &Path) {
     let connection = Writer::create(path).await.expect("a database").into_connection();
     let sql = format!(
         "WITH RECURSIVE g(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM g LIMIT {MESSAGES})
-         INSERT INTO a2a_messages (message_uuid, sender_agent, receiver_agent, msg_type, payload)
-         SELECT 'm' || i, '99', i % {AGENTS} + 1, 'free_form', 'part' FROM g"
+         INSERT INTO mesh_a2a_messages (sender_agent_id, receiver_agent_id, message_type, payload, created_at)
+         SELECT '99', i % {AGENTS} + 1, 'free_form', 'part', unixepoch() FROM g"
     );
     connection.execute_batch(&sql).await.expect("rows");
 }

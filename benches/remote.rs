@@ -1,7 +1,7 @@
 //! What watching a remote database costs its server, by the server's own count, and this machine.
 //!
 //! `SQLD=/path/to/sqld cargo bench --bench remote` fills a database of each size, has a real libSQL server serve it, and
-//! watches it at rest and while it changes, by the program itself. Rows are those that the server counts; bytes are counted
+//! watches it at rest and while it changes, by the program itself. Who changes it reads rows too: those are told first. Rows are those that the server counts; bytes are counted
 //! between both. `-- --seconds N SIZE ...` measures for so long, and these sizes (`S`, `M`, `L`). Without a server it says so.
 
 use std::path::{Path, PathBuf};
@@ -190,6 +190,7 @@ async fn at_size(name: &str, program: &Path, span: Duration) {
             });
         })
     };
+    measure(&format!("{name} live, nobody watches"), &server, &[], 0, span).await;
     measure(&format!("{name} live"), &server, &[], 1, span).await;
     measure(&format!("{name} live, queries alone"), &server, &by_queries, 1, span).await;
     if name != "L" {

@@ -111,6 +111,7 @@ impl Console {
             meshes: Vec::new(),
             calls: lockkeeper::app::Calls::default(),
             wall: None,
+            frames: true,
             local_clock: false,
             local: |_| 0,
             keymap: lockkeeper::app::keymap::Keymap::default(),

@@ -4,6 +4,7 @@
 pub mod acts;
 pub mod command;
 pub mod filter;
+pub mod history;
 pub mod inspect;
 pub mod inspections;
 pub mod keymap;
@@ -11,8 +12,10 @@ pub mod list;
 pub mod mouse;
 pub mod on_wall;
 pub mod overlay;
+pub mod overview;
 pub mod palette;
 pub mod preview;
+pub mod selection;
 pub mod status;
 pub mod table;
 pub mod update;
@@ -27,6 +30,7 @@ use std::time::Duration;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 
+use self::history::History;
 use self::keymap::Keymap;
 use self::mouse::HitMap;
 use self::overlay::Overlay;
@@ -169,6 +173,8 @@ pub struct Options {
     pub calls: Calls,
     /// A screen that nobody sits at.
     pub wall: Option<Wall>,
+    /// Panels of the overview stand in frames.
+    pub frames: bool,
     /// Clocks on screen show local time.
     pub local_clock: bool,
     /// How far local time is ahead of UTC at an instant, in milliseconds.
@@ -246,6 +252,10 @@ pub struct App {
     /// By view; those without a list are never used.
     pub tables: Vec<Table>,
     pub overlay: Option<Overlay>,
+    /// What is selected on the overview.
+    pub overview: overview::Selection,
+    /// How the nodes of each mesh did over the last minutes.
+    histories: Vec<History>,
     /// The filter of the view is being typed.
     pub filtering: Option<tui_input::Input>,
     pub toast: Option<Toast>,
@@ -285,6 +295,8 @@ impl App {
             view: ViewId::Overview,
             tables: Self::fresh_tables(),
             overlay: None,
+            overview: overview::Selection::default(),
+            histories: Vec::new(),
             filtering: None,
             toast: None,
             running: None,
@@ -322,6 +334,12 @@ impl App {
     #[must_use]
     pub fn table(&self) -> &Table {
         &self.tables[self.view.index()]
+    }
+
+    /// How the nodes of a mesh did over the last minutes.
+    #[must_use]
+    pub fn history(&self, mesh: usize) -> Option<&History> {
+        self.histories.get(mesh)
     }
 
     /// The views that have a tab, and the current one.

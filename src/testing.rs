@@ -386,6 +386,7 @@ pub fn options() -> Options {
         meshes: vec!["prod".into(), "staging".into()],
         calls: Calls::default(),
         wall: None,
+        frames: true,
         local_clock: false,
         local: |_| 2 * 3_600_000,
         keymap: Keymap::default(),

@@ -11,6 +11,7 @@ use super::list::nodes::NODES;
 use super::list::tasks::TASKS;
 use super::overlay::Overlay;
 use super::view_id::ViewId;
+use super::views::VIEWS;
 use crate::action::plan::{Intent, Interrupt};
 use crate::app::workspace::{Key, Row, Workspace};
 use crate::mesh::derive::Snapshot;
@@ -74,6 +75,13 @@ impl App {
     pub fn offers(&self, command: Command) -> bool {
         let (view, mesh, row) = match &self.overlay {
             Some(Overlay::Inspector(inspector)) => (inspector.view, Some(inspector.key.mesh), None),
+            _ if self.view == ViewId::Overview => match self.overview_thing() {
+                Some((view, key)) => {
+                    let row = VIEWS[view.index()].list.and_then(|list| list.find(&self.workspace, &key));
+                    (view, Some(key.mesh), row)
+                }
+                None => return false,
+            },
             _ => {
                 let row = self.table().rows.get(self.table().cursor).copied();
                 (self.view, row.map(Row::mesh), row)
@@ -102,6 +110,10 @@ impl App {
     pub fn chosen(&self) -> (ViewId, Vec<Key>) {
         if let Some(Overlay::Inspector(inspector)) = &self.overlay {
             return (inspector.view, vec![inspector.key.clone()]);
+        }
+        if self.view == ViewId::Overview {
+            let Some((view, key)) = self.overview_thing() else { return (self.view, Vec::new()) };
+            return (view, vec![key]);
         }
         let table = self.table();
         if table.marks.is_empty() {

@@ -1,5 +1,6 @@
 //! Where things are on screen, as the drawing left them, and what a click there means.
 
+use super::overview::Panel;
 use super::view_id::ViewId;
 use crate::app::workspace::Key;
 
@@ -17,6 +18,8 @@ pub enum Hit {
     Entry(usize),
     /// A thing in a view, e.g. a node on the overview.
     Thing(ViewId, Key),
+    /// A line of a panel of the overview.
+    Item(Panel, ViewId, Key),
     /// A node on the overview: its mesh, and its place among the worst there.
     Node(usize, usize),
 }

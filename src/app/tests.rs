@@ -272,7 +272,9 @@ fn a_read_only_console_opens_no_preview_by_any_way() {
 fn actions_are_hinted_only_where_they_fit() {
     let mut app = dead_and_living();
     let offered = |app: &App| acts::ACTS.iter().copied().filter(|c| app.offers(*c)).collect::<Vec<_>>();
-    assert!(offered(&app).is_empty(), "the overview has no row");
+    assert_eq!(offered(&app), [command::Command::Drain, command::Command::Quarantine, command::Command::Evacuate]);
+    press(&mut app, "0");
+    assert!(offered(&app).is_empty(), "nothing is done to what happened");
     press(&mut app, "3");
     assert_eq!(offered(&app), [command::Command::Release]);
     press(&mut app, "2/node:dead\r");
@@ -343,7 +345,7 @@ fn findings_are_known_one_by_one_or_marked() {
     };
     let mut app = app_on(Some(alive(mesh())));
     app.options.calls.known_for = Duration::from_secs(3_600);
-    assert_eq!(press(&mut app, "A"), [], "only findings are known");
+    assert_eq!(press(&mut app, "2A"), [], "only findings are known");
     assert!(app.toast.as_ref().unwrap().text.contains("view 7"));
     press(&mut app, "7");
     let effects = press(&mut app, "A");
@@ -402,4 +404,30 @@ fn clocks_change_their_zone() {
     press(&mut app, "T");
     assert_eq!(app.offset(NOW), 2 * 3_600_000);
     assert!(app.toast.as_ref().unwrap().text.contains("UTC+02:00"));
+}
+
+#[test]
+fn the_overview_selects_things_and_goes_from_panel_to_panel() {
+    use super::overview::{Panel, items};
+    let mut app = dead_and_living();
+    let listed = items(&app.workspace, Panel::Findings, NOW);
+    assert!(listed.len() > 1);
+    let (view, key) = listed[1].thing.clone();
+    press(&mut app, "j");
+    assert_eq!(app.overview_thing(), Some((view, key.clone())));
+    // It stays on the thing when others come and go, and in its place when the thing is gone.
+    update(&mut app, Event::Snapshot(0, snapshot(mesh(), NOW)));
+    let listed = items(&app.workspace, Panel::Findings, NOW);
+    let still = listed.iter().any(|item| item.thing == (view, key.clone()));
+    assert!(still == (app.overview_thing() == Some((view, key))));
+    press(&mut app, "\r");
+    assert!(matches!(&app.overlay, Some(Overlay::Inspector(inspector)) if inspector.view == ViewId::Findings));
+    press(&mut app, "\x1b");
+    let mut panels = Vec::new();
+    while app.view == ViewId::Overview {
+        panels.push(app.overview.panel);
+        press(&mut app, "\t");
+    }
+    assert!(panels.starts_with(&[Panel::Findings, Panel::Nodes]), "{panels:?}");
+    assert_eq!(app.view, ViewId::Nodes, "after the last panel come the views");
 }

@@ -231,6 +231,7 @@ fn options(loaded: &LoadedConfig, kind: ScreenArgs) -> Options {
             known_for: settings.alarms.known_for,
         },
         wall: kind.wall.then(|| settings.wall.clone()),
+        frames: settings.frames,
         local_clock: settings.local_clock,
         local: local_offset,
         keymap: loaded.keymap.clone(),

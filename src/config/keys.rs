@@ -80,6 +80,7 @@ pub const KEYS: &[Key] = &[
         default: "auto",
         help: "glyphs beyond ASCII",
     },
+    Key { name: "frames", kind: Kind::Bool, default: "true", help: "frames around the panels of the overview" },
     Key {
         name: "clock",
         kind: Kind::OneOf(&["utc", "local"]),

@@ -6,10 +6,10 @@ use crate::model::time::Millis;
 
 /// The width of one bucket, in milliseconds.
 pub const BUCKET: Millis = 5_000;
-/// Buckets kept: five minutes.
-pub const BUCKETS: usize = 60;
+/// Buckets kept: ten minutes.
+pub const BUCKETS: usize = 120;
 /// The same as a time span's factor.
-const MOST_BEHIND: Millis = 60;
+const MOST_BEHIND: Millis = 120;
 
 /// What happened between two polls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

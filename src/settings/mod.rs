@@ -41,6 +41,7 @@ pub struct Settings {
     pub unicode: String,
     pub mouse: bool,
     /// Times on screen are local ones.
+    pub frames: bool,
     pub local_clock: bool,
     pub wall: Wall,
     pub log_file: Option<PathBuf>,
@@ -105,6 +106,7 @@ impl Settings {
             color: layers.is_on("color"),
             unicode: layers.text("unicode").unwrap_or("auto").to_owned(),
             mouse: layers.is_on("mouse"),
+            frames: layers.is_on("frames"),
             local_clock: layers.text("clock") == Some("local"),
             wall: wall(layers)?,
             log_file: path("log_file"),

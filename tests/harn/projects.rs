@@ -453,9 +453,9 @@ fn both_systems_stand_on_one_screen() {
     let mut screen = Screen::start(180, 60, &["demo", "--with", "harn", "--seed", "3", "--speed", "8"], &[]);
     screen.wait_for("both are watched", |text| {
         text.contains("lockkeeper demo, project")
-            && text.contains("NODES of demo")
-            && text.contains("NODES of project")
-            && text.contains("SOURCES of project")
+            && text.contains("Nodes  ")
+            && text.contains("demo: mesh.db")
+            && text.contains("project: ")
     });
     screen.press("2");
     screen.wait_for("lanes beside nodes", |text| text.contains("sess-planner") && text.contains("anvil"));

@@ -21,9 +21,9 @@ fn a_walk_through_every_view() {
         ("5", "LAST EVIDENCE"),
         ("6", "following"),
         ("7", "SEVERITY"),
-        ("1", "CONTENDED LOCKS"),
-        ("\t", "ACTIVITY"),
-        ("\x1b[Z", "CONTENDED LOCKS"),
+        ("1", "a minute, the last 10 minutes"),
+        ("l", "ACTIVITY"),
+        ("h", "a minute, the last 10 minutes"),
     ] {
         screen.press(key);
         screen.wait_text(shows);

@@ -156,6 +156,7 @@ fn app() -> App {
         keymap: Keymap::default(),
         calls: Calls { title: true, ..Calls::default() },
         wall: None,
+        frames: true,
         local_clock: false,
         local: |_| 0,
         banner: None,

@@ -31,6 +31,8 @@ impl App {
             Command::Bottom => self.step(isize::MAX / 2),
             Command::Open => self.open(),
             Command::Back => self.back(),
+            Command::NextPanel => self.step_panel(true),
+            Command::PreviousPanel => self.step_panel(false),
             Command::NextView => self.step_view(1),
             Command::PreviousView => self.step_view(-1),
             Command::View(index) => {
@@ -129,7 +131,18 @@ impl App {
         isize::try_from(self.table().height.max(2) - 1).unwrap_or(1)
     }
 
+    /// On the overview from panel to panel, and from there to the views.
+    fn step_panel(&mut self, forward: bool) {
+        if self.view != ViewId::Overview || !self.overview_panel(forward) {
+            self.step_view(if forward { 1 } else { -1 });
+        }
+    }
+
     fn step(&mut self, by: isize) {
+        if self.view == ViewId::Overview {
+            self.overview_step(by);
+            return;
+        }
         let Some(list) = self.list() else { return };
         let table = &mut self.tables[self.view.index()];
         let to = table.cursor.saturating_add_signed(by);
@@ -145,7 +158,10 @@ impl App {
 
     fn open(&mut self) {
         if self.view == ViewId::Overview {
-            self.show(ViewId::Findings);
+            match self.overview_thing() {
+                Some((view, key)) => self.overlay = Some(Overlay::Inspector(Inspector::on(view, key))),
+                None => self.show(ViewId::Findings),
+            }
         } else if let Some(key) = self.table().selected.clone() {
             self.overlay = Some(Overlay::Inspector(Inspector::on(self.view, key)));
         }

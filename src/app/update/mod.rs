@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tui_input::InputRequest;
 
+use super::history::History;
 use super::overlay::Overlay;
 use super::preview::Typing;
 use super::view_id::ViewId;
@@ -50,6 +51,10 @@ fn take(app: &mut App, event: Event) -> Vec<Effect> {
             Vec::new()
         }
         Event::Snapshot(mesh, snapshot) => {
+            if app.histories.len() <= mesh {
+                app.histories.resize_with(mesh + 1, History::default);
+            }
+            app.histories[mesh].take(&snapshot, app.now_ms);
             app.take_snapshot(mesh, snapshot);
             app.refresh_preview(mesh);
             app.advance_wall();
@@ -61,6 +66,7 @@ fn take(app: &mut App, event: Event) -> Vec<Effect> {
             (app.frozen, app.overlay, app.running) = (None, None, None);
             app.tables = App::fresh_tables();
             app.announced.clear();
+            (app.histories, app.overview) = Default::default();
             Vec::new()
         }
         Event::Progress(progress) => {

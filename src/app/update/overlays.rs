@@ -98,9 +98,9 @@ impl App {
                     self.follow(target.view, Key { mesh, key: target.key });
                 }
             }
-            Command::NextView | Command::PreviousView => {
+            Command::NextPanel | Command::PreviousPanel | Command::NextView | Command::PreviousView => {
                 let links: Vec<usize> = (0..rows.len()).filter(|&i| rows[i].target().is_some()).collect();
-                let next = if command == Command::NextView {
+                let next = if matches!(command, Command::NextPanel | Command::NextView) {
                     links.iter().find(|&&i| i > inspector.cursor).or(links.first())
                 } else {
                     links.iter().rev().find(|&&i| i < inspector.cursor).or(links.last())

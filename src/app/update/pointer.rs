@@ -32,6 +32,8 @@ impl App {
             for _ in 0..by.unsigned_abs() {
                 self.run_in_overlay(command);
             }
+        } else if self.view == ViewId::Overview {
+            self.overview_step(by);
         } else if let Some(list) = self.list() {
             self.tables[self.view.index()].scroll(by, list, &self.workspace);
         }
@@ -87,6 +89,11 @@ impl App {
                 _ => {}
             },
             Hit::Thing(view, key) => self.follow(view, key),
+            Hit::Item(panel, view, key) => {
+                if self.overview_select(panel, (view, key)) {
+                    return self.run(Command::Open);
+                }
+            }
         }
         Vec::new()
     }

@@ -11,8 +11,8 @@ const MANY_ROWS: u64 = 1_000;
 const STREAK: u8 = 3;
 /// The largest database of which a replica is kept unasked, in bytes.
 pub const LARGEST: u64 = 256 << 20;
-/// The first sync brings everything; if the poll ended before it did, so many polls may go on with it.
-const BEGINNINGS: u8 = 5;
+/// The first sync brings everything. It goes on beside the polls, for so long at most.
+const FIRST_SYNC: Duration = Duration::from_secs(120);
 /// Syncs that take longer than this, so many running, do not keep up.
 const SLOW: Duration = Duration::from_millis(400);
 const SLOW_STREAK: u8 = 5;
@@ -27,8 +27,8 @@ const REST_ROWS: u64 = 20_000;
 #[derive(Debug, Default)]
 pub struct Busy {
     streak: u8,
-    begun: u8,
     slow: u8,
+    begun: Option<Instant>,
     /// No replica before then.
     paused: Option<Instant>,
     /// What the last reading leads to.
@@ -45,25 +45,30 @@ impl Busy {
     /// Whether a replica is worth it now.
     #[must_use]
     pub fn wants_replica(&self, now: Instant) -> bool {
-        self.streak >= STREAK && self.paused.is_none_or(|until| now >= until)
+        self.streak >= STREAK && self.begun.is_none() && self.paused.is_none_or(|until| now >= until)
     }
 
-    /// A replica is begun, or its beginning goes on. Nothing where that was tried often enough.
-    pub fn begin(&mut self) -> Option<()> {
-        self.begun += 1;
-        (self.begun <= BEGINNINGS).then_some(())
+    /// A replica is begun.
+    pub fn begin(&mut self, now: Instant) {
+        self.begun = Some(now);
+    }
+
+    /// Whether the first sync has taken too long by now.
+    #[must_use]
+    pub fn is_overdue(&self, now: Instant) -> bool {
+        self.begun.is_some_and(|begun| now.duration_since(begun) > FIRST_SYNC)
     }
 
     /// A sync ended. Answers whether the replica keeps up.
     pub fn synced(&mut self, took: Duration) -> bool {
-        let is_first = std::mem::take(&mut self.begun) > 0;
+        let is_first = self.begun.take().is_some();
         self.slow = if took > SLOW && !is_first { self.slow + 1 } else { 0 };
         self.slow < SLOW_STREAK
     }
 
     /// The replica is given up for a while.
     pub fn give_up(&mut self, now: Instant) {
-        (self.begun, self.slow, self.streak, self.paused) = (0, 0, 0, Some(now + PAUSE));
+        (self.begun, self.slow, self.streak, self.paused) = (None, 0, 0, Some(now + PAUSE));
     }
 
     /// How long nothing is read after the last reading.
@@ -98,15 +103,14 @@ mod tests {
 
     #[test]
     fn a_replica_that_does_not_keep_up_is_given_up() {
-        let mut busy = Busy::default();
-        busy.begin().unwrap();
+        let (mut busy, now) = (Busy::default(), Instant::now());
+        busy.begin(now);
+        assert!(!busy.is_overdue(now + FIRST_SYNC) && busy.is_overdue(now + FIRST_SYNC + MS));
         assert!(busy.synced(SLOW * 10), "the first sync brings everything");
         for _ in 1..SLOW_STREAK {
             assert!(busy.synced(SLOW + MS));
         }
         assert!(!busy.synced(SLOW + MS));
-        let mut busy = Busy::default();
-        assert_eq!((0..10).filter_map(|_| busy.begin()).count(), usize::from(BEGINNINGS));
     }
 
     #[test]

@@ -39,12 +39,25 @@ pub struct Remote {
     /// Where a replica may be kept, and how.
     may_keep: Option<Keep>,
     replica: Option<Box<Replica>>,
+    /// The first sync of one, beside the polls.
+    beginning: Option<Beginning>,
     /// Why no replica is kept although one was wanted.
     without: Option<Text>,
     /// The reading of this poll.
     reading: Option<Reading>,
     /// The last one that was whole.
     read: Option<Reading>,
+    /// Polls since the clock was read.
+    since_clock: u32,
+}
+
+/// A first sync. It ends with the value.
+struct Beginning(tokio::task::JoinHandle<(Box<Replica>, Spent, Result<News, Fault>)>);
+
+impl Drop for Beginning {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// A reading by queries.
@@ -63,6 +76,8 @@ struct Keep {
     tls: Tls,
 }
 
+/// While nothing is read, the database's clock is read once in so many polls.
+const CLOCK_EVERY: u32 = 60;
 /// The size of a database, in bytes.
 const SIZE_SQL: &str = "SELECT p.page_count * s.page_size FROM pragma_page_count p, pragma_page_size s";
 /// Left free on the disk that a replica lives on, in bytes.
@@ -84,9 +99,11 @@ impl Remote {
             busy: Busy::default(),
             may_keep: None,
             replica: None,
+            beginning: None,
             without: None,
             reading: None,
             read: None,
+            since_clock: CLOCK_EVERY,
         }
     }
 
@@ -107,13 +124,16 @@ impl Remote {
         if wants {
             self.keep_replica(spent).await;
         }
+        self.take_begun(spent).await;
         if self.replica.is_none() && !self.gate.is_asked() && !self.rests() {
             return Ok((News::Some, None));
         }
         let token = self.token().await?;
         spent.round_trips += 1;
         let sent_ms = clock();
-        let (now, bytes) = self.client.standing(token.as_ref()).await.map_err(|error| {
+        let in_full = self.since_clock >= CLOCK_EVERY;
+        self.since_clock = if in_full { 0 } else { self.since_clock + 1 };
+        let (now, bytes) = self.client.standing(token.as_ref(), in_full).await.map_err(|error| {
             self.gate.forget();
             self.client.reconnect();
             explain(error).into_fault()
@@ -174,8 +194,13 @@ impl Remote {
             Some(_) => {
                 let path = folder.join("replica.db");
                 let replica = Replica::new(self.address.clone(), path, self.token.clone(), Duration::ZERO, 2 * LARGEST);
-                self.replica = Some(Box::new(replica.with_tls(tls)));
-                self.without = None;
+                let mut replica = Box::new(replica.with_tls(tls));
+                self.busy.begin(Instant::now());
+                self.beginning = Some(Beginning(tokio::spawn(async move {
+                    let mut spent = Spent::default();
+                    let outcome = replica.news(&mut spent).await;
+                    (replica, spent, outcome)
+                })));
                 return;
             }
         };
@@ -183,28 +208,51 @@ impl Remote {
         self.busy.give_up(Instant::now());
     }
 
+    /// Takes a replica whose first sync has ended; from now on it is read.
+    async fn take_begun(&mut self, spent: &mut Spent) {
+        let Some(beginning) = &mut self.beginning else { return };
+        if !beginning.0.is_finished() {
+            if self.busy.is_overdue(Instant::now()) {
+                self.give_up("no replica: the first sync takes too long".into());
+            }
+            return;
+        }
+        match (&mut beginning.0).await {
+            Ok((replica, cost, Ok(_))) => {
+                spent.bytes += cost.bytes;
+                spent.round_trips += cost.round_trips;
+                self.busy.synced(Duration::ZERO);
+                (self.replica, self.beginning, self.without) = (Some(replica), None, None);
+                // It is read whole, whatever is known.
+                self.gate.forget();
+            }
+            Ok((.., Err(fault))) => self.give_up(format!("no replica: {fault}")),
+            Err(_) => self.give_up("no replica: the client library failed".into()),
+        }
+    }
+
     /// Brings the replica up to date. Answers whether it is; one that is not is given up.
     async fn sync(&mut self, spent: &mut Spent) -> bool {
         let Some(replica) = &mut self.replica else { return false };
         let began = Instant::now();
-        // A poll that ends before the sync does leaves it begun.
-        let why = match self.busy.begin() {
-            None => "no replica: the first sync takes too long".into(),
-            Some(()) => match replica.news(spent).await {
-                Err(fault) => format!("no replica: {fault}"),
-                Ok(_) if replica.old().is_some() => "no replica: a sync failed".into(),
-                Ok(_) if !self.busy.synced(began.elapsed()) => "no replica: more changes than it can follow".into(),
-                Ok(_) => return true,
-            },
+        let why = match replica.news(spent).await {
+            Err(fault) => format!("no replica: {fault}"),
+            Ok(_) if replica.old().is_some() => "no replica: a sync failed".into(),
+            Ok(_) if !self.busy.synced(began.elapsed()) => "no replica: more changes than it can follow".into(),
+            Ok(_) => return true,
         };
+        self.give_up(why);
+        false
+    }
+
+    fn give_up(&mut self, why: String) {
         tracing::info!(%why, "the remote is read by queries");
-        self.replica = None;
+        (self.replica, self.beginning) = (None, None);
         if let Some(keep) = &self.may_keep {
             Replica::remove_all(&keep.folder.join("replica.db"));
         }
         self.without = Some(why.into());
         self.busy.give_up(Instant::now());
-        false
     }
 
     /// The pages of the replica.

@@ -148,7 +148,7 @@ impl Client {
         let began = Instant::now();
         let (bytes, body) = (answered.len() as u64, body_of(&answered).map_err(HranaError::Lost)?);
         let mut results = body.results.into_iter();
-        let before = standing(results.next()).map_err(HranaError::Lost)?;
+        let before = standing(results.next(), STANDING.len()).map_err(HranaError::Lost)?;
         let mut answer = match parsed(results.next(), statements.len()) {
             Err(Lost::TooLarge { limit: None, .. }) => {
                 self.streams = true;
@@ -162,7 +162,7 @@ impl Client {
 
     /// The same by three exchanges: how it stands, the rows, and an end to the stream.
     async fn read_stream(&mut self, statements: &[&str], token: Option<&SecretString>) -> Result<Answer, HranaError> {
-        let (before, first) = self.standing(token).await?;
+        let (before, first) = self.standing(token, true).await?;
         let request = CursorReqBody { baton: None, batch: batch(statements) };
         let answered = self.send("/v3/cursor", &request, token, None).await?;
         let began = Instant::now();
@@ -178,13 +178,19 @@ impl Client {
         Ok(answer)
     }
 
-    /// How the database stands, and the bytes of the answer.
-    pub async fn standing(&mut self, token: Option<&SecretString>) -> Result<(Standing, u64), HranaError> {
-        let (bytes, body) = match self.exchange(&[&STANDING], token, None).await {
-            Err(HranaError::Lost(Lost::Unanswered(_))) => self.exchange(&[&STANDING], token, None).await?,
+    /// How the database stands, and the bytes of the answer. Without `in_full` only its count of commits: servers bill a
+    /// statement as a row at least, and a batch without statements as nothing.
+    pub async fn standing(
+        &mut self,
+        token: Option<&SecretString>,
+        in_full: bool,
+    ) -> Result<(Standing, u64), HranaError> {
+        let statements = if in_full { &STANDING[..] } else { &[] };
+        let (bytes, body) = match self.exchange(&[statements], token, None).await {
+            Err(HranaError::Lost(Lost::Unanswered(_))) => self.exchange(&[statements], token, None).await?,
             answered => answered?,
         };
-        let standing = standing(body.results.into_iter().next()).map_err(HranaError::Lost)?;
+        let standing = standing(body.results.into_iter().next(), statements.len()).map_err(HranaError::Lost)?;
         Ok((standing, bytes))
     }
 
@@ -280,12 +286,12 @@ fn body_of(bytes: &[u8]) -> Result<PipelineRespBody, Lost> {
 }
 
 /// Reads how a database stands. What it does not say is unknown.
-fn standing(result: Option<StreamResult>) -> Result<Standing, Lost> {
+fn standing(result: Option<StreamResult>, statements: usize) -> Result<Standing, Lost> {
     let commits = match &result {
         Some(StreamResult::Ok { response: StreamResponse::Batch(batch) }) => batch.result.replication_index,
         _ => None,
     };
-    let answer = parsed(result, STANDING.len())?;
+    let answer = parsed(result, statements)?;
     let number = |at: usize| match answer.results.get(at).and_then(|rows| rows.first()?.first()) {
         Some(Value::Integer(number)) => Some(*number),
         _ => None,
@@ -384,7 +390,7 @@ mod tests {
                 r#"{{"type":"ok","response":{{"type":"batch","result":{{"step_results":[{ONE},{second}],"step_errors":[null,{error}],"replication_index":{index}}}}}}}"#
             );
             let body = body_of(format!(r#"{{"baton":null,"base_url":null,"results":[{text}]}}"#).as_bytes()).ok()?;
-            standing(body.results.into_iter().next()).ok()
+            standing(body.results.into_iter().next(), 2).ok()
         };
         let all = Standing { commits: Some(9), schema: Some(7), clock_ms: Some(7) };
         assert_eq!(of("\"9\"", ONE, "null"), Some(all));
