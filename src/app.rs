@@ -4,6 +4,7 @@
 pub mod acts;
 pub mod command;
 pub mod filter;
+pub mod find;
 pub mod history;
 pub mod inspect;
 pub mod inspections;
@@ -256,6 +257,8 @@ pub struct App {
     pub overview: overview::Selection,
     /// How the nodes of each mesh did over the last minutes.
     histories: Vec<History>,
+    /// Where one was.
+    trail: update::Trail,
     /// The filter of the view is being typed.
     pub filtering: Option<tui_input::Input>,
     pub toast: Option<Toast>,
@@ -297,6 +300,7 @@ impl App {
             overlay: None,
             overview: overview::Selection::default(),
             histories: Vec::new(),
+            trail: update::Trail::default(),
             filtering: None,
             toast: None,
             running: None,

@@ -1,4 +1,4 @@
-//! Filtering as one types: words match fuzzily, `field:value` matches a column, `!` turns either round.
+//! Filtering as one types: words match as they stand, `~word` fuzzily, `field:value` a column; `!` turns each round.
 
 use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
@@ -17,8 +17,14 @@ struct Term {
 
 #[derive(Debug, Clone)]
 enum Kind {
+    /// In lower case, as it stands.
+    Word(String),
+    /// Its letters in order.
     Fuzzy(Pattern),
-    Field { column: usize, value: String },
+    Field {
+        column: usize,
+        value: String,
+    },
 }
 
 impl Filter {
@@ -41,10 +47,14 @@ impl Filter {
                     let column = named(0).or_else(|| named(1))?;
                     Some(Kind::Field { column, value: value.to_lowercase() })
                 });
-                // A word turned round must not be there as it stands; fuzzily almost everything is.
-                let atom = if negated { AtomKind::Substring } else { AtomKind::Fuzzy };
-                let fuzzy = || Kind::Fuzzy(Pattern::new(word, CaseMatching::Ignore, Normalization::Smart, atom));
-                Some(Term { negated, kind: field.unwrap_or_else(fuzzy) })
+                let word = || match word.strip_prefix('~') {
+                    Some(rest) => {
+                        let kind = AtomKind::Fuzzy;
+                        Kind::Fuzzy(Pattern::new(rest, CaseMatching::Ignore, Normalization::Smart, kind))
+                    }
+                    None => Kind::Word(word.to_lowercase()),
+                };
+                Some(Term { negated, kind: field.unwrap_or_else(word) })
             })
             .collect();
         Self { terms }
@@ -62,6 +72,10 @@ impl Filter {
         self.terms.iter().all(|term| {
             let found = match &term.kind {
                 Kind::Field { column, value } => cell(*column).to_lowercase().contains(value.as_str()),
+                Kind::Word(word) => {
+                    let text = whole.get_or_insert_with(|| (0..columns).map(cell).collect::<Vec<_>>().join(" "));
+                    text.to_lowercase().contains(word.as_str())
+                }
                 Kind::Fuzzy(pattern) => {
                     let text = whole.get_or_insert_with(|| (0..columns).map(cell).collect::<Vec<_>>().join(" "));
                     let mut buffer = Vec::new();
@@ -105,7 +119,9 @@ mod tests {
 
     #[rstest::rstest]
     #[case("", true)]
-    #[case("prs", true)]
+    #[case("prs", false)]
+    #[case("~prs", true)]
+    #[case("PARSER", true)]
     #[case("zzz", false)]
     #[case("state:held", true)]
     #[case("STATE:HELD", true)]

@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(press(KeyCode::Char('?'), KeyModifiers::SHIFT), Some(Command::Help));
         assert_eq!(press(KeyCode::Char(':'), KeyModifiers::SHIFT), Some(Command::Palette));
         assert_eq!(press(KeyCode::BackTab, KeyModifiers::SHIFT), Some(Command::PreviousPanel));
-        assert_eq!(press(KeyCode::Char('p'), KeyModifiers::CONTROL), Some(Command::Palette));
+        assert_eq!(press(KeyCode::Char('p'), KeyModifiers::CONTROL), Some(Command::Find));
         assert_eq!(press(KeyCode::Char(' '), KeyModifiers::NONE), Some(Command::Mark));
         assert_eq!(press(KeyCode::Char('c'), KeyModifiers::CONTROL), Some(Command::Leave));
     }

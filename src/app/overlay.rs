@@ -1,5 +1,6 @@
-//! What may lie over a view: help, palette, sort menu, inspector, and the dialogs of a plan.
+//! What may lie over a view: help, palette, finder, sort menu, inspector, and the dialogs of a plan.
 
+use super::find::Found;
 use super::preview::Preview;
 use super::view_id::ViewId;
 use crate::app::workspace::Key;
@@ -14,6 +15,7 @@ pub enum Overlay {
         input: tui_input::Input,
         selected: usize,
     },
+    Find(Finder),
     Sort {
         selected: usize,
     },
@@ -26,6 +28,14 @@ pub enum Overlay {
     Run {
         offset: usize,
     },
+}
+
+/// What is looked for, and what was found.
+#[derive(Debug, Clone, Default)]
+pub struct Finder {
+    pub input: tui_input::Input,
+    pub found: Vec<Found>,
+    pub selected: usize,
 }
 
 /// The choice of a receiver. The first row leaves it to the ranking.

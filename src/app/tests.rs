@@ -431,3 +431,30 @@ fn the_overview_selects_things_and_goes_from_panel_to_panel() {
     assert!(panels.starts_with(&[Panel::Findings, Panel::Nodes]), "{panels:?}");
     assert_eq!(app.view, ViewId::Nodes, "after the last panel come the views");
 }
+
+#[test]
+fn anything_is_found_by_name_and_one_finds_back() {
+    let mut app = dead_and_living();
+    let control = |c| Event::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL));
+    update(&mut app, control('p'));
+    press(&mut app, "DEAD");
+    let Some(Overlay::Find(finder)) = &app.overlay else { panic!("{:?}", app.overlay) };
+    let first = &finder.found[0];
+    assert_eq!((first.kind, first.name.as_str(), first.matched), ("node", "dead", Some((0, 4))));
+    press(&mut app, "\r");
+    assert!(matches!(&app.overlay, Some(Overlay::Inspector(inspector)) if inspector.view == ViewId::Nodes));
+    press(&mut app, "\x1b3");
+    assert_eq!(app.view, ViewId::Locks);
+    press(&mut app, "b");
+    assert_eq!(app.view, ViewId::Nodes);
+    press(&mut app, "bbbb");
+    assert_eq!((app.view, app.overlay.is_none()), (ViewId::Overview, true));
+    press(&mut app, "nnnn");
+    assert_eq!(app.view, ViewId::Locks);
+    // What is as it stands comes first; only where nothing is, its letters in order.
+    update(&mut app, control('p'));
+    press(&mut app, "dd");
+    let Some(Overlay::Find(finder)) = &app.overlay else { panic!("{:?}", app.overlay) };
+    assert!(finder.found.iter().all(|found| found.matched.is_none()), "{:?}", finder.found);
+    press(&mut app, "\r");
+}

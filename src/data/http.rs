@@ -1,5 +1,6 @@
 //! HTTP for whoever needs it: one client with the platform's certificate roots, and bodies that are bounded as they come in.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::Response;
@@ -42,7 +43,12 @@ pub enum BodyError {
 }
 
 /// A body of at most `max` bytes.
-pub async fn whole(mut response: Response, max: u64) -> Result<Vec<u8>, BodyError> {
+pub async fn whole(response: Response, max: u64) -> Result<Vec<u8>, BodyError> {
+    whole_counted(response, max, &AtomicU64::default()).await
+}
+
+/// The same, and counts the bytes as they come.
+pub async fn whole_counted(mut response: Response, max: u64, came: &AtomicU64) -> Result<Vec<u8>, BodyError> {
     if response.content_length().is_some_and(|n| n > max) {
         return Err(BodyError::TooLarge);
     }
@@ -52,6 +58,7 @@ pub async fn whole(mut response: Response, max: u64) -> Result<Vec<u8>, BodyErro
             return Err(BodyError::TooLarge);
         }
         all.extend_from_slice(&chunk);
+        came.fetch_add(chunk.len() as u64, Ordering::Relaxed);
     }
     Ok(all)
 }

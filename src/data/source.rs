@@ -7,6 +7,7 @@ use crate::model::source::Fault;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use crate::model::observation::Observation;
 use crate::model::text::Text;
@@ -27,4 +28,9 @@ pub struct PollContext {
 pub trait Source: Send {
     /// Reads what is new. An observation without changes says that nothing changed.
     fn poll<'a>(&'a mut self, context: &'a PollContext) -> Polling<'a>;
+
+    /// Bytes that came so far, where a poll may take long and be well: while they grow, it is waited for.
+    fn progress(&self) -> Option<Arc<AtomicU64>> {
+        None
+    }
 }

@@ -161,6 +161,7 @@ fn draw_all(canvas: &mut Canvas<'_, '_>, area: Rect) {
     match &canvas.app.overlay {
         Some(Overlay::Help { scroll }) => dialogs::help::draw(canvas, body, *scroll),
         Some(Overlay::Palette { .. }) => dialogs::palette::draw(canvas, body),
+        Some(Overlay::Find(_)) => dialogs::find::draw(canvas, body),
         Some(Overlay::Sort { selected }) => dialogs::sort::draw(canvas, body, *selected),
         Some(Overlay::Picker(_) | Overlay::Preview(_) | Overlay::Run { .. }) => dialogs::plan::draw(canvas, body),
         Some(Overlay::Inspector(_)) | None => {}

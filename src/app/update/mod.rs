@@ -3,8 +3,11 @@
 mod acting;
 mod calling;
 mod commands;
+mod finding;
 mod overlays;
 mod pointer;
+
+pub(super) use self::finding::Trail;
 
 use std::sync::Arc;
 
@@ -27,7 +30,13 @@ const TOAST_MS: i64 = 4_000;
 
 /// Takes one event.
 pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
+    let before = matches!(event, Event::Key(_) | Event::Mouse(_)).then(|| app.place());
+    let depth = app.trail.depth();
     let mut effects = take(app, event);
+    // Who travels moves along the trail, and does not lay one.
+    if let Some(before) = before.filter(|_| depth == app.trail.depth() && !app.on_wall()) {
+        app.left(before);
+    }
     effects.extend(app.find_work());
     effects
 }
@@ -66,7 +75,7 @@ fn take(app: &mut App, event: Event) -> Vec<Effect> {
             (app.frozen, app.overlay, app.running) = (None, None, None);
             app.tables = App::fresh_tables();
             app.announced.clear();
-            (app.histories, app.overview) = Default::default();
+            (app.histories, app.overview, app.trail) = Default::default();
             Vec::new()
         }
         Event::Progress(progress) => {
@@ -142,6 +151,9 @@ impl App {
         if matches!(self.overlay, Some(Overlay::Palette { .. })) {
             return self.type_palette(key);
         }
+        if matches!(self.overlay, Some(Overlay::Find(_))) {
+            return self.type_finder(key);
+        }
         match &self.overlay {
             Some(Overlay::Preview(_)) => return self.key_in_preview(key),
             Some(Overlay::Picker(_)) => return self.key_in_picker(key),
@@ -170,6 +182,9 @@ impl App {
         } else if let Some(Overlay::Palette { input, selected }) = &mut self.overlay {
             insert(input);
             *selected = 0;
+        } else if let Some(Overlay::Find(finder)) = &mut self.overlay {
+            insert(&mut finder.input);
+            self.find_typed();
         } else if let Some(Overlay::Preview(preview)) = &mut self.overlay
             && let Some(Typing::Reason(input) | Typing::Name(input)) = &mut preview.typing
         {

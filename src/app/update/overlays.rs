@@ -40,7 +40,7 @@ impl App {
                     }
                 }
             }
-            Overlay::Palette { .. } => return None,
+            Overlay::Palette { .. } | Overlay::Find(_) => return None,
             // These take their keys themselves.
             Overlay::Picker(_) | Overlay::Preview(_) | Overlay::Run { .. } => {}
             Overlay::Inspector(_) => return self.run_in_inspector(command),
@@ -116,6 +116,9 @@ impl App {
             _ if ACTS.contains(&command) => return None,
             Command::Help
             | Command::Palette
+            | Command::Find
+            | Command::Earlier
+            | Command::Later
             | Command::View(_)
             | Command::Pause
             | Command::Refresh

@@ -82,6 +82,7 @@ impl App {
                     let chosen = entries(self, &typed).get(place).map(|entry| entry.choice.clone());
                     return self.choose(chosen, &typed);
                 }
+                Some(Overlay::Find(_)) => self.go_to_found(place),
                 Some(Overlay::Sort { .. }) => {
                     self.overlay = None;
                     self.sort_by(place);

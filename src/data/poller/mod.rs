@@ -4,6 +4,7 @@ pub mod breaker;
 
 use crate::model::report::Report;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
@@ -44,15 +45,25 @@ impl Pace {
     }
 }
 
-/// One poll that takes no longer than it may.
+/// A large answer that keeps coming may take so many times longer.
+const COMING: u32 = 12;
+
+/// One poll that takes no longer than it may: without an answer, or without any more of it.
 pub async fn attempt(source: &mut dyn Source, context: &PollContext, limit: Duration) -> Result<Observation, Fault> {
     // A client library that panics on a malformed answer must not take the source down for good.
-    let guarded = AssertUnwindSafe(source.poll(context)).catch_unwind();
-    match tokio::time::timeout(limit, guarded).await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(_panic)) => Err(Fault::transient("the answer could not be understood at all")),
-        Err(_) => Err(Fault::transient(format!("no answer within {} s", limit.as_secs_f32()))),
+    let progress = source.progress();
+    let came = || progress.as_ref().map_or(0, |bytes| bytes.load(Ordering::Relaxed));
+    let mut guarded = std::pin::pin!(AssertUnwindSafe(source.poll(context)).catch_unwind());
+    let mut before = came();
+    for _ in 0..COMING {
+        match tokio::time::timeout(limit, &mut guarded).await {
+            Ok(Ok(outcome)) => return outcome,
+            Ok(Err(_panic)) => return Err(Fault::transient("the answer could not be understood at all")),
+            Err(_) if came() == before => break,
+            Err(_) => before = came(),
+        }
     }
+    Err(Fault::transient(format!("no answer within {} s", limit.as_secs_f32())))
 }
 
 /// What a wait may take longer than it should on a busy machine.
@@ -152,6 +163,9 @@ impl Poller {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU64;
+
     use super::*;
 
     #[test]
@@ -171,5 +185,32 @@ mod tests {
         assert_eq!(overslept(0, 3_600_000, second), Some((0, 3_600_000)));
         assert_eq!(join(Some((1, 2)), Some((5, 9))), Some((1, 9)));
         assert_eq!((join(None, Some((5, 9))), join(Some((1, 2)), None)), (Some((5, 9)), Some((1, 2))));
+    }
+
+    /// A source whose answer takes so many parts of 300 ms, and says so, or does not.
+    struct Large(Arc<AtomicU64>, u32, bool);
+
+    impl Source for Large {
+        fn poll<'a>(&'a mut self, _: &'a PollContext) -> crate::data::source::Polling<'a> {
+            Box::pin(async move {
+                for _ in 0..self.1 {
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                    self.0.fetch_add(u64::from(self.2), Ordering::Relaxed);
+                }
+                Ok(Observation::default())
+            })
+        }
+
+        fn progress(&self) -> Option<Arc<AtomicU64>> {
+            Some(self.0.clone())
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_keeps_coming_is_waited_for() {
+        let (limit, context) = (Duration::from_secs(1), PollContext::default());
+        let ask = async |comes| attempt(&mut Large(Arc::default(), 5, comes), &context, limit).await;
+        assert!(ask(true).await.is_ok());
+        assert!(ask(false).await.is_err_and(|fault| fault.what.as_str().contains("no answer within 1 s")));
     }
 }

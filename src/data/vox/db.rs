@@ -1,6 +1,8 @@
 //! A Vox database as a source: probe, poll, follow.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use super::backend::{Backend, News, ReadError, Rows, Spent};
@@ -404,6 +406,10 @@ impl VoxDb {
 impl Source for VoxDb {
     fn poll<'a>(&'a mut self, _known: &'a PollContext) -> Polling<'a> {
         Box::pin(self.poll_now())
+    }
+
+    fn progress(&self) -> Option<Arc<AtomicU64>> {
+        self.backend.progress()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What lies over a view.
 
+pub mod find;
 pub mod help;
 pub mod inspector;
 pub mod palette;

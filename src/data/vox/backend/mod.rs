@@ -7,6 +7,7 @@ pub mod remote;
 pub mod replica;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use libsql::Connection;
 use secrecy::ExposeSecret;
@@ -77,6 +78,15 @@ impl Backend {
     #[must_use]
     pub fn is_read_blindly(&self) -> bool {
         matches!(self, Self::Remote(remote) if remote.is_read_blindly())
+    }
+
+    /// Bytes that came so far, where answers may be large.
+    #[must_use]
+    pub fn progress(&self) -> Option<Arc<AtomicU64>> {
+        match self {
+            Self::Remote(remote) => Some(remote.progress()),
+            _ => None,
+        }
     }
 
     /// Runs read-only statements, in order, in one exchange.

@@ -2,6 +2,8 @@
 //! replica of it is read instead, if one can be kept.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
@@ -258,6 +260,11 @@ impl Remote {
     /// The pages of the replica.
     pub(super) fn page_view(&mut self) -> Option<PageView<'_>> {
         self.replica.as_mut()?.page_view()
+    }
+
+    /// Bytes that came so far.
+    pub(super) fn progress(&self) -> Arc<AtomicU64> {
+        self.client.progress()
     }
 
     /// Whether a replica is read.

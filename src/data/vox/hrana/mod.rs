@@ -4,6 +4,8 @@
 
 mod cursor;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use libsql::Value;
@@ -99,6 +101,8 @@ pub struct Client {
     idle: usize,
     /// Whether the server sends what is read in one answer only as a stream of rows.
     streams: bool,
+    /// Bytes that came so far.
+    came: Arc<AtomicU64>,
 }
 
 impl Client {
@@ -109,7 +113,7 @@ impl Client {
             Some(("libsql", rest)) => format!("https://{rest}"),
             _ => address.to_string(),
         };
-        Self { base, tls, http: None, max_answer, idle: 1, streams: false }
+        Self { base, tls, http: None, max_answer, idle: 1, streams: false, came: Arc::default() }
     }
 
     /// The same for writing: each exchange goes over a connection of its own, so that none is lost to one that the
@@ -117,6 +121,12 @@ impl Client {
     #[must_use]
     pub fn for_writing(self) -> Self {
         Self { idle: 0, ..self }
+    }
+
+    /// Bytes that came so far.
+    #[must_use]
+    pub fn progress(&self) -> Arc<AtomicU64> {
+        self.came.clone()
     }
 
     /// Made at the first request: loading the platform's certificate roots takes a while.
@@ -267,7 +277,7 @@ impl Client {
                 _ => HranaError::Lost(Lost::Status { status, reason }),
             });
         }
-        http::whole(response, self.max_answer).await.map_err(|error| {
+        http::whole_counted(response, self.max_answer, &self.came).await.map_err(|error| {
             HranaError::Lost(match error {
                 BodyError::TooLarge => Lost::TooLarge { limit: Some(self.max_answer), reason: Text::default() },
                 BodyError::Broken(why) => Lost::Broken(format!("the answer broke off: {why}")),

@@ -1,0 +1,121 @@
+//! The finder, and the way back to where one was.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::super::find::find;
+use super::super::overlay::{Finder, Inspector, Overlay};
+use super::super::view_id::ViewId;
+use super::super::{App, Effect};
+use crate::app::workspace::Key;
+use crate::columns::role::Role;
+
+/// Places that are remembered.
+const PLACES: usize = 100;
+
+/// Where one is: a view, and what is inspected there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::app) struct Place {
+    view: ViewId,
+    inspected: Option<(ViewId, Key)>,
+}
+
+/// Where one was, and where one came back from.
+#[derive(Debug, Default)]
+pub(in crate::app) struct Trail {
+    past: Vec<Place>,
+    future: Vec<Place>,
+}
+
+impl Trail {
+    /// How many places lie behind, and how many before.
+    pub(super) fn depth(&self) -> (usize, usize) {
+        (self.past.len(), self.future.len())
+    }
+}
+
+impl App {
+    /// Where one is now.
+    pub(super) fn place(&self) -> Place {
+        let inspected = match &self.overlay {
+            Some(Overlay::Inspector(inspector)) => Some((inspector.view, inspector.key.clone())),
+            _ => None,
+        };
+        Place { view: self.view, inspected }
+    }
+
+    /// Remembers where one was, if that is elsewhere.
+    pub(super) fn left(&mut self, before: Place) {
+        // A dialog over a place is no other place, and closing what was opened there is going back.
+        let closed = self.place().inspected.is_none() && before.inspected.is_some() && self.view == before.view;
+        if before == self.place() || closed {
+            return;
+        }
+        self.trail.future.clear();
+        self.trail.past.push(before);
+        let beyond = self.trail.past.len().saturating_sub(PLACES);
+        self.trail.past.drain(..beyond);
+    }
+
+    /// Goes to where one was before, or forward again.
+    pub(super) fn travel(&mut self, back: bool) {
+        let here = self.place();
+        let (from, to) = if back {
+            (&mut self.trail.past, &mut self.trail.future)
+        } else {
+            (&mut self.trail.future, &mut self.trail.past)
+        };
+        let Some(place) = from.pop() else {
+            self.toast(if back { "this is where it began" } else { "this is the newest place" }, Role::Dim);
+            return;
+        };
+        to.push(here);
+        self.overlay = None;
+        self.show(place.view);
+        if let Some((view, key)) = place.inspected {
+            self.overlay = Some(Overlay::Inspector(Inspector::on(view, key)));
+        }
+    }
+
+    /// Opens the finder.
+    pub(super) fn open_finder(&mut self) {
+        self.overlay = Some(Overlay::Find(Finder::default()));
+    }
+
+    /// Looks for what is typed now.
+    pub(super) fn find_typed(&mut self) {
+        let Some(Overlay::Find(finder)) = &mut self.overlay else { return };
+        finder.found = find(&self.workspace, finder.input.value());
+        finder.selected = 0;
+    }
+
+    /// Keys in the finder: they are typed, but for those that choose.
+    pub(super) fn type_finder(&mut self, key: KeyEvent) -> Vec<Effect> {
+        let Some(Overlay::Find(finder)) = &mut self.overlay else { return Vec::new() };
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        let n = finder.found.len().max(1);
+        match key.code {
+            KeyCode::Esc => self.overlay = None,
+            KeyCode::Enter => {
+                let at = finder.selected;
+                self.go_to_found(at);
+            }
+            KeyCode::Down | KeyCode::Tab => finder.selected = (finder.selected + 1) % n,
+            KeyCode::Up | KeyCode::BackTab => finder.selected = (finder.selected + n - 1) % n,
+            KeyCode::Char('n' | 'j') if control => finder.selected = (finder.selected + 1) % n,
+            KeyCode::Char('p' | 'k') if control => finder.selected = (finder.selected + n - 1) % n,
+            _ => {
+                super::edit(&mut finder.input, key);
+                self.find_typed();
+            }
+        }
+        Vec::new()
+    }
+
+    /// Goes to one of the things that were found.
+    pub(super) fn go_to_found(&mut self, at: usize) {
+        let Some(Overlay::Find(finder)) = &self.overlay else { return };
+        let Some((view, key)) = finder.found.get(at).map(|found| found.thing.clone()) else { return };
+        self.overlay = None;
+        self.follow(view, key);
+    }
+}
