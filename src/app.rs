@@ -19,6 +19,7 @@ pub mod preview;
 pub mod selection;
 pub mod status;
 pub mod table;
+pub mod trail;
 pub mod update;
 pub mod view_id;
 pub mod views;
@@ -258,7 +259,7 @@ pub struct App {
     /// How the nodes of each mesh did over the last minutes.
     histories: Vec<History>,
     /// Where one was.
-    trail: update::Trail,
+    trail: trail::Trail,
     /// The filter of the view is being typed.
     pub filtering: Option<tui_input::Input>,
     pub toast: Option<Toast>,
@@ -300,7 +301,7 @@ impl App {
             overlay: None,
             overview: overview::Selection::default(),
             histories: Vec::new(),
-            trail: update::Trail::default(),
+            trail: trail::Trail::default(),
             filtering: None,
             toast: None,
             running: None,

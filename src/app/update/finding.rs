@@ -4,34 +4,9 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::super::find::find;
 use super::super::overlay::{Finder, Inspector, Overlay};
-use super::super::view_id::ViewId;
+use super::super::trail::Place;
 use super::super::{App, Effect};
-use crate::app::workspace::Key;
 use crate::columns::role::Role;
-
-/// Places that are remembered.
-const PLACES: usize = 100;
-
-/// Where one is: a view, and what is inspected there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::app) struct Place {
-    view: ViewId,
-    inspected: Option<(ViewId, Key)>,
-}
-
-/// Where one was, and where one came back from.
-#[derive(Debug, Default)]
-pub(in crate::app) struct Trail {
-    past: Vec<Place>,
-    future: Vec<Place>,
-}
-
-impl Trail {
-    /// How many places lie behind, and how many before.
-    pub(super) fn depth(&self) -> (usize, usize) {
-        (self.past.len(), self.future.len())
-    }
-}
 
 impl App {
     /// Where one is now.
@@ -50,25 +25,16 @@ impl App {
         if before == self.place() || closed {
             return;
         }
-        self.trail.future.clear();
-        self.trail.past.push(before);
-        let beyond = self.trail.past.len().saturating_sub(PLACES);
-        self.trail.past.drain(..beyond);
+        self.trail.leave(before);
     }
 
     /// Goes to where one was before, or forward again.
     pub(super) fn travel(&mut self, back: bool) {
         let here = self.place();
-        let (from, to) = if back {
-            (&mut self.trail.past, &mut self.trail.future)
-        } else {
-            (&mut self.trail.future, &mut self.trail.past)
-        };
-        let Some(place) = from.pop() else {
+        let Some(place) = self.trail.travel(back, here) else {
             self.toast(if back { "this is where it began" } else { "this is the newest place" }, Role::Dim);
             return;
         };
-        to.push(here);
         self.overlay = None;
         self.show(place.view);
         if let Some((view, key)) = place.inspected {

@@ -7,8 +7,6 @@ mod finding;
 mod overlays;
 mod pointer;
 
-pub(super) use self::finding::Trail;
-
 use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
