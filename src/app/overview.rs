@@ -96,6 +96,23 @@ pub fn count(workspace: &Workspace, panel: Panel) -> (usize, usize) {
     workspace.snapshots().map(|(_, p)| of(p)).fold((0, 0), |(a, b), (c, d)| (a + c, b + d))
 }
 
+/// What names each line of a panel, in order: no more of it is made than is asked for.
+pub fn keys(p: &Snapshot, panel: Panel) -> Box<dyn Iterator<Item = (ViewId, String)> + '_> {
+    match panel {
+        Panel::Findings => Box::new(p.findings.iter().take(FINDINGS).map(|f| (ViewId::Findings, f.key()))),
+        Panel::Nodes => Box::new(p.marked.worst.iter().map(|n| (ViewId::Nodes, n.key.raw().to_owned()))),
+        Panel::Queues => Box::new(p.marked.contended.iter().map(|l| (ViewId::Locks, l.key()))),
+        Panel::Work => Box::new(p.marked.stuck.iter().map(|stuck| match stuck {
+            Stuck::Message(m) => (ViewId::Messages, m.key()),
+            Stuck::Task(t) => (ViewId::Tasks, t.key()),
+        })),
+        Panel::Events => {
+            let events = p.mesh.events.iter().rev().take(EVENTS);
+            Box::new(events.map(|e| (ViewId::Events, (EVENTS_LIST.key)(e))))
+        }
+    }
+}
+
 fn finding(f: &Finding, now: Millis) -> Item {
     let evidence = f.evidence.first().map(|evidence| (evidence.to_string(), Role::Dim));
     let (glyph, role) = match f.acknowledged() {

@@ -3,7 +3,7 @@
 use strum::IntoEnumIterator as _;
 
 use super::App;
-use super::overview::{Item, Panel, Selection, count, items};
+use super::overview::{Item, Panel, Selection, count, items, keys};
 use super::view_id::ViewId;
 use super::workspace::Key;
 
@@ -19,8 +19,21 @@ impl App {
     /// The thing that is selected on the overview.
     #[must_use]
     pub fn overview_thing(&self) -> Option<(ViewId, Key)> {
-        let items = items(&self.workspace, self.overview.panel, self.shown_ms());
-        Some(items[self.overview_cursor(&items)?].thing.clone())
+        let panel = self.overview.panel;
+        if self.workspace.is_several() {
+            let items = items(&self.workspace, panel, self.shown_ms());
+            return Some(items[self.overview_cursor(&items)?].thing.clone());
+        }
+        // Asked for by every frame, and for each action: nothing is made of what is not selected.
+        let (mesh, snapshot) = self.workspace.snapshots().next()?;
+        if let Some((view, key)) = &self.overview.thing
+            && keys(snapshot, panel).any(|(_, known)| known == key.key)
+        {
+            return Some((*view, key.clone()));
+        }
+        let last = count(&self.workspace, panel).0.checked_sub(1)?;
+        let (view, key) = keys(snapshot, panel).nth(self.overview.place.min(last))?;
+        Some((view, Key::new(mesh, key)))
     }
 
     /// Moves within the panel.

@@ -97,6 +97,28 @@ async fn a_poll_is_one_round_trip_and_history_is_never_read_twice() {
     assert_eq!((settled(&fifth.changes), fifth.cost.round_trips), (0, 1));
 }
 
+/// What costs much to read is read seldom while it changes, and says of when it is; at rest it is current.
+#[tokio::test]
+async fn a_large_remote_is_read_seldom_and_says_so() {
+    let server = Server::start().await;
+    let more = "WITH RECURSIVE g(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM g LIMIT 20001)
+        INSERT INTO distributed_locks SELECT 'k' || i, 'n', '1', i, datetime('now'), datetime('now', '+1 hour'), 'r' FROM g";
+    server.execute(more).await;
+    let (address, token) = (Address::of_database(&server.url).unwrap(), Some(Token::File(server.token_file())));
+    let remote = Remote::new(address, token, 64 << 20, Tls::default());
+    let (mut source, known) =
+        (VoxDb::new(Backend::Remote(Box::new(remote)), Limits::default(), wall_clock), PollContext::default());
+    let first = source.poll(&known).await.unwrap();
+    assert!(first.cost.rows > 20_000 && first.old.is_none(), "{:?} {:?}", first.cost, first.old);
+    let second = source.poll(&known).await.unwrap();
+    assert!(second.cost.rows == 0 && second.old.is_none(), "{:?} {:?}", second.cost, second.old);
+    server.execute("DELETE FROM distributed_locks WHERE lock_key = 'k7'").await;
+    let third = source.poll(&known).await.unwrap();
+    let (of_ms, why) = third.old.expect("it is behind");
+    assert!(third.changes.is_empty() && of_ms <= wall_clock(), "{:?}", third.changes);
+    assert!(why.to_string().contains("rows are read once in"), "{why}");
+}
+
 #[tokio::test]
 async fn a_table_made_anew_is_read_anew() {
     let server = Server::start().await;

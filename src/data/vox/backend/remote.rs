@@ -49,6 +49,8 @@ pub struct Remote {
     reading: Option<Reading>,
     /// The last one that was whole.
     read: Option<Reading>,
+    /// Whether something was written that is not read yet, or was at the last polls.
+    behind: bool,
     /// Polls since the clock was read.
     since_clock: u32,
 }
@@ -105,6 +107,7 @@ impl Remote {
             without: None,
             reading: None,
             read: None,
+            behind: false,
             since_clock: CLOCK_EVERY,
         }
     }
@@ -143,11 +146,13 @@ impl Remote {
         (spent.bytes, spent.read) = (spent.bytes + bytes, Some(0));
         let sample = now.clock_ms.map(|at| ClockSample::between(sent_ms, at, clock(), 1));
         if !self.gate.moved(now.commits) {
+            self.behind = false;
             return Ok((News::None, sample));
         }
         if self.replica.is_some() && self.sync(spent).await {
             self.before = Some(now);
         } else if self.rests() {
+            self.behind = true;
             return Ok((News::None, sample));
         }
         Ok((News::Some, sample))
@@ -162,7 +167,7 @@ impl Remote {
     /// Of when what is read is, where that is read seldom.
     pub(super) fn old(&self) -> Option<(Millis, Fault)> {
         let (read, rest) = (self.read?, self.busy.rest()?);
-        if self.replica.is_some() {
+        if self.replica.is_some() || !self.behind {
             return None;
         }
         let seconds = rest.as_secs_f64().ceil();
