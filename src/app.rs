@@ -16,6 +16,7 @@ pub mod overlay;
 pub mod overview;
 pub mod palette;
 pub mod preview;
+pub mod ring;
 pub mod selection;
 pub mod status;
 pub mod table;

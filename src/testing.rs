@@ -197,6 +197,26 @@ fn observed(source: usize, at_ms: Millis, changes: Vec<Change>, parts: &[(&'stat
     Report::Observed { source, at_ms, observation: Box::new(observation) }
 }
 
+/// So many agents, each of which waits for the next one.
+pub fn deadlock_of(agents: usize) -> MeshState {
+    let key = |i: usize| format!("file:src/a/rather/long/way/to/part{:02}.rs", i % agents);
+    let held = (0..agents).map(|i| lock(&key(i), "n", &(i + 1).to_string(), 5 * MINUTE)).collect();
+    let asked = |i: usize| {
+        let payload = format!(r#"{{"resource_id":"{}"}}"#, key(i + 1));
+        let id = i64::try_from(i).unwrap_or(0) + 1;
+        let mut request =
+            message(id, &((i + 1) % agents + 1).to_string(), "resource_lock_request", &payload, 5 * SECOND);
+        request.sender_agent = (i + 1).to_string().into();
+        request
+    };
+    let changes = vec![
+        Change::Heartbeats(vec![heartbeat("n", "1", 0)]),
+        Change::Locks(LockTable::Distributed, held),
+        Change::LiveMessages(MessageTable::A2a, (0..agents).map(asked).collect()),
+    ];
+    starting_mesh().after(observed(0, NOW, changes, &[]))
+}
+
 /// A little of everything.
 pub fn mesh() -> MeshState {
     let mut claimed = message(2, "2", "plan_handoff", r#"{"plan":"refactor","steps":[1,2,3]}"#, 20 * SECOND);

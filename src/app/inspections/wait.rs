@@ -2,11 +2,15 @@
 
 use super::log_entries;
 use crate::app::inspect::Inspection;
+use crate::app::ring;
 use crate::app::view_id::ViewId;
 use crate::columns::role::{Role, State};
 use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::graph::WaitRow;
 use crate::model::time::Millis;
+
+/// Columns that a ring is drawn in.
+const RING: usize = 60;
 
 /// Everything about a wait: what it is for, what the agent holds itself, and how to break a deadlock.
 pub fn inspect(row: &WaitRow, snapshot: &Snapshot, now: Millis) -> Inspection {
@@ -40,8 +44,10 @@ pub fn inspect(row: &WaitRow, snapshot: &Snapshot, now: Millis) -> Inspection {
     }
     for deadlock in snapshot.waits.deadlocks.iter().filter(|d| d.agents.contains(row.agent())) {
         page.heading("Deadlock");
-        let agents: Vec<_> = deadlock.agents.iter().map(ToString::to_string).collect();
-        page.text(format!("agents {} wait for each other", agents.join(", ")), Role::Dead);
+        for line in ring::lines(&snapshot.waits, deadlock, RING, now) {
+            let role = line.iter().map(|(_, role)| *role).find(|role| *role == Role::Accent).unwrap_or(Role::Dead);
+            page.text(line.into_iter().map(|(text, _)| text).collect::<String>(), role);
+        }
         page.text("the smallest set of locks whose release breaks it:", Role::Normal);
         for (key, name) in &deadlock.breaks {
             page.link(ViewId::Locks, key.clone(), name.to_string(), "", Role::Dead);

@@ -7,6 +7,8 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::app::list::{ColumnInfo, List, MESH};
 use crate::app::mouse::Hit;
+use crate::app::ring;
+use crate::app::view_id::ViewId;
 use crate::columns::role::Role;
 use crate::model::text::{fit, fit_middle};
 use crate::model::time::clock_face;
@@ -15,6 +17,8 @@ use crate::ui::widgets::scrollbar;
 
 /// A column that gives some of its room away keeps as much.
 const LEAST: usize = 20;
+/// Columns of a ring, at most.
+const RING: usize = 90;
 /// Columns between two columns.
 const GAP: usize = 2;
 
@@ -29,6 +33,8 @@ struct Placed {
 pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let app = canvas.app;
     let Some(list) = app.list() else { return };
+    let area = if app.view == ViewId::Waits { rings(canvas, area) } else { area };
+    let app = canvas.app;
     let height = usize::from(area.height.saturating_sub(2));
     canvas.layout.table_height = Some(height);
     let columns = place(app.columns(), usize::from(area.width).saturating_sub(3));
@@ -48,6 +54,30 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
         height,
         table.rows.len(),
     );
+}
+
+/// Draws each deadlock above the list: as a ring where there is room, else in a line. Answers what is left.
+fn rings(canvas: &mut Canvas<'_, '_>, area: Rect) -> Rect {
+    let (app, width) = (canvas.app, usize::from(area.width).saturating_sub(3));
+    let most = usize::from(area.height / 2);
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    for (mesh, snapshot) in app.workspace.snapshots() {
+        for deadlock in &snapshot.waits.deadlocks {
+            let brief = ring::one_line(&snapshot.waits, deadlock, width);
+            let whole = ring::lines(&snapshot.waits, deadlock, width.min(RING), app.shown_ms());
+            let drawn = if lines.len() + whole.len() < most { whole } else { Vec::new() };
+            let prefix = app.workspace.prefix(mesh);
+            for line in std::iter::once(brief).chain(drawn) {
+                let indent = std::iter::once(Span::raw(format!(" {prefix}")));
+                let spans = line.into_iter().map(|(text, role)| canvas.span(text, role));
+                lines.push(indent.chain(spans).collect());
+            }
+        }
+    }
+    lines.truncate(most);
+    let height = u16::try_from(lines.len()).unwrap_or(0);
+    canvas.text(Rect { height, ..area }, lines);
+    Rect { y: area.y + height, height: area.height - height, ..area }
 }
 
 /// How many there are, how they are filtered, and whether the end is followed.

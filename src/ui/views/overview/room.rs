@@ -59,7 +59,7 @@ pub fn plan(area: Rect, wants: Wants, frames: bool) -> Rooms {
     };
     let mut heights = Heights {
         findings: rows(wants.findings, few),
-        nodes: rows(wants.nodes, 2),
+        nodes: rows(wants.nodes, 2 * wants.statuses.clamp(1, 3)),
         lists: lists(few),
         rates: if area.height >= FRAMES || (area.height >= 18 && statuses == 0) { over + 1 } else { 0 },
         sources: rows(wants.sources, (area.height / 5).max(1)),
