@@ -400,8 +400,9 @@ async fn a_project_alone_is_checked_printed_and_hung_on_a_wall() {
     wall.press("\x03\x03");
     wall.wait_end();
     let mut screen = Screen::start(160, 40, &["--harn", tree], &env);
-    screen.wait_for("what it costs", |text| {
-        let line = |name: &str| text.lines().any(|line| line.contains(name) && line.contains("rows a month"));
+    screen.wait_for("every source with what a poll takes", |text| {
+        let line =
+            |name: &str| text.lines().any(|line| line.contains(name) && line.contains("live") && line.contains(" ms "));
         line("log") && line("locks") && line("host leases")
     });
     screen.press("6");
