@@ -40,7 +40,7 @@ fn identity(server: &Sqld) -> Identity {
         name: "db".into(),
         kind: "database",
         place: server.url().into(),
-        how: "remote batch",
+        how: "queries or a replica",
         provides: &[],
         rules: &[],
         why_empty: &[],

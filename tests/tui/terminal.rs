@@ -190,7 +190,7 @@ fn pause_freezes_the_screen_and_says_so() {
 fn the_remote_demo_shows_the_same_mesh() {
     let mut screen = Screen::start(120, 40, &["demo", "--remote", "--speed", "0.5"], &[]);
     screen.wait_text("● 12 healthy");
-    screen.wait_text("remote batch");
+    screen.wait_text("queries or a replica");
     screen.press("q");
     assert_eq!(screen.wait_end(), 0);
 }

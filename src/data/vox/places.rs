@@ -132,7 +132,7 @@ impl VoxPlaces {
                 if let Some(folder) = self.keeps_replicas.then(|| to.folder().ok()).flatten() {
                     backend = backend.keeping(folder, tls);
                 }
-                let read_by = "queries; a private replica while it is busy";
+                let read_by = "queries or a replica";
                 (url.name().to_owned(), url.to_string(), read_by, Backend::Remote(Box::new(backend)))
             }
             Database::Replica { url, path, token, every } => {
