@@ -94,6 +94,9 @@ pub fn restrict(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Left free on a disk that copies live on, in bytes.
+pub const KEEP_FREE: u64 = 64 << 20;
+
 /// Bytes that are free where a file or folder lies; nothing where that cannot be told.
 #[must_use]
 pub fn free_bytes(path: &Path) -> Option<u64> {

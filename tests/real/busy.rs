@@ -53,6 +53,14 @@ async fn busy() -> Option<Sqld> {
     Some(server)
 }
 
+/// Everything that is there, by a reading of everything.
+async fn afresh(server: &Sqld) -> Vec<String> {
+    let remote = Remote::new(server.address(), None, 64 << 20, Tls::default());
+    let mut afresh = Follower::new(Backend::Remote(Box::new(remote)));
+    afresh.poll().await;
+    afresh.known()
+}
+
 fn keeping(server: &Sqld, folder: &std::path::Path) -> Follower {
     let remote = Remote::new(server.address(), None, 64 << 20, Tls::default());
     Follower::new(Backend::Remote(Box::new(remote.keeping(folder.to_owned(), Tls::default()))))
@@ -70,10 +78,7 @@ async fn a_busy_remote_is_exact_and_its_server_reads_no_rows() {
             server.execute(&act(&mut chance), "").await;
         }
         follower.poll().await;
-        let mut afresh =
-            Follower::new(Backend::Remote(Box::new(Remote::new(server.address(), None, 64 << 20, Tls::default()))));
-        afresh.poll().await;
-        assert_eq!(differ(&follower.known(), &afresh.known()), (Vec::new(), Vec::new()), "round {round}");
+        assert_eq!(differ(&follower.known(), &afresh(&server).await), (Vec::new(), Vec::new()), "round {round}");
         // The first sync goes on beside the polls; once there is a replica, nothing is read any more.
         by_replica |= follower.cost.read == Some(0) && follower.cost.rows > 0;
         if by_replica {
@@ -111,9 +116,6 @@ async fn what_a_replica_cannot_do_is_done_by_queries() {
     server.execute(&ROWS.replace("'k'", "'other'"), "").await;
     for _ in 0..3 {
         follower.poll().await;
-        let mut afresh =
-            Follower::new(Backend::Remote(Box::new(Remote::new(server.address(), None, 64 << 20, Tls::default()))));
-        afresh.poll().await;
-        assert_eq!(differ(&follower.known(), &afresh.known()), (Vec::new(), Vec::new()));
+        assert_eq!(differ(&follower.known(), &afresh(&server).await), (Vec::new(), Vec::new()));
     }
 }

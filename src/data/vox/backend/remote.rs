@@ -15,7 +15,7 @@ use super::{News, ReadError, Rows, Spent};
 
 use crate::config::address::Address;
 use crate::config::token::Token;
-use crate::data::store::free_bytes;
+use crate::data::store::{KEEP_FREE, free_bytes};
 use crate::data::tls;
 use crate::data::tls::Tls;
 use crate::data::vox::hrana::{Client, HranaError, Lost, Standing};
@@ -76,7 +76,7 @@ struct Reading {
 
 /// What a private replica takes.
 struct Keep {
-    folder: PathBuf,
+    path: PathBuf,
     tls: Tls,
 }
 
@@ -84,8 +84,6 @@ struct Keep {
 const CLOCK_EVERY: u32 = 60;
 /// The size of a database, in bytes.
 const SIZE_SQL: &str = "SELECT p.page_count * s.page_size FROM pragma_page_count p, pragma_page_size s";
-/// Left free on the disk that a replica lives on, in bytes.
-const KEEP_FREE: u64 = 64 << 20;
 
 impl Remote {
     /// Connects at the first read. `max_answer` bounds an answer, in bytes.
@@ -115,7 +113,7 @@ impl Remote {
     /// The same, which may keep a replica in `folder` while much changes.
     #[must_use]
     pub fn keeping(self, folder: PathBuf, tls: Tls) -> Self {
-        Self { may_keep: Some(Keep { folder, tls }), ..self }
+        Self { may_keep: Some(Keep { path: folder.join("replica.db"), tls }), ..self }
     }
 
     /// Finds out whether something was written, where the server counts what is: without reading a row.
@@ -181,13 +179,13 @@ impl Remote {
     /// Begins a replica, if there is room for it.
     async fn keep_replica(&mut self, spent: &mut Spent) {
         let Some(keep) = &self.may_keep else { return };
-        let (folder, tls) = (keep.folder.clone(), keep.tls.clone());
-        let size = self.run_queries(&[SIZE_SQL], spent).await.ok();
-        let size = size.and_then(|rows| match rows.first()?.first()?.first()? {
+        let (path, tls) = (keep.path.clone(), keep.tls.clone());
+        let size = self.run_timed(&[SIZE_SQL], spent).await.ok();
+        let size = size.and_then(|(rows, _)| match rows.first()?.first()?.first()? {
             libsql::Value::Integer(size) => u64::try_from(*size).ok(),
             _ => None,
         });
-        let free = free_bytes(&folder).unwrap_or(u64::MAX);
+        let free = path.parent().and_then(free_bytes).unwrap_or(u64::MAX);
         let why = match size {
             None => "no replica: the server does not tell its size".into(),
             Some(size) if size > LARGEST => format!(
@@ -199,7 +197,6 @@ impl Remote {
                 format!("no replica: it is {}, and {} are free (snapshot.dir)", time::bytes(size), time::bytes(free))
             }
             Some(_) => {
-                let path = folder.join("replica.db");
                 let replica = Replica::new(self.address.clone(), path, self.token.clone(), Duration::ZERO, 2 * LARGEST);
                 let mut replica = Box::new(replica.with_tls(tls));
                 self.busy.begin(Instant::now());
@@ -256,7 +253,7 @@ impl Remote {
         tracing::info!(%why, "the remote is read by queries");
         (self.replica, self.beginning) = (None, None);
         if let Some(keep) = &self.may_keep {
-            Replica::remove_all(&keep.folder.join("replica.db"));
+            Replica::remove_all(&keep.path);
         }
         self.without = Some(why.into());
         self.busy.give_up(Instant::now());
@@ -324,10 +321,6 @@ impl Remote {
         reading.rows += answers.iter().map(|rows| rows.len() as u64).sum::<u64>();
         reading.took += took;
         Ok(answers)
-    }
-
-    async fn run_queries(&mut self, statements: &[&str], spent: &mut Spent) -> Result<Vec<Rows>, ReadError> {
-        Ok(self.run_timed(statements, spent).await?.0)
     }
 
     /// Runs statements by queries. Answers also how long it took to take the answer apart.

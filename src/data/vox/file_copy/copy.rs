@@ -20,14 +20,12 @@ use foldhash::fast::RandomState;
 use super::fingerprint::{Fingerprint, Stat, beside, read_wal_header};
 use super::gate::{self, Reading};
 use super::log::{Committed, Header, Position, bring};
-use crate::data::store::{free_bytes, private_file, restrict};
+use crate::data::store::{KEEP_FREE, free_bytes, private_file, restrict};
 use crate::model::source::Fault;
 use crate::model::time;
 
 /// How often a copy is tried before the poll is given up.
 const TRIES: u32 = 10;
-/// Left free on the disk that copies live on, in bytes.
-const KEEP_FREE: u64 = 64 << 20;
 
 /// What a look at the original found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -144,17 +144,14 @@ impl Client {
         self.http = None;
     }
 
-    /// Runs statements that only read, as [`Self::run`], and says how the database stood before: one exchange. One whose
-    /// connection broke is tried once more. If the server bounds its answers, the rows are asked for as a stream.
+    /// Runs statements that only read, as [`Self::run`], and says how the database stood before: one exchange. If
+    /// the server bounds its answers, the rows are asked for as a stream.
     pub async fn read(&mut self, statements: &[&str], token: Option<&SecretString>) -> Result<Answer, HranaError> {
         if self.streams {
             return self.read_stream(statements, token).await;
         }
         let batches = [&STANDING[..], statements];
-        let answered = match self.exchange_bytes(&batches, token, None).await {
-            Err(HranaError::Lost(Lost::Unanswered(_))) => self.exchange_bytes(&batches, token, None).await?,
-            answered => answered?,
-        };
+        let answered = self.ask(&batches, token).await?;
         let began = Instant::now();
         let (bytes, body) = (answered.len() as u64, body_of(&answered).map_err(HranaError::Lost)?);
         let mut results = body.results.into_iter();
@@ -196,12 +193,18 @@ impl Client {
         in_full: bool,
     ) -> Result<(Standing, u64), HranaError> {
         let statements = if in_full { &STANDING[..] } else { &[] };
-        let (bytes, body) = match self.exchange(&[statements], token, None).await {
-            Err(HranaError::Lost(Lost::Unanswered(_))) => self.exchange(&[statements], token, None).await?,
-            answered => answered?,
-        };
+        let answered = self.ask(&[statements], token).await?;
+        let body = body_of(&answered).map_err(HranaError::Lost)?;
         let standing = standing(body.results.into_iter().next(), statements.len()).map_err(HranaError::Lost)?;
-        Ok((standing, bytes))
+        Ok((standing, answered.len() as u64))
+    }
+
+    /// One exchange of batches that only read. One whose connection broke is tried once more.
+    async fn ask(&mut self, batches: &[&[&str]], token: Option<&SecretString>) -> Result<Vec<u8>, HranaError> {
+        match self.exchange(batches, token, None).await {
+            Err(HranaError::Lost(Lost::Unanswered(_))) => self.exchange(batches, token, None).await,
+            answered => answered,
+        }
     }
 
     /// Runs statements in order, each only if the one before succeeded. The stream is closed, so an open transaction is
@@ -212,24 +215,15 @@ impl Client {
         token: Option<&SecretString>,
         limit: Option<Duration>,
     ) -> Result<Answer, HranaError> {
-        let (bytes, body) = self.exchange(&[statements], token, limit).await?;
+        let answered = self.exchange(&[statements], token, limit).await?;
+        let body = body_of(&answered).map_err(HranaError::Lost)?;
         let mut answer = parsed(body.results.into_iter().next(), statements.len()).map_err(HranaError::Lost)?;
-        answer.bytes = bytes;
+        answer.bytes = answered.len() as u64;
         Ok(answer)
     }
 
     /// One exchange of batches, one after another. Within a batch each statement runs only if the one before succeeded.
     async fn exchange(
-        &mut self,
-        batches: &[&[&str]],
-        token: Option<&SecretString>,
-        limit: Option<Duration>,
-    ) -> Result<(u64, PipelineRespBody), HranaError> {
-        let bytes = self.exchange_bytes(batches, token, limit).await?;
-        Ok((bytes.len() as u64, body_of(&bytes).map_err(HranaError::Lost)?))
-    }
-
-    async fn exchange_bytes(
         &mut self,
         batches: &[&[&str]],
         token: Option<&SecretString>,
