@@ -4,6 +4,8 @@
 //! 200x50, five rounds, and prints medians and how they compare. A peer that is not installed is skipped, and it says
 //! so. `-- --rounds N --seconds N NAME ...` runs fewer. Linux only: processor time is read from `/proc`.
 
+mod support;
+
 use procfs::process::Process;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -12,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use self::support::run_ns;
 use lockkeeper::clock::wall_clock;
 use lockkeeper::demo::vox::workload::{Size, Workload};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
@@ -124,18 +127,6 @@ impl Drop for Terminal {
 
 fn cells(n: u16) -> std::num::NonZeroU16 {
     std::num::NonZeroU16::new(n).unwrap_or(std::num::NonZeroU16::MIN)
-}
-
-/// Nanoseconds that a process and its children have run, the ended ones by the clock's ticks.
-fn run_ns(process: u32) -> u64 {
-    let Ok(process) = Process::new(process.cast_signed()) else { return 0 };
-    let tasks = process.tasks().into_iter().flatten().flatten();
-    let of_task = |task: procfs::process::Task| {
-        let own = task.schedstat().map_or(0, |all| all.sum_exec_runtime);
-        own + task.children().into_iter().flatten().map(run_ns).sum::<u64>()
-    };
-    let ended = process.stat().map_or(0, |stat| stat.cutime.saturating_add(stat.cstime));
-    tasks.map(of_task).sum::<u64>() + ended.unsigned_abs() * 1_000_000_000 / procfs::ticks_per_second()
 }
 
 #[allow(clippy::cast_precision_loss, reason = "megabytes of one process")]

@@ -1,13 +1,16 @@
 //! What watching a control plane makes its server write.
 //!
-//! `cargo bench --bench control` runs the demo's control plane in a process of its own, with 12 agents and 1 000 messages, kept in
-//! files as Vox keeps them: written whole at each reading of an inbox or of the leases. The program watches it with and without a
-//! database that shows the same messages. What the server wrote and what it used is what the system says of its process (Linux).
+//! `cargo bench --bench control` runs the demo's control plane in a process of its own. It has 12 agents and 1 000 messages. It keeps
+//! them in files as Vox does: each reading of an inbox or of the leases writes its file whole. The program watches it with and
+//! without a database that shows the same messages. What the server wrote and what it used is what the system says of its process (Linux).
 //! `-- --seconds N` measures for so long.
 
+mod support;
+
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,18 +20,10 @@ use lockkeeper::demo::vox::write::Writer;
 use procfs::process::Process;
 use serde_json::json;
 
+use self::support::{Running, run_ns};
+
 const AGENTS: u64 = 12;
 const MESSAGES: u64 = 1_000;
-
-/// A program that ends with the value.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// The server: prints its address, and ends with its standard input.
 async fn serve(folder: &Path) {
@@ -64,10 +59,8 @@ async fn database(path: &Path) {
 }
 
 fn used(process: u32) -> (u64, u64) {
-    let process = Process::new(process.cast_signed()).expect("a process");
-    let run = |task: procfs::process::Task| task.schedstat().ok().map(|stat| stat.sum_exec_runtime);
-    let cpu = process.tasks().expect("its threads").flatten().filter_map(run).sum();
-    (process.io().expect("what it wrote").wchar, cpu)
+    let wrote = Process::new(process.cast_signed()).and_then(|process| process.io()).expect("what it wrote").wchar;
+    (wrote, run_ns(process))
 }
 
 /// Consoles that watch for a while.
@@ -83,11 +76,9 @@ async fn measure(label: &str, folder: &Path, database: Option<&Path>, consoles: 
     let mut url = String::new();
     BufReader::new(server.0.stdout.take().expect("its output")).read_line(&mut url).expect("its address");
     let start = |i: usize| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lockkeeper"));
-        command.args(["--plain", "--control", url.trim()]);
-        command.args(database.iter().flat_map(|path| ["--db".as_ref(), path.as_os_str()]));
-        command.env("XDG_STATE_HOME", folder.join(format!("state-{i}"))).env("HOME", folder);
-        Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts"))
+        let mut words: Vec<&OsStr> = vec!["--control".as_ref(), url.trim().as_ref()];
+        words.extend(database.iter().flat_map(|path| ["--db".as_ref(), path.as_os_str()]));
+        Running::plain(&words, &folder.join(format!("state-{i}")))
     };
     let _watching: Vec<Running> = (0..consoles).map(start).collect();
     // The first polls find out what there is.

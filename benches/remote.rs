@@ -4,8 +4,11 @@
 //! watches it at rest and while it changes, by the program itself. Who changes it reads rows too: those are told first. Rows are those that the server counts; bytes are counted
 //! between both. `-- --seconds N SIZE ...` measures for so long, and these sizes (`S`, `M`, `L`). Without a server it says so.
 
+mod support;
+
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -14,21 +17,12 @@ use lockkeeper::clock::wall_clock;
 use lockkeeper::data::tls::Tls;
 use lockkeeper::data::vox::connector::Connector;
 use lockkeeper::demo::vox::workload::{Size, Workload};
-use procfs::process::Process;
 use tokio::net::{TcpListener, TcpStream};
+
+use self::support::{Running, run_ns};
 
 /// How long the program has to settle before it is measured: to find out how the database is best read.
 const WARM: Duration = Duration::from_secs(15);
-
-/// A program that ends with the value.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
@@ -108,12 +102,6 @@ async fn pass(
     let _ = to.shutdown().await;
 }
 
-fn run_ns(process: u32) -> u64 {
-    let tasks = Process::new(process.cast_signed()).and_then(|process| process.tasks()).expect("a process");
-    let run = |task: procfs::process::Task| task.schedstat().ok().map(|stat| stat.sum_exec_runtime);
-    tasks.flatten().filter_map(run).sum()
-}
-
 /// One way of watching, for a while.
 #[allow(clippy::cast_precision_loss, reason = "figures of a few digits")]
 async fn measure(label: &str, server: &Server, arguments: &[String], consoles: usize, span: Duration) {
@@ -121,15 +109,9 @@ async fn measure(label: &str, server: &Server, arguments: &[String], consoles: u
     let url = format!("http://127.0.0.1:{port}");
     let state = tempfile::tempdir().expect("a folder");
     let start = |i: usize| {
-        let child = Command::new(env!("CARGO_BIN_EXE_lockkeeper"))
-            .args(["--plain", "--db", &url])
-            .args(arguments)
-            .env("XDG_STATE_HOME", state.path().join(i.to_string()))
-            .env("HOME", state.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        Running(child.expect("the program starts"))
+        let mut words: Vec<&OsStr> = vec!["--db".as_ref(), url.as_ref()];
+        words.extend(arguments.iter().map(OsStr::new));
+        Running::plain(&words, &state.path().join(i.to_string()))
     };
     let all: Vec<Running> = (0..consoles).map(start).collect();
     tokio::time::sleep(WARM).await;
