@@ -48,10 +48,7 @@ impl Filter {
                     Some(Kind::Field { column, value: value.to_lowercase() })
                 });
                 let word = || match word.strip_prefix('~') {
-                    Some(rest) => {
-                        let kind = AtomKind::Fuzzy;
-                        Kind::Fuzzy(Pattern::new(rest, CaseMatching::Ignore, Normalization::Smart, kind))
-                    }
+                    Some(letters) => Kind::Fuzzy(fuzzy(letters)),
                     None => Kind::Word(word.to_lowercase()),
                 };
                 Some(Term { negated, kind: field.unwrap_or_else(word) })
@@ -69,22 +66,25 @@ impl Filter {
     /// Whether a row passes; `cell` gives the text of a column.
     pub fn passes(&self, matcher: &mut Matcher, columns: usize, cell: &dyn Fn(usize) -> String) -> bool {
         let mut whole = None;
+        let row = || (0..columns).map(cell).collect::<Vec<_>>().join(" ");
         self.terms.iter().all(|term| {
             let found = match &term.kind {
                 Kind::Field { column, value } => cell(*column).to_lowercase().contains(value.as_str()),
-                Kind::Word(word) => {
-                    let text = whole.get_or_insert_with(|| (0..columns).map(cell).collect::<Vec<_>>().join(" "));
-                    text.to_lowercase().contains(word.as_str())
-                }
+                Kind::Word(word) => whole.get_or_insert_with(row).to_lowercase().contains(word.as_str()),
                 Kind::Fuzzy(pattern) => {
-                    let text = whole.get_or_insert_with(|| (0..columns).map(cell).collect::<Vec<_>>().join(" "));
                     let mut buffer = Vec::new();
-                    pattern.score(Utf32Str::new(text, &mut buffer), matcher).is_some()
+                    pattern.score(Utf32Str::new(whole.get_or_insert_with(row), &mut buffer), matcher).is_some()
                 }
             };
             found != term.negated
         })
     }
+}
+
+/// The letters of a word, in order.
+#[must_use]
+pub fn fuzzy(letters: &str) -> Pattern {
+    Pattern::new(letters, CaseMatching::Ignore, Normalization::Smart, AtomKind::Fuzzy)
 }
 
 /// The matcher, which is worth keeping between rows.

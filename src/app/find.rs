@@ -2,9 +2,8 @@
 //! does, names that hold its letters in order.
 
 use nucleo_matcher::Utf32Str;
-use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
 
-use super::filter::matcher;
+use super::filter::{fuzzy, matcher};
 use super::view_id::ViewId;
 use super::workspace::{Key, Workspace};
 use crate::columns::role::{Role, State as _};
@@ -30,7 +29,7 @@ pub struct Found {
 /// How well a name fits; lower is better: the place of the word, then the kind of place, then the length.
 type Fit = (u8, usize, usize);
 
-/// The things whose names fit what was typed, the best first.
+/// Finds things by their names: those that match what was typed, the best first.
 #[must_use]
 pub fn find(workspace: &Workspace, typed: &str) -> Vec<Found> {
     let word = typed.trim();
@@ -45,7 +44,7 @@ pub fn find(workspace: &Workspace, typed: &str) -> Vec<Found> {
         }
     });
     if hits.is_empty() {
-        let pattern = Pattern::new(word, CaseMatching::Ignore, Normalization::Smart, AtomKind::Fuzzy);
+        let pattern = fuzzy(word);
         let (mut matcher, mut buffer) = (matcher(), Vec::new());
         each(workspace, &mut |name, make| {
             if let Some(score) = pattern.score(Utf32Str::new(name, &mut buffer), &mut matcher) {

@@ -1,7 +1,5 @@
 //! The overview's panels: what each lists, the worst first, and which line is selected. The selection is a thing, not a line.
 
-use std::sync::Arc;
-
 use super::list::events::EVENTS as EVENTS_LIST;
 use super::view_id::ViewId;
 use super::workspace::{Key, Workspace};
@@ -40,9 +38,18 @@ pub struct Selection {
     pub(super) place: usize,
 }
 
-/// A line of a panel.
+/// A line of a panel, and what it is about.
 #[derive(Debug, Clone)]
 pub struct Item {
+    pub line: Line,
+    pub thing: (ViewId, Key),
+    /// The mesh it is of, where there are several.
+    pub of: Option<String>,
+}
+
+/// What stands in a line.
+#[derive(Debug, Clone)]
+pub struct Line {
     /// What it is, first words first.
     pub title: String,
     /// What is known of it beside that, each with its meaning.
@@ -50,37 +57,53 @@ pub struct Item {
     /// At the right end.
     pub right: String,
     pub role: Role,
-    pub thing: (ViewId, Key),
-    /// The mesh it is of, where there are several.
-    pub of: Option<String>,
-    /// Lower goes first where several meshes have some.
-    order: i64,
 }
 
-/// The lines of a panel over every mesh, the worst first.
+/// What a line is about.
+#[derive(Clone, Copy)]
+enum Entry<'a> {
+    Finding(&'a Finding),
+    Node(&'a NodeView),
+    Queue(&'a LockView),
+    Work(&'a Stuck),
+    Event(&'a Event),
+}
+
+/// The entries of a panel in one mesh, the worst first.
+fn entries(p: &Snapshot, panel: Panel) -> Box<dyn Iterator<Item = Entry<'_>> + '_> {
+    match panel {
+        Panel::Findings => Box::new(p.findings.iter().take(FINDINGS).map(|f| Entry::Finding(f))),
+        Panel::Nodes => Box::new(p.marked.worst.iter().map(|n| Entry::Node(n))),
+        Panel::Queues => Box::new(p.marked.contended.iter().map(|l| Entry::Queue(l))),
+        Panel::Work => Box::new(p.marked.stuck.iter().map(Entry::Work)),
+        Panel::Events => Box::new(p.mesh.events.iter().rev().take(EVENTS).map(|e| Entry::Event(e))),
+    }
+}
+
+/// The same over every mesh, each with the mesh that it is of.
+fn of_all(workspace: &Workspace, panel: Panel, now: Millis) -> Box<dyn Iterator<Item = (usize, Entry<'_>)> + '_> {
+    let all = workspace.snapshots().flat_map(move |(mesh, p)| entries(p, panel).map(move |entry| (mesh, entry)));
+    if !workspace.is_several() {
+        return Box::new(all);
+    }
+    let mut all: Vec<(usize, Entry<'_>)> = all.collect();
+    all.sort_by_key(|(_, entry)| entry.order(now));
+    Box::new(all.into_iter())
+}
+
+/// What each line of a panel is about, in order. No more is made than is taken.
+pub fn things(workspace: &Workspace, panel: Panel, now: Millis) -> impl Iterator<Item = (ViewId, Key)> + '_ {
+    of_all(workspace, panel, now).map(|(mesh, entry)| entry.thing(mesh))
+}
+
+/// The lines of a panel. Nodes have none: they are drawn as a field.
 #[must_use]
 pub fn items(workspace: &Workspace, panel: Panel, now: Millis) -> Vec<Item> {
-    let of_mesh = |(mesh, snapshot): (usize, &Arc<Snapshot>)| {
-        let name = workspace.is_several().then(|| workspace.name(mesh).to_owned());
-        let placed = move |mut item: Item| {
-            item.of.clone_from(&name);
-            item.thing.1.mesh = mesh;
-            item
-        };
-        let items: Vec<Item> = match panel {
-            Panel::Findings => snapshot.findings.iter().take(FINDINGS).map(|f| finding(f, now)).collect(),
-            Panel::Nodes => snapshot.marked.worst.iter().map(|n| node(n, now)).collect(),
-            Panel::Queues => snapshot.marked.contended.iter().map(|l| queue(l, now)).collect(),
-            Panel::Work => snapshot.marked.stuck.iter().map(|s| work(s, now)).collect(),
-            Panel::Events => snapshot.mesh.events.iter().rev().take(EVENTS).map(|e| event(e, now)).collect(),
-        };
-        items.into_iter().map(placed).collect::<Vec<_>>()
+    let item = |(mesh, entry): (usize, Entry<'_>)| {
+        let of = workspace.is_several().then(|| workspace.name(mesh).to_owned());
+        Some(Item { line: entry.line(now)?, thing: entry.thing(mesh), of })
     };
-    let mut all: Vec<Item> = workspace.snapshots().flat_map(of_mesh).collect();
-    if workspace.is_several() {
-        all.sort_by_key(|item| item.order);
-    }
-    all
+    of_all(workspace, panel, now).filter_map(item).collect()
 }
 
 /// How many lines a panel has, at most as many as are listed; and how many there are.
@@ -96,50 +119,54 @@ pub fn count(workspace: &Workspace, panel: Panel) -> (usize, usize) {
     workspace.snapshots().map(|(_, p)| of(p)).fold((0, 0), |(a, b), (c, d)| (a + c, b + d))
 }
 
-/// What names each line of a panel, in order: no more of it is made than is asked for.
-pub fn keys(p: &Snapshot, panel: Panel) -> Box<dyn Iterator<Item = (ViewId, String)> + '_> {
-    match panel {
-        Panel::Findings => Box::new(p.findings.iter().take(FINDINGS).map(|f| (ViewId::Findings, f.key()))),
-        Panel::Nodes => Box::new(p.marked.worst.iter().map(|n| (ViewId::Nodes, n.key.raw().to_owned()))),
-        Panel::Queues => Box::new(p.marked.contended.iter().map(|l| (ViewId::Locks, l.key()))),
-        Panel::Work => Box::new(p.marked.stuck.iter().map(|stuck| match stuck {
-            Stuck::Message(m) => (ViewId::Messages, m.key()),
-            Stuck::Task(t) => (ViewId::Tasks, t.key()),
-        })),
-        Panel::Events => {
-            let events = p.mesh.events.iter().rev().take(EVENTS);
-            Box::new(events.map(|e| (ViewId::Events, (EVENTS_LIST.key)(e))))
+impl Entry<'_> {
+    fn thing(self, mesh: usize) -> (ViewId, Key) {
+        let (view, key) = match self {
+            Self::Finding(f) => (ViewId::Findings, f.key()),
+            Self::Node(n) => (ViewId::Nodes, n.key.raw().to_owned()),
+            Self::Queue(l) => (ViewId::Locks, l.key()),
+            Self::Work(Stuck::Message(m)) => (ViewId::Messages, m.key()),
+            Self::Work(Stuck::Task(t)) => (ViewId::Tasks, t.key()),
+            Self::Event(e) => (ViewId::Events, (EVENTS_LIST.key)(e)),
+        };
+        (view, Key::new(mesh, key))
+    }
+
+    /// Lower goes first where several meshes have some.
+    fn order(self, now: Millis) -> i64 {
+        match self {
+            Self::Finding(f) => -f.severity.order(),
+            Self::Node(_) => 0,
+            Self::Queue(l) => -i64::try_from(l.waiters.len()).unwrap_or(i64::MAX),
+            // The oldest first.
+            Self::Work(Stuck::Message(m)) => m.age_ms(now).map_or(0, |age| -age),
+            Self::Work(Stuck::Task(t)) => t.age_ms(now).map_or(0, |age| -age),
+            Self::Event(e) => -e.at_ms,
+        }
+    }
+
+    fn line(self, now: Millis) -> Option<Line> {
+        match self {
+            Self::Finding(f) => Some(finding(f, now)),
+            Self::Node(_) => None,
+            Self::Queue(l) => Some(queue(l, now)),
+            Self::Work(stuck) => Some(work(stuck, now)),
+            Self::Event(e) => Some(event(e, now)),
         }
     }
 }
 
-fn finding(f: &Finding, now: Millis) -> Item {
+pub(super) fn finding(f: &Finding, now: Millis) -> Line {
     let evidence = f.evidence.first().map(|evidence| (evidence.to_string(), Role::Dim));
     let (glyph, role) = match f.acknowledged() {
         Some(_) => ('·', Role::Dim),
         None => (f.severity.glyph(), f.severity.role()),
     };
-    Item {
+    Line {
         title: format!("{glyph} {}", f.sentence),
         parts: evidence.into_iter().collect(),
         right: f.life.as_ref().map(|life| short(now - life.raised_ms)).unwrap_or_default(),
         role,
-        thing: (ViewId::Findings, Key::new(0, f.key())),
-        of: None,
-        order: -f.severity.order(),
-    }
-}
-
-fn node(n: &NodeView, now: Millis) -> Item {
-    let old = if n.as_of_ms.is_some() { "~" } else { "" };
-    Item {
-        title: format!("{} {}", n.staleness.glyph(), n.name()),
-        parts: Vec::new(),
-        right: n.age_ms(now).map_or_else(|| "?".into(), |ms| format!("{}{old}", short(ms))),
-        role: role(&n.staleness, n.as_of_ms),
-        thing: (ViewId::Nodes, Key::new(0, n.key.raw())),
-        of: None,
-        order: 0,
     }
 }
 
@@ -147,9 +174,8 @@ fn node(n: &NodeView, now: Millis) -> Item {
 const DRAWN: usize = 8;
 
 /// A queue as a picture: who holds it, how many wait and for how long, who is next, what is left.
-fn queue(l: &LockView, now: Millis) -> Item {
+pub(super) fn queue(l: &LockView, now: Millis) -> Line {
     let n = l.waiters.len();
-    let longest = l.waiters.iter().filter_map(|w| w.since_ms).min().map(|at| l.as_of_ms.unwrap_or(now) - at);
     let more = if n > DRAWN { format!("+{}", n - DRAWN) } else { String::new() };
     let holder = if l.lock.holder_node.is_empty() { &l.lock.holder_agent } else { &l.lock.holder_node };
     let mut parts = vec![
@@ -161,20 +187,17 @@ fn queue(l: &LockView, now: Millis) -> Item {
         let left = if ttl < 0 { format!("expired {} ago", short(-ttl)) } else { format!("ends in {}", short(ttl)) };
         (left, Role::Dim)
     }));
-    Item {
+    Line {
         title: format!("{} {}", l.state.glyph(), l.name()),
         parts,
-        right: format!("{n} wait {:>6}", span(longest, l.as_of_ms)),
+        right: format!("{n} wait {:>6}", span(l.longest_wait_ms(now), l.as_of_ms)),
         role: role(&l.state, l.as_of_ms),
-        thing: (ViewId::Locks, Key::new(0, l.key())),
-        of: None,
-        order: -i64::try_from(n).unwrap_or(i64::MAX),
     }
 }
 
-fn work(stuck: &Stuck, now: Millis) -> Item {
+fn work(stuck: &Stuck, now: Millis) -> Line {
     match stuck {
-        Stuck::Message(m) => Item {
+        Stuck::Message(m) => Line {
             title: format!("{} {} {}", m.state.glyph(), m.message.msg_type, m.message.name()),
             parts: vec![
                 (format!("to {}", m.message.receiver_agent), Role::Normal),
@@ -182,35 +205,26 @@ fn work(stuck: &Stuck, now: Millis) -> Item {
             ],
             right: span(m.age_ms(now), m.as_of_ms),
             role: role(&m.state, m.as_of_ms),
-            thing: (ViewId::Messages, Key::new(0, m.key())),
-            of: None,
-            order: m.age_ms(now).map_or(0, |age| -age),
         },
         Stuck::Task(t) => {
             let owner = t.owner_node.as_ref().map_or("?", |n| n.as_str());
-            Item {
+            Line {
                 title: format!("{} task {}", t.state.glyph(), t.task),
                 parts: vec![(format!("with {owner}"), Role::Normal), (t.state.to_string(), role(&t.state, t.as_of_ms))],
                 right: span(t.age_ms(now), t.as_of_ms),
                 role: role(&t.state, t.as_of_ms),
-                thing: (ViewId::Tasks, Key::new(0, t.key())),
-                of: None,
-                order: t.age_ms(now).map_or(0, |age| -age),
             }
         }
     }
 }
 
-fn event(e: &Event, now: Millis) -> Item {
+fn event(e: &Event, now: Millis) -> Line {
     let by = e.by.as_deref().map(|by| (format!("by {}", Text::new(by)), Role::Dim));
-    Item {
+    Line {
         title: format!("{} {:<12} {}", e.kind.glyph(), e.kind.to_string(), Text::new(&e.sentence)),
         parts: by.into_iter().collect(),
         right: format!("{} ago", short(now - e.at_ms)),
         role: if e.kind == Kind::Raised { e.severity.role() } else { Role::Normal },
-        thing: (ViewId::Events, Key::new(0, (EVENTS_LIST.key)(e))),
-        of: None,
-        order: -e.at_ms,
     }
 }
 

@@ -3,45 +3,38 @@
 use strum::IntoEnumIterator as _;
 
 use super::App;
-use super::overview::{Item, Panel, Selection, count, items, keys};
+use super::overview::{Panel, Selection, count, things};
 use super::view_id::ViewId;
 use super::workspace::Key;
 
 impl App {
-    /// The selected line among those of its panel.
+    /// The things of the selected panel. Every frame asks, and each action: no more is made than is taken.
+    fn overview_things(&self) -> impl Iterator<Item = (ViewId, Key)> + '_ {
+        things(&self.workspace, self.overview.panel, self.shown_ms())
+    }
+
+    /// The selected line in its panel.
     #[must_use]
-    pub fn overview_cursor(&self, items: &[Item]) -> Option<usize> {
-        let selected = &self.overview;
-        let place = selected.thing.as_ref().and_then(|thing| items.iter().position(|item| item.thing == *thing));
-        (!items.is_empty()).then(|| place.unwrap_or(selected.place).min(items.len() - 1))
+    pub fn overview_cursor(&self) -> Option<usize> {
+        let last = count(&self.workspace, self.overview.panel).0.checked_sub(1)?;
+        let selected = self.overview.thing.as_ref();
+        let place = selected.and_then(|selected| self.overview_things().position(|thing| thing == *selected));
+        Some(place.unwrap_or(self.overview.place).min(last))
     }
 
     /// The thing that is selected on the overview.
     #[must_use]
     pub fn overview_thing(&self) -> Option<(ViewId, Key)> {
-        let panel = self.overview.panel;
-        if self.workspace.is_several() {
-            let items = items(&self.workspace, panel, self.shown_ms());
-            return Some(items[self.overview_cursor(&items)?].thing.clone());
-        }
-        // Asked for by every frame, and for each action: nothing is made of what is not selected.
-        let (mesh, snapshot) = self.workspace.snapshots().next()?;
-        if let Some((view, key)) = &self.overview.thing
-            && keys(snapshot, panel).any(|(_, known)| known == key.key)
-        {
-            return Some((*view, key.clone()));
-        }
-        let last = count(&self.workspace, panel).0.checked_sub(1)?;
-        let (view, key) = keys(snapshot, panel).nth(self.overview.place.min(last))?;
-        Some((view, Key::new(mesh, key)))
+        self.overview_things().nth(self.overview_cursor()?)
     }
 
     /// Moves within the panel.
     pub(super) fn overview_step(&mut self, by: isize) {
-        let items = items(&self.workspace, self.overview.panel, self.shown_ms());
-        let Some(at) = self.overview_cursor(&items) else { return };
-        self.overview.place = at.saturating_add_signed(by).min(items.len() - 1);
-        self.overview.thing = Some(items[self.overview.place].thing.clone());
+        let Some(at) = self.overview_cursor() else { return };
+        let (last, _) = count(&self.workspace, self.overview.panel);
+        self.overview.place = at.saturating_add_signed(by).min(last - 1);
+        let thing = self.overview_things().nth(self.overview.place);
+        self.overview.thing = thing;
     }
 
     /// Goes to the next panel that has lines, or to the one before. Answers whether there was one on that side.
@@ -58,10 +51,9 @@ impl App {
 
     /// Selects a thing of a panel. Answers whether it was selected already.
     pub(super) fn overview_select(&mut self, panel: Panel, thing: (ViewId, Key)) -> bool {
-        let items = items(&self.workspace, panel, self.shown_ms());
-        let place = items.iter().position(|item| item.thing == thing).unwrap_or(0);
-        let was = self.overview.panel == panel && self.overview_cursor(&items) == Some(place);
-        self.overview = Selection { panel, thing: Some(thing), place };
+        let was = self.overview.panel == panel && self.overview_thing().as_ref() == Some(&thing);
+        self.overview = Selection { panel, thing: Some(thing), place: 0 };
+        self.overview.place = self.overview_cursor().unwrap_or(0);
         was
     }
 }

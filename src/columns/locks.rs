@@ -52,11 +52,11 @@ pub static LOCKS: Columns<LockView> = Columns {
             .shown("waiters", "WAIT", (4, 5), 0)
             .drawn(|l, _| waiting(l)),
         Of::new("longest_wait_ms", Kind::Span, "The longest of the waits for it.", |l, now| {
-            Value::Span(longest_wait(l, now))
+            Value::Span(l.longest_wait_ms(now))
         })
         .shown("longest", "LONGEST", (7, 8), 3)
-        .sorted(|l| Sort::since(first_wait(l)))
-        .drawn(|l, now| longest_wait(l, now).map_or_else(|| Cell::dim("-"), |ms| Cell::plain(short(ms)))),
+        .sorted(|l| Sort::since(l.first_wait_ms()))
+        .drawn(|l, now| l.longest_wait_ms(now).map_or_else(|| Cell::dim("-"), |ms| Cell::plain(short(ms)))),
         Of::new("table", Kind::Text, "Where its source keeps it.", |l, _| Value::text(<&str>::from(l.lock.table)))
             .shown("table", "TABLE", (8, 17), 6)
             .dim(),
@@ -96,15 +96,6 @@ pub static LOCKS: Columns<LockView> = Columns {
         }),
     ],
 };
-
-/// Since when the first of its waiters waits.
-pub(super) fn first_wait(l: &LockView) -> Option<Millis> {
-    l.waiters.iter().filter_map(|w| w.since_ms).min()
-}
-
-pub(super) fn longest_wait(l: &LockView, now: Millis) -> Option<Millis> {
-    first_wait(l).map(|since| l.as_of_ms.unwrap_or(now) - since)
-}
 
 /// Not every lock has a fence.
 fn fence(l: &LockView) -> Cell {

@@ -3,7 +3,6 @@
 use serde_json::{Value as Json, json};
 use strum::VariantNames as _;
 
-use super::locks::longest_wait;
 use super::{Column, Columns, Kind, Value};
 use crate::mesh::derive::locks::LockView;
 use crate::mesh::derive::queues::{Confidence, Waiter};
@@ -24,8 +23,10 @@ pub static QUEUES: Columns<LockView> = Columns {
         Of::new("holder_agent", Kind::Name, "The agent that holds it.", |l, _| Value::name(&l.lock.holder_agent))
             .listed("HELD BY"),
         Of::new("depth", Kind::Count, "How many wait.", |l, _| Value::size(l.waiters.len())).always().listed("WAIT"),
-        Of::new("longest_wait_ms", Kind::Span, "The longest of the waits.", |l, now| Value::Span(longest_wait(l, now)))
-            .listed("LONGEST"),
+        Of::new("longest_wait_ms", Kind::Span, "The longest of the waits.", |l, now| {
+            Value::Span(l.longest_wait_ms(now))
+        })
+        .listed("LONGEST"),
         Of::new("waiters", Kind::Json(waiters_schema), "Who waits, first in the queue first.", |l, _| {
             Value::Json(json!(waiters(l)))
         }),

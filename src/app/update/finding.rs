@@ -1,11 +1,12 @@
 //! The finder, and the way back to where one was.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent};
 
 use super::super::find::find;
 use super::super::overlay::{Finder, Inspector, Overlay};
 use super::super::trail::Place;
 use super::super::{App, Effect};
+use super::overlays::{choice_step, next_choice};
 use crate::columns::role::Role;
 
 impl App {
@@ -57,18 +58,16 @@ impl App {
     /// Keys in the finder: they are typed, but for those that choose.
     pub(super) fn type_finder(&mut self, key: KeyEvent) -> Vec<Effect> {
         let Some(Overlay::Find(finder)) = &mut self.overlay else { return Vec::new() };
-        let control = key.modifiers.contains(KeyModifiers::CONTROL);
-        let n = finder.found.len().max(1);
+        if let Some(by) = choice_step(key) {
+            finder.selected = next_choice(finder.selected, by, finder.found.len());
+            return Vec::new();
+        }
         match key.code {
             KeyCode::Esc => self.overlay = None,
             KeyCode::Enter => {
                 let at = finder.selected;
                 self.go_to_found(at);
             }
-            KeyCode::Down | KeyCode::Tab => finder.selected = (finder.selected + 1) % n,
-            KeyCode::Up | KeyCode::BackTab => finder.selected = (finder.selected + n - 1) % n,
-            KeyCode::Char('n' | 'j') if control => finder.selected = (finder.selected + 1) % n,
-            KeyCode::Char('p' | 'k') if control => finder.selected = (finder.selected + n - 1) % n,
             _ => {
                 super::edit(&mut finder.input, key);
                 self.find_typed();

@@ -198,7 +198,10 @@ impl App {
     pub(super) fn type_palette(&mut self, key: KeyEvent) -> Vec<Effect> {
         let Some(Overlay::Palette { input, selected }) = &mut self.overlay else { return Vec::new() };
         let (typed, at) = (input.value().to_owned(), *selected);
-        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        if let Some(by) = choice_step(key) {
+            self.move_palette(by);
+            return Vec::new();
+        }
         match key.code {
             KeyCode::Esc => self.overlay = None,
             KeyCode::Enter => {
@@ -206,10 +209,6 @@ impl App {
                 let chosen = found.get(at).map(|entry| entry.choice.clone());
                 return self.choose(chosen, &typed);
             }
-            KeyCode::Down | KeyCode::Tab => self.move_palette(1),
-            KeyCode::Up | KeyCode::BackTab => self.move_palette(-1),
-            KeyCode::Char('n' | 'j') if control => self.move_palette(1),
-            KeyCode::Char('p' | 'k') if control => self.move_palette(-1),
             _ => {
                 super::edit(input, key);
                 *selected = 0;
@@ -220,9 +219,7 @@ impl App {
 
     fn move_palette(&mut self, by: isize) {
         let Some(Overlay::Palette { input, selected }) = &self.overlay else { return };
-        let n = entries(self, input.value()).len().max(1);
-        // Round and round: above the first is the last.
-        let to = if by < 0 { (selected + n - 1) % n } else { (selected + 1) % n };
+        let to = next_choice(*selected, by, entries(self, input.value()).len());
         if let Some(Overlay::Palette { selected, .. }) = &mut self.overlay {
             *selected = to;
         }
@@ -253,6 +250,24 @@ impl App {
             }
         }
     }
+}
+
+/// How far a key moves among choices while one types; nothing for keys that do not.
+pub(super) fn choice_step(key: KeyEvent) -> Option<isize> {
+    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    match key.code {
+        KeyCode::Down | KeyCode::Tab => Some(1),
+        KeyCode::Up | KeyCode::BackTab => Some(-1),
+        KeyCode::Char('n' | 'j') if control => Some(1),
+        KeyCode::Char('p' | 'k') if control => Some(-1),
+        _ => None,
+    }
+}
+
+/// The choice after or before one of so many. Round and round: above the first is the last.
+pub(super) fn next_choice(selected: usize, by: isize, choices: usize) -> usize {
+    let n = choices.max(1);
+    if by < 0 { (selected + n - 1) % n } else { (selected + 1) % n }
 }
 
 /// Where a movement leads in a list of `n`; `None` for what is no movement.

@@ -235,7 +235,7 @@ impl Locks {
         let end = |view: &LockView| (view.state != LockState::Expired).then_some(view.expires_ms).flatten();
         move_in(&mut self.ends, before.and_then(end).map(|at| (at, home)), now.and_then(end).map(|at| (at, home)));
         let queue = |view: &LockView| {
-            let oldest = view.waiters.iter().filter_map(|w| w.since_ms).min();
+            let oldest = view.first_wait_ms();
             (!view.waiters.is_empty()).then_some((Reverse(view.waiters.len()), oldest, home))
         };
         move_in(&mut self.queues, before.and_then(queue), now.and_then(queue));

@@ -134,6 +134,18 @@ impl LockView {
         self.expires_ms.map(|at| at.saturating_sub(self.as_of_ms.unwrap_or(now_ms)))
     }
 
+    /// Since when the first of its waiters waits.
+    #[must_use]
+    pub fn first_wait_ms(&self) -> Option<Millis> {
+        self.waiters.iter().filter_map(|w| w.since_ms).min()
+    }
+
+    /// The longest of the waits for it, in ms.
+    #[must_use]
+    pub fn longest_wait_ms(&self, now_ms: Millis) -> Option<Millis> {
+        self.first_wait_ms().map(|since| self.as_of_ms.unwrap_or(now_ms) - since)
+    }
+
     /// How long it has been held, in ms.
     #[must_use]
     pub fn held_ms(&self, now_ms: Millis) -> Option<Millis> {

@@ -90,8 +90,7 @@ impl Snapshot {
 
     /// What stands out, of what is left.
     fn mark_all(&self) -> Marked {
-        let longest =
-            |view: &&Arc<LockView>| (Reverse(view.waiters.len()), view.waiters.iter().filter_map(|w| w.since_ms).min());
+        let longest = |view: &&Arc<LockView>| (Reverse(view.waiters.len()), view.first_wait_ms());
         let waited_for = self.locks.shared().filter(|view| !view.waiters.is_empty());
         let to_end = self.locks.shared().filter(|view| view.state != LockState::Expired && view.expires_ms.is_some());
         let messages = self.messages.shared().filter(|m| matches!(m.state, MessageState::Stuck | MessageState::Poison));

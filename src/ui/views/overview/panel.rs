@@ -57,7 +57,7 @@ pub fn nothing(canvas: &mut Canvas<'_, '_>, area: Rect, text: &str, role: Role) 
 /// Draws the lines of a panel around the selected one. `all` is how many there are.
 pub fn lines(canvas: &mut Canvas<'_, '_>, area: Rect, panel: Panel, items: &[Item], all: usize) {
     let focused = canvas.app.overview.panel == panel && !canvas.app.on_wall();
-    let cursor = if focused { canvas.app.overview_cursor(items) } else { None };
+    let cursor = if focused { canvas.app.overview_cursor() } else { None };
     let height = usize::from(area.height);
     let hidden = all > height;
     let rows = if hidden && height > 1 { height - 1 } else { height };
@@ -65,10 +65,10 @@ pub fn lines(canvas: &mut Canvas<'_, '_>, area: Rect, panel: Panel, items: &[Ite
     let width = usize::from(area.width).saturating_sub(2);
     let names = items.iter().filter_map(|item| item.of.as_ref()).map(|name| name.width() + 1).max().unwrap_or(0);
     let names = names.min(width / 4);
-    let right = items.iter().map(|item| item.right.width()).max().unwrap_or(0);
+    let right = items.iter().map(|item| item.line.right.width()).max().unwrap_or(0);
     // Parts stand below each other where they are few words.
     let parted = !matches!(panel, Panel::Findings | Panel::Events);
-    let titles = items.iter().map(|item| item.title.width()).max().unwrap_or(0);
+    let titles = items.iter().map(|item| item.line.title.width()).max().unwrap_or(0);
     let titles = if parted { titles.min(width.saturating_sub(names + right + 4) * 2 / 5).max(12) } else { 0 };
     let mut text = Vec::new();
     for (y, (place, item)) in (0u16..).zip(items.iter().enumerate().skip(first).take(rows)) {
@@ -81,11 +81,11 @@ pub fn lines(canvas: &mut Canvas<'_, '_>, area: Rect, panel: Panel, items: &[Ite
             canvas.span(format!("{of}{}", " ".repeat(names - of.width())), Role::Dim),
         ];
         let most = if parted { titles.min(room) } else { room };
-        let title = if parted { fit_middle(&item.title, most) } else { fit(&item.title, most) };
+        let title = if parted { fit_middle(&item.line.title, most) } else { fit(&item.line.title, most) };
         let fill = if parted { most - title.width() } else { 0 };
         room -= title.width() + fill;
-        spans.push(canvas.span(format!("{title}{}", " ".repeat(fill)), item.role));
-        for (part, role) in &item.parts {
+        spans.push(canvas.span(format!("{title}{}", " ".repeat(fill)), item.line.role));
+        for (part, role) in &item.line.parts {
             // A part is whole, or is left out.
             let width = part.width() + 2;
             if width > room {
@@ -95,7 +95,7 @@ pub fn lines(canvas: &mut Canvas<'_, '_>, area: Rect, panel: Panel, items: &[Ite
             spans.push(canvas.span(format!("  {part}"), *role));
         }
         spans.push(Span::raw(" ".repeat(room + 1)));
-        spans.push(canvas.span(format!("{:>right$} ", item.right), Role::Dim));
+        spans.push(canvas.span(format!("{:>right$} ", item.line.right), Role::Dim));
         text.push(Line::from(spans).style(base));
         let (view, key) = item.thing.clone();
         canvas.layout.hits.add(area.x, area.y + y, area.width, 1, Hit::Item(panel, view, key));
