@@ -4,6 +4,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::columns::role::Role;
 use crate::mesh::derive::graph::{Deadlock, WaitGraph, WaitRow};
+use crate::mesh::derive::locks::LockView;
 use crate::model::text::{Text, fit_middle};
 use crate::model::time::{Millis, short};
 
@@ -17,8 +18,14 @@ struct Edge<'a> {
     cuts: bool,
 }
 
-/// One circle of a deadlock, from the wait that is to be cut on. Nothing where the rows do not show it whole.
+/// Rows that are looked through for a circle: every frame asks for it.
+const ROWS: usize = 2_000;
+
+/// One circle of a deadlock, from the wait that is to be cut on. Nothing where the rows do not show it whole, or are many.
 fn circle<'a>(waits: &'a WaitGraph, deadlock: &Deadlock) -> Option<Vec<Edge<'a>>> {
+    if waits.rows.len() > ROWS {
+        return None;
+    }
     let of = |agent: &Text| {
         let mut rows = waits.rows.iter().filter(|row| {
             row.waits() && row.agent() == agent && deadlock.agents.contains(&row.lock().lock.holder_agent)
@@ -43,10 +50,31 @@ fn circle<'a>(waits: &'a WaitGraph, deadlock: &Deadlock) -> Option<Vec<Edge<'a>>
     Some(path)
 }
 
-/// The ring in lines of a width: two for each agent, and one that closes it.
+/// An agent of a circle, and what it waits for.
+pub struct Step<'a> {
+    pub agent: &'a Text,
+    pub lock: &'a LockView,
+    pub since_ms: Option<Millis>,
+    /// Its release breaks the deadlock.
+    pub cuts: bool,
+}
+
+/// One circle of a deadlock, from the wait that is to be cut on; empty where none is known.
+#[must_use]
+pub fn steps<'a>(waits: &'a WaitGraph, deadlock: &Deadlock) -> Vec<Step<'a>> {
+    let step = |edge: Edge<'a>| Step {
+        agent: edge.row.agent(),
+        lock: edge.row.lock(),
+        since_ms: edge.row.since_ms(),
+        cuts: edge.cuts,
+    };
+    circle(waits, deadlock).unwrap_or_default().into_iter().map(step).collect()
+}
+
+/// The ring in lines of a width: two for each agent, and one that closes it. None where no circle is known.
 #[must_use]
 pub fn lines(waits: &WaitGraph, deadlock: &Deadlock, width: usize, now: Millis) -> Vec<Line> {
-    let Some(circle) = circle(waits, deadlock) else { return vec![one_line(waits, deadlock, width)] };
+    let Some(circle) = circle(waits, deadlock) else { return Vec::new() };
     let mut lines = Vec::new();
     for (place, edge) in circle.iter().enumerate() {
         let corner = if place == 0 { "╭▸ " } else { "├▸ " };
@@ -71,22 +99,24 @@ pub fn lines(waits: &WaitGraph, deadlock: &Deadlock, width: usize, now: Millis) 
 /// The deadlock in one line that stays whole: the agents, and what to release.
 #[must_use]
 pub fn one_line(waits: &WaitGraph, deadlock: &Deadlock, width: usize) -> Line {
-    let agents: Vec<String> = match circle(waits, deadlock) {
-        Some(circle) => circle.iter().map(|edge| edge.row.agent().to_string()).collect(),
-        None => deadlock.agents.iter().map(ToString::to_string).collect(),
+    let agents: Vec<&Text> = match circle(waits, deadlock) {
+        Some(circle) => circle.iter().map(|edge| edge.row.agent()).collect(),
+        None => deadlock.agents.iter().collect(),
     };
     let lock = deadlock.breaks.first().map(|(_, name)| name.to_string()).unwrap_or_default();
     let more = deadlock.breaks.len().saturating_sub(1);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let said = |n: usize| {
-        let named = agents.iter().take(n).cloned().collect::<Vec<_>>().join(" ▸ ");
+        let named = agents.iter().take(n).map(|agent| agent.as_str()).collect::<Vec<_>>().join(" ▸ ");
         let hidden = agents.len() - n;
         let rest = if hidden > 0 { format!(" ▸ {hidden} more") } else { String::new() };
-        format!("✖ deadlock {named}{rest} ▸ {}: release ", agents.first().map_or("", |agent| agent))
+        format!("✖ deadlock {named}{rest} ▸ {}: release ", agents.first().map_or("", |agent| agent.as_str()))
     };
     // Agents give way to the lock, which is what is acted on.
     let least = lock.width().min(16) + more.width();
-    let n = (1..=agents.len()).rev().find(|n| said(*n).width() + least <= width).unwrap_or(1);
+    // An agent takes four columns at least.
+    let most = agents.len().min(width / 4 + 1);
+    let n = (1..=most).rev().find(|n| said(*n).width() + least <= width).unwrap_or(1);
     let head = said(n);
     let room = width.saturating_sub(head.width() + more.width());
     vec![(head, Role::Dead), (format!("{}{more}", fit_middle(&lock, room)), Role::Warn)]

@@ -44,7 +44,9 @@ pub fn inspect(row: &WaitRow, snapshot: &Snapshot, now: Millis) -> Inspection {
     }
     for deadlock in snapshot.waits.deadlocks.iter().filter(|d| d.agents.contains(row.agent())) {
         page.heading("Deadlock");
-        for line in ring::lines(&snapshot.waits, deadlock, RING, now) {
+        let line = ring::one_line(&snapshot.waits, deadlock, RING);
+        let ring = ring::lines(&snapshot.waits, deadlock, RING, now);
+        for line in if ring.is_empty() { vec![line] } else { ring } {
             let role = line.iter().map(|(_, role)| *role).find(|role| *role == Role::Accent).unwrap_or(Role::Dead);
             page.text(line.into_iter().map(|(text, _)| text).collect::<String>(), role);
         }

@@ -61,17 +61,19 @@ fn rings(canvas: &mut Canvas<'_, '_>, area: Rect) -> Rect {
     let (app, width) = (canvas.app, usize::from(area.width).saturating_sub(3));
     let most = usize::from(area.height / 2);
     let mut lines: Vec<Line<'static>> = Vec::new();
-    for (mesh, snapshot) in app.workspace.snapshots() {
-        for deadlock in &snapshot.waits.deadlocks {
-            let brief = ring::one_line(&snapshot.waits, deadlock, width);
-            let whole = ring::lines(&snapshot.waits, deadlock, width.min(RING), app.shown_ms());
-            let drawn = if lines.len() + whole.len() < most { whole } else { Vec::new() };
-            let prefix = app.workspace.prefix(mesh);
-            for line in std::iter::once(brief).chain(drawn) {
-                let indent = std::iter::once(Span::raw(format!(" {prefix}")));
-                let spans = line.into_iter().map(|(text, role)| canvas.span(text, role));
-                lines.push(indent.chain(spans).collect());
-            }
+    let deadlocks = app.workspace.snapshots().flat_map(|(mesh, p)| p.waits.deadlocks.iter().map(move |d| (mesh, p, d)));
+    for (mesh, snapshot, deadlock) in deadlocks {
+        if lines.len() >= most {
+            break;
+        }
+        let brief = ring::one_line(&snapshot.waits, deadlock, width);
+        let whole = ring::lines(&snapshot.waits, deadlock, width.min(RING), app.shown_ms());
+        let drawn = if lines.len() + whole.len() < most { whole } else { Vec::new() };
+        let prefix = app.workspace.prefix(mesh);
+        for line in std::iter::once(brief).chain(drawn) {
+            let indent = std::iter::once(Span::raw(format!(" {prefix}")));
+            let spans = line.into_iter().map(|(text, role)| canvas.span(text, role));
+            lines.push(indent.chain(spans).collect());
         }
     }
     lines.truncate(most);
