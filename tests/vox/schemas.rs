@@ -114,7 +114,7 @@ async fn a_schema_that_changes_under_our_feet_is_followed() {
     connection.execute_batch("ALTER TABLE mesh_heartbeats RENAME TO gone;").await.unwrap();
     screen.wait_text("none known");
     connection.execute_batch("ALTER TABLE gone RENAME TO mesh_heartbeats;").await.unwrap();
-    screen.wait_text("n1");
+    screen.wait_for("the node again", |text| text.contains("n1") && !text.contains("none known"));
 }
 
 #[tokio::test]

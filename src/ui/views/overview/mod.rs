@@ -114,7 +114,7 @@ fn nodes(canvas: &mut Canvas<'_, '_>, rooms: Rooms, workspace: &Workspace) {
         levels.iter_mut().zip(p.counts.nodes).for_each(|(sum, n)| *sum += n);
     }
     if levels.iter().sum::<usize>() == 0 {
-        panel::nothing(canvas, rooms.nodes, "no nodes known", Role::Dim);
+        panel::nothing(canvas, rooms.nodes, "2 Nodes  none known", Role::Dim);
         return;
     }
     let focused = canvas.app.overview.panel == Panel::Nodes && !canvas.app.on_wall();
