@@ -21,6 +21,7 @@ pub mod selection;
 pub mod status;
 pub mod table;
 pub mod trail;
+pub mod trouble;
 pub mod update;
 pub mod view_id;
 pub mod views;

@@ -267,7 +267,7 @@ fn fence(text: &str) -> Result<Seen, String> {
 /// What kind of screen it is.
 #[derive(Debug, Clone, Copy, Args, Default)]
 pub struct ScreenArgs {
-    /// Wall display: read-only, large, rotates through views, stays on a view with a problem
+    /// Wall display: read-only, large, rotates through views, shows a problem until it is over
     #[arg(long)]
     pub wall: bool,
     /// Print one line per event instead of a UI: for screen readers, pipes and logs

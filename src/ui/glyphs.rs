@@ -58,6 +58,7 @@ fn stand_in(c: char) -> char {
         '─' | '━' => '-',
         '┌' | '┐' | '└' | '┘' | '├' | '┤' | '┬' | '┴' | '┼' | '╭' | '╮' | '╰' | '╯' => '+',
         '█' | '▓' => '#',
+        '░' => ':',
         '▇' | '▆' | '▅' => '=',
         '▄' | '▃' => '-',
         '▂' | '▁' => '_',
@@ -69,6 +70,49 @@ fn stand_in(c: char) -> char {
         '↓' => 'v',
         '↑' => '^',
         '×' => 'x',
+        '▀' | '▘' | '▝' | '▖' | '▗' | '▙' | '▛' | '▜' | '▟' | '▚' | '▞' => '#',
+        '◜' => '|',
+        '◝' => '/',
+        '◞' => '-',
+        '◟' => '\\',
+        '┏' | '┓' | '┗' | '┛' => '+',
         _ => '?',
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every glyph that the program itself writes, by its sources: literals outside of comments and tests.
+    fn written() -> std::collections::BTreeSet<char> {
+        let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
+        let mut found = std::collections::BTreeSet::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let is_code = path.extension().is_some_and(|end| end == "rs");
+                if !is_code || path.ends_with("testing.rs") || path.to_string_lossy().contains("tests") {
+                    continue;
+                }
+                let text = std::fs::read_to_string(path).unwrap();
+                let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+                let lines = code.lines().map(|line| line.split("//").next().unwrap_or_default());
+                found.extend(lines.flat_map(str::chars).filter(|c| !c.is_ascii()));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_glyph_has_a_stand_in() {
+        let written = written();
+        assert!(written.len() > 30, "{written:?}");
+        let lacking: Vec<char> = written.into_iter().filter(|c| stand_in(*c) == '?').collect();
+        assert!(lacking.is_empty(), "no stand-in in ASCII for {lacking:?}");
     }
 }

@@ -286,11 +286,12 @@ fn walls() {
     let cases = [
         ("wall_well", snapshot(well.clone(), NOW), NOW),
         ("wall_wrong", snapshot(mesh(), NOW), NOW),
+        ("wall_deadlock", snapshot(crate::testing::deadlock_of(3), NOW), NOW),
         ("wall_silent_source", snapshot(silent, later), later),
         ("wall_stalled", snapshot(well, NOW), NOW + 3 * minute),
     ];
     for (name, snapshot, now) in cases {
-        for size in [(120, 30), (80, 24), (60, 12)] {
+        for size in [(200, 50), (120, 30), (80, 24), (60, 12)] {
             let mut app = app_on(None);
             app.options.wall = Some(wall());
             app.options.open[0].policy.read_only = true;

@@ -396,7 +396,7 @@ async fn a_project_alone_is_checked_printed_and_hung_on_a_wall() {
     assert!(sources.iter().all(|source| source["provides"].as_array().is_some_and(|all| !all.is_empty())));
     let env = [("HARN_HOST_LEASE_ROOT", leases)];
     let mut wall = Screen::start(140, 40, &["--wall", "--harn", tree], &env);
-    wall.wait_for("what is wrong", |text| text.contains("held, something is wrong here"));
+    wall.wait_for("what is wrong", |text| text.contains("held while something is wrong"));
     wall.press("\x03\x03");
     wall.wait_end();
     let mut screen = Screen::start(160, 40, &["--harn", tree], &env);

@@ -134,7 +134,7 @@ async fn several_meshes_are_told_in_lines_and_hang_on_a_wall() {
     let mut wall = Screen::start(120, 30, &["--wall", "--config", &config, "--mesh", "all"], &[]);
     // It stays where something is wrong, in whichever mesh.
     wall.wait_for("what is wrong", |text| {
-        text.contains("staging: loom: dead") && text.contains("held, something is wrong here")
+        text.contains("staging: loom: dead") && text.contains("held while something is wrong")
     });
     wall.press("\x03\x03");
     wall.wait_end();

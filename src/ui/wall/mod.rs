@@ -1,6 +1,8 @@
 //! The wall: the status and the clock so that they are read from across a room, and under them what the status is
 //! about. What is old says so across the screen; the text moves a little, so that nothing burns in.
 
+mod trouble;
+
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use ratatui::text::Line;
@@ -45,9 +47,11 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let bottom = area.bottom().saturating_sub(1);
     if bottom > y {
         let body = Rect { y, height: bottom - y, ..area };
-        match canvas.app.view {
-            ViewId::Overview => views::overview::draw(canvas, body),
-            _ => views::table::draw(canvas, body),
+        let held = canvas.app.wall_holds().then(|| crate::app::trouble::of(canvas.app)).flatten();
+        match (held, canvas.app.view) {
+            (Some(found), _) => trouble::draw(canvas, body, &found),
+            (None, ViewId::Overview) => views::overview::draw(canvas, body),
+            (None, _) => views::table::draw(canvas, body),
         }
         if silence.is_some_and(|silence| silence.who.is_none()) {
             // What stands there is of the past.
@@ -129,7 +133,7 @@ fn foot(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let title = VIEWS[app.view.index()].title;
     let left = match (&app.toast, app.wall_position()) {
         (Some(toast), _) => toast.text.clone(),
-        (None, _) if app.wall_holds() => format!("{title}: held, something is wrong here"),
+        (None, _) if app.wall_holds() => "held while something is wrong".to_owned(),
         (None, Some((place, of, left))) => format!("{title} {place}/{of}, next in {}", short(left)),
         (None, None) => title.to_owned(),
     };

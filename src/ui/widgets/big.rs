@@ -15,6 +15,12 @@ pub fn width(text: &str, room: u16) -> u16 {
     cells(text, size(text, room))
 }
 
+/// How many letters have room at their smallest.
+#[must_use]
+pub fn most(room: u16) -> u16 {
+    room / 4
+}
+
 /// Draws a text as large as it fits; what is beyond is cut.
 pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect, text: &str, role: Role) {
     let big = BigText::builder()
