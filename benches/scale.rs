@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use lockkeeper::app::theme::Themes;
 use lockkeeper::app::update::update;
 use lockkeeper::app::views::VIEWS;
-use lockkeeper::app::{App, Event, MeshConfig, Options, Theme};
+use lockkeeper::app::{App, Event, MeshConfig, Options};
 use lockkeeper::clock::wall_clock;
 use lockkeeper::data::poller::attempt;
 use lockkeeper::data::source::{PollContext, Source};
@@ -103,7 +104,8 @@ impl Console {
         let settings = Settings::given(&[("db", database), ("db_access", "direct")]).expect("settings");
         let (identity, source) = settings.connect(None).expect("sources").sources.pop().expect("a source");
         let options = Options {
-            theme: Theme::Dark,
+            theme: "dark".into(),
+            themes: Themes::default(),
             interval: Duration::from_secs(1),
             mouse: true,
             repo: None,

@@ -20,6 +20,7 @@ pub mod ring;
 pub mod selection;
 pub mod status;
 pub mod table;
+pub mod theme;
 pub mod trail;
 pub mod trouble;
 pub mod update;
@@ -40,6 +41,7 @@ use self::mouse::HitMap;
 use self::overlay::Overlay;
 use self::preview::Running;
 use self::table::Table;
+use self::theme::Themes;
 use self::view_id::ViewId;
 use self::views::{VIEWS, View};
 use self::wall::{Wall, WallPosition};
@@ -164,7 +166,9 @@ pub struct MeshConfig {
 /// What is decided when the program starts.
 #[derive(Debug, Clone)]
 pub struct Options {
-    pub theme: Theme,
+    /// The name of the theme that is shown, and all that can be.
+    pub theme: String,
+    pub themes: Themes,
     pub interval: Duration,
     pub mouse: bool,
     pub repo: Option<String>,
@@ -224,16 +228,6 @@ pub struct Calls {
     pub title: bool,
     /// For how long an acknowledgement holds.
     pub known_for: Duration,
-}
-
-/// Which colours are asked for. How they look is the screen's business.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::EnumIter)]
-#[strum(serialize_all = "lowercase")]
-pub enum Theme {
-    Dark,
-    Light,
-    Contrast,
-    Mono,
 }
 
 /// The app.

@@ -10,6 +10,7 @@ pub mod minimal_backend;
 pub mod plain;
 pub mod screen;
 pub mod signals;
+pub mod themes;
 
 use std::sync::Arc;
 use std::time::Duration;

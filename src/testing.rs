@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::action::plan::Policy;
 use crate::app::keymap::Keymap;
-use crate::app::{Calls, MeshConfig, Options, Theme};
+use crate::app::theme::Themes;
+use crate::app::{Calls, MeshConfig, Options};
 use crate::data::vox::schema::PROVIDES;
 use crate::mesh::MeshState;
 use crate::mesh::derive::{Snapshot, Thresholds, derive};
@@ -398,7 +399,8 @@ pub fn mesh_config(name: &str) -> MeshConfig {
 /// What a console is started with.
 pub fn options() -> Options {
     Options {
-        theme: Theme::Dark,
+        theme: "dark".into(),
+        themes: Themes::default(),
         interval: Duration::from_secs(1),
         mouse: true,
         repo: None,

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use strum::IntoEnumIterator;
-
+use super::App;
 use super::command::{COMMANDS, Command};
-use super::{App, Theme};
 
 /// What stands for every mesh where a mesh is named.
 pub const ALL: &str = "all";
@@ -14,7 +12,7 @@ pub const ALL: &str = "all";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
     Command(Command),
-    Theme(Theme),
+    Theme(String),
     Interval(Duration),
     Acknowledge(Duration),
     Repo(Option<String>),
@@ -50,8 +48,9 @@ pub fn entries(app: &App, typed: &str) -> Vec<Entry> {
     let mut add = |name: String, help: &str, choice: Choice| {
         all.push(Entry { name, help: help.into(), keys: String::new(), choice });
     };
-    for theme in Theme::iter() {
-        add(format!("theme {theme}"), "colours of the screen", Choice::Theme(theme));
+    for theme in app.options.themes.iter() {
+        let name = format!("theme {}", crate::model::text::scrub(&theme.name));
+        add(name, "colours of the screen", Choice::Theme(theme.name.clone()));
     }
     for mesh in &app.options.meshes {
         add(format!("mesh {}", crate::model::text::scrub(mesh)), "open this mesh", Choice::Mesh(mesh.clone()));

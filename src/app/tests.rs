@@ -122,7 +122,7 @@ fn commands_become_effects() {
     assert_eq!(press(&mut app, ":mesh staging\r"), [Effect::Mesh("staging".into())]);
     assert_eq!(press(&mut app, ":interval 7s\r"), [Effect::Interval(Duration::from_secs(7))]);
     assert_eq!(press(&mut app, ":theme mono\r"), []);
-    assert_eq!(app.options.theme, Theme::Mono);
+    assert_eq!(app.options.theme, "mono");
     assert_eq!(press(&mut app, "m"), [Effect::Mouse(false)]);
     assert!(matches!(press(&mut app, "2y").as_slice(), [Effect::Copy(name)] if !name.is_empty()));
     assert_eq!(press(&mut app, "?q"), []);

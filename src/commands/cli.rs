@@ -47,7 +47,7 @@ pub struct Global {
     /// Configuration file, instead of the default
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Colours: auto, dark, light, contrast or mono
+    /// Colours: auto, or a theme that `lockkeeper themes` shows
     #[arg(long, global = true, value_name = "NAME")]
     pub theme: Option<String>,
     /// Write the program's own log to this file
@@ -227,6 +227,8 @@ pub enum Command {
     },
     /// Print all keys and commands
     Keys,
+    /// Show all themes in their colours
+    Themes,
     /// Print the effective configuration and the origin of each value
     Config,
     /// Print shell completions

@@ -9,6 +9,7 @@ use crate::config::file::File;
 use crate::config::locate::HostEnv;
 use crate::config::{ConfigError, Layers, environment};
 use crate::data::system::System;
+use crate::settings::themes::FoundThemes;
 use crate::settings::{Settings, bindings};
 use crate::systems;
 
@@ -21,6 +22,7 @@ pub struct LoadedConfig {
     /// Names of meshes in the file.
     pub meshes: Vec<String>,
     pub keymap: Keymap,
+    pub themes: FoundThemes,
 }
 
 impl LoadedConfig {
@@ -35,11 +37,13 @@ impl LoadedConfig {
         let table = systems::table();
         let path: Option<PathBuf> =
             global.config.clone().or_else(|| host.env.get("LOCKKEEPER_CONFIG").map(PathBuf::from));
-        let file = match (path, host.config_file()) {
-            (Some(path), _) => File::read(&path, &table)?,
-            (None, Some(path)) if path.is_file() => File::read(&path, &table)?,
+        let usual_path = host.config_file();
+        let file = match (&path, &usual_path) {
+            (Some(path), _) => File::read(path, &table)?,
+            (None, Some(path)) if path.is_file() => File::read(path, &table)?,
             _ => File::default(),
         };
+        let themes = FoundThemes::beside(path.or(usual_path).as_deref());
         let mut common = Layers::new(table);
         file.apply(&mut common, None)?;
         let usual = || host.env.get("LOCKKEEPER_MESH").cloned().or_else(|| common.text("use_mesh").map(str::to_owned));
@@ -76,7 +80,8 @@ impl LoadedConfig {
         }
         let layers = first.unwrap_or(common);
         let keymap = Keymap::with(&bindings(&layers))?;
-        Ok(Self { layers, open, meshes: file.meshes, keymap })
+        themes.check(&layers)?;
+        Ok(Self { layers, open, meshes: file.meshes, keymap, themes })
     }
 
     /// The same, where there must be something to watch.

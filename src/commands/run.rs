@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::action::executor::Purpose;
-use crate::app::{App, Calls, Options, Theme};
+use crate::app::{App, Calls, Options};
 use crate::clock::{local_offset, steady_clock};
 use crate::commands::ask::Ask;
 use crate::commands::cli::{ActArgs, Cli, Command, DemoArgs, Format, Global, ScreenArgs, SnapshotArgs};
@@ -21,6 +21,7 @@ use crate::mesh::derive::scope::Only;
 use crate::model::time::millis;
 use crate::runtime::OpenMesh;
 use crate::settings::Settings;
+use crate::settings::themes::AUTO;
 use crate::systems;
 
 /// Exit codes of everything but `check`.
@@ -124,6 +125,10 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Quarantine { node, act }) => perform(&cli.global, &Ask::Quarantine { node, on: true }, &act),
         Some(Command::Unquarantine { node, act }) => perform(&cli.global, &Ask::Quarantine { node, on: false }, &act),
         Some(Command::Check) => Ok(run_check(&cli.global)),
+        Some(Command::Themes) => {
+            let loaded = LoadedConfig::load(&cli.global)?;
+            print(&crate::runtime::themes::preview(&loaded.themes, loaded.first().color))
+        }
         Some(Command::Keys) => print(&crate::app::keymap::listing(&LoadedConfig::load(&cli.global)?.keymap)),
         Some(Command::Demo(arguments)) => demo(&cli.global, &arguments),
         None => dashboard(&cli.global, cli.screen),
@@ -218,7 +223,8 @@ fn options(loaded: &LoadedConfig, kind: ScreenArgs) -> Options {
         mesh.policy.read_only |= kind.purpose() == Purpose::Watch;
     }
     Options {
-        theme: settings.theme.parse().unwrap_or_else(|_| guess_theme()),
+        theme: if settings.theme == AUTO { guess_theme().into() } else { settings.theme.clone() },
+        themes: loaded.themes.themes.clone(),
         interval: settings.interval,
         mouse: settings.mouse && !kind.wall,
         repo: settings.repo.clone(),
@@ -245,9 +251,9 @@ fn has_windows() -> bool {
 }
 
 /// Some terminals name their colours as `foreground;background`. Without a word dark is the safer guess.
-fn guess_theme() -> Theme {
+fn guess_theme() -> &'static str {
     let background = std::env::var("COLORFGBG").ok().and_then(|colors| colors.rsplit(';').next()?.parse::<u8>().ok());
-    if matches!(background, Some(7 | 15)) { Theme::Light } else { Theme::Dark }
+    if matches!(background, Some(7 | 15)) { "light" } else { "dark" }
 }
 
 /// The program's own log goes to a file, or nowhere: the screen is taken.

@@ -46,7 +46,7 @@ mod tests {
         let found = layers(&[("LOCKKEEPER_WALL_VIEWS", "nodes, locks"), ("NO_COLOR", "1")]).unwrap();
         assert_eq!(found.get("wall.views").texts, ["nodes", "locks"]);
         assert_eq!(found.text("color"), Some("false"));
-        let error = layers(&[("LOCKKEEPER_THEME", "pink")]).unwrap_err().to_string();
-        assert!(error.starts_with("$LOCKKEEPER_THEME: \"pink\""), "{error}");
+        let error = layers(&[("LOCKKEEPER_CLOCK", "pink")]).unwrap_err().to_string();
+        assert!(error.starts_with("$LOCKKEEPER_CLOCK: \"pink\""), "{error}");
     }
 }

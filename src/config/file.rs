@@ -152,7 +152,7 @@ mod tests {
     #[rstest::rstest]
     #[case("intervall = \"1s\"", "c.toml:1: there is no setting \"intervall\"; did you mean \"interval\"?")]
     #[case("\ninterval = 3", "c.toml:2: \"3\" is no value for interval; write a time span")]
-    #[case("theme = \"pink\"", "write one of auto, dark")]
+    #[case("unicode = \"pink\"", "write one of auto, always")]
     #[case("db = \"a", "c.toml:1: ")]
     #[case(
         "[mesh.prod]\nread_only = \"maybe\"",

@@ -41,9 +41,6 @@ impl Kind {
     }
 }
 
-/// Names of themes.
-pub const THEMES: &[&str] = &["auto", "dark", "light", "contrast", "mono"];
-
 /// From which severity on; or never.
 pub const SEVERITIES: &[&str] = &["off", "info", "warning", "critical"];
 
@@ -72,7 +69,12 @@ pub const KEYS: &[Key] = &[
     Key { name: "timeout", kind: Kind::Duration, default: "5s", help: "timeout of one poll" },
     Key { name: "read_only", kind: Kind::Bool, default: "false", help: "offer and run no write action" },
     Key { name: "operator", kind: Kind::Text, default: "", help: "operator name in the journal" },
-    Key { name: "theme", kind: Kind::OneOf(THEMES), default: "auto", help: "colours of the screen" },
+    Key {
+        name: "theme",
+        kind: Kind::Text,
+        default: "auto",
+        help: "colours of the screen: auto, a theme that `lockkeeper themes` shows, or your own",
+    },
     Key { name: "color", kind: Kind::Bool, default: "true", help: "false for monochrome, like NO_COLOR" },
     Key {
         name: "unicode",

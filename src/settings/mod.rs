@@ -1,6 +1,7 @@
 //! The effective configuration of one mesh, typed.
 
 pub mod show;
+pub mod themes;
 
 use std::path::PathBuf;
 use std::sync::Arc;

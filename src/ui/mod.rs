@@ -16,10 +16,11 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use self::theme::{Depth, Palette};
+use crate::app::App;
 use crate::app::mouse::HitMap;
 use crate::app::overlay::Overlay;
+use crate::app::theme::MONO;
 use crate::app::view_id::ViewId;
-use crate::app::{App, Theme};
 use crate::columns::role::Role;
 
 /// The least that anything can be shown on.
@@ -79,7 +80,7 @@ impl Layout {
 /// What every piece of the screen is given.
 pub struct Canvas<'a, 'b> {
     pub app: &'a App,
-    pub palette: Palette,
+    pub palette: Palette<'a>,
     pub frame: &'a mut Frame<'b>,
     pub layout: Layout,
 }
@@ -105,8 +106,9 @@ impl Canvas<'_, '_> {
 /// Draws one frame.
 pub fn draw(app: &App, caps: TermCaps, frame: &mut Frame<'_>) -> Layout {
     let area = frame.area();
-    let theme = if caps.depth == Depth::None { Theme::Mono } else { app.options.theme };
-    let palette = Palette::new(theme, caps.depth);
+    let name = if caps.depth == Depth::None { MONO } else { &app.options.theme };
+    let theme = app.options.themes.get(name);
+    let palette = Palette::new(&theme, caps.depth);
     ground(frame.buffer_mut(), palette.base());
     let mut canvas = Canvas { app, palette, frame, layout: Layout::default() };
     if area.width < LEAST.0 || area.height < LEAST.1 {

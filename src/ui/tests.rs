@@ -3,10 +3,10 @@
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
-use strum::IntoEnumIterator;
 
 use super::*;
 use crate::app::Event;
+use crate::app::theme::Themes;
 use crate::app::update::update;
 use crate::app::views::VIEWS;
 use crate::testing::{NOW, mesh, mesh_config, options, silent_mesh, snapshot, starting_mesh};
@@ -126,9 +126,9 @@ fn every_view_in_monochrome_and_ascii() {
 
 #[test]
 fn colours_of_the_locks_in_every_theme() {
-    for theme in Theme::iter() {
+    for theme in Themes::default().iter().map(|theme| theme.name.clone()) {
         let mut app = app_on(Some(snapshot(mesh(), NOW)));
-        app.options.theme = theme;
+        app.options.theme.clone_from(&theme);
         press(&mut app, "3");
         insta::assert_snapshot!(format!("styles_{theme}"), styles(&render(&mut app, (80, 12), PLAIN)));
     }
@@ -258,8 +258,9 @@ fn clicks_find_what_was_drawn() {
 #[test]
 fn every_role_differs_from_plain_text_in_every_theme() {
     use crate::columns::role::Role;
-    for theme in Theme::iter() {
+    for theme in Themes::default().iter() {
         let palette = Palette::new(theme, Depth::True);
+        let theme = &theme.name;
         for role in [Role::Warn, Role::Alert, Role::Critical, Role::Dead, Role::Unknown, Role::Old, Role::Selected] {
             assert_ne!(palette.style(role), palette.style(Role::Normal), "{theme} {role:?}");
         }

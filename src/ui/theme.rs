@@ -1,9 +1,9 @@
-//! How meanings look. Colours are those that people with colour-blindness can tell apart (Okabe and Ito),
-//! and each state has a glyph or a letter besides.
+//! How meanings look on a terminal. The colours of the themes that are shipped are those that people with colour-blindness
+//! can tell apart (after Okabe and Ito), and each state has a glyph or a letter besides.
 
 use ratatui::style::{Color, Modifier, Style};
 
-use crate::app::Theme;
+use crate::app::theme::{Rgb, Sixteen, Theme};
 use crate::columns::role::Role;
 
 /// How many colours the terminal has.
@@ -32,81 +32,56 @@ impl Depth {
     }
 }
 
-/// A colour, and the nearest of the sixteen.
-#[derive(Clone, Copy)]
-struct Tone(u8, u8, u8, Color);
-
 /// How one theme shows each meaning.
 #[derive(Debug, Clone, Copy)]
-pub struct Palette {
-    theme: Theme,
+pub struct Palette<'a> {
+    theme: &'a Theme,
     depth: Depth,
 }
 
-impl Palette {
+impl<'a> Palette<'a> {
     /// The palette of a theme on a terminal.
     #[must_use]
-    pub fn new(theme: Theme, depth: Depth) -> Self {
+    pub fn new(theme: &'a Theme, depth: Depth) -> Self {
         Self { theme, depth }
     }
 
     /// The style of everything that has no other.
     #[must_use]
     pub fn base(&self) -> Style {
-        match self.theme {
-            Theme::Mono => Style::new(),
-            Theme::Dark => Style::new().fg(self.color(Tone(0xd0, 0xd4, 0xd8, Color::Reset))),
-            Theme::Light => Style::new().fg(self.color(Tone(0x20, 0x24, 0x28, Color::Black))).bg(self.color(Tone(
-                0xfb,
-                0xfb,
-                0xf8,
-                Color::White,
-            ))),
-            Theme::Contrast => Style::new().fg(self.color(Tone(0xff, 0xff, 0xff, Color::White))).bg(self.color(Tone(
-                0,
-                0,
-                0,
-                Color::Black,
-            ))),
-        }
+        let style = Style::new();
+        let Some(text) = self.theme.text else { return style };
+        let style = style.fg(self.color(text, ansi_text(self.theme.sixteen)));
+        self.theme.ground.map_or(style, |ground| {
+            style.bg(self.color(ground, if ground.is_light() { Color::White } else { Color::Black }))
+        })
     }
 
     /// How a meaning looks.
     #[must_use]
     pub fn style(&self, role: Role) -> Style {
-        match self.theme {
-            Theme::Mono => mono(role),
-            Theme::Dark => self.tinted(role, dark(role)),
-            Theme::Light => self.tinted(role, light(role)),
-            Theme::Contrast => self.tinted(role, Some(contrast(role))),
+        if self.theme.is_mono() {
+            return mono(role);
         }
-    }
-
-    fn tinted(&self, role: Role, tone: Option<Tone>) -> Style {
-        let style = tone.map_or_else(Style::new, |tone| Style::new().fg(self.color(tone)));
+        let tone = self.theme.tone(role);
+        let style =
+            tone.map_or_else(Style::new, |tone| Style::new().fg(self.color(tone, ansi(self.theme.sixteen, role))));
         match role {
-            Role::Title => style.add_modifier(Modifier::BOLD),
-            Role::Critical | Role::Dead => style.add_modifier(Modifier::BOLD),
+            Role::Title | Role::Critical | Role::Dead | Role::Marked => style.add_modifier(Modifier::BOLD),
             Role::Old => style.add_modifier(Modifier::ITALIC),
             Role::Selected => self.selected(),
-            Role::Marked => style.add_modifier(Modifier::BOLD),
             _ => style,
         }
     }
 
     fn selected(&self) -> Style {
-        let tone = match self.theme {
-            Theme::Light => Tone(0xd8, 0xe4, 0xf2, Color::Cyan),
-            Theme::Contrast => Tone(0x00, 0x50, 0xc0, Color::Blue),
-            _ => Tone(0x2a, 0x36, 0x46, Color::Blue),
-        };
-        if self.depth == Depth::Ansi16 {
-            return Style::new().add_modifier(Modifier::REVERSED);
+        match self.theme.selected.filter(|_| self.depth != Depth::Ansi16) {
+            None => Style::new().add_modifier(Modifier::REVERSED),
+            Some(tone) => Style::new().bg(self.color(tone, Color::Blue)).add_modifier(Modifier::BOLD),
         }
-        Style::new().bg(self.color(tone)).add_modifier(Modifier::BOLD)
     }
 
-    fn color(&self, Tone(r, g, b, ansi): Tone) -> Color {
+    fn color(&self, Rgb(r, g, b): Rgb, ansi: Color) -> Color {
         match self.depth {
             Depth::True => Color::Rgb(r, g, b),
             Depth::Xterm256 => Color::Indexed(cube(r, g, b)),
@@ -116,49 +91,32 @@ impl Palette {
     }
 }
 
-fn dark(role: Role) -> Option<Tone> {
-    Some(match role {
-        Role::Normal | Role::Selected => return None,
-        Role::Dim => Tone(0x86, 0x8e, 0x96, Color::DarkGray),
-        Role::Title => Tone(0xf0, 0xf2, 0xf4, Color::White),
-        Role::Accent | Role::Marked => Tone(0x56, 0xb4, 0xe9, Color::LightBlue),
-        Role::Healthy => Tone(0x2f, 0xb5, 0x8a, Color::Green),
-        Role::Warn => Tone(0xe8, 0xd8, 0x4a, Color::Yellow),
-        Role::Alert => Tone(0xe6, 0x9f, 0x00, Color::LightYellow),
-        Role::Critical => Tone(0xf0, 0x72, 0x3c, Color::LightRed),
-        Role::Dead => Tone(0xff, 0x6b, 0x5e, Color::Red),
-        Role::Unknown => Tone(0xb0, 0x9a, 0xc8, Color::Magenta),
-        Role::Old => Tone(0xcc, 0x9a, 0xb8, Color::Magenta),
-    })
+fn ansi_text(sixteen: Sixteen) -> Color {
+    match sixteen {
+        Sixteen::Dark => Color::Reset,
+        Sixteen::Light => Color::Black,
+        Sixteen::Bright => Color::White,
+    }
 }
 
-fn light(role: Role) -> Option<Tone> {
-    Some(match role {
-        Role::Normal | Role::Selected => return None,
-        Role::Dim => Tone(0x62, 0x6a, 0x72, Color::DarkGray),
-        Role::Title => Tone(0x00, 0x00, 0x00, Color::Black),
-        Role::Accent | Role::Marked => Tone(0x00, 0x5a, 0x9c, Color::Blue),
-        Role::Healthy => Tone(0x00, 0x6e, 0x50, Color::Green),
-        Role::Warn => Tone(0x74, 0x60, 0x00, Color::Yellow),
-        Role::Alert => Tone(0x8f, 0x55, 0x00, Color::Yellow),
-        Role::Critical => Tone(0xb0, 0x40, 0x00, Color::Red),
-        Role::Dead => Tone(0xb8, 0x10, 0x10, Color::Red),
-        Role::Unknown => Tone(0x6a, 0x3d, 0x9a, Color::Magenta),
-        Role::Old => Tone(0x8a, 0x36, 0x6e, Color::Magenta),
-    })
-}
-
-fn contrast(role: Role) -> Tone {
-    match role {
-        Role::Normal | Role::Selected | Role::Title => Tone(0xff, 0xff, 0xff, Color::White),
-        Role::Dim => Tone(0xc8, 0xc8, 0xc8, Color::Gray),
-        Role::Accent | Role::Marked => Tone(0x7f, 0xd0, 0xff, Color::LightCyan),
-        Role::Healthy => Tone(0x5c, 0xff, 0xb8, Color::LightGreen),
-        Role::Warn => Tone(0xff, 0xf0, 0x40, Color::LightYellow),
-        Role::Alert => Tone(0xff, 0xc0, 0x30, Color::Yellow),
-        Role::Critical => Tone(0xff, 0x9a, 0x60, Color::LightRed),
-        Role::Dead => Tone(0xff, 0x90, 0x88, Color::LightRed),
-        Role::Unknown | Role::Old => Tone(0xe0, 0xb8, 0xff, Color::LightMagenta),
+/// A meaning in one of sixteen colours.
+fn ansi(sixteen: Sixteen, role: Role) -> Color {
+    let [dark, light, bright] = match role {
+        Role::Normal | Role::Selected => [Color::Reset, Color::Black, Color::White],
+        Role::Dim => [Color::DarkGray, Color::DarkGray, Color::Gray],
+        Role::Title => [Color::White, Color::Black, Color::White],
+        Role::Accent | Role::Marked => [Color::LightBlue, Color::Blue, Color::LightCyan],
+        Role::Healthy => [Color::Green, Color::Green, Color::LightGreen],
+        Role::Warn => [Color::Yellow, Color::Yellow, Color::LightYellow],
+        Role::Alert => [Color::LightYellow, Color::Yellow, Color::Yellow],
+        Role::Critical => [Color::LightRed, Color::Red, Color::LightRed],
+        Role::Dead => [Color::Red, Color::Red, Color::LightRed],
+        Role::Unknown | Role::Old => [Color::Magenta, Color::Magenta, Color::LightMagenta],
+    };
+    match sixteen {
+        Sixteen::Dark => dark,
+        Sixteen::Light => light,
+        Sixteen::Bright => bright,
     }
 }
 
@@ -197,6 +155,11 @@ mod tests {
     use strum::IntoEnumIterator;
 
     use super::*;
+    use crate::app::theme::Themes;
+
+    fn coloured_themes() -> Vec<Theme> {
+        Themes::default().iter().filter(|theme| !theme.is_mono()).cloned().collect()
+    }
 
     fn rgb(color: Color) -> (u8, u8, u8) {
         match color {
@@ -223,8 +186,10 @@ mod tests {
 
     #[test]
     fn every_meaning_can_be_read_on_its_ground() {
-        for (theme, least) in [(Theme::Dark, 4.5), (Theme::Light, 4.5), (Theme::Contrast, 7.0)] {
-            let palette = Palette::new(theme, Depth::True);
+        for theme in coloured_themes() {
+            let least = if theme.name == "contrast" { 7.0 } else { 4.5 };
+            let palette = Palette::new(&theme, Depth::True);
+            let theme = &theme.name;
             let grounds = palette.base().bg.map_or(DARK_GROUNDS.to_vec(), |ground| vec![rgb(ground)]);
             let selected = palette.style(Role::Selected).bg.map(rgb);
             for role in Role::iter().filter(|role| *role != Role::Selected) {
@@ -250,8 +215,9 @@ mod tests {
 
     #[test]
     fn well_and_wrong_differ_for_every_eye() {
-        for theme in [Theme::Dark, Theme::Light, Theme::Contrast] {
-            let palette = Palette::new(theme, Depth::True);
+        for theme in coloured_themes() {
+            let palette = Palette::new(&theme, Depth::True);
+            let theme = &theme.name;
             let well = rgb(palette.style(Role::Healthy).fg.unwrap());
             for role in [Role::Alert, Role::Critical, Role::Dead] {
                 let wrong = rgb(palette.style(role).fg.unwrap());

@@ -15,8 +15,9 @@ use axum::response::{IntoResponse as _, Response};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use lockkeeper::action::plan::Policy;
 use lockkeeper::app::keymap::{Binding, Keymap};
+use lockkeeper::app::theme::Themes;
 use lockkeeper::app::update::update;
-use lockkeeper::app::{App, Calls, Event, MeshConfig, Options, Theme};
+use lockkeeper::app::{App, Calls, Event, MeshConfig, Options};
 use lockkeeper::clock::wall_clock;
 use lockkeeper::config::file::File;
 use lockkeeper::data::poller::attempt;
@@ -147,7 +148,8 @@ fn value() -> impl Strategy<Value = String> {
 
 fn app() -> App {
     let options = Options {
-        theme: Theme::Dark,
+        theme: "dark".into(),
+        themes: Themes::default(),
         interval: Duration::from_secs(1),
         mouse: true,
         repo: None,

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use strum::IntoEnumIterator;
-
 use super::super::command::Command;
 use super::super::overlay::{Inspector, Overlay};
 use super::super::view_id::ViewId;
 use super::super::views::VIEWS;
-use super::super::{App, Effect, Frozen, Theme};
+use super::super::{App, Effect, Frozen};
 use crate::columns::role::Role;
 
 /// Intervals that `+` and `-` step through, in ms.
@@ -101,9 +99,7 @@ impl App {
             Command::Acknowledge => return self.acknowledge(None),
             Command::Repo => self.next_repo(),
             Command::Theme => {
-                let themes: Vec<Theme> = Theme::iter().collect();
-                let now = themes.iter().position(|t| *t == self.options.theme).unwrap_or(0);
-                self.options.theme = themes[(now + 1) % themes.len()];
+                self.options.theme = self.options.themes.after(&self.options.theme).to_owned();
                 self.toast(format!("theme {}", self.options.theme), Role::Dim);
             }
             Command::Zone => {
