@@ -106,6 +106,7 @@ impl Console {
         let options = Options {
             theme: "dark".into(),
             themes: Themes::default(),
+            columns: std::collections::BTreeMap::new(),
             interval: Duration::from_secs(1),
             mouse: true,
             repo: None,

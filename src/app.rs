@@ -18,6 +18,8 @@ pub mod palette;
 pub mod preview;
 pub mod ring;
 pub mod selection;
+pub mod shape;
+pub mod shaped;
 pub mod status;
 pub mod table;
 pub mod theme;
@@ -40,6 +42,7 @@ use self::keymap::Keymap;
 use self::mouse::HitMap;
 use self::overlay::Overlay;
 use self::preview::Running;
+use self::shape::Shapes;
 use self::table::Table;
 use self::theme::Themes;
 use self::view_id::ViewId;
@@ -69,6 +72,14 @@ pub enum Event {
     Tick(Millis),
     /// A new snapshot of one of the meshes, by its place among them.
     Snapshot(usize, Arc<Snapshot>),
+    /// The configuration was read again: as it was, and as it is now; whether its meshes were opened anew.
+    Configured {
+        before: Box<Options>,
+        now: Box<Options>,
+        reopened: bool,
+    },
+    /// The configuration changed, and cannot be used: where, and why.
+    Misconfigured(String),
     /// What was asked for could not be done, and why.
     Notice(String),
     /// Other meshes are open now.
@@ -141,6 +152,8 @@ pub enum Effect {
     Recover {
         mesh: usize,
     },
+    /// Keep how the views are shaped.
+    KeepShapes(Shapes),
     /// End the running plan before its next step.
     Stop {
         mesh: usize,
@@ -177,6 +190,8 @@ pub struct Options {
     /// Those that could be.
     pub meshes: Vec<String>,
     pub keymap: Keymap,
+    /// Columns that the configuration wishes for, by the name of the view.
+    pub columns: BTreeMap<String, Vec<String>>,
     /// Who is called, and when.
     pub calls: Calls,
     /// A screen that nobody sits at.
@@ -250,6 +265,8 @@ pub struct App {
     /// By view; those without a list are never used.
     pub tables: Vec<Table>,
     pub overlay: Option<Overlay>,
+    /// How the operator shaped the views.
+    pub shapes: Shapes,
     /// What is selected on the overview.
     pub overview: overview::Selection,
     /// How the nodes of each mesh did over the last minutes.
@@ -295,6 +312,7 @@ impl App {
             view: ViewId::Overview,
             tables: Self::fresh_tables(),
             overlay: None,
+            shapes: Shapes::default(),
             overview: overview::Selection::default(),
             histories: Vec::new(),
             trail: trail::Trail::default(),

@@ -8,6 +8,7 @@ pub mod hook;
 pub mod input;
 pub mod minimal_backend;
 pub mod plain;
+pub mod reload;
 pub mod screen;
 pub mod signals;
 pub mod themes;
@@ -20,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 use self::engine::News;
 use self::engines::Engines;
 use self::input::Input;
+use self::reload::{ConfigWatch, Reloaded};
 use self::screen::Screen;
 use self::signals::{Signal, Signals};
 use crate::action::executor::Purpose;
@@ -29,7 +31,7 @@ use crate::app::{App, Effect, Event, MeshConfig};
 use crate::clock::{set_ahead, steady_clock};
 use crate::data::work;
 use crate::mesh::derive::Snapshot;
-use crate::settings::Settings;
+use crate::settings::{Settings, shapes};
 
 /// The most events that are taken between two frames, so that a flood of them cannot keep the screen from moving.
 const MOST_EVENTS: usize = 4_096;
@@ -47,7 +49,13 @@ pub fn mesh_configs(meshes: &[Settings]) -> Vec<MeshConfig> {
 }
 
 /// Runs the dashboard until it is left. Polling starts after the first frame is on screen.
-pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpose: Purpose) -> anyhow::Result<()> {
+pub async fn run(
+    mut app: App,
+    meshes: Vec<Settings>,
+    open_mesh: OpenMesh,
+    mut configuration: ConfigWatch,
+    purpose: Purpose,
+) -> anyhow::Result<()> {
     let first = meshes.first().ok_or_else(|| anyhow::anyhow!("no mesh is named"))?;
     let mut screen = Screen::open(app.options.mouse, first)?;
     screen.draw(&mut app)?;
@@ -57,6 +65,7 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpo
     let mut input = Input::listen()?;
     let mut engines = Engines::start(&meshes, purpose)?;
     let (send_work, mut found) = mpsc::channel(WORKS);
+    let views_file = first.views_file();
     let mut trees: Vec<_> = meshes.iter().map(Settings::work_trees).collect();
     let mut dirty = false;
     loop {
@@ -93,7 +102,29 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpo
                 News::Recovered(Recovered { resolved, open }) => Event::Recovered { resolved, open },
             }),
             Some((mesh, works)) = found.recv() => arrived.push(Event::Work(mesh, works)),
-            () = next_second() => arrived.push(Event::Tick(steady_clock())),
+            () = next_second() => {
+                arrived.push(Event::Tick(steady_clock()));
+                match configuration.changed() {
+                    None => {}
+                    Some(Ok(Reloaded { options, meshes })) => {
+                        let opened = meshes.filter(|meshes| configuration.meshes_changed(meshes));
+                        let opened = opened.map(|meshes| Engines::start(&meshes, purpose).map(|started| (started, meshes)));
+                        match opened.transpose() {
+                            Ok(opened) => {
+                                let reopened = opened.is_some();
+                                if let Some((started, meshes)) = opened {
+                                    std::mem::replace(&mut engines, started).stop().await;
+                                    trees = meshes.iter().map(Settings::work_trees).collect();
+                                }
+                                let before = std::mem::replace(&mut configuration.options, options.clone());
+                                arrived.push(Event::Configured { before: Box::new(before), now: Box::new(options), reopened });
+                            }
+                            Err(error) => arrived.push(Event::Misconfigured(format!("{error:#}"))),
+                        }
+                    }
+                    Some(Err(error)) => arrived.push(Event::Misconfigured(format!("{error:#}"))),
+                }
+            }
         }
         app.set_ahead_ms = set_ahead();
         for event in arrived {
@@ -144,6 +175,12 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpo
                             let _ = sender.send((mesh, work::find(&trees, &resources).await)).await;
                         });
                     }
+                    Effect::KeepShapes(shapes) => {
+                        if let Err(error) = shapes::write(&views_file, &shapes) {
+                            let why = format!("{}: {error}; the views are not kept", views_file.display());
+                            update(&mut app, Event::Notice(why));
+                        }
+                    }
                     Effect::Stop { mesh } => {
                         if let Some(engine) = engines.of(mesh) {
                             engine.stop_plan();
@@ -165,6 +202,7 @@ pub async fn run(mut app: App, meshes: Vec<Settings>, open_mesh: OpenMesh, purpo
                             Ok((opened, meshes)) => {
                                 std::mem::replace(&mut engines, opened).stop().await;
                                 engines.pace(app.options.interval);
+                                configuration.opened(&name, &meshes);
                                 trees = meshes.iter().map(Settings::work_trees).collect();
                                 Event::MeshesOpened(mesh_configs(&meshes))
                             }

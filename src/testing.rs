@@ -1,5 +1,6 @@
 //! A mesh made by hand for tests: a little of everything, some of it hostile, at a fixed instant.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -401,6 +402,7 @@ pub fn options() -> Options {
     Options {
         theme: "dark".into(),
         themes: Themes::default(),
+        columns: BTreeMap::new(),
         interval: Duration::from_secs(1),
         mouse: true,
         repo: None,

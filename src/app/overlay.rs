@@ -19,6 +19,15 @@ pub enum Overlay {
     Sort {
         selected: usize,
     },
+    /// Which columns the view has.
+    Columns {
+        selected: usize,
+    },
+    /// Views that are saved; a name is being typed for one.
+    Saved {
+        selected: usize,
+        naming: Option<tui_input::Input>,
+    },
     Inspector(Inspector),
     /// Who gets what is re-routed.
     Picker(Picker),

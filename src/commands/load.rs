@@ -23,6 +23,8 @@ pub struct LoadedConfig {
     pub meshes: Vec<String>,
     pub keymap: Keymap,
     pub themes: FoundThemes,
+    /// Its files: the one that is used, or that would be; and the folder of themes.
+    pub files: Vec<PathBuf>,
 }
 
 impl LoadedConfig {
@@ -43,7 +45,9 @@ impl LoadedConfig {
             (None, Some(path)) if path.is_file() => File::read(path, &table)?,
             _ => File::default(),
         };
-        let themes = FoundThemes::beside(path.or(usual_path).as_deref());
+        let path = path.or(usual_path);
+        let themes = FoundThemes::beside(path.as_deref());
+        let files = path.into_iter().chain(themes.folder.clone()).collect();
         let mut common = Layers::new(table);
         file.apply(&mut common, None)?;
         let usual = || host.env.get("LOCKKEEPER_MESH").cloned().or_else(|| common.text("use_mesh").map(str::to_owned));
@@ -81,7 +85,7 @@ impl LoadedConfig {
         let layers = first.unwrap_or(common);
         let keymap = Keymap::with(&bindings(&layers))?;
         themes.check(&layers)?;
-        Ok(Self { layers, open, meshes: file.meshes, keymap, themes })
+        Ok(Self { layers, open, meshes: file.meshes, keymap, themes, files })
     }
 
     /// The same, where there must be something to watch.

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::action::executor::Purpose;
+use crate::app::shape::Shapes;
 use crate::app::{App, Calls, Options};
 use crate::clock::{local_offset, steady_clock};
 use crate::commands::ask::Ask;
@@ -20,8 +21,9 @@ use crate::demo::{Demo, STALE, Simulated, scaled};
 use crate::mesh::derive::scope::Only;
 use crate::model::time::millis;
 use crate::runtime::OpenMesh;
-use crate::settings::Settings;
+use crate::runtime::reload::{ConfigWatch, Reloaded};
 use crate::settings::themes::AUTO;
+use crate::settings::{Settings, shapes};
 use crate::systems;
 
 /// Exit codes of everything but `check`.
@@ -146,7 +148,14 @@ fn dashboard(global: &Global, kind: ScreenArgs) -> anyhow::Result<u8> {
         Ok(loaded.open)
     });
     begin(&loaded)?;
-    wait_for(present(kind, options, loaded.open, open_mesh))?;
+    let again = global.clone();
+    let load = Box::new(move |asked: Option<&str>| {
+        let named = Global { mesh: asked.map(str::to_owned).or(again.mesh.clone()), ..again.clone() };
+        let loaded = LoadedConfig::load_places(&named)?;
+        Ok(Reloaded { options: self::options(&loaded, kind), meshes: Some(loaded.open) })
+    });
+    let watch = ConfigWatch::new(loaded.files, load, options.clone(), &loaded.open);
+    wait_for(present(kind, options, loaded.open, open_mesh, watch))?;
     Ok(exit::DONE)
 }
 
@@ -189,7 +198,15 @@ fn demo(global: &Global, arguments: &DemoArgs) -> anyhow::Result<u8> {
             let named = named(written, &names)?;
             Ok(all.iter().filter(|settings| named.contains(&settings.mesh)).cloned().collect())
         });
-        let outcome = present(arguments.screen, options, loaded.open, open_mesh).await;
+        let (again, screen, shown) = (global.clone(), arguments.screen, options.clone());
+        let load = Box::new(move |_: Option<&str>| {
+            let of_file = self::options(&LoadedConfig::load(&again)?, screen);
+            // The simulated meshes stay.
+            let options = Options { open: shown.open.clone(), meshes: shown.meshes.clone(), ..of_file };
+            Ok(Reloaded { options, meshes: None })
+        });
+        let watch = ConfigWatch::new(loaded.files, load, options.clone(), &loaded.open);
+        let outcome = present(arguments.screen, options, loaded.open, open_mesh, watch).await;
         demo.stop().await;
         outcome
     })?;
@@ -197,11 +214,23 @@ fn demo(global: &Global, arguments: &DemoArgs) -> anyhow::Result<u8> {
 }
 
 /// Shows meshes until they are left, as a screen or in lines.
-async fn present(kind: ScreenArgs, options: Options, meshes: Vec<Settings>, open_mesh: OpenMesh) -> anyhow::Result<()> {
+async fn present(
+    kind: ScreenArgs,
+    options: Options,
+    meshes: Vec<Settings>,
+    open_mesh: OpenMesh,
+    configuration: ConfigWatch,
+) -> anyhow::Result<()> {
     if kind.plain {
         crate::runtime::plain::run(options, meshes).await
     } else {
-        crate::runtime::run(App::new(options, steady_clock()), meshes, open_mesh, kind.purpose()).await
+        let mut app = App::new(options, steady_clock());
+        let kept = meshes.first().map_or_else(|| Ok(Shapes::default()), |mesh| shapes::read(&mesh.views_file()));
+        match kept {
+            Ok(shapes) => app.shapes = shapes,
+            Err(why) => app.notice(why),
+        }
+        crate::runtime::run(app, meshes, open_mesh, configuration, kind.purpose()).await
     }
 }
 
@@ -225,6 +254,7 @@ fn options(loaded: &LoadedConfig, kind: ScreenArgs) -> Options {
     Options {
         theme: if settings.theme == AUTO { guess_theme().into() } else { settings.theme.clone() },
         themes: loaded.themes.themes.clone(),
+        columns: settings.columns.clone(),
         interval: settings.interval,
         mouse: settings.mouse && !kind.wall,
         repo: settings.repo.clone(),

@@ -16,7 +16,7 @@ pub fn apply(layers: &mut Layers, env: &Env) -> Result<(), ConfigError> {
     }
     let keys: Vec<&Key> = layers.table().iter().collect();
     for key in keys {
-        let name = format!("LOCKKEEPER_{}", key.name.to_uppercase().replace('.', "_"));
+        let name = format!("LOCKKEEPER_{}", key.name.to_uppercase().replace(['.', '-'], "_"));
         if let Some(value) = env.get(&name) {
             let texts = match key.kind {
                 Kind::List => {

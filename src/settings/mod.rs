@@ -1,14 +1,17 @@
 //! The effective configuration of one mesh, typed.
 
+pub mod shapes;
 pub mod show;
 pub mod themes;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::action::plan::Policy;
 use crate::app::keymap::{Binding, Conflict};
+use crate::app::views::VIEWS;
 use crate::app::wall::{Wall, night};
 use crate::config::locate::HostEnv;
 use crate::config::{ConfigError, Layers, Origin};
@@ -45,6 +48,8 @@ pub struct Settings {
     pub frames: bool,
     pub local_clock: bool,
     pub wall: Wall,
+    /// Columns that views are to have, by their names.
+    pub columns: BTreeMap<String, Vec<String>>,
     pub log_file: Option<PathBuf>,
     /// Where every action is written down.
     pub journal: PathBuf,
@@ -110,6 +115,7 @@ impl Settings {
             frames: layers.is_on("frames"),
             local_clock: layers.text("clock") == Some("local"),
             wall: wall(layers)?,
+            columns: columns(layers)?,
             log_file: path("log_file"),
             events: path("events").unwrap_or_else(|| journal.with_file_name("events.jsonl")),
             journal,
@@ -162,6 +168,30 @@ impl Settings {
         self.work_tree.iter().cloned().chain(projects).chain(here).collect()
     }
 
+    /// The same, where nothing is said of the screen: what is left decides what is watched, and how.
+    #[must_use]
+    pub fn without_screen(&self) -> Self {
+        let alarms =
+            Alarms { bell: None, notify: None, title: false, known_for: Duration::ZERO, ..self.alarms.clone() };
+        Self {
+            theme: String::new(),
+            mouse: false,
+            frames: false,
+            local_clock: false,
+            wall: Wall { stay: Duration::ZERO, views: Vec::new(), night: None },
+            columns: BTreeMap::new(),
+            interval: Duration::ZERO,
+            alarms,
+            ..self.clone()
+        }
+    }
+
+    /// Where it is kept how views are shaped.
+    #[must_use]
+    pub fn views_file(&self) -> PathBuf {
+        self.journal.with_file_name("views.json")
+    }
+
     /// Who is named in the journal.
     #[must_use]
     pub fn operator_name(&self) -> String {
@@ -205,6 +235,20 @@ fn wall(layers: &Layers) -> Result<Wall, ConfigError> {
         return Err(ConfigError::new(&layers.get("wall.night").origin, what, "write one such as 22:00-06:00"));
     }
     Ok(Wall { stay: layers.duration("wall.stay"), views, night: layers.text("wall.night").and_then(night) })
+}
+
+/// Columns that are named for views.
+fn columns(layers: &Layers) -> Result<BTreeMap<String, Vec<String>>, ConfigError> {
+    let mut all = BTreeMap::new();
+    for view in VIEWS.iter().filter(|view| view.list.is_some()) {
+        let value = layers.get(&format!("columns.{}", view.name()));
+        view.check_columns(&value.texts)
+            .map_err(|what| ConfigError::new(&value.origin, what, format!("correct columns.{}", view.name())))?;
+        if !value.texts.is_empty() {
+            all.insert(view.name(), value.texts.clone());
+        }
+    }
+    Ok(all)
 }
 
 fn thresholds(layers: &Layers) -> Thresholds {

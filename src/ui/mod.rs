@@ -165,6 +165,8 @@ fn draw_all(canvas: &mut Canvas<'_, '_>, area: Rect) {
         Some(Overlay::Palette { .. }) => dialogs::palette::draw(canvas, body),
         Some(Overlay::Find(_)) => dialogs::find::draw(canvas, body),
         Some(Overlay::Sort { selected }) => dialogs::sort::draw(canvas, body, *selected),
+        Some(Overlay::Columns { selected }) => dialogs::columns::draw(canvas, body, *selected),
+        Some(Overlay::Saved { selected, naming }) => dialogs::saved::draw(canvas, body, *selected, naming.as_ref()),
         Some(Overlay::Picker(_) | Overlay::Preview(_) | Overlay::Run { .. }) => dialogs::plan::draw(canvas, body),
         Some(Overlay::Inspector(_)) | None => {}
     }

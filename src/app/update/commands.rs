@@ -67,6 +67,9 @@ impl App {
                 table.descending = !table.descending;
                 self.refresh_tables();
             }
+            Command::Columns => self.open_columns(),
+            Command::SavedViews => self.overlay = Some(Overlay::Saved { selected: 0, naming: None }),
+            Command::Saved(at) => return self.open_saved(at),
             Command::Pause => self.pause(),
             Command::Refresh => {
                 self.toast("asking every source now", Role::Dim);

@@ -3,9 +3,11 @@
 mod acting;
 mod calling;
 mod commands;
+mod configured;
 mod finding;
 mod overlays;
 mod pointer;
+mod shaping;
 
 use std::sync::Arc;
 
@@ -25,6 +27,8 @@ use crate::mesh::derive::Snapshot;
 const MAX_INPUT: usize = 256;
 /// How long a toast stays, in ms.
 const TOAST_MS: i64 = 4_000;
+/// How long one stays that came unasked, in ms.
+const LONG_TOAST_MS: i64 = 60_000;
 
 /// Takes one event.
 pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
@@ -51,7 +55,11 @@ fn take(app: &mut App, event: Event) -> Vec<Effect> {
         Event::Tick(now_ms) => {
             app.now_ms = now_ms;
             // Neither over, nor said by a clock that was set back since.
-            if app.toast.as_ref().is_some_and(|toast| !(now_ms..=now_ms + TOAST_MS).contains(&(toast.until_ms - 1))) {
+            if app
+                .toast
+                .as_ref()
+                .is_some_and(|toast| !(now_ms..=now_ms + LONG_TOAST_MS).contains(&(toast.until_ms - 1)))
+            {
                 app.toast = None;
             }
             app.advance_wall();
@@ -95,8 +103,13 @@ fn take(app: &mut App, event: Event) -> Vec<Effect> {
             app.take_answers(mesh, &answers);
             Vec::new()
         }
+        Event::Configured { before, now, reopened } => app.configured(&before, *now, reopened),
+        Event::Misconfigured(why) => {
+            app.misconfigured(&why);
+            Vec::new()
+        }
         Event::Notice(why) => {
-            app.toast(why, Role::Alert);
+            app.notice(why);
             Vec::new()
         }
     }
@@ -134,6 +147,11 @@ impl App {
         self.refresh_tables();
     }
 
+    /// Says what went wrong.
+    pub fn notice(&mut self, why: impl Into<String>) {
+        self.toast(why, Role::Alert);
+    }
+
     pub(in crate::app) fn toast(&mut self, text: impl Into<String>, role: Role) {
         self.toast = Some(Toast { text: text.into(), role, until_ms: self.now_ms + TOAST_MS });
     }
@@ -156,6 +174,8 @@ impl App {
             Some(Overlay::Preview(_)) => return self.key_in_preview(key),
             Some(Overlay::Picker(_)) => return self.key_in_picker(key),
             Some(Overlay::Run { .. }) => return self.key_in_run(key),
+            Some(Overlay::Columns { .. }) => return self.key_in_columns(key),
+            Some(Overlay::Saved { .. }) => return self.key_in_saved(key),
             _ => {}
         }
         match self.options.keymap.command(key) {
@@ -183,6 +203,8 @@ impl App {
         } else if let Some(Overlay::Find(finder)) = &mut self.overlay {
             insert(&mut finder.input);
             self.find_typed();
+        } else if let Some(Overlay::Saved { naming: Some(input), .. }) = &mut self.overlay {
+            insert(input);
         } else if let Some(Overlay::Preview(preview)) = &mut self.overlay
             && let Some(Typing::Reason(input) | Typing::Name(input)) = &mut preview.typing
         {

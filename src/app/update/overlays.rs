@@ -42,7 +42,11 @@ impl App {
             }
             Overlay::Palette { .. } | Overlay::Find(_) => return None,
             // These take their keys themselves.
-            Overlay::Picker(_) | Overlay::Preview(_) | Overlay::Run { .. } => {}
+            Overlay::Picker(_)
+            | Overlay::Preview(_)
+            | Overlay::Run { .. }
+            | Overlay::Columns { .. }
+            | Overlay::Saved { .. } => {}
             Overlay::Inspector(_) => return self.run_in_inspector(command),
         }
         Some(Vec::new())
@@ -120,6 +124,8 @@ impl App {
             | Command::Earlier
             | Command::Later
             | Command::View(_)
+            | Command::SavedViews
+            | Command::Saved(_)
             | Command::Pause
             | Command::Refresh
             | Command::Faster

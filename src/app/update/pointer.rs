@@ -87,6 +87,8 @@ impl App {
                     self.overlay = None;
                     self.sort_by(place);
                 }
+                Some(Overlay::Columns { .. }) => return self.toggle_column(place),
+                Some(Overlay::Saved { .. }) => return self.open_saved(place),
                 _ => {}
             },
             Hit::Thing(view, key) => self.follow(view, key),

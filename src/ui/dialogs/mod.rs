@@ -1,10 +1,12 @@
 //! What lies over a view.
 
+pub mod columns;
 pub mod find;
 pub mod help;
 pub mod inspector;
 pub mod palette;
 pub mod plan;
+pub mod saved;
 pub mod sort;
 
 use ratatui::layout::{Constraint, Rect};

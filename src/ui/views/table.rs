@@ -37,7 +37,7 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let app = canvas.app;
     let height = usize::from(area.height.saturating_sub(2));
     canvas.layout.table_height = Some(height);
-    let columns = place(app.columns(), usize::from(area.width).saturating_sub(3));
+    let columns = place(app.shown_columns(), usize::from(area.width).saturating_sub(3));
     caption(canvas, Rect { height: 1, ..area }, list);
     titles(canvas, Rect { y: area.y + 1, height: 1, ..area }, &columns);
     let body = Rect { y: area.y + 2, height: area.height.saturating_sub(2), ..area };
@@ -193,12 +193,9 @@ fn empty(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List) {
 
 /// Chooses columns and widths: the least important ones go where there is no room, what is over goes to those
 /// that can grow.
-fn place(columns: Vec<ColumnInfo>, room: usize) -> Vec<Placed> {
-    let mut chosen: Vec<Placed> = columns
-        .into_iter()
-        .enumerate()
-        .map(|(index, info)| Placed { index, info, width: usize::from(info.width.0) })
-        .collect();
+fn place(columns: Vec<(usize, ColumnInfo)>, room: usize) -> Vec<Placed> {
+    let mut chosen: Vec<Placed> =
+        columns.into_iter().map(|(index, info)| Placed { index, info, width: usize::from(info.width.0) }).collect();
     // The room of what tells things apart comes from the widest, whose end is least missed.
     if let Some(mesh) = chosen.iter().find(|column| column.info.field == MESH).map(|column| column.width + GAP)
         && let Some(widest) = chosen.iter_mut().max_by_key(|column| column.width)

@@ -1,0 +1,125 @@
+//! The operator shapes the screen: columns, saved views, themes, and a configuration that changes while it runs.
+
+use crate::support;
+
+use std::path::Path;
+
+use support::screen::{Screen, find};
+
+const TITLES: &str = "HOLDER";
+
+/// A place with a database, a configuration, and a state of its own.
+struct Desk {
+    folder: tempfile::TempDir,
+    database: String,
+}
+
+impl Desk {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let sql = format!(
+            "{} INSERT INTO mesh_heartbeats VALUES ('here', '4', unixepoch() * 1000 + 3600000, 'idle', 'r');
+            INSERT INTO distributed_locks VALUES
+                ('file:a.rs', 'here', '4', 41, datetime('now'), datetime('now', '+1 hour'), 'r'),
+                ('file:b.rs', 'here', '4', 7, datetime('now'), datetime('now', '+1 hour'), 'r');",
+            lockkeeper::demo::vox::write::SCHEMA
+        );
+        let database = support::database(folder.path(), &sql).await.to_str().unwrap().to_owned();
+        Self { folder, database }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn open(&self) -> Screen {
+        let (journal, config) = (self.path("state/journal.jsonl"), self.path("config.toml"));
+        let env = [("LOCKKEEPER_JOURNAL", journal.as_str()), ("COLORTERM", "truecolor")];
+        Screen::start(120, 30, &["--db", &self.database, "--config", &config], &env)
+    }
+}
+
+fn leave(mut screen: Screen) {
+    screen.press("\x03");
+    assert_eq!(screen.wait_end(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_and_saved_views_outlive_the_program() {
+    let desk = Desk::new().await;
+    desk.write("config.toml", "[columns]\nlocks = [\"lock\", \"state\", \"holder\"]\n");
+    let mut screen = desk.open();
+    find(&mut screen, "3", "a.rs", "file:a.rs");
+    let text = screen.wait_text(TITLES);
+    assert!(!text.contains("FENCE"), "{text}");
+    screen.press("C");
+    screen.wait_text("Enter closes");
+    // The first hidden one is shown.
+    screen.press("jjj ");
+    screen.wait_for("one more", |text| text.lines().any(|line| line.contains(TITLES) && line.contains("AGENT")));
+    screen.press("\rVsmine\r");
+    screen.wait_text("F2  mine");
+    screen.press("q");
+    screen.wait_for("the list is closed", |text| !text.contains("F2  mine"));
+    leave(screen);
+    let mut again = desk.open();
+    again.wait_text("1 Overview");
+    again.press("\x1bOQ");
+    let text = again.wait_for("the saved view", |text| text.contains("filter: a.rs") && text.contains("file:a.rs"));
+    assert!(text.contains("AGENT") && !text.contains("FENCE"), "{text}");
+    again.press("Cr\r\x1b");
+    again.wait_for("as it was configured", |text| text.contains("file:b.rs") && !text.contains("AGENT"));
+    leave(again);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_configuration_is_taken_and_a_wrong_one_keeps_the_old() {
+    let desk = Desk::new().await;
+    desk.write("config.toml", "interval = \"2s\"\n");
+    let mut screen = desk.open();
+    screen.wait_text("every 2s");
+    desk.write("themes/mine.toml", include_str!("../../src/app/themes/paper.toml"));
+    desk.write("config.toml", "interval = \"700ms\"\ntheme = \"mine\"\n[keys]\nrelease = [\"f12\"]\n");
+    screen.wait_text("every 700ms");
+    // The ground of the theme: fdf6e3.
+    screen.wait_bytes("48;2;253;246;227");
+    desk.write("config.toml", "interval = \"300ms\"\ntheme = \"pink\"\n");
+    screen.wait_text("not used: config.toml:2: there is no theme \"pink\"");
+    assert!(!screen.text().contains("every 300ms"));
+    // What decides how things are judged opens the mesh anew; the view stays.
+    screen.press("3");
+    screen.wait_text("file:a.rs");
+    desk.write("config.toml", "interval = \"700ms\"\ntheme = \"mine\"\nread_only = true\n");
+    screen.wait_text("read again");
+    screen.wait_text("file:a.rs");
+    screen.press("x");
+    screen.wait_text("this console is read-only");
+    leave(screen);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn themes_are_listed_and_a_wrong_name_says_which_there_are() {
+    let desk = Desk::new().await;
+    desk.write("config.toml", "");
+    desk.write("themes/mine.toml", include_str!("../../src/app/themes/dusk.toml"));
+    desk.write("themes/torn.toml", "text =");
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lockkeeper"));
+        command.args(arguments).args(["--config", &desk.path("config.toml")]).output().unwrap()
+    };
+    let listed = String::from_utf8(run(&["themes"]).stdout).unwrap();
+    assert!(listed.contains("dark\n") && listed.contains("mine\n") && listed.contains("torn.toml: line 1"), "{listed}");
+    let wrong = run(&["snapshot", "--theme", "pink", "--db", &desk.database]);
+    let why = String::from_utf8(wrong.stderr).unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(
+        why.contains("--theme: there is no theme \"pink\"; write one of auto, dark") && why.contains("mine"),
+        "{why}"
+    );
+}
