@@ -14,6 +14,7 @@ pub mod mouse;
 pub mod on_wall;
 pub mod overlay;
 pub mod overview;
+pub mod own;
 pub mod palette;
 pub mod preview;
 pub mod ring;
@@ -41,6 +42,7 @@ use self::history::History;
 use self::keymap::Keymap;
 use self::mouse::HitMap;
 use self::overlay::Overlay;
+use self::own::{OwnCommand, OwnEnd, OwnRun};
 use self::preview::Running;
 use self::shape::Shapes;
 use self::table::Table;
@@ -80,6 +82,8 @@ pub enum Event {
     },
     /// The configuration changed, and cannot be used: where, and why.
     Misconfigured(String),
+    /// A command of the operator's own ended.
+    CommandEnded(OwnEnd),
     /// What was asked for could not be done, and why.
     Notice(String),
     /// Other meshes are open now.
@@ -152,6 +156,8 @@ pub enum Effect {
     Recover {
         mesh: usize,
     },
+    /// Run a command of the operator's own.
+    Command(OwnRun),
     /// Keep how the views are shaped.
     KeepShapes(Shapes),
     /// End the running plan before its next step.
@@ -190,6 +196,8 @@ pub struct Options {
     /// Those that could be.
     pub meshes: Vec<String>,
     pub keymap: Keymap,
+    /// The operator's own commands.
+    pub own: Arc<[OwnCommand]>,
     /// Columns that the configuration wishes for, by the name of the view.
     pub columns: BTreeMap<String, Vec<String>>,
     /// Who is called, and when.
@@ -281,6 +289,8 @@ pub struct App {
     /// The hold of the last plan is to be given back as soon as it is seen; until when that is tried.
     pub giving_back: Option<Millis>,
     pub hits: HitMap,
+    /// Rows that what a command wrote has on screen.
+    pub output_height: usize,
     /// Events up to this one were heard, by mesh.
     announced: Vec<u64>,
     /// What the window is called.
@@ -321,6 +331,7 @@ impl App {
             running: None,
             giving_back: None,
             hits: HitMap::default(),
+            output_height: 1,
             announced: Vec::new(),
             titled: String::new(),
             position: WallPosition::default(),

@@ -7,7 +7,9 @@ pub mod hangup;
 pub mod hook;
 pub mod input;
 pub mod minimal_backend;
+pub mod own;
 pub mod plain;
+pub mod program;
 pub mod reload;
 pub mod screen;
 pub mod signals;
@@ -65,6 +67,7 @@ pub async fn run(
     let mut input = Input::listen()?;
     let mut engines = Engines::start(&meshes, purpose)?;
     let (send_work, mut found) = mpsc::channel(WORKS);
+    let (ended, mut ends) = mpsc::channel(WORKS);
     let views_file = first.views_file();
     let mut trees: Vec<_> = meshes.iter().map(Settings::work_trees).collect();
     let mut dirty = false;
@@ -101,6 +104,7 @@ pub async fn run(
                 News::Answers(answers) => Event::Answers(mesh, answers),
                 News::Recovered(Recovered { resolved, open }) => Event::Recovered { resolved, open },
             }),
+            Some(end) = ends.recv() => arrived.push(Event::CommandEnded(end)),
             Some((mesh, works)) = found.recv() => arrived.push(Event::Work(mesh, works)),
             () = next_second() => {
                 arrived.push(Event::Tick(steady_clock()));
@@ -173,6 +177,13 @@ pub async fn run(
                         // Not waited for: a disk may be slow, and somebody may look elsewhere meanwhile.
                         tokio::spawn(async move {
                             let _ = sender.send((mesh, work::find(&trees, &resources).await)).await;
+                        });
+                    }
+                    Effect::Command(command) => {
+                        let journal = engines.of(command.mesh).and_then(|engine| engine.commands.clone());
+                        let ended = ended.clone();
+                        tokio::spawn(async move {
+                            let _ = ended.send(own::run(command, journal).await).await;
                         });
                     }
                     Effect::KeepShapes(shapes) => {

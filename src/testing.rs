@@ -403,6 +403,7 @@ pub fn options() -> Options {
         theme: "dark".into(),
         themes: Themes::default(),
         columns: BTreeMap::new(),
+        own: Arc::default(),
         interval: Duration::from_secs(1),
         mouse: true,
         repo: None,

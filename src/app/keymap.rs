@@ -6,6 +6,7 @@ use crokey::KeyCombination;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::command::{COMMANDS, Command, CommandInfo};
+use super::own::OwnCommand;
 
 /// Which command each key stands for.
 #[derive(Debug, Clone)]
@@ -13,6 +14,8 @@ pub struct Keymap {
     commands: HashMap<KeyCombination, Command>,
     /// Keys as they are written, of those commands that have others than at first.
     changed: HashMap<Command, Vec<String>>,
+    /// The operator's own commands, by their places.
+    own: HashMap<KeyCombination, usize>,
 }
 
 /// Keys that a configuration gives to a command: its name, the keys, and where that stands.
@@ -34,7 +37,7 @@ pub struct Conflict {
 
 impl Default for Keymap {
     fn default() -> Self {
-        Self::with(&[]).unwrap_or(Self { commands: HashMap::new(), changed: HashMap::new() })
+        Self::with(&[]).unwrap_or(Self { commands: HashMap::new(), changed: HashMap::new(), own: HashMap::new() })
     }
 }
 
@@ -91,7 +94,39 @@ impl Keymap {
         }
         let commands = commands.into_iter().map(|(key, info)| (key, info.command)).collect();
         let changed = changed.into_iter().map(|(command, binding)| (command, binding.keys.clone())).collect();
-        Ok(Self { commands, changed })
+        Ok(Self { commands, changed, own: HashMap::new() })
+    }
+
+    /// The same with keys for the operator's own commands. No key stands for two things.
+    pub fn with_own(mut self, own: &[OwnCommand]) -> Result<Self, Conflict> {
+        for (at, command) in own.iter().enumerate() {
+            let Some(key) = &command.key else { continue };
+            let title = crate::model::text::scrub(&command.title);
+            let refused =
+                |what: String, todo: &str| Conflict { place: command.place.clone(), what, todo: todo.to_owned() };
+            let Some(combination) = parse(key) else {
+                let what = format!("\"{}\" is no key", crate::model::text::scrub(key));
+                return Err(refused(what, "write one as `lockkeeper keys` does, e.g. f10 or ctrl-g"));
+            };
+            let combination = combination.normalized();
+            let built_in = self.commands.get(&combination);
+            let name = built_in
+                .and_then(|known| COMMANDS.iter().find(|info| info.command == *known))
+                .map(|info| info.name.to_owned());
+            let other = name.or_else(|| self.own.get(&combination).map(|at| own[*at].title.clone()));
+            if let Some(other) = other {
+                let what = format!("{key} stands for \"{}\" already", crate::model::text::scrub(&other));
+                return Err(refused(what, &format!("choose another key for \"{title}\"")));
+            }
+            self.own.insert(combination, at);
+        }
+        Ok(self)
+    }
+
+    /// The operator's own command of a key press, by its place.
+    #[must_use]
+    pub fn own(&self, key: KeyEvent) -> Option<usize> {
+        self.own.get(&combination(key)).copied()
     }
 
     /// The keys of a command, as they are written; the first one is shown in hints.
@@ -104,19 +139,23 @@ impl Keymap {
     /// The command of a key press.
     #[must_use]
     pub fn command(&self, key: KeyEvent) -> Option<Command> {
-        let mut key = key;
-        // Terminals tell shift with a letter that shows it already, and with a symbol that needs it.
-        if let KeyCode::Char(c) = key.code {
-            key.modifiers.remove(KeyModifiers::SHIFT);
-            if c.is_uppercase() {
-                key.modifiers.insert(KeyModifiers::SHIFT);
-            }
-        }
-        if key.code == KeyCode::BackTab {
-            key.modifiers.remove(KeyModifiers::SHIFT);
-        }
-        self.commands.get(&KeyCombination::from(key).normalized()).copied()
+        self.commands.get(&combination(key)).copied()
     }
+}
+
+/// A key press as keys are written.
+fn combination(mut key: KeyEvent) -> KeyCombination {
+    // Terminals tell shift with a letter that shows it already, and with a symbol that needs it.
+    if let KeyCode::Char(c) = key.code {
+        key.modifiers.remove(KeyModifiers::SHIFT);
+        if c.is_uppercase() {
+            key.modifiers.insert(KeyModifiers::SHIFT);
+        }
+    }
+    if key.code == KeyCode::BackTab {
+        key.modifiers.remove(KeyModifiers::SHIFT);
+    }
+    KeyCombination::from(key).normalized()
 }
 
 fn parse(text: &str) -> Option<KeyCombination> {
@@ -133,12 +172,18 @@ fn parse(text: &str) -> Option<KeyCombination> {
 
 /// The keys and commands, as `lockkeeper keys` prints them.
 #[must_use]
-pub fn listing(keymap: &Keymap) -> String {
+pub fn listing(keymap: &Keymap, own: &[OwnCommand]) -> String {
     let mut out = String::new();
     for info in COMMANDS {
         let keys = keymap.keys(info);
         let keys = if keys.is_empty() { "(palette)".into() } else { keys.join(", ") };
         out.push_str(&format!("{keys:<18} {:<18} {}\n", info.name, info.help));
+    }
+    for command in own {
+        let argv: Vec<String> = command.argv.iter().map(ToString::to_string).collect();
+        let line =
+            format!("{:<18} {}: {}", command.key.as_deref().unwrap_or("(palette)"), command.title, argv.join(" "));
+        out.push_str(&format!("{}\n", crate::model::text::scrub(&line)));
     }
     out.push_str("\nEvery command is in the palette (:), where `theme NAME`, `interval SPAN`, `acknowledge SPAN`, `repo ID` and `mesh NAME` work too.\n");
     out

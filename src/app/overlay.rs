@@ -1,6 +1,7 @@
 //! What may lie over a view: help, palette, finder, sort menu, inspector, and the dialogs of a plan.
 
 use super::find::Found;
+use super::own::OwnRun;
 use super::preview::Preview;
 use super::view_id::ViewId;
 use crate::app::workspace::Key;
@@ -28,6 +29,14 @@ pub enum Overlay {
         selected: usize,
         naming: Option<tui_input::Input>,
     },
+    /// Whether a command of the operator's own is to run.
+    Own(OwnAsk),
+    /// What a command wrote.
+    Output {
+        title: String,
+        lines: Vec<String>,
+        offset: usize,
+    },
     Inspector(Inspector),
     /// Who gets what is re-routed.
     Picker(Picker),
@@ -37,6 +46,14 @@ pub enum Overlay {
     Run {
         offset: usize,
     },
+}
+
+/// A command that waits for a word.
+#[derive(Debug, Clone)]
+pub struct OwnAsk {
+    pub run: OwnRun,
+    /// The name that is to be typed, and what is typed of it.
+    pub typing: Option<(String, tui_input::Input)>,
 }
 
 /// What is looked for, and what was found.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::App;
 use super::command::{COMMANDS, Command};
+use crate::model::text::scrub;
 
 /// What stands for every mesh where a mesh is named.
 pub const ALL: &str = "all";
@@ -13,6 +14,8 @@ pub const ALL: &str = "all";
 pub enum Choice {
     Command(Command),
     Theme(String),
+    /// A command of the operator's own, by its place.
+    Own(usize),
     Interval(Duration),
     Acknowledge(Duration),
     Repo(Option<String>),
@@ -45,6 +48,15 @@ pub fn entries(app: &App, typed: &str) -> Vec<Entry> {
             choice: Choice::Command(info.command),
         })
         .collect();
+    for (at, own) in app.options.own.iter().enumerate() {
+        let argv: Vec<String> = own.argv.iter().map(ToString::to_string).collect();
+        all.push(Entry {
+            name: scrub(&own.title).into_owned(),
+            help: scrub(&argv.join(" ")).into_owned(),
+            keys: own.key.clone().unwrap_or_default(),
+            choice: Choice::Own(at),
+        });
+    }
     let mut add = |name: String, help: &str, choice: Choice| {
         all.push(Entry { name, help: help.into(), keys: String::new(), choice });
     };

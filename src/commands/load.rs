@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use crate::app::keymap::Keymap;
+use crate::app::own::OwnCommand;
 use crate::app::palette::ALL;
 use crate::commands::cli::Global;
 use crate::config::file::File;
 use crate::config::locate::HostEnv;
 use crate::config::{ConfigError, Layers, environment};
 use crate::data::system::System;
+use crate::settings::commands::commands;
 use crate::settings::themes::FoundThemes;
 use crate::settings::{Settings, bindings};
 use crate::systems;
@@ -22,6 +24,8 @@ pub struct LoadedConfig {
     /// Names of meshes in the file.
     pub meshes: Vec<String>,
     pub keymap: Keymap,
+    /// The operator's own commands.
+    pub own: Vec<OwnCommand>,
     pub themes: FoundThemes,
     /// Its files: the one that is used, or that would be; and the folder of themes.
     pub files: Vec<PathBuf>,
@@ -83,9 +87,10 @@ impl LoadedConfig {
             first.get_or_insert(layers);
         }
         let layers = first.unwrap_or(common);
-        let keymap = Keymap::with(&bindings(&layers))?;
+        let own = commands(&file.commands)?;
+        let keymap = Keymap::with(&bindings(&layers))?.with_own(&own)?;
         themes.check(&layers)?;
-        Ok(Self { layers, open, meshes: file.meshes, keymap, themes, files })
+        Ok(Self { layers, open, meshes: file.meshes, keymap, own, themes, files })
     }
 
     /// The same, where there must be something to watch.

@@ -131,7 +131,10 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             let loaded = LoadedConfig::load(&cli.global)?;
             print(&crate::runtime::themes::preview(&loaded.themes, loaded.first().color))
         }
-        Some(Command::Keys) => print(&crate::app::keymap::listing(&LoadedConfig::load(&cli.global)?.keymap)),
+        Some(Command::Keys) => {
+            let loaded = LoadedConfig::load(&cli.global)?;
+            print(&crate::app::keymap::listing(&loaded.keymap, &loaded.own))
+        }
         Some(Command::Demo(arguments)) => demo(&cli.global, &arguments),
         None => dashboard(&cli.global, cli.screen),
     }
@@ -255,6 +258,7 @@ fn options(loaded: &LoadedConfig, kind: ScreenArgs) -> Options {
         theme: if settings.theme == AUTO { guess_theme().into() } else { settings.theme.clone() },
         themes: loaded.themes.themes.clone(),
         columns: settings.columns.clone(),
+        own: loaded.own.clone().into(),
         interval: settings.interval,
         mouse: settings.mouse && !kind.wall,
         repo: settings.repo.clone(),

@@ -1,11 +1,13 @@
 //! The file: TOML, with `[mesh.NAME]` tables. Every mistake names its line.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::keys::Table;
+use super::layers::Value;
 use super::{ConfigError, Layers, Origin};
 
 /// The largest file that is read, in bytes.
@@ -14,10 +16,22 @@ const MAX_FILE: u64 = 1 << 20;
 /// Values in the order in which they stand: name, texts, line, and the mesh they are for.
 #[derive(Debug, Default)]
 pub struct File {
+    /// Entries of `[[command]]`, in order.
+    pub commands: Vec<Entry>,
     values: Vec<(String, Vec<String>, Origin)>,
     /// Names of meshes, in order.
     pub meshes: Vec<String>,
 }
+
+/// A table of a list of tables: its values by their names.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub origin: Origin,
+    pub values: BTreeMap<String, Value>,
+}
+
+/// The most entries of such a list.
+const MAX_ENTRIES: usize = 200;
 
 impl File {
     /// Reads a file.
@@ -43,6 +57,7 @@ impl File {
         for (key, value) in parsed.get_ref() {
             match (key.get_ref().as_ref(), value.get_ref()) {
                 ("mesh", DeValue::Table(meshes)) => reader.meshes(meshes)?,
+                ("command", _) => reader.commands(value)?,
                 (name, _) => reader.value(name, value, None)?,
             }
         }
@@ -78,6 +93,35 @@ impl Reader<'_> {
             for (key, value) in values {
                 self.value(key.get_ref(), value, Some(name.get_ref()))?;
             }
+        }
+        Ok(())
+    }
+
+    fn origin(&self, at: usize) -> Origin {
+        Origin::File { path: self.path.to_owned(), line: (self.line)(at), mesh: None }
+    }
+
+    fn commands(&mut self, value: &Spanned<DeValue<'_>>) -> Result<(), ConfigError> {
+        let refused =
+            |origin| ConfigError::new(origin, "command holds one table for each command", "write [[command]]");
+        let DeValue::Array(items) = value.get_ref() else { return Err(refused(self.origin(value.span().start))) };
+        for item in items.iter().take(MAX_ENTRIES) {
+            let origin = self.origin(item.span().start);
+            let DeValue::Table(table) = item.get_ref() else { return Err(refused(origin)) };
+            let mut values = BTreeMap::new();
+            for (key, value) in table {
+                let origin = self.origin(value.span().start);
+                let texts = match value.get_ref() {
+                    DeValue::Array(items) => items.iter().map(|item| scalar(item.get_ref())).collect(),
+                    other => scalar(other).map(|text| vec![text]),
+                };
+                let Some(texts) = texts else {
+                    let what = format!("{} holds a value of no use here", crate::model::text::scrub(key.get_ref()));
+                    return Err(ConfigError::new(origin, what, "write a text, a list of texts, true or false"));
+                };
+                values.insert(key.get_ref().to_string(), Value { texts, origin });
+            }
+            self.file.commands.push(Entry { origin, values });
         }
         Ok(())
     }

@@ -72,6 +72,8 @@ pub enum Action {
     OpenBarrier { barrier: BarrierGuard },
     /// Ends the lease that a lock's key belongs to, and with it all of its keys.
     EndLease { lock: LockGuard, keys: Vec<String> },
+    /// Runs a command of the operator's own: no place is asked to do it.
+    Command { title: String, argv: Vec<String> },
 }
 
 /// What is done to a member of a group.
@@ -322,6 +324,7 @@ impl Action {
             Self::ChangeMember { member, .. } => Text::new(&member.member),
             Self::OpenBarrier { barrier } => Text::new(&barrier.barrier),
             Self::EndLease { lock, .. } => Text::new(&lock.lock_key),
+            Self::Command { title, .. } => Text::new(title),
         }
     }
 
@@ -379,6 +382,7 @@ impl Action {
             }
             Self::ChangeMember { change: MemberChange::Defragment, .. } => format!("defragment {subject}"),
             Self::OpenBarrier { .. } => format!("open barrier {subject}"),
+            Self::Command { argv, .. } => format!("run {subject}: {}", argv.join(" ")),
             Self::EndLease { lock, keys } => {
                 format!("end the lease of {}, with {} keys", lock.holder_agent, keys.len())
             }
@@ -402,6 +406,7 @@ impl Action {
             Self::ChangeMember { member, .. } => &member.group,
             Self::OpenBarrier { barrier } => &barrier.repository_id,
             Self::EndLease { lock, .. } => &lock.repository_id,
+            Self::Command { .. } => "",
             _ => "",
         }
     }

@@ -11,6 +11,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::Snapshots;
 use crate::action::executor::WriteAccess;
 use crate::action::plan::{Plan, ToAsk};
+use crate::action::run::commands::Commands;
 use crate::action::run::journal::{JournalFile, Stamp, made_at};
 use crate::action::run::{Operator, Recovered, Stop};
 use crate::clock::{steady_clock, wall_clock};
@@ -74,6 +75,8 @@ pub struct Engine {
     at_work: Arc<AtomicBool>,
     pace: watch::Sender<Pace>,
     tasks: JoinSet<()>,
+    /// Where the operator's own commands are written down, if this console may write.
+    pub commands: Option<(Commands, WriteAccess)>,
     /// Private copies, removed when the engine is dropped.
     _store: Option<Store>,
 }
@@ -85,6 +88,11 @@ impl Engine {
         let sources = settings.connect(access)?;
         let (identities, list): (Vec<_>, Vec<_>) = sources.sources.into_iter().unzip();
         let journal = JournalFile::new(settings.journal.clone());
+        let commands = access.map(|access| {
+            let place = identities.first().map(|identity| identity.place.raw().to_owned()).unwrap_or_default();
+            let (journal, mesh, operator) = (journal.clone(), settings.mesh.clone(), settings.operator_name());
+            (Commands { journal, mesh, place, operator, clock: wall_clock }, access)
+        });
         let operator = access.map(|access| {
             let (journal, name, mesh) = (journal.clone(), settings.operator_name(), settings.mesh.clone());
             Operator::new(sources.executors, &identities, journal, access, name, mesh, wall_clock)
@@ -141,6 +149,7 @@ impl Engine {
             at_work,
             pace,
             tasks,
+            commands,
             _store: sources.store,
         })
     }

@@ -1,39 +1,17 @@
-//! The operator's own program, run for each event of a finding: never through a shell, never for long, never with a
-//! secret in its environment.
+//! The operator's own program, run for each event of a finding.
 
-use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::model::event::Event;
 use crate::model::severity::Severity;
+use crate::runtime::program;
 use crate::settings::Alarms as Wanted;
 
 /// Events that may wait for the program; beyond, they are left out, and the log says so.
 const WAITING: usize = 256;
-
-/// What the program inherits. Everything else of this process's environment may hold a token.
-const INHERITED: &[&str] = &[
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "LANG",
-    "LC_ALL",
-    "LC_CTYPE",
-    "TZ",
-    "TMPDIR",
-    "DISPLAY",
-    "WAYLAND_DISPLAY",
-    "XDG_RUNTIME_DIR",
-    "DBUS_SESSION_BUS_ADDRESS",
-];
 
 /// The way to the task that runs the program.
 #[derive(Debug)]
@@ -70,31 +48,10 @@ impl Hook {
 /// Runs the program once; it gets the event as one line of JSON.
 async fn run(program: &str, arguments: &[String], event: &Event, limit: Duration) -> Result<(), String> {
     let line = serde_json::to_string(event).map_err(|e| e.to_string())? + "\n";
-    let mut command = Command::new(program);
-    command.args(arguments).env_clear();
-    command.envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
-    // A group of its own, so that what it starts ends with it; and no terminal to write to.
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).kill_on_drop(true);
-    let mut child = command.spawn().map_err(|e| e.to_string())?;
-    let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-    let input = child.stdin.take();
-    let work = async {
-        if let Some(mut input) = input {
-            // A program that does not read is no failure.
-            let _ = input.write_all(line.as_bytes()).await;
-        }
-        child.wait().await
-    };
-    match tokio::time::timeout(limit, work).await {
-        Ok(Ok(status)) if status.success() => Ok(()),
-        Ok(Ok(status)) => Err(format!("ended with {status}")),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => {
-            if let Some(group) = group {
-                let _ = kill_process_group(group, Signal::KILL);
-            }
-            Err(format!("took longer than {limit:?} and was ended"))
-        }
+    match program::run(program, arguments, line.as_bytes(), 0, limit).await {
+        Ok((status, _)) if status.success() => Ok(()),
+        Ok((status, _)) => Err(format!("ended with {status}")),
+        Err(failure) => Err(failure.to_string()),
     }
 }
 
@@ -102,6 +59,7 @@ async fn run(program: &str, arguments: &[String], event: &Event, limit: Duration
 mod tests {
     use super::*;
     use crate::model::event::{Kind, SCHEMA};
+    use crate::runtime::program::INHERITED;
 
     fn event() -> Event {
         Event {

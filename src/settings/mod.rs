@@ -1,5 +1,6 @@
 //! The effective configuration of one mesh, typed.
 
+pub mod commands;
 pub mod shapes;
 pub mod show;
 pub mod themes;

@@ -124,7 +124,16 @@ pub fn footer(canvas: &mut Canvas<'_, '_>, area: Rect) {
                     .map(|(k, h)| (k.to_owned(), h)),
             );
         }
-        Some(Overlay::Preview(_) | Overlay::Run { .. } | Overlay::Picker(_)) => {}
+        // These say their keys themselves.
+        Some(
+            Overlay::Preview(_)
+            | Overlay::Run { .. }
+            | Overlay::Picker(_)
+            | Overlay::Columns { .. }
+            | Overlay::Saved { .. }
+            | Overlay::Own(_)
+            | Overlay::Output { .. },
+        ) => {}
         Some(_) => hints.extend([("enter", "choose"), ("esc", "close")].map(|(k, h)| (k.to_owned(), h))),
         None => {
             let others = COMMANDS.iter().filter(|info| !ACTS.contains(&info.command));

@@ -53,6 +53,7 @@ pub struct Layout {
     pub hits: HitMap,
     pub table_height: Option<usize>,
     pub inspector_height: Option<usize>,
+    pub output_height: Option<usize>,
     /// Rows that a preview has room for, and rows that it has.
     pub preview: Option<(usize, usize)>,
 }
@@ -61,6 +62,9 @@ impl Layout {
     /// Tells the app.
     pub fn note(self, app: &mut App) {
         app.hits = self.hits;
+        if let Some(height) = self.output_height {
+            app.output_height = height;
+        }
         if let Some(height) = self.table_height {
             let table = &mut app.tables[app.view.index()];
             if table.height != height {
@@ -167,6 +171,8 @@ fn draw_all(canvas: &mut Canvas<'_, '_>, area: Rect) {
         Some(Overlay::Sort { selected }) => dialogs::sort::draw(canvas, body, *selected),
         Some(Overlay::Columns { selected }) => dialogs::columns::draw(canvas, body, *selected),
         Some(Overlay::Saved { selected, naming }) => dialogs::saved::draw(canvas, body, *selected, naming.as_ref()),
+        Some(Overlay::Own(ask)) => dialogs::own::ask(canvas, body, ask),
+        Some(Overlay::Output { title, lines, offset }) => dialogs::own::output(canvas, body, title, lines, *offset),
         Some(Overlay::Picker(_) | Overlay::Preview(_) | Overlay::Run { .. }) => dialogs::plan::draw(canvas, body),
         Some(Overlay::Inspector(_)) | None => {}
     }

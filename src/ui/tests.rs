@@ -325,3 +325,40 @@ fn the_worst_of_several_meshes_has_room_on_any_screen() {
         assert!(line.contains("ci-7: dead"), "{size:?}\n{text}");
     }
 }
+
+/// What would run is shown argument by argument; what it wrote is a page.
+#[test]
+fn commands_of_ones_own() {
+    use crate::app::own::{Argument, Output, OwnCommand, OwnEnd};
+    let command = OwnCommand {
+        title: "who changed it".into(),
+        key: Some("f12".into()),
+        views: vec![ViewId::Locks],
+        argv: ["git", "log", "--", "{lock_key} of {mesh}"].map(|text| Argument::parse(text).unwrap()).to_vec(),
+        confirm: true,
+        dangerous: false,
+        harmless: false,
+        output: Output::Pager,
+        timeout: std::time::Duration::from_secs(10),
+        place: String::new(),
+    };
+    let mut options = options();
+    options.own = [command.clone(), OwnCommand { dangerous: true, key: Some("f11".into()), ..command }].into();
+    options.keymap = options.keymap.with_own(&options.own).unwrap();
+    let mut app = App::new(options, NOW);
+    update(&mut app, Event::Snapshot(0, snapshot(mesh(), NOW)));
+    press(&mut app, "3/lexer\r");
+    for (name, key) in [("own_asks", 12), ("own_asks_name", 11)] {
+        update(&mut app, Event::Key(crossterm::event::KeyEvent::from(crossterm::event::KeyCode::F(key))));
+        insta::assert_snapshot!(name, text(&render(&mut app, (80, 24), PLAIN)));
+        update(&mut app, Event::Key(crossterm::event::KeyEvent::from(crossterm::event::KeyCode::Esc)));
+    }
+    press(&mut app, "?G");
+    assert!(text(&render(&mut app, (100, 30), PLAIN)).contains("who changed it"), "help lists it");
+    press(&mut app, "q");
+    let (title, summary) = ("who changed it".into(), "exit status: 0".into());
+    let kind = crate::model::outcome::OutcomeKind::Done;
+    let end = OwnEnd { title, kind, summary, text: "one\ntwo\n".into(), output: Output::Pager };
+    update(&mut app, Event::CommandEnded(end));
+    insta::assert_snapshot!("own_output", text(&render(&mut app, (80, 24), PLAIN)));
+}

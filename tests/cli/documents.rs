@@ -72,6 +72,7 @@ fn action(kind: Kind) -> Value {
             json!({ "barrier": { "group": "g", "barrier": "b", "repository_id": "g", "fence_token": 7 } })
         }
         Kind::EndLease => json!({ "lock": exact, "keys": ["lk/a/1"] }),
+        Kind::Command => json!({ "title": "t", "argv": ["git", "log"] }),
     };
     let mut action = json!({ "action": kind.to_string() });
     action.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());

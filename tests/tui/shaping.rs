@@ -123,3 +123,68 @@ async fn themes_are_listed_and_a_wrong_name_says_which_there_are() {
         "{why}"
     );
 }
+
+/// A name of a lock is one argument, whatever it looks like; what was run is in the journal, what it wrote is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_of_ones_own_gets_the_name_as_one_argument() {
+    let desk = Desk::new().await;
+    let hostile = "; touch pwned\n--flag $(id)";
+    let database = libsql::Builder::new_local(&desk.database).build().await.unwrap();
+    let sql = "UPDATE distributed_locks SET lock_key = ?1 WHERE lock_key = 'file:a.rs'";
+    database.connect().unwrap().execute(sql, [hostile]).await.unwrap();
+    drop(database);
+    let seen = desk.path("seen");
+    desk.write(
+        "config.toml",
+        &format!(
+            "[[command]]\nkey = \"f10\"\ntitle = \"count\"\nviews = [\"locks\"]\nharmless = true\n\
+            argv = [\"sh\", \"-c\", 'printf \"%s\" \"$1\" > \"$2\"; echo \"$# arguments, secret-in-output\"', \"sh\", \"{{lock_key}}\", \"{seen}\"]\n\
+            [[command]]\nkey = \"f11\"\ntitle = \"break\"\nviews = [\"locks\"]\ndangerous = true\noutput = \"notice\"\n\
+            argv = [\"sh\", \"-c\", \"exit 3\"]\n\
+            [[command]]\nkey = \"f12\"\ntitle = \"hang\"\ntimeout = \"300ms\"\nconfirm = false\nargv = [\"sleep\", \"600\"]\n"
+        ),
+    );
+    let mut screen = desk.open();
+    find(&mut screen, "3", "touch", "touch pwned");
+    screen.press("\x1b[21~");
+    screen.wait_for("what it wrote", |text| text.contains("2 arguments") && text.contains("✓ count: exit status: 0"));
+    assert_eq!(std::fs::read_to_string(&seen).unwrap(), hostile);
+    screen.press("q\x1b");
+    find(&mut screen, "3", "b.rs", "file:b.rs");
+    screen.press("\x1b[23~");
+    screen.wait_text("type file:b.rs to run it:");
+    screen.press("nonsense\r");
+    screen.wait_text("nothing was run");
+    screen.press("\x15file:b.rs\r");
+    screen.wait_text("✖ break: exit status: 3");
+    screen.press("\x1b[24~");
+    screen.wait_text("it took longer than 300ms and was ended");
+    screen.press("q9");
+    let journal = screen.wait_for("all of them in the journal", |text| {
+        ["run count", "run break", "run hang"].iter().all(|run| text.contains(run))
+    });
+    assert!(journal.contains("? unknown") && journal.contains("✓ done") && journal.contains("failed"), "{journal}");
+    leave(screen);
+    let written = std::fs::read_to_string(desk.path("state/journal.jsonl")).unwrap();
+    assert!(written.contains("touch pwned") && !written.contains("2 arguments"), "{written}");
+    assert!(!desk.folder.path().join("pwned").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_only_console_runs_harmless_commands_and_writes_nothing_down() {
+    let desk = Desk::new().await;
+    desk.write(
+        "config.toml",
+        "read_only = true\n\
+        [[command]]\nkey = \"f10\"\ntitle = \"look\"\nharmless = true\noutput = \"notice\"\nargv = [\"echo\", \"seen\", \"{mesh}\"]\n\
+        [[command]]\nkey = \"f11\"\ntitle = \"change\"\nargv = [\"false\"]\n",
+    );
+    let mut screen = desk.open();
+    find(&mut screen, "3", "a.rs", "file:a.rs");
+    screen.press("\x1b[21~");
+    screen.wait_text("✓ look: exit status: 0  seen mesh");
+    screen.press("\x1b[23~");
+    screen.wait_text("not marked harmless");
+    leave(screen);
+    assert!(!desk.folder.path().join("state/journal.jsonl").exists());
+}

@@ -151,6 +151,7 @@ fn app() -> App {
         theme: "dark".into(),
         themes: Themes::default(),
         columns: std::collections::BTreeMap::new(),
+        own: std::sync::Arc::default(),
         interval: Duration::from_secs(1),
         mouse: true,
         repo: None,

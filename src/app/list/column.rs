@@ -36,6 +36,10 @@ pub trait List: Sync {
     /// The row of a thing.
     fn find(&self, workspace: &Workspace, key: &Key) -> Option<Row>;
     fn cell(&self, workspace: &Workspace, row: Row, column: usize, now: Millis) -> Cell;
+    /// What a field holds, as JSON: by its name there, or on the screen.
+    fn value(&self, workspace: &Workspace, row: Row, field: &str, now: Millis) -> Option<serde_json::Value>;
+    /// The names of such fields.
+    fn names(&self) -> Vec<&'static str>;
     fn compare(&self, workspace: &Workspace, a: Row, b: Row, column: usize) -> Ordering;
     /// The order of equals, so that they do not swap places.
     fn tie(&self, workspace: &Workspace, a: Row, b: Row) -> Ordering;

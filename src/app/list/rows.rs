@@ -179,6 +179,15 @@ impl<T: Sync + Send> List for Rows<T> {
         let Some(item) = self.get(workspace, row) else { return Cell::plain("") };
         self.columns.cell(item, column, now).unwrap_or_else(|| Cell::dim(workspace.name(row.mesh())))
     }
+    fn value(&self, workspace: &Workspace, row: Row, field: &str, now: Millis) -> Option<serde_json::Value> {
+        let item = self.get(workspace, row)?;
+        let is_it = |column: &&Column<T>| column.name == field || column.screen.is_some_and(|s| s.field == field);
+        let column = self.columns.all.iter().find(is_it)?;
+        Some((column.value)(item, now).json())
+    }
+    fn names(&self) -> Vec<&'static str> {
+        self.columns.all.iter().flat_map(|c| [Some(c.name), c.screen.map(|s| s.field)]).flatten().collect()
+    }
     fn compare(&self, workspace: &Workspace, a: Row, b: Row, column: usize) -> Ordering {
         match (self.sort(workspace, a, column), self.sort(workspace, b, column)) {
             (Some(a), Some(b)) => a.cmp(&b),

@@ -23,7 +23,7 @@ impl App {
         if now.local_clock != before.local_clock {
             options.local_clock = now.local_clock;
         }
-        (options.themes, options.keymap, options.columns) = (now.themes, now.keymap, now.columns);
+        (options.themes, options.keymap, options.columns, options.own) = (now.themes, now.keymap, now.columns, now.own);
         (options.calls, options.frames, options.meshes) = (now.calls, now.frames, now.meshes);
         if now.wall.is_some() {
             options.wall = now.wall;

@@ -6,6 +6,7 @@ mod commands;
 mod configured;
 mod finding;
 mod overlays;
+mod own;
 mod pointer;
 mod shaping;
 
@@ -15,7 +16,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tui_input::InputRequest;
 
 use super::history::History;
-use super::overlay::Overlay;
+use super::overlay::{Overlay, OwnAsk};
 use super::preview::Typing;
 use super::view_id::ViewId;
 use super::views::VIEWS;
@@ -104,6 +105,10 @@ fn take(app: &mut App, event: Event) -> Vec<Effect> {
             Vec::new()
         }
         Event::Configured { before, now, reopened } => app.configured(&before, *now, reopened),
+        Event::CommandEnded(end) => {
+            app.command_ended(end);
+            Vec::new()
+        }
         Event::Misconfigured(why) => {
             app.misconfigured(&why);
             Vec::new()
@@ -176,10 +181,15 @@ impl App {
             Some(Overlay::Run { .. }) => return self.key_in_run(key),
             Some(Overlay::Columns { .. }) => return self.key_in_columns(key),
             Some(Overlay::Saved { .. }) => return self.key_in_saved(key),
+            Some(Overlay::Own(_)) => return self.key_in_own(key),
+            Some(Overlay::Output { .. }) => return self.key_in_output(key),
             _ => {}
         }
         match self.options.keymap.command(key) {
             Some(command) => self.run(command),
+            None if matches!(self.overlay, None | Some(Overlay::Inspector(_))) => {
+                self.options.keymap.own(key).map_or_else(Vec::new, |at| self.start_own(at))
+            }
             None => Vec::new(),
         }
     }
@@ -204,6 +214,8 @@ impl App {
             insert(&mut finder.input);
             self.find_typed();
         } else if let Some(Overlay::Saved { naming: Some(input), .. }) = &mut self.overlay {
+            insert(input);
+        } else if let Some(Overlay::Own(OwnAsk { typing: Some((_, input)), .. })) = &mut self.overlay {
             insert(input);
         } else if let Some(Overlay::Preview(preview)) = &mut self.overlay
             && let Some(Typing::Reason(input) | Typing::Name(input)) = &mut preview.typing

@@ -19,7 +19,7 @@ impl App {
     pub(super) fn run_in_overlay(&mut self, command: Command) -> Option<Vec<Effect>> {
         match self.overlay.as_mut()? {
             Overlay::Help { scroll } => {
-                let most = COMMANDS.len();
+                let most = COMMANDS.len() + self.options.own.len();
                 match command {
                     Command::Back | Command::Quit | Command::Help | Command::Open => self.overlay = None,
                     _ => *scroll = moved(*scroll, command, 10, most)?,
@@ -46,7 +46,9 @@ impl App {
             | Overlay::Preview(_)
             | Overlay::Run { .. }
             | Overlay::Columns { .. }
-            | Overlay::Saved { .. } => {}
+            | Overlay::Saved { .. }
+            | Overlay::Own(_)
+            | Overlay::Output { .. } => {}
             Overlay::Inspector(_) => return self.run_in_inspector(command),
         }
         Some(Vec::new())
@@ -244,6 +246,7 @@ impl App {
                 self.options.theme = theme;
                 Vec::new()
             }
+            Some(Choice::Own(at)) => self.start_own(at),
             Some(Choice::Interval(interval)) => self.set_interval(interval),
             Some(Choice::Acknowledge(span)) => self.acknowledge(Some(span)),
             Some(Choice::Repo(repo)) => {

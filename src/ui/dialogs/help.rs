@@ -2,10 +2,12 @@
 
 use ratatui::layout::Rect;
 use ratatui::text::Line;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::popup;
 use crate::app::command::COMMANDS;
 use crate::columns::role::Role;
+use crate::model::text::{fit, scrub};
 use crate::ui::Canvas;
 use crate::ui::widgets::scrollbar;
 
@@ -41,6 +43,17 @@ fn lines(canvas: &Canvas<'_, '_>, room: usize) -> Vec<Line<'static>> {
             ]));
             left = (" ".repeat(usize::from(LEFT)), String::new());
         }
+    }
+    for own in canvas.app.options.own.iter() {
+        let keys = own.key.clone().unwrap_or_else(|| "palette".to_owned());
+        let argv: Vec<String> = own.argv.iter().map(ToString::to_string).collect();
+        let title = fit(&scrub(&own.title), 17).into_owned();
+        let fill = " ".repeat(18_usize.saturating_sub(title.width()));
+        lines.push(Line::from(vec![
+            canvas.span(format!(" {keys:<15}"), Role::Accent),
+            canvas.span(title + &fill, Role::Normal),
+            canvas.span(fit(&scrub(&argv.join(" ")), room.max(20)).into_owned(), Role::Dim),
+        ]));
     }
     lines.push(Line::raw(""));
     lines.push(Line::from(canvas.span(" ● well  ◐ warn  ▲ alert  ■ critical  ✖ dead  ? unknown  ~ old", Role::Dim)));

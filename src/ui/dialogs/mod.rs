@@ -4,6 +4,7 @@ pub mod columns;
 pub mod find;
 pub mod help;
 pub mod inspector;
+pub mod own;
 pub mod palette;
 pub mod plan;
 pub mod saved;
