@@ -30,7 +30,10 @@ pub fn inspect(row: &WaitRow, snapshot: &Snapshot, now: Millis) -> Inspection {
     page.heading("Waits for, inferred");
     let mut waits = 0;
     for other in snapshot.waits.rows.iter().filter(|r| r.waits() && r.agent() == row.agent()) {
-        lock(&mut page, other.lock());
+        // The graph keeps a lock as it was when the wait began.
+        let key = other.lock().key();
+        let fresh = snapshot.marked.contended.iter().find(|view| view.key() == key);
+        lock(&mut page, fresh.map_or(other.lock(), |view| view));
         page.instant("since", other.since_ms(), now);
         other.evidence().iter().for_each(|line| page.text(line.to_string(), Role::Normal));
         waits += 1;

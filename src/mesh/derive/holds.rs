@@ -244,7 +244,8 @@ impl Locks {
                 let same = |old: &LockView| {
                     let waiters = Arc::ptr_eq(&old.waiters, &view.waiters) || old.waiters == view.waiters;
                     let holder = |view: &LockView| (view.lock.holder_agent.clone(), view.lock.holder_node.clone());
-                    waiters && holder(old) == holder(view)
+                    // What is found in the graph calls it by its name.
+                    waiters && holder(old) == holder(view) && old.in_several == view.in_several
                 };
                 let over = |view: &LockView| view.state == LockState::Expired;
                 if before.is_none_or(|old| !same(old) || over(old) != over(view)) {
