@@ -196,12 +196,7 @@ impl App {
         let now = self.now_ms;
         let Some(Overlay::Preview(preview)) = &mut self.overlay else { return Vec::new() };
         if !preview.may_run(now) {
-            let why = match &preview.standing {
-                _ if preview.plan.steps.is_empty() => "nothing of it can be done from here",
-                Standing::Holds | Standing::Renewed => "the plan just changed: read it, then press y again",
-                Standing::Changed(_) => "the plan no longer holds: press u for the one that does",
-                Standing::Void(_) => "the plan no longer holds",
-            };
+            let why = why_not(preview);
             self.toast(why, Role::Alert);
             return Vec::new();
         }
@@ -215,7 +210,10 @@ impl App {
     fn type_in_preview(&mut self, key: KeyEvent) -> Vec<Effect> {
         let now = self.now_ms;
         let Some(Overlay::Preview(preview)) = &mut self.overlay else { return Vec::new() };
+        let is_void = matches!(preview.standing, Standing::Void(_));
         match (&mut preview.typing, key.code) {
+            // The prompt is gone from the screen; keys that were meant for it do nothing else.
+            (Some(Typing::Name(_)), KeyCode::Esc | KeyCode::Enter) if is_void => self.overlay = None,
             (Some(_), KeyCode::Esc) => preview.typing = None,
             (Some(Typing::Reason(input)), KeyCode::Enter) => {
                 input.value().clone_into(&mut preview.reason);
@@ -227,6 +225,9 @@ impl App {
                     self.toast("that is not its name: nothing was done", Role::Alert);
                 } else if preview.may_run(now) {
                     return self.run_plan();
+                } else {
+                    let why = why_not(preview);
+                    self.toast(why, Role::Alert);
                 }
             }
             (Some(Typing::Reason(input) | Typing::Name(input)), _) => super::edit(input, key),
@@ -371,5 +372,63 @@ impl App {
             _ => Vec::new(),
         };
         crate::action::plan::rank_receivers(snapshot, &labels, &without)
+    }
+}
+
+/// Why a plan may not run now.
+fn why_not(preview: &Preview) -> &'static str {
+    match &preview.standing {
+        _ if preview.plan.steps.is_empty() => "nothing of it can be done from here",
+        Standing::Holds | Standing::Renewed => "the plan just changed: read it, then confirm again",
+        Standing::Changed(_) if preview.typing.is_some() => {
+            "the plan no longer holds: Esc, then u for the one that does"
+        }
+        Standing::Changed(_) => "the plan no longer holds: press u for the one that does",
+        Standing::Void(_) => "the plan no longer holds",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::update;
+    use super::*;
+    use crate::app::Event;
+    use crate::testing::{NOW, heartbeat, lock, mesh, options, snapshot, starting_mesh};
+
+    fn press(app: &mut App, keys: &str) -> Vec<Effect> {
+        let code = |c| if c == '\x1b' { KeyCode::Esc } else { KeyCode::Char(c) };
+        keys.chars().flat_map(|c| update(app, Event::Key(KeyEvent::from(code(c))))).collect()
+    }
+
+    /// The prompt for a name is of a plan that is gone: one key leaves both, and keys meant for the name do nothing else.
+    #[test]
+    fn a_plan_that_is_void_while_its_name_is_typed_is_left_by_one_key() {
+        let mut app = App::new(options(), NOW);
+        update(&mut app, Event::Snapshot(0, snapshot(mesh(), NOW)));
+        press(&mut app, "3/parser");
+        update(&mut app, Event::Key(KeyEvent::from(KeyCode::Enter)));
+        press(&mut app, "xyd");
+        let typing =
+            |app: &App| matches!(&app.overlay, Some(Overlay::Preview(p)) if matches!(p.typing, Some(Typing::Name(_))));
+        assert!(typing(&app), "{:?}", app.overlay);
+        let observation = crate::model::observation::Observation {
+            changes: vec![
+                crate::model::observation::Change::Heartbeats(vec![heartbeat("n", "1", 0)]),
+                crate::model::observation::Change::Locks(
+                    crate::model::LockTable::Distributed,
+                    vec![lock("other", "n", "1", 60_000)],
+                ),
+            ],
+            ..Default::default()
+        };
+        let gone = starting_mesh().after(crate::model::report::Report::Observed {
+            source: 0,
+            at_ms: NOW,
+            observation: Box::new(observation),
+        });
+        update(&mut app, Event::Snapshot(0, snapshot(gone, NOW)));
+        assert!(press(&mut app, "muy").is_empty() && typing(&app));
+        press(&mut app, "\x1b");
+        assert!(app.overlay.is_none());
     }
 }
