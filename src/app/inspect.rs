@@ -36,6 +36,8 @@ pub enum Line {
         target: Target,
     },
     Text(String, Role),
+    /// A line of a picture: pieces, each with its meaning.
+    Picture(Vec<(String, Role)>),
     /// A JSON document, drawn folded or open.
     Json {
         folded: Vec<String>,

@@ -1,37 +1,61 @@
-//! How silent each node was over the last minutes, in steps. What was not observed stays unknown. Pure.
+//! What was observed of nodes, locks and tasks over the last minutes, in memory. What nobody saw stays unknown. Pure.
+
+mod strip;
 
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
+pub use self::strip::STEPS;
+use self::strip::Strip;
 use crate::mesh::derive::Snapshot;
+use crate::mesh::derive::locks::LockView;
 use crate::mesh::derive::staleness::Staleness;
+use crate::mesh::derive::tasks::TaskState;
 use crate::model::text::Text;
 use crate::model::time::Millis;
 
 /// The width of a step, in ms.
 pub const STEP: Millis = 10_000;
-/// Steps that are kept: ten minutes.
-pub const STEPS: usize = 60;
+/// Locks that are followed at most, and tasks.
+const LOCKS: usize = 2_000;
+const TASKS: usize = 5_000;
+/// Changes that are kept of one task.
+const CHANGES: usize = 12;
 
-/// The last steps of one node, the newest last.
-#[derive(Debug, Clone, Default)]
-struct Strip {
-    /// The number of the newest step.
-    newest: Millis,
-    levels: Vec<Option<Staleness>>,
+/// A lock in one step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LockStep {
+    pub waiters: usize,
+    /// Renewals that its holder of then was seen to make in all.
+    pub renewals: i64,
 }
 
-/// The nodes of one mesh.
+/// A task from an instant on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskChange {
+    pub at_ms: Millis,
+    pub state: TaskState,
+    pub node: Option<Text>,
+}
+
+/// What was observed in one mesh.
 #[derive(Debug, Clone, Default)]
 pub struct History {
     step: Option<Millis>,
-    nodes: HashMap<Text, Strip, RandomState>,
+    nodes: HashMap<Text, Strip<Staleness>, RandomState>,
+    /// Locks that somebody waits for, and the one that is looked at.
+    locks: HashMap<String, Strip<LockStep>, RandomState>,
+    tasks: HashMap<String, Vec<TaskChange>, RandomState>,
+    /// Since when tasks are followed.
+    pub since_ms: Option<Millis>,
 }
 
 impl History {
-    /// Takes a snapshot: once in each step.
-    pub fn take(&mut self, snapshot: &Snapshot, now: Millis) {
+    /// Takes a snapshot, and the one before. Of one lock the operator looks at more is kept.
+    pub fn take(&mut self, before: Option<&Snapshot>, snapshot: &Snapshot, looked_at: Option<&str>, now: Millis) {
+        self.since_ms.get_or_insert(now);
+        self.take_tasks(before, snapshot, now);
         let step = now.div_euclid(STEP);
         if self.step == Some(step) {
             return;
@@ -40,68 +64,120 @@ impl History {
         for node in snapshot.nodes.iter() {
             // What an old source said is not what is.
             let level = node.as_of_ms.is_none().then_some(node.staleness);
-            let strip = self.nodes.entry(node.key.clone()).or_default();
-            strip.push(step, level);
+            self.nodes.entry(node.key.clone()).or_default().push(step, level);
+        }
+        let looked_at = looked_at.and_then(|key| lock(snapshot, key));
+        let followed = snapshot.marked.contended.iter().map(|view| &**view).take(LOCKS).chain(looked_at);
+        for view in followed {
+            let seen = view.as_of_ms.is_none().then(|| LockStep {
+                waiters: view.waiters.len(),
+                renewals: view.fences.as_ref().map_or(0, |fences| fences.renewals),
+            });
+            self.locks.entry(view.key()).or_default().push(step, seen);
         }
         // A clock that was set back begins anew.
         let oldest = step - Millis::try_from(STEPS).unwrap_or(Millis::MAX);
         self.nodes.retain(|_, strip| (oldest..=step).contains(&strip.newest));
+        self.locks.retain(|_, strip| (oldest..=step).contains(&strip.newest));
+    }
+
+    /// Notes what became of the tasks that changed.
+    fn take_tasks(&mut self, before: Option<&Snapshot>, snapshot: &Snapshot, now: Millis) {
+        let Some(before) = before else { return };
+        for place in snapshot.tasks.changed_since(&before.tasks) {
+            let Some(task) = snapshot.tasks.get(place) else {
+                if let Some(gone) = before.tasks.get(place) {
+                    self.tasks.remove(&gone.key());
+                }
+                continue;
+            };
+            let key = task.key();
+            if self.tasks.len() >= TASKS && !self.tasks.contains_key(&key) {
+                continue;
+            }
+            let since = self.since_ms.unwrap_or(now);
+            let changes = self.tasks.entry(key).or_insert_with(|| {
+                let was = before
+                    .tasks
+                    .get(place)
+                    .filter(|was| (&was.task, &was.repository_id) == (&task.task, &task.repository_id));
+                let was = was.map(|was| TaskChange { at_ms: since, state: was.state, node: was.owner_node.clone() });
+                was.into_iter().collect()
+            });
+            let (state, node) = (task.state, task.owner_node.clone());
+            if changes.last().is_none_or(|last| (last.state, &last.node) != (state, &node)) {
+                changes.push(TaskChange { at_ms: now, state, node });
+                let beyond = changes.len().saturating_sub(CHANGES);
+                changes.drain(..beyond);
+            }
+        }
     }
 
     /// The last steps of a node, the newest last; fewer where it is not known for so long.
     #[must_use]
     pub fn of(&self, node: &Text, most: usize) -> Vec<Option<Staleness>> {
-        let Some((strip, now)) = self.nodes.get(node).zip(self.step) else { return Vec::new() };
-        let behind = usize::try_from(now - strip.newest).unwrap_or(0).min(STEPS);
-        let all = strip.levels.iter().copied().chain(std::iter::repeat_n(None, behind));
-        let skip = (strip.levels.len() + behind).saturating_sub(most);
-        all.skip(skip).collect()
+        self.nodes.get(node).zip(self.step).map(|(strip, now)| strip.last(now, most)).unwrap_or_default()
+    }
+
+    /// The last steps of a lock, the newest last; none for one that was not followed.
+    #[must_use]
+    pub fn of_lock(&self, key: &str, most: usize) -> Vec<Option<LockStep>> {
+        self.locks.get(key).zip(self.step).map(|(strip, now)| strip.last(now, most)).unwrap_or_default()
+    }
+
+    /// What was seen of a task, the oldest first.
+    #[must_use]
+    pub fn of_task(&self, key: &str) -> &[TaskChange] {
+        self.tasks.get(key).map(Vec::as_slice).unwrap_or_default()
     }
 }
 
-impl Strip {
-    fn push(&mut self, step: Millis, level: Option<Staleness>) {
-        let missed = if self.levels.is_empty() { 0 } else { usize::try_from(step - self.newest - 1).unwrap_or(STEPS) };
-        if missed >= STEPS {
-            self.levels.clear();
-        } else {
-            self.levels.extend(std::iter::repeat_n(None, missed));
-        }
-        self.levels.push(level);
-        let beyond = self.levels.len().saturating_sub(STEPS);
-        self.levels.drain(..beyond);
-        self.newest = step;
-    }
+/// A lock by its key. A key is made for those alone that it may be of.
+fn lock<'a>(snapshot: &'a Snapshot, key: &str) -> Option<&'a LockView> {
+    snapshot.holds().find(|view| key.contains(view.lock.lock_key.raw()) && view.key() == key)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_nobody_saw_stays_unknown() {
-        let mut strip = Strip::default();
-        strip.push(7, Some(Staleness::Healthy));
-        strip.push(10, Some(Staleness::Dead));
-        assert_eq!(strip.levels, [Some(Staleness::Healthy), None, None, Some(Staleness::Dead)]);
-        for step in 11..200 {
-            strip.push(step, Some(Staleness::Warn));
-        }
-        assert_eq!(strip.levels.len(), STEPS);
-        strip.push(10_000, Some(Staleness::Warn));
-        assert_eq!(strip.levels.len(), 1, "all of it is long ago");
-        // A clock that was set back.
-        strip.push(3, None);
-        assert_eq!(strip.newest, 3);
-    }
+    use crate::testing::{NOW, mesh, snapshot};
 
     #[test]
     fn a_node_that_is_gone_goes_on_as_unknown() {
         let mut history = History { step: Some(12), ..History::default() };
-        history.nodes.insert("n".into(), Strip { newest: 10, levels: vec![Some(Staleness::Healthy); 3] });
         let healthy = Some(Staleness::Healthy);
+        let mut strip = Strip::default();
+        (8..=10).for_each(|step| strip.push(step, healthy));
+        history.nodes.insert("n".into(), strip);
         assert_eq!(history.of(&"n".into(), 9), [healthy, healthy, healthy, None, None]);
         assert_eq!(history.of(&"n".into(), 3), [healthy, None, None]);
         assert!(history.of(&"other".into(), 3).is_empty());
+    }
+
+    #[test]
+    fn contended_locks_are_followed_and_one_that_is_looked_at() {
+        let mut history = History::default();
+        let seen = snapshot(mesh(), NOW);
+        history.take(None, &seen, None, NOW);
+        let key = |name: &str| seen.locks.iter().find(|l| l.lock.lock_key.raw() == name).unwrap().key();
+        let (contended, quiet) = (key("file:src/lexer.rs"), key("file:docs/guide.md"));
+        assert_eq!(history.of_lock(&contended, 9).len(), 1);
+        assert!(history.of_lock(&quiet, 9).is_empty());
+        history.take(None, &seen, Some(&quiet), NOW + STEP);
+        assert_eq!(history.of_lock(&quiet, 9), [Some(LockStep { waiters: 0, renewals: 0 })]);
+        assert_eq!(history.of_lock(&contended, 9).len(), 2);
+    }
+
+    #[test]
+    fn a_task_has_its_changes_and_each_once() {
+        let mut history = History::default();
+        let (first, later) = (snapshot(crate::testing::starting_mesh(), NOW), snapshot(mesh(), NOW));
+        for _ in 0..3 {
+            history.take(Some(&first), &later, None, NOW);
+        }
+        let task = later.tasks.iter().next().unwrap();
+        let changes = history.of_task(&task.key());
+        assert_eq!(changes.len(), 1);
+        assert_eq!((changes[0].state, changes[0].at_ms), (task.state, NOW));
     }
 }

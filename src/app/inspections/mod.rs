@@ -9,6 +9,7 @@ pub mod lock;
 pub mod log;
 pub mod message;
 pub mod node;
+pub mod past;
 pub mod plan;
 pub mod task;
 pub mod wait;

@@ -70,7 +70,14 @@ fn take(app: &mut App, event: Event) -> Vec<Effect> {
             if app.histories.len() <= mesh {
                 app.histories.resize_with(mesh + 1, History::default);
             }
-            app.histories[mesh].take(&snapshot, app.now_ms);
+            let before = app.latest().whole(mesh).cloned();
+            let looked_at = match &app.overlay {
+                Some(Overlay::Inspector(looked)) if looked.view == ViewId::Locks && looked.key.mesh == mesh => {
+                    Some(looked.key.key.as_str())
+                }
+                _ => None,
+            };
+            app.histories[mesh].take(before.as_deref(), &snapshot, looked_at, app.now_ms);
             app.take_snapshot(mesh, snapshot);
             app.refresh_preview(mesh);
             app.advance_wall();

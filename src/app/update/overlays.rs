@@ -6,6 +6,9 @@ use super::super::acts::ACTS;
 use super::super::command::{COMMANDS, Command};
 use super::super::inspect::{Inspection, Line, Row};
 use super::super::inspections;
+use super::super::list::locks::LOCKS;
+use super::super::list::nodes::NODES;
+use super::super::list::tasks::TASKS;
 use super::super::overlay::{Inspector, Overlay};
 use super::super::palette::{Choice, entries};
 use super::super::view_id::ViewId;
@@ -72,6 +75,7 @@ impl App {
             Some(row) => {
                 let mut page = list.inspect(&self.workspace, row, self.shown_ms());
                 page.title.insert_str(0, &self.workspace.prefix(row.mesh()));
+                self.add_past(&mut page, inspector.view, row);
                 if let Some(asked) =
                     self.asked.as_ref().filter(|asked| asked.inspected.as_ref() == Some(&inspector.key))
                 {
@@ -89,6 +93,29 @@ impl App {
                 page
             }
         })
+    }
+
+    /// Adds what was observed of a thing over the last minutes.
+    fn add_past(&self, page: &mut Inspection, view: ViewId, row: crate::app::workspace::Row) {
+        let Some(history) = self.history(row.mesh()) else { return };
+        match view {
+            ViewId::Nodes => {
+                if let Some(node) = NODES.get(&self.workspace, row) {
+                    inspections::past::node(page, history, node);
+                }
+            }
+            ViewId::Locks => {
+                if let Some(lock) = LOCKS.get(&self.workspace, row) {
+                    inspections::past::lock(page, history, lock, self.shown_ms());
+                }
+            }
+            ViewId::Tasks => {
+                if let Some(task) = TASKS.get(&self.workspace, row) {
+                    inspections::past::task(page, history, &task.key(), self.shown_ms());
+                }
+            }
+            _ => {}
+        }
     }
 
     fn run_in_inspector(&mut self, command: Command) -> Option<Vec<Effect>> {
@@ -306,6 +333,7 @@ pub(super) fn plain(page: &Inspection) -> String {
             Row::Line(Line::Field { label, value, .. }) => format!("{label}: {value}"),
             Row::Line(Line::Link { label, value, .. }) => format!("{label}: {value}"),
             Row::Line(Line::Text(text, _)) => text.clone(),
+            Row::Line(Line::Picture(pieces)) => pieces.iter().map(|(text, _)| text.as_str()).collect(),
             Row::Line(Line::Json { .. }) => continue,
         };
         out.push_str(&line);

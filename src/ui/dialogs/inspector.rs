@@ -57,6 +57,16 @@ fn line(canvas: &Canvas<'_, '_>, row: Row<'_>, width: usize, base: Style) -> Lin
         Row::Json(text) => vec![styled(format!("   {}", fit(text, width.saturating_sub(3))), Role::Normal)],
         Row::Line(Entry::Heading(text)) => vec![styled(format!(" {}", fit(text, width)), Role::Title)],
         Row::Line(Entry::Text(text, role)) => vec![styled(format!("   {}", fit(text, width.saturating_sub(3))), *role)],
+        Row::Line(Entry::Picture(pieces)) => {
+            let mut room = width.saturating_sub(3);
+            let mut spans = vec![styled("   ".into(), Role::Normal)];
+            for (text, role) in pieces {
+                let text = fit(text, room).into_owned();
+                room -= unicode_width::UnicodeWidthStr::width(text.as_str());
+                spans.push(styled(text, *role));
+            }
+            spans
+        }
         Row::Line(Entry::Field { label, value, role, .. }) => vec![
             styled(format!("   {label:<LABEL$}"), Role::Dim),
             styled(fit(value, width.saturating_sub(LABEL + 3)).into_owned(), *role),
