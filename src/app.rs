@@ -5,6 +5,8 @@ pub mod acts;
 pub mod command;
 pub mod filter;
 pub mod find;
+pub mod first;
+pub mod hints;
 pub mod history;
 pub mod inspect;
 pub mod inspections;
@@ -38,6 +40,7 @@ use std::time::Duration;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 
+use self::hints::Hints;
 use self::history::History;
 use self::keymap::Keymap;
 use self::mouse::HitMap;
@@ -158,6 +161,8 @@ pub enum Effect {
     },
     /// Run a command of the operator's own.
     Command(OwnRun),
+    /// The hints were read, or closed: they are not shown again.
+    HintsSeen,
     /// Keep how the views are shaped.
     KeepShapes(Shapes),
     /// End the running plan before its next step.
@@ -273,6 +278,8 @@ pub struct App {
     /// By view; those without a list are never used.
     pub tables: Vec<Table>,
     pub overlay: Option<Overlay>,
+    /// What the demo says to a newcomer; nothing once it was read or closed.
+    pub hints: Option<Hints>,
     /// How the operator shaped the views.
     pub shapes: Shapes,
     /// What is selected on the overview.
@@ -322,6 +329,7 @@ impl App {
             view: ViewId::Overview,
             tables: Self::fresh_tables(),
             overlay: None,
+            hints: None,
             shapes: Shapes::default(),
             overview: overview::Selection::default(),
             histories: Vec::new(),

@@ -3,6 +3,7 @@
 pub mod alerts;
 pub mod engine;
 pub mod engines;
+pub mod first;
 pub mod hangup;
 pub mod hook;
 pub mod input;
@@ -68,6 +69,7 @@ pub async fn run(
     let mut engines = Engines::start(&meshes, purpose)?;
     let (send_work, mut found) = mpsc::channel(WORKS);
     let (ended, mut ends) = mpsc::channel(WORKS);
+    let hints_seen = first.hints_seen.clone();
     let views_file = first.views_file();
     let mut trees: Vec<_> = meshes.iter().map(Settings::work_trees).collect();
     let mut dirty = false;
@@ -185,6 +187,12 @@ pub async fn run(
                         tokio::spawn(async move {
                             let _ = ended.send(own::run(command, journal).await).await;
                         });
+                    }
+                    Effect::HintsSeen => {
+                        // Where it cannot be kept, they are shown again.
+                        if let Some(folder) = hints_seen.parent() {
+                            let _ = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&hints_seen, ""));
+                        }
                     }
                     Effect::KeepShapes(shapes) => {
                         if let Err(error) = shapes::write(&views_file, &shapes) {

@@ -322,6 +322,17 @@ fn beside() -> Vec<&'static str> {
 }
 
 impl DemoArgs {
+    /// The demo as it is without flags.
+    #[must_use]
+    pub fn usual() -> Self {
+        #[derive(clap::Parser)]
+        struct Alone {
+            #[command(flatten)]
+            demo: DemoArgs,
+        }
+        <Alone as clap::Parser>::parse_from(["demo"]).demo
+    }
+
     /// The same, for what simulates.
     #[must_use]
     pub fn wanted(&self) -> Wanted {

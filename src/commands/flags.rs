@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
+use crate::app::first::PlaceKind;
 use crate::config::{ConfigError, Layers};
 use crate::data::system::{Flag, Given, System};
 use crate::systems;
@@ -25,6 +26,21 @@ impl SystemFlags {
     pub fn apply(&self, layers: &mut Layers) -> Result<(), ConfigError> {
         let values = |flag: &str| self.0.get(flag).cloned().unwrap_or_default();
         systems::all().try_for_each(|system| system.apply_flags(layers, &Given(&values)))
+    }
+
+    /// The kinds of places that can be named.
+    #[must_use]
+    pub fn places() -> Vec<PlaceKind> {
+        let kind =
+            |flag: &Flag| PlaceKind { flag: flag.name, setting: flag.setting, value: flag.value, help: flag.help };
+        all().filter(|flag| flag.place).map(kind).collect()
+    }
+
+    /// The same with one more place.
+    #[must_use]
+    pub fn with(mut self, flag: &'static str, value: String) -> Self {
+        self.0.entry(flag).or_default().push(value);
+        self
     }
 
     /// The first flag that was given and names a place.

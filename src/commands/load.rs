@@ -96,7 +96,7 @@ impl LoadedConfig {
     /// The same, where there must be something to watch.
     pub fn load_places(global: &Global) -> Result<Self, ConfigError> {
         let loaded = Self::load(global)?;
-        let Some(empty) = loaded.open.iter().find(|mesh| !mesh.has_places()) else { return Ok(loaded) };
+        let Some(empty) = loaded.without_places() else { return Ok(loaded) };
         let places: Vec<_> = empty.looked_at.iter().map(|p| format!("\n  {}", p.display())).collect();
         let of = if loaded.open.len() > 1 { format!(" of mesh {}", empty.mesh) } else { String::new() };
         let kinds: Vec<&str> = systems::all().flat_map(System::kinds).copied().collect();
@@ -112,6 +112,12 @@ impl LoadedConfig {
                 variables.join(", ")
             ),
         })
+    }
+
+    /// A mesh that has nothing to watch.
+    #[must_use]
+    pub fn without_places(&self) -> Option<&Settings> {
+        self.open.iter().find(|mesh| !mesh.has_places())
     }
 
     /// What is said once for the whole screen is said by the first mesh.

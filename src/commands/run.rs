@@ -7,12 +7,15 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::action::executor::Purpose;
+use crate::app::first::{Chosen, First};
+use crate::app::hints::Hints;
 use crate::app::shape::Shapes;
 use crate::app::{App, Calls, Options};
 use crate::clock::{local_offset, steady_clock};
 use crate::commands::ask::Ask;
 use crate::commands::cli::{ActArgs, Cli, Command, DemoArgs, Format, Global, ScreenArgs, SnapshotArgs};
 use crate::commands::end::End;
+use crate::commands::flags::SystemFlags;
 use crate::commands::load::{LoadedConfig, named};
 use crate::commands::{act, check, json, observe, table};
 use crate::config::locate::HostEnv;
@@ -142,8 +145,39 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
 
 /// The dashboard on the configured mesh.
 fn dashboard(global: &Global, kind: ScreenArgs) -> anyhow::Result<u8> {
+    let loaded = LoadedConfig::load(global)?;
+    let is_first = loaded.meshes.is_empty() && loaded.without_places().is_some();
+    if is_first && !kind.plain && !kind.wall && need_terminal(kind).is_ok() {
+        return first_screen(global, kind, &loaded);
+    }
     let loaded = LoadedConfig::load_places(global)?;
     need_terminal(kind)?;
+    watch(global, kind, loaded)
+}
+
+/// Nothing is configured and nothing was found: a screen that says so, and leads on.
+fn first_screen(global: &Global, kind: ScreenArgs, loaded: &LoadedConfig) -> anyhow::Result<u8> {
+    let settings = loaded.first();
+    let looked_at = settings.looked_at.iter().map(|path| path.display().to_string()).collect();
+    let config = loaded.files.first().map(|path| path.display().to_string()).unwrap_or_default();
+    let theme = if settings.theme == AUTO { guess_theme() } else { &settings.theme };
+    let mut first = First::new(looked_at, config, SystemFlags::places());
+    loop {
+        match wait_for(crate::runtime::first::run(&mut first, theme, settings))? {
+            Chosen::Quit => return Ok(exit::DONE),
+            Chosen::Demo => return demo(global, &DemoArgs { screen: kind, ..DemoArgs::usual() }),
+            Chosen::Connect { flag, value } => {
+                let named = Global { systems: global.systems.clone().with(flag, value), ..global.clone() };
+                match LoadedConfig::load_places(&named) {
+                    Ok(loaded) => return watch(&named, kind, loaded),
+                    Err(error) => first.error = Some(error.to_string()),
+                }
+            }
+        }
+    }
+}
+
+fn watch(global: &Global, kind: ScreenArgs, loaded: LoadedConfig) -> anyhow::Result<u8> {
     let options = options(&loaded, kind);
     let again = global.clone();
     let open_mesh = Box::new(move |name: &str| {
@@ -233,6 +267,9 @@ async fn present(
             Ok(shapes) => app.shapes = shapes,
             Err(why) => app.notice(why),
         }
+        // The demo alone has a banner, and somebody who has not seen it yet is led through it.
+        let is_new = meshes.first().is_some_and(|mesh| !mesh.hints_seen.exists());
+        app.hints = (app.options.banner.is_some() && !app.on_wall() && is_new).then(Hints::default);
         crate::runtime::run(app, meshes, open_mesh, configuration, kind.purpose()).await
     }
 }

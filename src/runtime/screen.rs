@@ -16,6 +16,7 @@ use crossterm::{cursor, execute, queue};
 use ratatui::Terminal;
 
 use crate::app::App;
+use crate::app::first::First;
 use crate::runtime::minimal_backend::MinimalBackend;
 use crate::settings::Settings;
 use crate::ui::{self, TermCaps, glyphs};
@@ -57,6 +58,14 @@ impl Screen {
         let mut layout = ui::Layout::default();
         self.terminal.draw(|frame| layout = ui::draw(app, caps, frame))?;
         layout.note(app);
+        execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
+    }
+
+    /// Draws the first screen.
+    pub fn draw_first(&mut self, first: &First, theme: &str) -> io::Result<()> {
+        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
+        let caps = self.caps;
+        self.terminal.draw(|frame| ui::first::draw(first, theme, caps, frame))?;
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
     }
 

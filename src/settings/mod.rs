@@ -54,6 +54,8 @@ pub struct Settings {
     pub log_file: Option<PathBuf>,
     /// Where every action is written down.
     pub journal: PathBuf,
+    /// A file that is there once the hints of the demo were read.
+    pub hints_seen: PathBuf,
     /// Where the history of findings is kept.
     pub events: PathBuf,
     pub alarms: Alarms,
@@ -119,6 +121,7 @@ impl Settings {
             columns: columns(layers)?,
             log_file: path("log_file"),
             events: path("events").unwrap_or_else(|| journal.with_file_name("events.jsonl")),
+            hints_seen: journal.with_file_name("demo-hints-seen"),
             journal,
             alarms: alarms(layers),
             hold: layers.duration("actions.hold"),

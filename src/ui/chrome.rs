@@ -74,6 +74,19 @@ pub fn tabs(canvas: &mut Canvas<'_, '_>, area: Rect) {
     canvas.text(area, vec![Line::from(spans)]);
 }
 
+/// What the demo says to a newcomer.
+pub fn hint(canvas: &mut Canvas<'_, '_>, area: Rect) {
+    let Some(hints) = canvas.app.hints.filter(|_| area.height > 0) else { return };
+    let close = "  H closes";
+    let room = usize::from(area.width).saturating_sub(close.width() + 3);
+    let line = Line::from(vec![
+        canvas.span(" › ", Role::Accent),
+        canvas.span(fit(hints.text(), room).into_owned(), Role::Normal),
+        canvas.span(close, Role::Dim),
+    ]);
+    canvas.text(area, vec![line]);
+}
+
 /// The bottom line: what is typed, what was said, or the keys that work here.
 pub fn footer(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let app = canvas.app;

@@ -2,6 +2,7 @@
 
 pub mod chrome;
 pub mod dialogs;
+pub mod first;
 pub mod glyphs;
 pub mod theme;
 pub mod views;
@@ -141,9 +142,14 @@ fn ground(buffer: &mut Buffer, style: Style) {
 }
 
 fn draw_all(canvas: &mut Canvas<'_, '_>, area: Rect) {
-    let [header, tabs, body, footer] =
-        Split::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)])
-            .areas(area);
+    let hint = u16::from(canvas.app.hints.is_some());
+    let [header, tabs, body, hints, footer] = Split::vertical([1, 1].map(Constraint::Length).into_iter().chain([
+        Constraint::Fill(1),
+        Constraint::Length(hint),
+        Constraint::Length(1),
+    ]))
+    .areas(area);
+    chrome::hint(canvas, hints);
     chrome::header(canvas, header);
     chrome::tabs(canvas, tabs);
     let inspecting = matches!(canvas.app.overlay, Some(Overlay::Inspector(_)));

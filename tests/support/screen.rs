@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -47,8 +48,23 @@ impl Screen {
         Self::start_program(env!("CARGO_BIN_EXE_lockkeeper"), columns, rows, arguments, env)
     }
 
+    /// Starts the program in a folder.
+    pub fn start_in(folder: &Path, columns: u16, rows: u16, arguments: &[&str], env: &[(&str, &str)]) -> Self {
+        Self::spawn(env!("CARGO_BIN_EXE_lockkeeper"), folder, (columns, rows), arguments, env)
+    }
+
     /// Starts another program.
     pub fn start_program(program: &str, columns: u16, rows: u16, arguments: &[&str], env: &[(&str, &str)]) -> Self {
+        Self::spawn(program, &std::env::temp_dir(), (columns, rows), arguments, env)
+    }
+
+    fn spawn(
+        program: &str,
+        folder: &Path,
+        (columns, rows): (u16, u16),
+        arguments: &[&str],
+        env: &[(&str, &str)],
+    ) -> Self {
         let pair = native_pty_system().openpty(size(columns, rows)).expect("a terminal");
         let mut command = CommandBuilder::new(program);
         command.args(arguments);
@@ -58,9 +74,15 @@ impl Screen {
                 command.env(name, value);
             }
         }
-        command.cwd(std::env::temp_dir());
+        command.cwd(folder);
         command.env("HOME", "/nonexistent");
-        command.env("XDG_STATE_HOME", super::state_folder());
+        let state = super::state_folder();
+        if arguments.contains(&"demo") {
+            // Who was led through the demo once is not led again.
+            std::fs::create_dir_all(state.join("lockkeeper")).expect("a folder");
+            std::fs::write(state.join("lockkeeper/demo-hints-seen"), "").expect("a file");
+        }
+        command.env("XDG_STATE_HOME", state);
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");
         for (name, value) in env {

@@ -188,3 +188,49 @@ async fn a_read_only_console_runs_harmless_commands_and_writes_nothing_down() {
     leave(screen);
     assert!(!desk.folder.path().join("state/journal.jsonl").exists());
 }
+
+/// Nothing is configured and nothing is found: the first screen leads to a place, or to the demo.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_screen_says_what_was_looked_for_and_leads_on() {
+    let desk = Desk::new().await;
+    let home = desk.path("home");
+    std::fs::create_dir(&home).unwrap();
+    let open = || Screen::start_in(Path::new(&home), 100, 30, &[], &[("HOME", &home)]);
+    let mut screen = open();
+    let text = screen.wait_text("It looked for:");
+    assert!(text.contains(&format!("{home}/.local/share")) && text.contains("see the demo"), "{text}");
+    screen.press("2");
+    screen.wait_text("What is there to watch?");
+    screen.press("\r");
+    screen.wait_text("Enter watches it");
+    screen.press(&desk.database);
+    screen.press("\r");
+    screen.wait_text("1 Over");
+    find(&mut screen, "3", "a.rs", "file:a.rs");
+    leave(screen);
+    let mut demo = open();
+    demo.wait_text("It looked for:");
+    demo.press("1");
+    demo.wait_text("(simulated, 8x)");
+    leave(demo);
+    let mut left = open();
+    left.wait_text("It looked for:");
+    left.press("q");
+    assert_eq!(left.wait_end(), 0);
+}
+
+#[test]
+fn the_demo_leads_a_newcomer_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().to_str().unwrap();
+    let hint = "nothing of yours is touched";
+    let open = || Screen::start(120, 30, &["demo"], &[("XDG_STATE_HOME", state)]);
+    let mut screen = open();
+    screen.wait_text(hint);
+    screen.press("H");
+    screen.wait_for("it is closed", |text| !text.contains(hint) && !text.contains("H closes"));
+    leave(screen);
+    let again = open();
+    again.wait_for("the mesh", |text| text.contains("12 healthy") && !text.contains("H closes"));
+    leave(again);
+}

@@ -100,6 +100,11 @@ impl App {
             | Command::ResumeGroup => return self.act(command),
             Command::Recover => return self.recover(),
             Command::Acknowledge => return self.acknowledge(None),
+            Command::Hints => {
+                if self.hints.take().is_some() {
+                    return vec![Effect::HintsSeen];
+                }
+            }
             Command::Repo => self.next_repo(),
             Command::Theme => {
                 self.options.theme = self.options.themes.after(&self.options.theme).to_owned();

@@ -5,6 +5,7 @@ mod calling;
 mod commands;
 mod configured;
 mod finding;
+mod hinting;
 mod overlays;
 mod own;
 mod pointer;
@@ -41,6 +42,7 @@ pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
         app.left(before);
     }
     effects.extend(app.find_work());
+    effects.extend(app.advance_hints());
     effects
 }
 
@@ -263,7 +265,7 @@ impl App {
 }
 
 /// What editing keys do to a line of text.
-pub(super) fn edit(input: &mut tui_input::Input, key: KeyEvent) {
+pub(in crate::app) fn edit(input: &mut tui_input::Input, key: KeyEvent) {
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     let request = match (key.code, control) {
         (KeyCode::Backspace, false) => InputRequest::DeletePrevChar,

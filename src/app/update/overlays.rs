@@ -154,6 +154,7 @@ impl App {
             | Command::Later
             | Command::View(_)
             | Command::SavedViews
+            | Command::Hints
             | Command::Saved(_)
             | Command::Pause
             | Command::Refresh
