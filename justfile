@@ -18,6 +18,11 @@ docs:
 snapshots:
     INSTA_UPDATE=always cargo test --lib ui::
 
+# Record the story of the demo as an animation for the README.
+story:
+    cargo build --release
+    cargo run --release --example picture -- assets/story.svg 120x32 '|\r|\e8|3/queue\r|x|y|\r\e9' 84 target/release/lockkeeper demo --seed 3 --speed 8
+
 # Draw one picture from the running program, e.g. `just picture assets/overview.svg 120x36 "" 40 demo`.
 picture file size keys seconds *arguments:
     cargo build --release

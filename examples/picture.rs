@@ -1,7 +1,8 @@
 //! Takes a picture of the real program: runs it in a terminal, presses keys, writes what is on screen as SVG.
 //!
 //! `cargo run --example picture -- OUT.svg COLUMNSxROWS "KEYS" SECONDS PROGRAM ARGUMENTS...`
-//! Keys are pressed after the seconds; `\r` and `\t` may be written out.
+//! Keys are pressed after the seconds; `\r`, `\t` and `\e` may be written out. A `|` in them ends a frame: several frames are
+//! a recording, each shown for as long as it is told by `FRAME` (seconds, 3 where nothing is said).
 
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
@@ -47,12 +48,19 @@ fn main() -> anyhow::Result<()> {
         }
     });
     watch(Duration::from_secs_f32(seconds.parse()?));
-    for key in keys.replace("\\r", "\r").replace("\\t", "\t").chars() {
-        writer.write_all(key.to_string().as_bytes())?;
-        writer.flush()?;
-        watch(Duration::from_millis(300));
+    let mut frames = Vec::new();
+    for part in keys.replace("\\r", "\r").replace("\\t", "\t").replace("\\e", "\x1b").split('|') {
+        for key in part.chars() {
+            writer.write_all(key.to_string().as_bytes())?;
+            writer.flush()?;
+            watch(Duration::from_millis(300));
+        }
+        // A clock ticks and a poll comes in before the next frame.
+        watch(Duration::from_millis(if keys.contains('|') { 1_200 } else { 0 }));
+        frames.push(rows_of(parser.lock().map_err(|_| anyhow::anyhow!("no screen"))?.screen()));
     }
-    let picture = svg(parser.lock().map_err(|_| anyhow::anyhow!("no screen"))?.screen());
+    let each: f32 = std::env::var("FRAME").ok().map_or(Ok(3.0), |text| text.parse())?;
+    let picture = svg((rows.get(), columns.get()), &frames, each);
     child.kill()?;
     std::fs::write(out, picture)?;
     Ok(())
@@ -66,16 +74,58 @@ fn watch(time: Duration) {
     }
 }
 
-fn svg(screen: &vt100::Screen) -> String {
-    let (rows, columns) = screen.size();
-    let (rows, columns) = (rows.get(), columns.get());
+/// One frame, or several in turn. A row that is the same in frames that follow each other is there once.
+fn svg((rows, columns): (u16, u16), frames: &[Vec<String>], each: f32) -> String {
     let (width, height) = (f32::from(columns) * CELL.0 + 16.0, f32::from(rows) * CELL.1 + 16.0);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" \
          font-family=\"ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace\" font-size=\"14\">\n\
          <rect width=\"100%\" height=\"100%\" rx=\"6\" fill=\"{GROUND}\"/>\n"
     );
+    let (mut body, mut spans) = (String::new(), std::collections::BTreeSet::new());
+    for row in 0..usize::from(rows) {
+        let mut from = 0;
+        while from < frames.len() {
+            let alike = frames[from..].iter().take_while(|frame| frame[row] == frames[from][row]).count();
+            let to = from + alike;
+            match (alike == frames.len(), frames[from][row].is_empty()) {
+                (_, true) => {}
+                (true, false) => body.push_str(&frames[from][row]),
+                (false, false) => {
+                    spans.insert((from, to));
+                    let _ = write!(body, "<g class=\"f{from}-{to}\">\n{}</g>\n", frames[from][row]);
+                }
+            }
+            from = to;
+        }
+    }
+    if !spans.is_empty() {
+        out.push_str("<style>\n");
+        let count = |n: usize| f32::from(u16::try_from(n).unwrap_or(u16::MAX));
+        let n = count(frames.len());
+        for (from, to) in spans {
+            let (begin, end) = (count(from) / n * 100.0, count(to) / n * 100.0);
+            let before = if from == 0 { String::new() } else { "0%{visibility:hidden}".to_owned() };
+            let after = if to == frames.len() { String::new() } else { format!("{end:.2}%{{visibility:hidden}}") };
+            let _ = writeln!(
+                out,
+                ".f{from}-{to}{{animation:k{from}-{to} {:.0}s step-end infinite}}\
+                 @keyframes k{from}-{to}{{{before}{begin:.2}%{{visibility:visible}}{after}}}",
+                each * n
+            );
+        }
+        out.push_str("</style>\n");
+    }
+    out + &body + "</svg>\n"
+}
+
+/// What is drawn of each row.
+fn rows_of(screen: &vt100::Screen) -> Vec<String> {
+    let (rows, columns) = screen.size();
+    let (rows, columns) = (rows.get(), columns.get());
+    let mut all = Vec::new();
     for row in 0..rows {
+        let mut out = String::new();
         let y = f32::from(row) * CELL.1 + 8.0;
         let mut column = 0;
         while column < columns {
@@ -109,9 +159,9 @@ fn svg(screen: &vt100::Screen) -> String {
                 );
             }
         }
+        all.push(out);
     }
-    out.push_str("</svg>\n");
-    out
+    all
 }
 
 /// Words and the columns they begin at.

@@ -28,6 +28,14 @@ fn press(app: &mut App, keys: &str) {
     }
 }
 
+/// Goes to a view by its key.
+fn go(app: &mut App, view: &crate::app::views::View) {
+    use crate::app::command::{COMMANDS, Command};
+    let command = COMMANDS.iter().find(|info| info.command == Command::View(view.id.index()));
+    press(app, command.unwrap().keys[0]);
+    assert_eq!(app.view, view.id);
+}
+
 fn render(app: &mut App, (width, height): (u16, u16), caps: TermCaps) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     // Twice: the first frame tells the app how many rows fit.
@@ -77,11 +85,11 @@ fn styles(buffer: &Buffer) -> String {
 }
 
 #[test]
-fn every_view_at_three_sizes() {
+fn every_view_at_four_sizes() {
     for view in VIEWS {
-        for size in SIZES {
+        for size in SIZES.into_iter().chain([(300, 80)]) {
             let mut app = app_on(Some(snapshot(mesh(), NOW)));
-            press(&mut app, &(view.id.index() + 1).to_string());
+            go(&mut app, view);
             let name = format!("{}_{}x{}", view.title, size.0, size.1).to_lowercase();
             insta::assert_snapshot!(name, text(&render(&mut app, size, PLAIN)));
         }
@@ -116,7 +124,7 @@ fn several_meshes_side_by_side() {
 fn every_view_in_monochrome_and_ascii() {
     for view in VIEWS {
         let mut app = app_on(Some(snapshot(mesh(), NOW)));
-        press(&mut app, &(view.id.index() + 1).to_string());
+        go(&mut app, view);
         let caps = TermCaps { depth: Depth::None, unicode: false };
         let buffer = render(&mut app, (100, 30), caps);
         assert!(text(&buffer).is_ascii());
@@ -131,6 +139,38 @@ fn colours_of_the_locks_in_every_theme() {
         app.options.theme.clone_from(&theme);
         press(&mut app, "3");
         insta::assert_snapshot!(format!("styles_{theme}"), styles(&render(&mut app, (80, 12), PLAIN)));
+    }
+}
+
+#[test]
+fn colours_of_every_view_on_dark_and_light() {
+    for view in VIEWS {
+        for theme in ["dark", "light"] {
+            let mut app = app_on(Some(snapshot(mesh(), NOW)));
+            app.options.theme = theme.into();
+            go(&mut app, view);
+            let name = format!("colours_{}_{theme}", view.title).to_lowercase();
+            insta::assert_snapshot!(name, styles(&render(&mut app, (120, 40), PLAIN)));
+        }
+    }
+}
+
+/// A number that is cut is another number.
+#[test]
+fn a_number_is_whole_at_every_size() {
+    let mut held = crate::testing::lock("file:a", "n", "1", 60_000);
+    held.fence_token = Some(i64::MIN);
+    let observation = crate::model::observation::Observation {
+        changes: vec![crate::model::observation::Change::Locks(crate::model::LockTable::Distributed, vec![held])],
+        ..Default::default()
+    };
+    let observation = Box::new(observation);
+    let seen = starting_mesh().after(crate::model::report::Report::Observed { source: 0, at_ms: NOW, observation });
+    for size in SIZES {
+        let mut app = app_on(Some(snapshot(seen.clone(), NOW)));
+        press(&mut app, "3");
+        let shown = text(&render(&mut app, size, PLAIN));
+        assert_eq!(shown.contains("FENCE"), shown.contains(&i64::MIN.to_string()), "{shown}");
     }
 }
 
@@ -174,9 +214,9 @@ fn dialogs_and_inspectors() {
 fn what_is_not_known_yet_what_is_empty_and_what_is_old() {
     let mut starting = app_on(None);
     insta::assert_snapshot!("starting", text(&render(&mut starting, (80, 24), PLAIN)));
-    for (index, view) in VIEWS.iter().enumerate().skip(1) {
+    for view in VIEWS.iter().skip(1) {
         let mut app = app_on(Some(snapshot(starting_mesh(), NOW)));
-        press(&mut app, &(index + 1).to_string());
+        go(&mut app, view);
         insta::assert_snapshot!(
             format!("unheard_{}", view.title).to_lowercase(),
             text(&render(&mut app, (80, 12), PLAIN))
@@ -209,7 +249,7 @@ fn hostile_text_never_reaches_the_screen_raw() {
         for keys in ["", "\r", "j\r", "jj\r", "jjj\r", "jjjj\r", "/x\u{1b}\u{202e}"] {
             for size in SIZES {
                 let mut app = app_on(Some(snapshot(mesh(), NOW)));
-                press(&mut app, &(view.id.index() + 1).to_string());
+                go(&mut app, view);
                 press(&mut app, keys);
                 for cell in &render(&mut app, size, PLAIN).content {
                     let safe = cell.symbol().chars().all(|c| !c.is_control() && !crate::model::text::is_hidden(c));
@@ -229,7 +269,7 @@ fn hostile_text_never_reaches_a_plan_raw() {
             for act in "xradue".chars() {
                 for size in [(40, 10), (100, 40)] {
                     let mut app = app_on(Some(snapshot(mesh(), NOW)));
-                    press(&mut app, &(view.id.index() + 1).to_string());
+                    go(&mut app, view);
                     press(&mut app, &"j".repeat(row));
                     press(&mut app, &act.to_string());
                     plans += usize::from(app.overlay.is_some());

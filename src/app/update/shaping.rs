@@ -268,4 +268,30 @@ mod tests {
         update(&mut app, Event::Key(KeyEvent::from(KeyCode::F(9))));
         assert!(app.toast.as_ref().is_some_and(|toast| toast.text.contains("number 8")));
     }
+
+    proptest::proptest! {
+        /// Whatever is sorted, filtered, hidden or refreshed: a thing that is still there stays selected.
+        #[test]
+        fn the_selection_stays_on_the_thing(
+            start in 0usize..5,
+            steps in proptest::collection::vec(proptest::sample::select(vec![
+                "S", "Cj \r", "CjJ\r", "C \r", "Cr\r", "sj\r", "sjjj\r", "/e\r", "/held\r", "/file:\r", "refresh",
+            ]), 1..12),
+        ) {
+            let mut app = app();
+            press(&mut app, "3");
+            press(&mut app, &"j".repeat(start));
+            for step in steps {
+                let before = app.table().selected.clone();
+                if step == "refresh" {
+                    update(&mut app, Event::Snapshot(0, snapshot(mesh(), NOW)));
+                } else {
+                    press(&mut app, step);
+                }
+                let list = app.list().unwrap();
+                let still = app.table().rows.iter().any(|row| Some(list.key(&app.workspace, *row)) == before);
+                proptest::prop_assert!(!still || app.table().selected == before, "after {step:?}");
+            }
+        }
+    }
 }

@@ -9,6 +9,7 @@ use crate::app::list::{ColumnInfo, List, MESH};
 use crate::app::mouse::Hit;
 use crate::app::ring;
 use crate::app::view_id::ViewId;
+use crate::app::workspace::Row;
 use crate::columns::role::Role;
 use crate::model::text::{fit, fit_middle};
 use crate::model::time::clock_face;
@@ -37,7 +38,10 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let app = canvas.app;
     let height = usize::from(area.height.saturating_sub(2));
     canvas.layout.table_height = Some(height);
-    let columns = place(app.shown_columns(), usize::from(area.width).saturating_sub(3));
+    let mut columns = app.shown_columns();
+    widen(canvas, list, &mut columns, height);
+    let columns = place(columns, usize::from(area.width).saturating_sub(3));
+    let app = canvas.app;
     caption(canvas, Rect { height: 1, ..area }, list);
     titles(canvas, Rect { y: area.y + 1, height: 1, ..area }, &columns);
     let body = Rect { y: area.y + 2, height: area.height.saturating_sub(2), ..area };
@@ -54,6 +58,23 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
         height,
         table.rows.len(),
     );
+}
+
+/// The widest number: 19 digits and a sign.
+const NUMBER: usize = 20;
+
+/// Gives the columns of numbers the room that the rows on screen need: a number that is cut is another number.
+fn widen(canvas: &Canvas<'_, '_>, list: &dyn List, columns: &mut [(usize, ColumnInfo)], height: usize) {
+    let (app, table) = (canvas.app, canvas.app.table());
+    let shown = || table.rows.iter().skip(table.offset).take(height);
+    for (index, column) in columns.iter_mut().filter(|(_, column)| column.right) {
+        let text = |row: &Row| list.cell(&app.workspace, *row, *index, app.shown_ms()).text;
+        // Names stand right too where most of them are numbers; those may be cut.
+        let is_number = |text: &String| text.chars().all(|c| c.is_ascii_digit() || c == '-');
+        let widest = shown().map(text).filter(is_number).map(|text| text.len()).max().unwrap_or(0).min(NUMBER);
+        let widest = u16::try_from(widest).unwrap_or(u16::MAX);
+        column.width = (column.width.0.max(widest), column.width.1.max(widest));
+    }
 }
 
 /// Draws each deadlock above the list: as a ring where there is room, else in a line. Answers what is left.
@@ -154,7 +175,9 @@ fn rows(canvas: &mut Canvas<'_, '_>, area: Rect, list: &dyn List, columns: &[Pla
             }
             let text =
                 if column.index == 0 { fit_middle(&cell.text, column.width) } else { fit(&cell.text, column.width) };
-            let style = canvas.style(cell.role).patch(base);
+            // Where all is well in most rows, green says nothing.
+            let role = if cell.role == Role::Healthy { Role::Normal } else { cell.role };
+            let style = canvas.style(role).patch(base);
             spans.push(Span::styled(pad(&text, column.width, column.info.right), style));
             spans.push(Span::styled(" ".repeat(GAP), base));
         }
