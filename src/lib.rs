@@ -8,6 +8,7 @@
 compile_error!("lockkeeper runs on Linux and macOS: it needs the terminals, signals and file locks of Unix");
 
 pub mod action;
+pub mod answers;
 pub mod app;
 pub mod clock;
 pub mod columns;

@@ -88,6 +88,28 @@ pub enum Command {
     Snapshot(SnapshotArgs),
     /// Poll once and exit as a monitoring plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
     Check,
+    /// Ask who holds a lock and who waits: exits 0 held, 1 free, 3 not all seen
+    Who {
+        /// Key of the lock, in any spelling
+        key: String,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+    /// List what does not move: exits 0 nothing, 1 something, 3 not all seen
+    Stuck {
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+    /// Tell what a node, agent or task waits for, and what waits for it: exits 0 known, 1 not known, 3 not all seen
+    Why {
+        /// Name of a node, an agent or a task
+        name: String,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
     /// Force-release a lock if its fence token is unchanged
     Release {
         /// The lock's key, e.g. file:src/lib.rs

@@ -1,6 +1,7 @@
 //! Commands that poll once and print.
 
 pub mod act;
+pub mod answer;
 pub mod ask;
 pub mod check;
 pub mod cli;

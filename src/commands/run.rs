@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::action::executor::Purpose;
+use crate::answers::{self, Question};
 use crate::app::first::{Chosen, First};
 use crate::app::hints::Hints;
 use crate::app::shape::Shapes;
@@ -17,7 +18,7 @@ use crate::commands::cli::{ActArgs, Cli, Command, DemoArgs, Format, Global, Scre
 use crate::commands::end::End;
 use crate::commands::flags::SystemFlags;
 use crate::commands::load::{LoadedConfig, named};
-use crate::commands::{act, check, json, observe, table};
+use crate::commands::{act, answer, check, json, observe, table};
 use crate::config::locate::HostEnv;
 use crate::config::{ConfigError, Layers};
 use crate::demo::{Demo, STALE, Simulated, scaled};
@@ -103,6 +104,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             print(&crate::settings::show::show(&loaded.layers, loaded.only()?))
         }
         Some(Command::Snapshot(arguments)) => snapshot(&cli.global, &arguments),
+        Some(Command::Who { key, format }) => ask(&cli.global, Question::Who(&key), format),
+        Some(Command::Stuck { format }) => ask(&cli.global, Question::Stuck, format),
+        Some(Command::Why { name, format }) => ask(&cli.global, Question::Why(&name), format),
         Some(Command::Release { key, fence, mode, notify_holder, notify_next, act }) => {
             perform(&cli.global, &Ask::Release { key, fence, mode, notify_holder, notify_next }, &act)
         }
@@ -374,6 +378,15 @@ fn snapshot(global: &Global, arguments: &SnapshotArgs) -> anyhow::Result<u8> {
         }
     }
     Ok(all)
+}
+
+/// A question about the meshes.
+fn ask(global: &Global, question: Question<'_>, format: Format) -> anyhow::Result<u8> {
+    let loaded = LoadedConfig::load_places(global)?;
+    begin(&loaded)?;
+    let answer = answers::answer(question, &wait_for(observe::observe_all(&loaded.open))?);
+    print(&answer::print(&answer, format))?;
+    Ok(answer::code(question, &answer))
 }
 
 /// An action from the command line.

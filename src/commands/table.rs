@@ -26,7 +26,8 @@ pub fn snapshot(snapshot: &Snapshot, view: Option<SnapshotView>) -> String {
     out
 }
 
-fn write(out: &mut String, titles: &[(&str, bool)], rows: &[Vec<String>]) {
+/// Writes rows below their titles.
+pub(super) fn write(out: &mut String, titles: &[(&str, bool)], rows: &[Vec<String>]) {
     if rows.is_empty() {
         return;
     }

@@ -291,3 +291,38 @@ async fn one_repository_alone_is_checked_and_shown() {
     assert_eq!((seen["nodes"].as_array().unwrap().len(), seen["locks"].as_array().unwrap().len()), (1, 0));
     assert_eq!(seen["repository"]["known"], true);
 }
+
+/// Questions: each answer is a document as its schema says, and the exit code says which answer it is.
+#[tokio::test]
+async fn questions_are_answered_by_exit_codes_and_documents() {
+    let (_folder, path) = mesh("").await;
+    let (_other, stuck) = mesh(
+        "UPDATE mesh_heartbeats SET last_seen_ms = last_seen_ms - 3600000;
+        UPDATE a2a_messages SET created_at = datetime('now', '-1 hour');",
+    )
+    .await;
+    let ask = |database: &str, words: &[&str]| {
+        let output = run(&[words, &["--db", database, "--format", "json"]].concat());
+        let seen: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{words:?}: {e}"));
+        support::documents::assert_valid(&seen);
+        (output.status.code().unwrap(), seen)
+    };
+    let (code, seen) = ask(&path, &["who", "./a.rs"]);
+    assert_eq!((code, &seen["answer"]), (0, &Value::from("yes")));
+    assert_eq!(seen["meshes"][0]["locks"][0]["holder_node"], "forge");
+    assert!(seen["meshes"][0]["queues"].is_array(), "{seen:#}");
+    assert_eq!(ask(&path, &["who", "file:b.rs"]).0, 1);
+    assert_eq!(ask("/nonexistent/vox.db", &["who", "file:b.rs"]).0, 3, "nobody looked");
+    assert_eq!(ask(&path, &["stuck"]).0, 0);
+    let (code, seen) = ask(&stuck, &["stuck"]);
+    assert_eq!((code, seen["meshes"][0]["locks"][0]["state"].as_str()), (1, Some("orphaned")));
+    assert_eq!(ask(&path, &["why", "forge"]).0, 0);
+    assert_eq!(ask(&path, &["why", "nobody"]).0, 1);
+    let said = run(&["who", "a.rs", "--db", &path]);
+    assert!(
+        text(&said.stdout).starts_with("file:a.rs: held, held by forge (agent 1, healthy)"),
+        "{}",
+        text(&said.stdout)
+    );
+    assert_eq!(run(&["who", "--db", &path]).status.code(), Some(2), "no key");
+}

@@ -13,7 +13,8 @@ use support::documents::{assert_valid, errors, folder};
 /// Schemas of snapshots are made from the columns; `UPDATE_DOCS=1 cargo test --test cli` writes them anew.
 #[test]
 fn the_schemas_of_snapshots_are_those_of_the_columns() {
-    for (name, made) in [(schema::SNAPSHOT, schema::snapshot()), (schema::SNAPSHOTS, schema::snapshots())] {
+    let answer = (lockkeeper::answers::ANSWER, lockkeeper::answers::schema::answer());
+    for (name, made) in [(schema::SNAPSHOT, schema::snapshot()), (schema::SNAPSHOTS, schema::snapshots()), answer] {
         let path = folder().join(format!("{name}.json"));
         let made = serde_json::to_string_pretty(&made).unwrap() + "\n";
         if std::env::var_os("UPDATE_DOCS").is_some() {
