@@ -20,6 +20,7 @@ pub mod mesh;
 pub mod model;
 pub mod panic_guard;
 pub mod runtime;
+pub mod serve;
 pub mod settings;
 pub mod systems;
 #[cfg(test)]

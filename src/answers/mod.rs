@@ -74,13 +74,13 @@ pub struct Answer {
 
 /// Answers a question about meshes.
 #[must_use]
-pub fn answer(question: Question<'_>, snapshots: &[Snapshot]) -> Answer {
+pub fn answer<'s>(question: Question<'_>, snapshots: impl IntoIterator<Item = &'s Snapshot>) -> Answer {
     let of = |snapshot: &Snapshot| match question {
         Question::Who(key) => who::answer(snapshot, key),
         Question::Stuck => stuck::answer(snapshot),
         Question::Why(name) => why::answer(snapshot, name),
     };
-    let meshes: Vec<OfMesh> = snapshots.iter().map(of).collect();
+    let meshes: Vec<OfMesh> = snapshots.into_iter().map(of).collect();
     let verdict = if meshes.iter().any(|mesh| mesh.found) {
         Verdict::Yes
     } else if meshes.iter().any(|mesh| !mesh.unseen.is_empty()) {
@@ -169,7 +169,7 @@ mod tests {
 
     fn of(question: Question<'_>, mesh: crate::mesh::MeshState) -> (Verdict, String, Value) {
         let snapshot = snapshot(mesh, NOW);
-        let answer = answer(question, std::slice::from_ref(&*snapshot));
+        let answer = answer(question, [&*snapshot]);
         let sentences: Vec<String> = answer.meshes[0].sentences.iter().map(ToString::to_string).collect();
         let json = answer.json();
         let validator = jsonschema::validator_for(&schema::answer()).unwrap();

@@ -4,6 +4,7 @@
 mod agents;
 mod cell;
 mod column;
+pub mod document;
 mod events;
 mod findings;
 mod groups;

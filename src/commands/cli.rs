@@ -110,6 +110,8 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
     },
+    /// Serve metrics, snapshots, answers and events over HTTP, without a screen
+    Serve(ServeArgs),
     /// Force-release a lock if its fence token is unchanged
     Release {
         /// The lock's key, e.g. file:src/lib.rs
@@ -385,6 +387,20 @@ pub struct SnapshotArgs {
     /// Print only this part
     #[arg(long, value_enum)]
     pub view: Option<SnapshotView>,
+}
+
+/// What is served, and where.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Address to listen on; beyond this machine only with --auth-file
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9868")]
+    pub listen: std::net::SocketAddr,
+    /// File whose first line is the token that must be named (Authorization: Bearer TOKEN)
+    #[arg(long, value_name = "FILE")]
+    pub auth_file: Option<PathBuf>,
+    /// Nodes of a mesh that get a series of their own, the worst first
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub node_series: usize,
 }
 
 /// How a snapshot is printed.

@@ -14,7 +14,7 @@ use crate::app::shape::Shapes;
 use crate::app::{App, Calls, Options};
 use crate::clock::{local_offset, steady_clock};
 use crate::commands::ask::Ask;
-use crate::commands::cli::{ActArgs, Cli, Command, DemoArgs, Format, Global, ScreenArgs, SnapshotArgs};
+use crate::commands::cli::{ActArgs, Cli, Command, DemoArgs, Format, Global, ScreenArgs, ServeArgs, SnapshotArgs};
 use crate::commands::end::End;
 use crate::commands::flags::SystemFlags;
 use crate::commands::load::{LoadedConfig, named};
@@ -26,6 +26,7 @@ use crate::mesh::derive::scope::Only;
 use crate::model::time::millis;
 use crate::runtime::OpenMesh;
 use crate::runtime::reload::{ConfigWatch, Reloaded};
+use crate::serve::{Service, Token};
 use crate::settings::themes::AUTO;
 use crate::settings::{Settings, shapes};
 use crate::systems;
@@ -107,6 +108,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Who { key, format }) => ask(&cli.global, Question::Who(&key), format),
         Some(Command::Stuck { format }) => ask(&cli.global, Question::Stuck, format),
         Some(Command::Why { name, format }) => ask(&cli.global, Question::Why(&name), format),
+        Some(Command::Serve(arguments)) => serve(&cli.global, &arguments),
         Some(Command::Release { key, fence, mode, notify_holder, notify_next, act }) => {
             perform(&cli.global, &Ask::Release { key, fence, mode, notify_holder, notify_next }, &act)
         }
@@ -378,6 +380,22 @@ fn snapshot(global: &Global, arguments: &SnapshotArgs) -> anyhow::Result<u8> {
         }
     }
     Ok(all)
+}
+
+/// The service for machines.
+fn serve(global: &Global, arguments: &ServeArgs) -> anyhow::Result<u8> {
+    let loaded = LoadedConfig::load_places(global)?;
+    let token = arguments.auth_file.as_deref().map(Token::read).transpose();
+    let token = token.map_err(|what| ConfigError::new("--auth-file", what, "correct the file"))?;
+    if token.is_none() && !arguments.listen.ip().is_loopback() {
+        let what = format!("{} can be reached from other machines", arguments.listen);
+        let todo = "name a file with a token by --auth-file, or listen on 127.0.0.1";
+        return Err(ConfigError::new("--listen", what, todo).into());
+    }
+    begin(&loaded)?;
+    let service = Service { listen: arguments.listen, token, node_series: arguments.node_series };
+    wait_for(crate::serve::run(service, loaded.open))?;
+    Ok(exit::DONE)
 }
 
 /// A question about the meshes.

@@ -81,6 +81,7 @@ pub const ROOMS: &[Room] = &[
         ],
         &[],
     ),
+    room("serve", &["model", "clock", "mesh", "action", "columns", "answers", "settings", "runtime"], TERMINAL),
     room(
         "commands",
         &[
@@ -95,6 +96,7 @@ pub const ROOMS: &[Room] = &[
             "data",
             "app",
             "answers",
+            "serve",
             "demo",
             "systems",
             "settings",

@@ -6,6 +6,7 @@ mod support;
 mod acting;
 mod busy;
 mod etcd;
+mod promtool;
 mod sqld;
 
 use lockkeeper::data::source::{PollContext, Source};

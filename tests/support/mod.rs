@@ -14,6 +14,7 @@ pub mod authority;
 pub mod documents;
 pub mod follower;
 pub mod screen;
+pub mod service;
 
 /// How long anything may take before a test gives up; never how long it waits.
 pub const PATIENCE: Duration = Duration::from_secs(60);

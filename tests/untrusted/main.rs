@@ -248,7 +248,7 @@ proptest! {
         let database = runtime.block_on(support::database(folder.path(), &sql(&rows)));
         let settings = Settings::given(&[("db", database.to_str().unwrap()), ("db_access", "direct")]).unwrap();
         let snapshot = runtime.block_on(look(&settings));
-        let json = lockkeeper::commands::json::snapshot(&snapshot, None);
+        let json = lockkeeper::commands::json::snapshots(std::slice::from_ref(&snapshot), None);
         let parsed = serde_json::from_str::<serde_json::Value>(&json);
         let odd = json.chars().find(|c| c.is_control() && *c != '\n' || is_hidden(*c));
         prop_assert!(parsed.is_ok() && odd.is_none(), "{odd:?} in {json}");

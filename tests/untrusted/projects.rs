@@ -251,7 +251,7 @@ proptest! {
             let key = format!("f{i}");
             prop_assert!(snapshot.locks.iter().any(|lock| lock.lock.lock_key == *key), "{key} is held, by whomever");
         }
-        let json = lockkeeper::commands::json::snapshot(&snapshot, None);
+        let json = lockkeeper::commands::json::snapshots(std::slice::from_ref(&snapshot), None);
         prop_assert!(serde_json::from_str::<Value>(&json).is_ok());
         walk_through(&mut shown(snapshot), keys);
     }

@@ -1,0 +1,96 @@
+//! What is answered is as its format and its schema say.
+
+use serde_json::Value;
+
+use crate::support::documents::assert_valid;
+use crate::support::service::{Service, database, execute};
+
+const OPEN: [(&str, &str); 1] = [("accept", "application/openmetrics-text; version=1.0.0")];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_as_both_formats_say_and_what_is_gone_has_no_series() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = database(folder.path()).await;
+    let service = Service::start(&["--db", &database, "--node-series", "1"]).await;
+    let (status, kind, open) = service.get("/metrics", &OPEN).await;
+    assert_eq!((status, kind.split(';').next()), (200, Some("application/openmetrics-text")));
+    openmetrics_parser::openmetrics::parse_openmetrics(&open).unwrap_or_else(|e| panic!("{e:?}\n{open}"));
+    let (_, kind, text) = service.get("/metrics", &[]).await;
+    assert_eq!(kind, "text/plain; version=0.0.4; charset=utf-8");
+    openmetrics_parser::prometheus::parse_prometheus(&text).unwrap_or_else(|e| panic!("{e:?}\n{text}"));
+    for line in [
+        "lockkeeper_locks{mesh=\"mesh\",state=\"held\"} 1",
+        "lockkeeper_locks{mesh=\"mesh\",state=\"orphaned\"} 0",
+        "lockkeeper_nodes{mesh=\"mesh\",state=\"healthy\"} 1",
+    ] {
+        assert!(text.contains(line), "{line} in\n{text}");
+    }
+    assert!(!text.contains("rule=\"node-dead\""), "{text}");
+    // A name that could end its label does not.
+    assert!(text.contains("node=\"for\\\"ge"), "{text}");
+    execute(&database, "UPDATE mesh_heartbeats SET last_seen_ms = 1000").await;
+    let dead = "lockkeeper_findings{mesh=\"mesh\",severity=\"critical\",rule=\"node-dead\"} 1";
+    service.wait("/metrics", "the finding", |text| text.contains(dead)).await;
+    execute(&database, "DELETE FROM mesh_heartbeats; DELETE FROM distributed_locks").await;
+    let text = service.wait("/metrics", "its end", |text| !text.contains("rule=\"node-dead\"")).await;
+    assert!(!text.contains("node=\"for"), "{text}");
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_are_as_their_schemas_say_and_errors_say_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = database(folder.path()).await;
+    let service = Service::start(&["--db", &database]).await;
+    for path in [
+        "/v1/snapshot",
+        "/v1/snapshot?view=locks",
+        "/v1/findings",
+        "/v1/who?key=./a.rs",
+        "/v1/stuck?mesh=mesh",
+        "/v1/why?name=1",
+    ] {
+        let (status, kind, text) = service.get(path, &[]).await;
+        assert_eq!((status, kind.as_str()), (200, "application/json"), "{path}");
+        assert_valid(&serde_json::from_str::<Value>(&text).unwrap());
+    }
+    let (_, _, text) = service.get("/v1/who?key=a.rs", &[]).await;
+    assert!(text.contains("\"answer\":\"yes\""), "{text}");
+    for (path, code, word) in [
+        ("/v1/who", 400, "no-key"),
+        ("/v1/why", 400, "no-name"),
+        ("/v1/snapshot?view=nope", 400, "unknown-view"),
+        ("/v1/snapshot?mesh=nope", 400, "unknown-mesh"),
+        ("/nope", 404, "not-found"),
+    ] {
+        let (status, _, text) = service.get(path, &[]).await;
+        let seen: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((status, &seen["error"]["code"]), (code, &Value::from(word)), "{path}");
+    }
+    let answer =
+        crate::support::service::client().post(format!("http://{}/v1/snapshot", service.address)).send().await.unwrap();
+    assert_eq!(answer.status(), 405, "nothing is changed from here");
+    assert!(!answer.headers().contains_key("access-control-allow-origin"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_hears_what_happens_and_is_let_go_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = database(folder.path()).await;
+    let service = Service::start(&["--db", &database]).await;
+    let url = format!("http://{}/v1/events", service.address);
+    let mut answer = crate::support::service::client().get(url).send().await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    execute(&database, "UPDATE mesh_heartbeats SET last_seen_ms = 1000").await;
+    let mut heard = String::new();
+    while !heard.contains("\n\n") {
+        let chunk = tokio::time::timeout(crate::support::PATIENCE, answer.chunk()).await.expect("an event").unwrap();
+        heard.push_str(std::str::from_utf8(&chunk.expect("the stream goes on")).unwrap());
+    }
+    assert!(heard.contains("event: finding\n"), "{heard}");
+    let data = heard.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+    let event: Value = serde_json::from_str(data).unwrap();
+    assert_valid(&event);
+    assert_eq!(event["event"], "raised");
+    assert_eq!(service.stop(), Some(0), "a listener does not keep it");
+}

@@ -1,0 +1,7 @@
+//! The service for machines: metrics, documents, answers, events, over real HTTP on loopback.
+
+mod documents;
+mod requests;
+mod shipped;
+#[path = "../support/mod.rs"]
+mod support;
