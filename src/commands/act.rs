@@ -2,12 +2,11 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use serde_json::{Value, json};
-
 use super::ask::{Ask, intent, unseen};
 use super::end::End;
 use super::observe::{Prepared, prepare};
 use crate::action::executor::{Purpose, WriteAccess};
+use crate::action::plan::document::document;
 use crate::action::plan::{Confirm, Intent, Plan, Policy, plan, to_ask};
 use crate::action::run::{Operator, Stop};
 use crate::app::preview::{Running, StepState};
@@ -18,9 +17,6 @@ use crate::mesh::derive::Snapshot;
 use crate::model::outcome::{Outcome, OutcomeKind};
 use crate::model::text::{escape_json, scrub};
 use crate::settings::Settings;
-
-/// The name and version of the form.
-pub const SCHEMA: &str = "lockkeeper.plan.v1";
 
 /// Plans, asks, runs and prints.
 pub async fn act(settings: &Settings, ask: &Ask, arguments: &ActArgs) -> anyhow::Result<End> {
@@ -153,51 +149,15 @@ fn print_plan(
     dry_run: bool,
 ) -> anyhow::Result<()> {
     let text = match format {
-        Format::Json => escape_json(&serde_json::to_string_pretty(&as_json(plan, outcomes, snapshot, dry_run))?) + "\n",
+        Format::Json => {
+            escape_json(&serde_json::to_string_pretty(&document(plan, outcomes, snapshot, dry_run))?) + "\n"
+        }
         Format::Table => table(plan, outcomes, snapshot),
     };
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e.into()),
         _ => Ok(()),
     }
-}
-
-fn as_json(plan: &Plan, outcomes: Option<&[Outcome]>, snapshot: &Snapshot, dry_run: bool) -> Value {
-    let steps = plan.steps.iter().enumerate().map(|(i, step)| {
-        let outcome = outcomes.and_then(|outcomes| outcomes.get(i));
-        json!({
-            "step": i + 1,
-            "says": step.action.summary(),
-            "source": step.source,
-            "decided_on": step.action,
-            "effect": step.effect,
-            "only_after": step.after.map(|at| at + 1),
-            "outcome": outcome.map(|o| o.kind.to_string()),
-            "outcome_says": outcome.map(|o| o.summary.clone()),
-            "audited": outcome.map(|o| o.audited),
-            "reread": outcome.map(|o| o.reread),
-            "before": outcome.and_then(|o| o.before.clone()),
-            "after": outcome.and_then(|o| o.after.clone()),
-        })
-    });
-    json!({
-        "schema": SCHEMA,
-        "planned_at_ms": snapshot.at_ms,
-        "mesh": snapshot.mesh.name,
-        "title": plan.title,
-        "dry_run": dry_run,
-        "mode": plan.mode.map(|mode| mode.to_string()),
-        "confirm": match &plan.confirm {
-            Confirm::Key => Value::Null,
-            Confirm::Typed(name) => json!(name),
-        },
-        "steps": steps.collect::<Vec<_>>(),
-        "evidence": plan.evidence.iter().map(|sign| json!({
-            "of": sign.of, "signal": sign.what, "at_ms": sign.at_ms, "alive": sign.alive,
-        })).collect::<Vec<_>>(),
-        "cannot_be_known": plan.unknowns,
-        "left_alone": plan.left_out.iter().map(|(name, why)| json!({ "name": name, "why": why })).collect::<Vec<_>>(),
-    })
 }
 
 fn table(plan: &Plan, outcomes: Option<&[Outcome]>, snapshot: &Snapshot) -> String {

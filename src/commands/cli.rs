@@ -112,6 +112,12 @@ pub enum Command {
     },
     /// Serve metrics, snapshots, answers and events over HTTP, without a screen
     Serve(ServeArgs),
+    /// Answer agents over the Model Context Protocol; without --stdio, print how to register it
+    Mcp {
+        /// Speak the protocol on standard input and output
+        #[arg(long)]
+        stdio: bool,
+    },
     /// Force-release a lock if its fence token is unchanged
     Release {
         /// The lock's key, e.g. file:src/lib.rs

@@ -109,6 +109,13 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Stuck { format }) => ask(&cli.global, Question::Stuck, format),
         Some(Command::Why { name, format }) => ask(&cli.global, Question::Why(&name), format),
         Some(Command::Serve(arguments)) => serve(&cli.global, &arguments),
+        Some(Command::Mcp { stdio: false }) => print(&crate::serve::mcp::registration("lockkeeper")),
+        Some(Command::Mcp { stdio: true }) => {
+            let loaded = LoadedConfig::load_places(&cli.global)?;
+            begin(&loaded)?;
+            wait_for(crate::serve::run_stdio(loaded.open))?;
+            Ok(exit::DONE)
+        }
         Some(Command::Release { key, fence, mode, notify_holder, notify_next, act }) => {
             perform(&cli.global, &Ask::Release { key, fence, mode, notify_holder, notify_next }, &act)
         }

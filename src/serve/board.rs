@@ -7,6 +7,7 @@ use tokio::sync::broadcast;
 
 use super::events::Line;
 use super::metrics::Counts;
+use crate::action::plan::Policy;
 use crate::mesh::derive::Snapshot;
 
 /// Events that a listener may be behind; beyond, it is told so and let go.
@@ -28,6 +29,8 @@ impl Seen {
 /// What is known now.
 pub struct Board {
     pub names: Vec<String>,
+    /// What plans are made by, for each mesh.
+    pub policies: Vec<Policy>,
     pub node_series: usize,
     seen: Mutex<Vec<Option<Arc<Seen>>>>,
     events: broadcast::Sender<Arc<Line>>,
@@ -36,10 +39,17 @@ pub struct Board {
 
 impl Board {
     /// Nothing of these meshes yet.
-    pub fn new(names: impl Iterator<Item = String>, node_series: usize) -> Self {
+    pub fn new(names: impl Iterator<Item = String>, policies: Vec<Policy>, node_series: usize) -> Self {
         let names: Vec<String> = names.collect();
         let seen = Mutex::new(names.iter().map(|_| None).collect());
-        Self { names, node_series, seen, events: broadcast::channel(BEHIND).0, closed: AtomicBool::new(false) }
+        Self {
+            names,
+            policies,
+            node_series,
+            seen,
+            events: broadcast::channel(BEHIND).0,
+            closed: AtomicBool::new(false),
+        }
     }
 
     /// Takes a newer snapshot of a mesh, and tells what happened since the one before.

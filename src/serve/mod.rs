@@ -3,9 +3,11 @@
 mod access;
 mod board;
 mod events;
+pub mod mcp;
 mod metrics;
 mod openmetrics;
 mod routes;
+mod tools;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -54,7 +56,7 @@ pub async fn run(service: Service, meshes: Vec<Settings>) -> anyhow::Result<()> 
     let mut engines = Engines::start(&meshes, Purpose::Watch)?;
     // Nobody sits before it: the pace of a quiet mesh is enough for machines too.
     engines.focused(true);
-    let board = Arc::new(Board::new(meshes.iter().map(|mesh| mesh.mesh.clone()), service.node_series));
+    let board = Arc::new(board_of(&meshes, service.node_series));
     let routes = routes::routes(board.clone(), service.token);
     eprintln!("lockkeeper: serving on http://{address}");
     // A manager that does not listen for it is none.
@@ -96,6 +98,36 @@ pub async fn run(service: Service, meshes: Vec<Settings>) -> anyhow::Result<()> 
     board.close();
     let _ = stop.send(true);
     let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
+    engines.stop().await;
+    Ok(())
+}
+
+fn board_of(meshes: &[Settings], node_series: usize) -> Board {
+    let policies = meshes.iter().map(Settings::policy).collect();
+    Board::new(meshes.iter().map(|mesh| mesh.mesh.clone()), policies, node_series)
+}
+
+/// Answers one agent on standard input and output, until it leaves or a signal ends it.
+pub async fn run_stdio(meshes: Vec<Settings>) -> anyhow::Result<()> {
+    use rmcp::ServiceExt as _;
+    let mut signals = Signals::listen()?;
+    let mut engines = Engines::start(&meshes, Purpose::Watch)?;
+    let board = Arc::new(board_of(&meshes, 0));
+    let served = mcp::Door::new(board.clone()).serve(rmcp::transport::stdio());
+    let mut served = std::pin::pin!(async { Ok::<_, anyhow::Error>(served.await?.waiting().await?) });
+    loop {
+        tokio::select! {
+            biased;
+            signal = signals.next() => if signal == Signal::End { break },
+            (mesh, news) = engines.news() => if let News::Snapshot(snapshot) = news {
+                board.take(mesh, snapshot);
+            },
+            ended = &mut served => {
+                ended?;
+                break;
+            }
+        }
+    }
     engines.stop().await;
     Ok(())
 }

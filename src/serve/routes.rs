@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::access::Token;
 use super::board::{Board, Seen};
+use super::mcp::Door;
 use super::openmetrics::{Format, encode};
 use super::{events, metrics};
 use crate::answers::{self, Question};
@@ -36,6 +37,7 @@ pub fn routes(board: Arc<Board>, token: Option<Token>) -> Router {
         .route("/v1/stuck", get(stuck))
         .route("/v1/why", get(why))
         .route("/v1/events", get(listen))
+        .route_service("/mcp", Door::over_http(board.clone(), token.is_some()))
         .layer(middleware::from_fn_with_state(token, admit))
         .with_state(board);
     Router::new().route("/healthz", get(async || "ok\n")).merge(guarded).fallback(unknown)
@@ -53,7 +55,8 @@ fn document(value: &Value) -> Response {
 }
 
 async fn unknown() -> Response {
-    let known = "/metrics, /healthz, /readyz, /v1/snapshot, /v1/findings, /v1/who, /v1/stuck, /v1/why, /v1/events";
+    let known =
+        "/metrics, /healthz, /readyz, /v1/snapshot, /v1/findings, /v1/who, /v1/stuck, /v1/why, /v1/events, /mcp";
     refused(StatusCode::NOT_FOUND, "not-found", &format!("there is {known}"))
 }
 

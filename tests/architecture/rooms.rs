@@ -81,7 +81,11 @@ pub const ROOMS: &[Room] = &[
         ],
         &[],
     ),
-    room("serve", &["model", "clock", "mesh", "action", "columns", "answers", "settings", "runtime"], TERMINAL),
+    room(
+        "serve",
+        &["model", "clock", "mesh", "action", "action::plan", "columns", "answers", "settings", "runtime"],
+        TERMINAL,
+    ),
     room(
         "commands",
         &[

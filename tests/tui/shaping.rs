@@ -234,3 +234,26 @@ fn the_demo_leads_a_newcomer_once() {
     again.wait_for("the mesh", |text| text.contains("12 healthy") && !text.contains("H closes"));
     leave(again);
 }
+
+/// Anything is found by its name from anywhere, and there is a way back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thing_is_found_by_its_name_and_one_finds_back() {
+    let desk = Desk::new().await;
+    desk.write("config.toml", "");
+    let mut screen = desk.open();
+    screen.wait_text("1 Overview");
+    screen.press("2");
+    screen.wait_text(" 1 row");
+    screen.press("\x10b.rs");
+    screen.wait_for("the lock among what is found", |text| text.contains("lock") && text.contains("file:b.rs"));
+    screen.press("\r");
+    screen.wait_for("its details", |text| text.contains("lock file:b.rs") && text.contains("fence token"));
+    screen.press("b");
+    screen.wait_for("where it began", |text| text.contains(" 1 row") && !text.contains("fence token"));
+    screen.press("n");
+    screen.wait_for("forward again", |text| text.contains("file:b.rs"));
+    screen.press("\x10zzzz");
+    screen.wait_text("nothing");
+    screen.press("\x1b");
+    leave(screen);
+}

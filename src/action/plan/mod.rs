@@ -1,6 +1,7 @@
 //! Intents into plans: what exactly would run, on what evidence, and what cannot be known. Pure.
 
 mod agents;
+pub mod document;
 mod evacuate;
 mod evidence;
 mod groups;
