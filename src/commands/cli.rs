@@ -112,6 +112,8 @@ pub enum Command {
     },
     /// Serve metrics, snapshots, answers and events over HTTP, without a screen
     Serve(ServeArgs),
+    /// Print each change of a finding, lock, node, task or action as a line of JSON
+    Watch(WatchArgs),
     /// Answer agents over the Model Context Protocol; without --stdio, print how to register it
     Mcp {
         /// Speak the protocol on standard input and output
@@ -393,6 +395,20 @@ pub struct SnapshotArgs {
     /// Print only this part
     #[arg(long, value_enum)]
     pub view: Option<SnapshotView>,
+}
+
+/// Which changes are printed, and from where on.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// Cursor of the last line that the reader has: what came after it is printed first
+    #[arg(long, value_name = "CURSOR")]
+    pub since: Option<u64>,
+    /// Only changes that fit: kind:lock, mesh:NAME, change:gone, state:dead, or a part of the name; all have to
+    #[arg(long, value_name = "WORD")]
+    pub filter: Vec<String>,
+    /// File that keeps the changes; beside the journal by default
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
 }
 
 /// What is served, and where.

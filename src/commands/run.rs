@@ -26,6 +26,8 @@ use crate::mesh::derive::scope::Only;
 use crate::model::time::millis;
 use crate::runtime::OpenMesh;
 use crate::runtime::reload::{ConfigWatch, Reloaded};
+use crate::serve::watch::Watch;
+use crate::serve::watch::changes::Filter;
 use crate::serve::{Service, Token};
 use crate::settings::themes::AUTO;
 use crate::settings::{Settings, shapes};
@@ -109,6 +111,14 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Stuck { format }) => ask(&cli.global, Question::Stuck, format),
         Some(Command::Why { name, format }) => ask(&cli.global, Question::Why(&name), format),
         Some(Command::Serve(arguments)) => serve(&cli.global, &arguments),
+        Some(Command::Watch(arguments)) => {
+            let loaded = LoadedConfig::load_places(&cli.global)?;
+            begin(&loaded)?;
+            let log = arguments.log.unwrap_or_else(|| loaded.first().journal.with_file_name("watch.jsonl"));
+            let (since, filter) = (arguments.since, Filter::new(arguments.filter));
+            wait_for(crate::serve::watch::run(Watch { log, since, filter }, loaded.open))?;
+            Ok(exit::DONE)
+        }
         Some(Command::Mcp { stdio: false }) => print(&crate::serve::mcp::registration("lockkeeper")),
         Some(Command::Mcp { stdio: true }) => {
             let loaded = LoadedConfig::load_places(&cli.global)?;

@@ -8,6 +8,7 @@ mod metrics;
 mod openmetrics;
 mod routes;
 mod tools;
+pub mod watch;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

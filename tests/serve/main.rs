@@ -6,3 +6,4 @@ mod requests;
 mod shipped;
 #[path = "../support/mod.rs"]
 mod support;
+mod watch;

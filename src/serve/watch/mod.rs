@@ -1,0 +1,84 @@
+//! A stream of changes, a line each, with a cursor that outlives the process.
+
+pub mod changes;
+pub mod log;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use self::changes::{Change, Filter, changes, state_of};
+use self::log::ChangeLog;
+use crate::action::executor::Purpose;
+use crate::mesh::derive::Snapshot;
+use crate::mesh::derive::sources::SourceHealth;
+use crate::model::text::escape_json;
+use crate::runtime::engine::News;
+use crate::runtime::engines::Engines;
+use crate::runtime::signals::{Signal, Signals};
+use crate::settings::Settings;
+
+/// What is watched for, and from where on.
+pub struct Watch {
+    /// Where the log of changes is.
+    pub log: PathBuf,
+    /// The last line that the reader has.
+    pub since: Option<u64>,
+    pub filter: Filter,
+}
+
+/// Prints changes until a signal ends it, or its reader leaves.
+pub async fn run(watch: Watch, meshes: Vec<Settings>) -> anyhow::Result<()> {
+    let mut log = ChangeLog::open(&watch.log)?;
+    if let Some(since) = watch.since
+        && !print(&log.since(since)?, &watch.filter)?
+    {
+        return Ok(());
+    }
+    let mut signals = Signals::listen()?;
+    let mut engines = Engines::start(&meshes, Purpose::Watch)?;
+    loop {
+        tokio::select! {
+            biased;
+            signal = signals.next() => if signal == Signal::End { break },
+            (_, news) = engines.news() => {
+                let News::Snapshot(snapshot) = news else { continue };
+                if !is_heard(&snapshot) {
+                    continue;
+                }
+                let (now, mesh) = (state_of(&snapshot), snapshot.mesh.name.raw());
+                let found = changes(&log.state, &now, mesh, snapshot.unseen().is_empty(), log.last, snapshot.at_ms);
+                if found.is_empty() {
+                    continue;
+                }
+                log.append(&found)?;
+                if !print(&found, &watch.filter)? {
+                    break;
+                }
+            }
+        }
+    }
+    engines.stop().await;
+    Ok(())
+}
+
+/// Whether every source said something: before that, what is not there may only not be known yet.
+fn is_heard(snapshot: &Snapshot) -> bool {
+    snapshot.sources.iter().all(|source| source.health != SourceHealth::Starting)
+}
+
+/// Prints what passes; false where nobody reads any more.
+fn print(changes: &[Change], filter: &Filter) -> anyhow::Result<bool> {
+    let mut text = String::new();
+    for change in changes.iter().filter(|change| filter.passes(change)) {
+        text.push_str(&escape_json(&serde_json::to_string(change)?));
+        text.push('\n');
+    }
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        done => {
+            done?;
+            Ok(true)
+        }
+    }
+}
