@@ -94,3 +94,35 @@ async fn a_listener_hears_what_happens_and_is_let_go_at_the_end() {
     assert_eq!(event["event"], "raised");
     assert_eq!(service.stop(), Some(0), "a listener does not keep it");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_meshes_are_told_apart_and_a_dashboard_stands_beside() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+    let mut config = String::new();
+    for place in [&one, &other] {
+        std::fs::create_dir(place).unwrap();
+        let name = place.file_name().unwrap().to_str().unwrap();
+        config.push_str(&format!("[mesh.{name}]\ndb = \"{}\"\n", database(place).await));
+    }
+    let path = folder.path().join("config.toml");
+    std::fs::write(&path, config).unwrap();
+    let path = path.to_str().unwrap();
+    let state = folder.path().join("state");
+    let journal = state.join("journal.jsonl");
+    let service = Service::start(&["--config", path, "--mesh", "all"]).await;
+    let env = [("LOCKKEEPER_JOURNAL", journal.to_str().unwrap())];
+    let screen = crate::support::screen::Screen::start(100, 30, &["--config", path, "--mesh", "all"], &env);
+    let (_, _, text) = service.get("/metrics", &[]).await;
+    for mesh in ["one", "other"] {
+        assert!(text.contains(&format!("lockkeeper_locks{{mesh=\"{mesh}\",state=\"held\"}} 1")), "{text}");
+    }
+    let (_, _, text) = service.get("/v1/snapshot", &[]).await;
+    let both: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(both["schema"], "lockkeeper.snapshots.v1");
+    let (_, _, text) = service.get("/v1/snapshot?mesh=other", &[]).await;
+    let only: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&only["schema"], &only["mesh"]), (&"lockkeeper.snapshot.v1".into(), &"other".into()));
+    screen.wait_for("both meshes", |text| text.contains("one") && text.contains("other"));
+    assert_eq!(service.stop(), Some(0));
+}
