@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use lockkeeper::model::time::Millis;
 
 /// Schedules of one run of the tests.
-const RUNS: u64 = 100_000;
+const RUNS: u64 = 40_000;
 /// The instant at which each schedule begins.
 const BEGIN: Millis = 1_795_237_725_000;
 
