@@ -36,6 +36,8 @@ pub struct ChangeLog {
 pub enum LogError {
     #[error("{place}: another watch writes it; name another file with --log")]
     Taken { place: String },
+    #[error("{place}:{line}: no line of a log of changes; name another file with --log, or move this one aside")]
+    NoLog { place: String, line: u64 },
     #[error("{place}: {error}")]
     Io { place: String, error: std::io::Error },
     #[error(
@@ -64,11 +66,16 @@ impl ChangeLog {
         let mut log =
             Self { path: path.to_owned(), file: file.try_clone().map_err(io)?, base: 0, state: State::new(), last: 0 };
         let mut whole = 0;
-        let mut line = Vec::new();
+        let (mut line, mut number) = (Vec::new(), 0);
         let mut reader = BufReader::new(&mut file);
         while reader.read_until(b'\n', &mut line).map_err(io)? > 0 {
-            if !log.take(&line) {
+            number += 1;
+            // A last line without its end was torn; anything else that is not understood is not ours to cut.
+            if !line.ends_with(b"\n") && number > 1 {
                 break;
+            }
+            if !log.take(&line, number) {
+                return Err(LogError::NoLog { place, line: number });
             }
             whole += line.len() as u64;
             line.clear();
@@ -81,12 +88,11 @@ impl ChangeLog {
         Ok(log)
     }
 
-    /// Takes a whole line over; false for one that is none.
-    fn take(&mut self, line: &[u8]) -> bool {
-        if !line.ends_with(b"\n") {
-            return false;
-        }
-        if let Ok(change) = serde_json::from_slice::<Change>(line) {
+    /// Takes a line over: the first one is a base, and the others go on without a gap. False for one that is none.
+    fn take(&mut self, line: &[u8], number: u64) -> bool {
+        if number > 1 {
+            let change = serde_json::from_slice::<Change>(line).ok().filter(|change| change.cursor == self.last + 1);
+            let Some(change) = change else { return false };
             self.last = change.cursor;
             apply(&mut self.state, &change);
             return true;
@@ -172,10 +178,10 @@ impl ChangeLog {
             new.write_all(b"\n")?;
         }
         new.as_file().sync_all()?;
-        let file = new.persist(&self.path)?;
-        // Nobody else can have it: the name is new, and the old file is still locked.
-        let _ = rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
-        self.file = file;
+        // Locked before it can be found.
+        rustix::fs::flock(new.as_file(), rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
+        self.file = new.persist(&self.path)?;
+        File::open(folder)?.sync_all()?;
         self.file.seek(SeekFrom::End(0))?;
         Ok(())
     }
@@ -208,6 +214,26 @@ mod tests {
         log.append(&[change(3, 1)]).unwrap();
         assert_eq!(log.since(1).unwrap().iter().map(|c| c.cursor).collect::<Vec<_>>(), [2, 3]);
         assert!(matches!(log.since(9), Err(LogError::TooNew { .. })));
+    }
+
+    /// What is not a log is somebody's: nothing of it is cut.
+    #[test]
+    fn a_file_that_is_no_log_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        for text in ["{\"schema\":\"lockkeeper.journal.v1\"}\n{}\n", "notes", "\n"] {
+            std::fs::write(&path, text).unwrap();
+            assert!(matches!(ChangeLog::open(&path), Err(LogError::NoLog { line: 1, .. })), "{text}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+        let path = folder.path().join("watch.jsonl");
+        let mut log = ChangeLog::open(&path).unwrap();
+        log.append(&[change(1, 1), change(2, 2), change(3, 3)]).unwrap();
+        drop(log);
+        let damaged = std::fs::read_to_string(&path).unwrap().replace("\"cursor\":2", "\"cursor\":7");
+        std::fs::write(&path, &damaged).unwrap();
+        assert!(matches!(ChangeLog::open(&path), Err(LogError::NoLog { line: 3, .. })));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), damaged);
     }
 
     #[test]

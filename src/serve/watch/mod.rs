@@ -29,12 +29,12 @@ pub struct Watch {
 /// Prints changes until a signal ends it, or its reader leaves.
 pub async fn run(watch: Watch, meshes: Vec<Settings>) -> anyhow::Result<()> {
     let mut log = ChangeLog::open(&watch.log)?;
+    let mut signals = Signals::listen()?;
     if let Some(since) = watch.since
-        && !print(&log.since(since)?, &watch.filter)?
+        && !print(log.since(since)?, &watch.filter, &mut signals).await?
     {
         return Ok(());
     }
-    let mut signals = Signals::listen()?;
     let mut engines = Engines::start(&meshes, Purpose::Watch)?;
     loop {
         tokio::select! {
@@ -51,7 +51,7 @@ pub async fn run(watch: Watch, meshes: Vec<Settings>) -> anyhow::Result<()> {
                     continue;
                 }
                 log.append(&found)?;
-                if !print(&found, &watch.filter)? {
+                if !print(found, &watch.filter, &mut signals).await? {
                     break;
                 }
             }
@@ -66,11 +66,25 @@ fn is_heard(snapshot: &Snapshot) -> bool {
     snapshot.sources.iter().all(|source| source.health != SourceHealth::Starting)
 }
 
-/// Prints what passes; false where nobody reads any more.
-fn print(changes: &[Change], filter: &Filter) -> anyhow::Result<bool> {
+/// Prints what passes; false where nobody reads any more, or a signal came while a reader kept it waiting.
+async fn print(changes: Vec<Change>, filter: &Filter, signals: &mut Signals) -> anyhow::Result<bool> {
+    let changes = changes.into_iter().filter(|change| filter.passes(change)).collect();
+    let printed = tokio::task::spawn_blocking(move || write(changes));
+    tokio::pin!(printed);
+    loop {
+        tokio::select! {
+            written = &mut printed => return written?,
+            signal = signals.next() => if signal == Signal::End {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+fn write(changes: Vec<Change>) -> anyhow::Result<bool> {
     let mut text = String::new();
-    for change in changes.iter().filter(|change| filter.passes(change)) {
-        text.push_str(&escape_json(&serde_json::to_string(change)?));
+    for change in changes {
+        text.push_str(&escape_json(&serde_json::to_string(&change)?));
         text.push('\n');
     }
     let mut out = std::io::stdout().lock();
