@@ -61,13 +61,38 @@ async fn unknown() -> Response {
 }
 
 async fn admit(State(token): State<Option<Token>>, request: Request, next: Next) -> Response {
-    let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if token.is_none_or(|token| token.is_named_by(header)) {
+    let host = given(&request, header::HOST);
+    let authorization = given(&request, header::AUTHORIZATION);
+    let Some(token) = token else {
+        if is_this_machine(host.as_deref()) {
+            return next.run(request).await;
+        }
+        // A page in a browser may have had its name moved to this address.
+        let sentence = "call it by localhost or its address, or start it with --auth-file";
+        return refused(StatusCode::FORBIDDEN, "wrong-host", sentence);
+    };
+    if token.is_named_by(authorization.as_deref()) {
         return next.run(request).await;
     }
     let mut answer = refused(StatusCode::UNAUTHORIZED, "unauthorized", "name the token: Authorization: Bearer TOKEN");
     answer.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
     answer
+}
+
+/// The text of a header.
+fn given(request: &Request, name: header::HeaderName) -> Option<String> {
+    request.headers().get(name)?.to_str().ok().map(str::to_owned)
+}
+
+/// Whether a `Host` header names this machine. Browsers always send one.
+fn is_this_machine(host: Option<&str>) -> bool {
+    let Some(host) = host else { return true };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.chars().all(|c| c.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 async fn scrape(State(board): State<Arc<Board>>, headers: HeaderMap) -> Response {
@@ -153,4 +178,21 @@ async fn why(State(board): State<Arc<Board>>, Query(asked): Asked) -> Response {
 
 async fn listen(State(board): State<Arc<Board>>) -> Response {
     events::stream(&board).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_this_machine;
+
+    #[test]
+    fn this_machine_is_called_by_its_own_names() {
+        for host in
+            [None, Some("localhost"), Some("LocalHost:9868"), Some("127.0.0.1:1"), Some("[::1]:9868"), Some("[::1]")]
+        {
+            assert!(is_this_machine(host), "{host:?}");
+        }
+        for host in ["evil.example", "localhost.evil.example:9868", "10.0.0.1", "", "127.0.0.1.evil:80"] {
+            assert!(!is_this_machine(Some(host)), "{host}");
+        }
+    }
 }

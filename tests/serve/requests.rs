@@ -52,6 +52,8 @@ async fn requests_that_are_none_cost_nobody_else_anything() {
         })
         .collect();
     let large = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Large: {}\r\n\r\n", "x".repeat(64 << 10));
+    let rebound = b"GET /v1/snapshot HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
+    assert!(said(&service, rebound).contains(" 403 "), "a name that was moved here reads nothing");
     assert!(said(&service, large.as_bytes()).contains(" 431 "));
     assert!(said(&service, b"\x16\x03\x01 no http\r\n\r\n").contains(" 400 "));
     let two = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
