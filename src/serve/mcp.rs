@@ -14,7 +14,7 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use serde_json::Value;
 
 use super::board::Board;
-use super::tools::{TOOLS, fenced};
+use super::tools::{TOOLS, fenced, shorten};
 use crate::columns::document;
 
 /// What a client is told of the server.
@@ -95,11 +95,8 @@ impl ServerHandler for Door {
             ));
         };
         let result = match tool.call(&self.board, &request.arguments.unwrap_or_default()) {
-            Ok(answer) => {
-                let mut result = CallToolResult::success(vec![ContentBlock::text(fenced(&answer))]);
-                result.structured_content = Some(answer);
-                result
-            }
+            // As text alone: a structured answer would stand outside of the fence.
+            Ok(answer) => CallToolResult::success(vec![ContentBlock::text(fenced(&answer))]),
             Err(why) => CallToolResult::error(vec![ContentBlock::text(why)]),
         };
         Ok(result.into())
@@ -128,7 +125,8 @@ impl ServerHandler for Door {
             return Err(ErrorData::resource_not_found("there is no such resource", None));
         };
         let seen: Vec<_> = self.board.all().into_iter().flatten().collect();
-        let document: Value = document::snapshots(seen.iter().map(|seen| &*seen.snapshot), *part);
+        let mut document: Value = document::snapshots(seen.iter().map(|seen| &*seen.snapshot), *part);
+        shorten(&mut document);
         Ok(ReadResourceResult::new(vec![ResourceContents::text(fenced(&document), *uri)]).into())
     }
 }

@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 pub use self::access::Token;
 use self::board::Board;
 use crate::action::executor::Purpose;
+use crate::action::plan::Policy;
 use crate::runtime::engine::News;
 use crate::runtime::engines::Engines;
 use crate::runtime::signals::{Signal, Signals};
@@ -104,7 +105,8 @@ pub async fn run(service: Service, meshes: Vec<Settings>) -> anyhow::Result<()> 
 }
 
 fn board_of(meshes: &[Settings], node_series: usize) -> Board {
-    let policies = meshes.iter().map(Settings::policy).collect();
+    // Plans are shown and never run: a console that may not write shows them too.
+    let policies = meshes.iter().map(|mesh| Policy { read_only: false, ..mesh.policy() }).collect();
     Board::new(meshes.iter().map(|mesh| mesh.mesh.clone()), policies, node_series)
 }
 

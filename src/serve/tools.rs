@@ -123,6 +123,14 @@ impl Tool {
             let odd = crate::model::text::scrub(odd);
             return Err(format!("{} has no parameter \"{odd}\"; it has {}", self.name, known.join(", ")));
         }
+        for (name, kind, ..) in self.parameters {
+            let fits = given
+                .get(*name)
+                .is_none_or(|value| if *kind == "integer" { value.is_u64() } else { value.is_string() });
+            if !fits {
+                return Err(format!("{name} is a {kind}"));
+            }
+        }
         let mut answer = (self.answer)(board, given)?;
         shorten(&mut answer);
         Ok(answer)
@@ -142,7 +150,7 @@ pub fn fenced(answer: &Value) -> String {
 }
 
 /// Cuts texts that are long.
-fn shorten(value: &mut Value) {
+pub fn shorten(value: &mut Value) {
     match value {
         Value::String(text) if text.chars().count() > MOST_TEXT => {
             *text = text.chars().take(MOST_TEXT).chain(['…']).collect();
@@ -227,10 +235,13 @@ fn planned(board: &Board, given: &Map<String, Value>) -> Answered {
         let name = snapshot.names.canonical(key);
         for view in snapshot.locks.iter().filter(|view| snapshot.names.canonical(view.lock.lock_key.raw()) == name) {
             let lock = &view.lock;
-            found.push((at, view.key(), lock.fence_token, lock.lock_key.raw().to_owned(), snapshot.clone()));
+            // What tells this hold from the next: its fence, or the token of a directory.
+            let fence = lock.fence_token.map(|fence| fence.to_string());
+            let guard = fence.or_else(|| lock.lease_id.as_ref().map(|lease| lease.raw().to_owned()));
+            found.push((at, view.key(), guard, lock.lock_key.raw().to_owned(), snapshot.clone()));
         }
     }
-    let [(at, lock, fence, name, snapshot)] = found.as_slice() else {
+    let [(at, lock, guard, name, snapshot)] = found.as_slice() else {
         return Err(match found.len() {
             0 => "nobody is seen to hold it: there is nothing to release".to_owned(),
             n => format!("{n} locks are called so: name the mesh, or look at them with who_holds"),
@@ -239,13 +250,8 @@ fn planned(board: &Board, given: &Map<String, Value>) -> Answered {
     let intent = Intent::Release { locks: vec![lock.clone()], mode: None, notify_holder: false, notify_next: false };
     let policy = board.policies.get(*at).ok_or("there is no such mesh")?;
     let plan = plan(&intent, snapshot, policy).map_err(|refusal| format!("there is no plan: {}", refusal.why))?;
-    let fence = fence.map(|fence| format!(" --fence {fence}")).unwrap_or_default();
-    let mesh = if board.names.len() > 1 {
-        word(&board.names[*at]).map(|mesh| format!(" --mesh {mesh}"))
-    } else {
-        Some(String::new())
-    };
-    let command = mesh.zip(word(name)).map(|(mesh, key)| format!("lockkeeper release{mesh} {key}{fence}"));
+    let mesh = if board.names.len() > 1 { Some(board.names[*at].as_str()) } else { None };
+    let command = command(mesh, guard.as_deref().unwrap_or("none"), name);
     Ok(json!({
         "plan": document(&plan, None, snapshot, true),
         "command": command,
@@ -254,17 +260,20 @@ fn planned(board: &Board, given: &Map<String, Value>) -> Answered {
     }))
 }
 
-/// A name as one word of a shell. None for one with characters that a person could not see.
+/// The command that a person would run. None where a name has characters that a person could not see.
+fn command(mesh: Option<&str>, guard: &str, key: &str) -> Option<String> {
+    let mesh = mesh.map_or(Some(String::new()), |mesh| Some(format!(" --mesh={}", word(mesh)?)))?;
+    // What begins with a dash would be an option.
+    let end = if key.starts_with('-') { "-- " } else { "" };
+    Some(format!("lockkeeper release{mesh} --fence={} {end}{}", word(guard)?, word(key)?))
+}
+
+/// A name as one word of a shell.
 fn word(text: &str) -> Option<String> {
     let visible = text.chars().all(|c| !c.is_control() && !crate::model::text::is_hidden(c));
     let simple = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    match (visible, !text.is_empty() && !text.starts_with('-') && text.chars().all(simple)) {
-        (false, _) => None,
-        (true, true) => Some(text.to_owned()),
-        // What begins with a dash could be an option.
-        (true, false) if text.starts_with('-') => Some(format!("-- {}", quoted(text))),
-        (true, false) => Some(quoted(text)),
-    }
+    let is_simple = !text.is_empty() && text.chars().all(simple);
+    visible.then(|| if is_simple { text.to_owned() } else { quoted(text) })
 }
 
 fn quoted(text: &str) -> String {
@@ -300,6 +309,8 @@ mod tests {
             ("what_is_stuck", json!({ "mesh": "other" }), "there is no mesh \"other\"; there is prod"),
             ("list_locks", json!({ "limit": 100_000 }), "from 1 to 200"),
             ("list_locks", json!({ "cursor": "x" }), "cursor is not of an answer"),
+            ("list_locks", json!({ "cursor": 50 }), "cursor is a string"),
+            ("what_is_stuck", json!({ "mesh": 5 }), "mesh is a string"),
             ("plan_release", json!({ "key": "none" }), "nothing to release"),
         ] {
             let why = call(&board, tool, given).unwrap_err();
@@ -332,7 +343,7 @@ mod tests {
     #[test]
     fn a_plan_is_shown_with_the_command_of_a_person_and_never_acts() {
         let answer = call(&board(mesh()), "plan_release", json!({ "key": "src/lexer.rs" })).unwrap();
-        assert_eq!(answer["command"], "lockkeeper release file:src/lexer.rs --fence 7");
+        assert_eq!(answer["command"], "lockkeeper release --fence=7 file:src/lexer.rs");
         assert_eq!(
             (answer["acts"].as_bool(), answer["plan"]["schema"].as_str()),
             (Some(false), Some("lockkeeper.plan.v1"))
@@ -379,14 +390,15 @@ mod tests {
     #[test]
     fn a_command_is_one_word_for_each_name_whatever_the_name() {
         for (name, command) in [
-            ("it's; rm -rf /", Some("lockkeeper release 'it'\\''s; rm -rf /' --fence 7")),
-            ("$(id)", Some("lockkeeper release '$(id)' --fence 7")),
+            ("it's; rm -rf /", Some("lockkeeper release --fence=7 'it'\\''s; rm -rf /'")),
+            ("$(id)", Some("lockkeeper release --fence=7 '$(id)'")),
             ("a\nb", None),
         ] {
             let answer = call(&with_lock(name), "plan_release", json!({ "key": name })).unwrap();
             assert_eq!(answer["command"].as_str(), command);
         }
-        assert_eq!(word("--yes").as_deref(), Some("-- '--yes'"));
+        let of = |mesh, key| command(mesh, "none", key);
+        assert_eq!(of(Some("a b"), "--yes").as_deref(), Some("lockkeeper release --mesh='a b' --fence=none -- --yes"));
     }
 
     #[test]

@@ -17,7 +17,11 @@ async fn call(client: &Client, tool: &'static str, given: Value) -> (bool, Strin
     request.arguments = given.as_object().cloned();
     let result = client.call_tool(request).await.unwrap();
     let text = result.content[0].as_text().map(|text| text.text.clone()).unwrap_or_default();
-    (result.is_error == Some(true), text, result.structured_content.unwrap_or_default())
+    // What is data stands between two lines, and nowhere else.
+    assert!(result.structured_content.is_none());
+    let data = text.split("----- data -----").nth(1).and_then(|rest| rest.split("----- end of data -----").next());
+    let data = data.map(|data| serde_json::from_str(data).unwrap()).unwrap_or_default();
+    (result.is_error == Some(true), text, data)
 }
 
 /// The same questions, whatever the line.
