@@ -119,6 +119,7 @@ pub async fn run(
                             Ok(opened) => {
                                 let reopened = opened.is_some();
                                 if let Some((started, meshes)) = opened {
+                                    configuration.reopened(&meshes);
                                     std::mem::replace(&mut engines, started).stop().await;
                                     trees = meshes.iter().map(Settings::work_trees).collect();
                                 }

@@ -107,6 +107,13 @@ impl Table {
         self.find_selection(list, workspace, changed.as_deref());
     }
 
+    /// Forgets which things are marked and selected.
+    pub fn forget_things(&mut self) {
+        self.marks.clear();
+        (self.selected, self.row) = (None, None);
+        self.forget();
+    }
+
     /// Forgets what the rows were made from; the next refresh sorts all of them.
     pub fn forget(&mut self) {
         self.base = None;

@@ -60,11 +60,14 @@ impl ConfigWatch {
     }
 
     /// Whether meshes are to be opened anew: something else than the screen changed.
-    pub fn meshes_changed(&mut self, meshes: &[Settings]) -> bool {
-        let now = made_from(meshes);
-        let differs = now != self.meshes;
-        self.meshes = now;
-        differs
+    #[must_use]
+    pub fn meshes_changed(&self, meshes: &[Settings]) -> bool {
+        made_from(meshes) != self.meshes
+    }
+
+    /// They were opened.
+    pub fn reopened(&mut self, meshes: &[Settings]) {
+        self.meshes = made_from(meshes);
     }
 }
 

@@ -29,7 +29,16 @@ impl App {
             options.wall = now.wall;
         }
         if reopened {
+            let names = |open: &[crate::app::MeshConfig]| open.iter().map(|mesh| mesh.name.clone()).collect::<Vec<_>>();
+            let moved = names(&options.open) != names(&now.open);
             options.open = now.open;
+            if moved {
+                // What is marked is of a mesh by its place, and another one may stand there now.
+                for table in &mut self.tables {
+                    table.forget_things();
+                }
+                self.overview = crate::app::overview::Selection::default();
+            }
             self.workspace = self.options.workspace();
             (self.frozen, self.overlay, self.running) = (None, None, None);
             self.announced.clear();
@@ -44,9 +53,10 @@ impl App {
     /// Says that a changed configuration is not used, for so long that somebody reads it.
     pub(super) fn misconfigured(&mut self, why: &str) {
         // The name of the file is enough: it was just written.
-        let (place, rest) = why.split_once(": ").unwrap_or(("", why));
-        let place = place.rsplit('/').next().unwrap_or(place);
-        let text = format!("not used: {place}: {rest}");
+        let text = match why.split_once(": ") {
+            Some((place, rest)) => format!("not used: {}: {rest}", place.rsplit('/').next().unwrap_or(place)),
+            None => format!("not used: {why}"),
+        };
         self.toast = Some(Toast { text, role: Role::Alert, until_ms: self.now_ms + LONG_TOAST_MS });
     }
 }
