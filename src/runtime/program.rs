@@ -73,17 +73,30 @@ pub async fn run(
         let ((), out, err) = tokio::join!(feed, keep(stdout, most), keep(stderr, most));
         (child.wait().await, out, err)
     };
+    // However this ends before the program does: what it started ends with it.
+    let mut rest = Group(group);
     let ended = tokio::time::timeout(limit, work).await;
-    // What it left running would hold on to a terminal or a lock that nobody sees.
-    if let (Err(_), Some(group)) = (&ended, group) {
-        let _ = kill_process_group(group, Signal::KILL);
+    if ended.is_ok() {
+        rest.0 = None;
     }
+    drop(rest);
     let (status, out, err) = ended.map_err(|_| Failure::TooLong(limit))?;
     let mut written = out;
     written.bytes.extend(err.bytes);
     written.is_cut |= err.is_cut || written.bytes.len() > most;
     written.bytes.truncate(most);
     Ok((status.map_err(Failure::Lost)?, written))
+}
+
+/// A group of processes that is ended when nobody waits for it any more.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
 }
 
 /// Reads to the end, and keeps the beginning.

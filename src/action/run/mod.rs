@@ -20,7 +20,10 @@ use crate::model::journal::{ABANDONED, Entry, Event, Line, Open, Process, SCHEMA
 use crate::model::outcome::{Outcome, OutcomeKind, Progress};
 use crate::model::source::Identity;
 use crate::model::text::Text;
-use crate::model::time::Millis;
+use crate::model::time::{MINUTE, Millis};
+
+/// After so long nobody waits for a command any more.
+const DAY: Millis = 24 * 60 * MINUTE;
 
 /// Tells a running plan to stop before its next step.
 pub type Stop = Arc<AtomicBool>;
@@ -245,7 +248,9 @@ impl Operator {
         for entry in entries {
             if let Action::Command { .. } = &entry.action {
                 // No place can tell what a program did: it is closed by the mesh that it was run in.
-                let is_ours = entry.mesh == self.mesh && entry.open(now_ms).is_some();
+                // It may run for long: while its process is there, nobody closes it.
+                let over = entry.kind.is_some() || entry.abandoned || now_ms.saturating_sub(entry.at_ms) > DAY;
+                let is_ours = over && entry.mesh == self.mesh && entry.open(now_ms).is_some();
                 if is_ours {
                     let summary = "looked into later: whether it ended, and what it did, cannot be known".to_owned();
                     recovered.resolved += usize::from(matches!(self.close(&entry, summary).await, Resolved::Yes));

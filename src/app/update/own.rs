@@ -75,7 +75,7 @@ impl App {
         match (&mut ask.typing, key.code) {
             (_, KeyCode::Esc) => self.overlay = None,
             (Some((name, input)), KeyCode::Enter) => {
-                if input.value().trim() == name.trim() {
+                if !name.trim().is_empty() && input.value().trim() == name.trim() {
                     let run = ask.run.clone();
                     return self.run_own(run);
                 }
