@@ -50,7 +50,7 @@ fn measure(label: &str, process: u32, address: &str, a_second: u64, span: Durati
     let mut bytes = 0;
     while began.elapsed() < span {
         if a_second == 0 {
-            std::thread::sleep(span - began.elapsed().min(span));
+            std::thread::sleep(span.saturating_sub(began.elapsed()));
             continue;
         }
         let asked = Instant::now();

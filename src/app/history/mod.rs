@@ -92,6 +92,10 @@ impl History {
                 continue;
             };
             let key = task.key();
+            // Another task may have stood there.
+            if let Some(gone) = before.tasks.get(place).map(|gone| gone.key()).filter(|gone| *gone != key) {
+                self.tasks.remove(&gone);
+            }
             if self.tasks.len() >= TASKS && !self.tasks.contains_key(&key) {
                 continue;
             }
