@@ -80,19 +80,18 @@ async fn a_storm_of_commits_and_checkpoints_never_gives_a_torn_or_older_snapshot
     let ours = folder.path().join("ours");
     fs::create_dir(&ours).unwrap();
     let mut copier = Copier::new(path, &ours, u64::MAX);
-    let (mut last, mut copies, mut retries) = (0, 0, 0);
+    let (mut last, mut copies, mut quiet) = (0, 0, support::Deadline::new());
     while copies < 300 {
         match copier.refresh() {
             Ok(_) => {
                 let number = number_of(copier.path()).await;
                 assert!(number >= last, "an older snapshot: {number} after {last}");
                 last = number;
-                copies += 1;
+                (copies, quiet) = (copies + 1, support::Deadline::new());
             }
-            // A retry is a right answer; never to find a quiet moment is not.
-            Err(_) => retries += 1,
+            // A retry is a right answer, however often on busy cores; never to find a quiet moment is not.
+            Err(_) => quiet.check("a quiet moment"),
         }
-        assert!(retries < 300, "{copies} copies, {retries} retries");
     }
     assert!(last > 0);
     assert!(writer.finish().ends_with(" commits"));
