@@ -79,6 +79,24 @@ async fn list(gateway: &Gateway, at: &Address) -> Result<MemberList, CallError> 
     gateway.post(at, "/v3/cluster/member/list", &json!({}), Manner::default()).await
 }
 
+/// Whether a member that was given a vote has it. The list of a busy member may be a moment behind.
+async fn promoted(gateway: &Gateway, at: &Address, id: u64) -> Outcome {
+    for _ in 0..LOOKS {
+        match list(gateway, at).await {
+            Ok(list) if list.members.iter().any(|of| of.id == id && !of.is_learner) => {
+                return Outcome::done("it has a vote");
+            }
+            Ok(_) => tokio::time::sleep(BETWEEN).await,
+            Err(_) => return Outcome::done("it has a vote").not_reread(),
+        }
+    }
+    Outcome::unknown("it was accepted, and the list of members does not show its vote yet")
+}
+
+/// How often the list is looked at after a change that was accepted, and how long between.
+const LOOKS: u32 = 20;
+const BETWEEN: std::time::Duration = std::time::Duration::from_millis(100);
+
 /// Carries a change out.
 pub async fn change(
     gateway: &Gateway,
@@ -99,13 +117,7 @@ pub async fn change(
         MemberChange::Promote => {
             let at = members.led().ok_or_else(|| unsent("no member has a leader".into()))?;
             call(gateway, at, "/v3/cluster/member/promote", json!({ "ID": id.to_string() }), None).await?;
-            match list(gateway, at).await {
-                Ok(list) if list.members.iter().any(|of| of.id == id && !of.is_learner) => {
-                    Outcome::done("it has a vote")
-                }
-                Ok(_) => Outcome::failed("it was accepted, and it is no voter"),
-                Err(_) => Outcome::done("it has a vote").not_reread(),
-            }
+            promoted(gateway, at, id).await
         }
         MemberChange::Remove => {
             let at = members.led().ok_or_else(|| unsent("no member has a leader".into()))?;
