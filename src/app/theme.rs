@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use strum::IntoEnumIterator as _;
+use strum::{EnumCount as _, IntoEnumIterator as _};
 
 use crate::columns::role::Role;
 
@@ -64,7 +64,8 @@ pub struct Theme {
     pub text: Option<Rgb>,
     pub selected: Option<Rgb>,
     pub sixteen: Sixteen,
-    roles: BTreeMap<String, Rgb>,
+    /// By meaning: every span of a frame asks.
+    tones: [Option<Rgb>; Role::COUNT],
 }
 
 /// A theme as it stands in a file.
@@ -109,8 +110,10 @@ impl Theme {
             let odd = crate::model::text::scrub(odd);
             return Err(format!("[roles] has \"{odd}\", which is no meaning; write some of {}", known.join(", ")));
         }
-        if let Some(lacking) = known.iter().find(|key| !file.roles.contains_key(*key)) {
-            return Err(format!("[roles] has no colour for {lacking}; add one"));
+        let mut tones = [None; Role::COUNT];
+        for (role, name) in coloured().zip(&known) {
+            let tone = file.roles.get(name).ok_or_else(|| format!("[roles] has no colour for {name}; add one"))?;
+            tones[role as usize] = Some(*tone);
         }
         let light = file.ground.is_some_and(Rgb::is_light);
         Ok(Self {
@@ -119,7 +122,7 @@ impl Theme {
             text: Some(file.text),
             selected: Some(file.selected),
             sixteen: file.sixteen.unwrap_or(if light { Sixteen::Light } else { Sixteen::Dark }),
-            roles: file.roles,
+            tones,
         })
     }
 
@@ -127,7 +130,7 @@ impl Theme {
     #[must_use]
     pub fn mono() -> Self {
         let (ground, text, selected) = (None, None, None);
-        Self { name: MONO.into(), ground, text, selected, sixteen: Sixteen::Dark, roles: BTreeMap::new() }
+        Self { name: MONO.into(), ground, text, selected, sixteen: Sixteen::Dark, tones: [None; Role::COUNT] }
     }
 
     /// Whether it has no colours.
@@ -139,7 +142,7 @@ impl Theme {
     /// The colour of a meaning; nothing where it looks like any text.
     #[must_use]
     pub fn tone(&self, role: Role) -> Option<Rgb> {
-        self.roles.get(&named(follows(role).unwrap_or(role))).copied()
+        self.tones[follows(role).unwrap_or(role) as usize]
     }
 }
 

@@ -13,7 +13,7 @@ use crate::model::outcome::OutcomeKind;
 use crate::model::severity::Severity;
 
 /// Meanings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumIter)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumIter, strum::EnumCount)]
 pub enum Role {
     Normal,
     Dim,
