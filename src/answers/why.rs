@@ -33,11 +33,8 @@ pub fn answer(snapshot: &Snapshot, name: &str) -> OfMesh {
             holds.locks + holds.leases,
             holds.tasks
         ));
-        let of_node = |l: &&LockView| {
-            l.lock.holder_node == node.node_id && (node.is_alone() || l.lock.repository_id == node.repository_id)
-        };
-        let waited: Vec<&LockView> =
-            snapshot.marked.contended.iter().map(|l| &**l).filter(of_node).take(MOST).collect();
+        let contended = snapshot.marked.contended.iter().map(|l| &**l);
+        let waited: Vec<&LockView> = contended.filter(|l| node.is_holder_of(&l.lock)).take(MOST).collect();
         for view in &waited {
             out.sentence(who::sentence(snapshot, view, now));
         }

@@ -163,10 +163,8 @@ impl About {
 
     fn node(app: &App, mesh: usize, snapshot: &Snapshot, node: &NodeView) -> Self {
         let now = app.shown_ms();
-        let of_it = |l: &&std::sync::Arc<LockView>| {
-            l.lock.holder_node == node.node_id && (node.is_alone() || l.lock.repository_id == node.repository_id)
-        };
-        let held_up = snapshot.marked.contended.iter().filter(of_it).map(|l| overview::queue(l, now)).collect();
+        let held = snapshot.marked.contended.iter().filter(|l| node.is_holder_of(&l.lock));
+        let held_up = held.map(|l| overview::queue(l, now)).collect();
         Self {
             name: Some(node.name()),
             state: format!("{} {}", node.staleness, age(node.age_ms(now))),

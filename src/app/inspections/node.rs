@@ -8,8 +8,8 @@ use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::finding::Subject;
 use crate::mesh::derive::messages::MessageState;
 use crate::mesh::derive::nodes::NodeView;
+use crate::model::RemarkKind;
 use crate::model::time::{Millis, short};
-use crate::model::{Lock, RemarkKind};
 
 /// Everything about a node.
 pub fn inspect(node: &NodeView, snapshot: &Snapshot, now: Millis) -> Inspection {
@@ -55,7 +55,7 @@ pub fn inspect(node: &NodeView, snapshot: &Snapshot, now: Millis) -> Inspection 
         }
     }
     findings(&mut page, snapshot, |subject| matches!(subject, Subject::Node(key) if *key == node.key));
-    let locks: Vec<_> = snapshot.holds().filter(|l| holds(node, &l.lock)).collect();
+    let locks: Vec<_> = snapshot.holds().filter(|l| node.is_holder_of(&l.lock)).collect();
     if !locks.is_empty() {
         page.heading(format!("Locks and leases held ({})", locks.len()));
         for lock in locks.iter().take(MOST) {
@@ -79,11 +79,6 @@ pub fn inspect(node: &NodeView, snapshot: &Snapshot, now: Millis) -> Inspection 
     });
     log_entries(&mut page, snapshot, "Op-log of its agents", now, |l| node.agents.contains(&l.entry.agent_id));
     page
-}
-
-/// Whether a node holds a lock: where there are several of its name, the one of the lock's repository does.
-fn holds(node: &NodeView, lock: &Lock) -> bool {
-    lock.holder_node == node.node_id && (node.is_alone() || lock.repository_id == node.repository_id)
 }
 
 fn join(texts: &[crate::model::text::Text]) -> String {

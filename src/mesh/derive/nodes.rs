@@ -15,7 +15,7 @@ use crate::mesh::derive::timer_queue::TimerQueue;
 use crate::mesh::slab::SharedSlab;
 use crate::model::text::Text;
 use crate::model::time::Millis;
-use crate::model::{Patience, RegistryNode};
+use crate::model::{Lock, Patience, RegistryNode};
 
 /// One node, evaluated. Where one name sends heartbeats in several repositories, it is one node in each of them: it may be
 /// alive in one and silent in another.
@@ -91,6 +91,12 @@ impl NodeView {
     #[must_use]
     pub fn is_alone(&self) -> bool {
         self.key == self.node_id
+    }
+
+    /// Whether it holds a lock: where there are several of its name, the one of the lock's repository does.
+    #[must_use]
+    pub fn is_holder_of(&self, lock: &Lock) -> bool {
+        lock.holder_node == self.node_id && (self.is_alone() || lock.repository_id == self.repository_id)
     }
 
     /// Age of the freshest signal, in ms; as of the last poll where the source is old.
