@@ -1,7 +1,7 @@
 //! The operator's own commands in the journal: what was run, and how it ended. What they wrote is not kept.
 
 use super::journal::{JournalFile, host};
-use super::new_id;
+use super::{new_id, write};
 use crate::action::executor::WriteAccess;
 use crate::model::action::Action;
 use crate::model::journal::{Event, Line, Process, SCHEMA};
@@ -62,9 +62,6 @@ impl Running {
     async fn write(&self, event: Event) -> Result<(), String> {
         let at_ms = (self.commands.clock)();
         let (id, plan) = (self.id.clone(), self.id.clone());
-        let line = Line { schema: SCHEMA.into(), id, plan, at_ms, event };
-        let (journal, access) = (self.commands.journal.clone(), self.access);
-        let written = tokio::task::spawn_blocking(move || journal.append(&line, access)).await;
-        written.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
+        write(&self.commands.journal, Line { schema: SCHEMA.into(), id, plan, at_ms, event }, self.access).await
     }
 }

@@ -334,10 +334,15 @@ impl Operator {
     async fn write(&mut self, id: &str, plan: &str, event: Event) -> Result<(), String> {
         let at_ms = (self.clock)();
         let line = Line { schema: SCHEMA.into(), id: id.to_owned(), plan: plan.to_owned(), at_ms, event };
-        let (journal, access) = (self.journal.clone(), self.access);
-        let written = tokio::task::spawn_blocking(move || journal.append(&line, access)).await;
-        written.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
+        write(&self.journal, line, self.access).await
     }
+}
+
+/// Appends a line to the journal, and waits until it stands there.
+async fn write(journal: &JournalFile, line: Line, access: WriteAccess) -> Result<(), String> {
+    let journal = journal.clone();
+    let written = tokio::task::spawn_blocking(move || journal.append(&line, access)).await;
+    written.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
 }
 
 /// How looking into an attempt ended.
