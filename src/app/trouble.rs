@@ -127,7 +127,7 @@ impl About {
             Subject::Lock(key) => {
                 let deadlock = snapshot.waits.deadlocks.iter().find(|of| of.breaks.iter().any(|(lock, _)| lock == key));
                 let ring = deadlock.and_then(|deadlock| Self::deadlock(snapshot, deadlock, now));
-                ring.or_else(|| lock(snapshot, key).map(|lock| Self::lock(snapshot, lock, now)))
+                ring.or_else(|| snapshot.lock(key).map(|lock| Self::lock(snapshot, lock, now)))
             }
             Subject::Message(key) => {
                 let message = snapshot.messages.iter().find(|m| key.starts_with(m.source.raw()) && m.key() == *key);
@@ -237,13 +237,6 @@ fn age(ms: Option<Millis>) -> String {
 fn strip(app: &App, mesh: usize, node: &NodeView) -> Picture {
     let steps = app.history(mesh).map(|history| history.of(&node.key, super::history::STEPS)).unwrap_or_default();
     Picture::Strip(steps)
-}
-
-/// A lock or a lease by its key: among those that somebody waits for first, which are few.
-fn lock<'a>(snapshot: &'a Snapshot, key: &str) -> Option<&'a LockView> {
-    let few = snapshot.marked.contended.iter().map(|view| &**view);
-    // A key is made for those alone that it may be of.
-    few.chain(snapshot.holds()).find(|view| key.contains(view.lock.lock_key.raw()) && view.key() == key)
 }
 
 /// How much is well.

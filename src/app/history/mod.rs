@@ -9,7 +9,6 @@ use foldhash::fast::RandomState;
 pub use self::strip::STEPS;
 use self::strip::Strip;
 use crate::mesh::derive::Snapshot;
-use crate::mesh::derive::locks::LockView;
 use crate::mesh::derive::staleness::Staleness;
 use crate::mesh::derive::tasks::TaskState;
 use crate::model::text::Text;
@@ -66,7 +65,7 @@ impl History {
             let level = node.as_of_ms.is_none().then_some(node.staleness);
             self.nodes.entry(node.key.clone()).or_default().push(step, level);
         }
-        let looked_at = looked_at.and_then(|key| lock(snapshot, key));
+        let looked_at = looked_at.and_then(|key| snapshot.lock(key));
         let followed = snapshot.marked.contended.iter().map(|view| &**view).take(LOCKS).chain(looked_at);
         for view in followed {
             let seen = view.as_of_ms.is_none().then(|| LockStep {
@@ -134,11 +133,6 @@ impl History {
     pub fn of_task(&self, key: &str) -> &[TaskChange] {
         self.tasks.get(key).map(Vec::as_slice).unwrap_or_default()
     }
-}
-
-/// A lock by its key. A key is made for those alone that it may be of.
-fn lock<'a>(snapshot: &'a Snapshot, key: &str) -> Option<&'a LockView> {
-    snapshot.holds().find(|view| key.contains(view.lock.lock_key.raw()) && view.key() == key)
 }
 
 #[cfg(test)]

@@ -126,6 +126,14 @@ impl Snapshot {
         self.locks.iter().chain(self.beside.iter().map(|view| &**view))
     }
 
+    /// A lock or a lease by its key: among those that somebody waits for first, which are few.
+    #[must_use]
+    pub fn lock(&self, key: &str) -> Option<&LockView> {
+        let few = self.marked.contended.iter().map(|view| &**view);
+        // A key is made for those alone that it may be of.
+        few.chain(self.holds()).find(|view| key.contains(view.lock.lock_key.raw()) && view.key() == key)
+    }
+
     /// Troubles that nobody has acknowledged, the worst first.
     pub fn open_findings(&self) -> impl Iterator<Item = &Finding> {
         let worth = self.findings.iter().take_while(|f| f.severity >= Severity::Warning);
