@@ -8,6 +8,7 @@ use foldhash::fast::RandomState;
 
 pub use self::strip::STEPS;
 use self::strip::Strip;
+use crate::columns::role::{Role, State as _};
 use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::staleness::Staleness;
 use crate::mesh::derive::tasks::TaskState;
@@ -36,6 +37,22 @@ pub struct TaskChange {
     pub at_ms: Millis,
     pub state: TaskState,
     pub node: Option<Text>,
+}
+
+/// How a step of a node is drawn: the more silent, the higher; `·` where nobody looked.
+#[must_use]
+pub fn drawn(level: Option<Staleness>) -> (char, Role) {
+    let Some(level) = level else { return ('·', Role::Dim) };
+    let role = if level == Staleness::Healthy { Role::Dim } else { level.role() };
+    let glyph = match level {
+        Staleness::Healthy => '▁',
+        Staleness::Warn => '▃',
+        Staleness::Alert => '▅',
+        Staleness::Critical => '▇',
+        Staleness::Dead => '█',
+        Staleness::Unknown => '?',
+    };
+    (glyph, role)
 }
 
 /// What was observed in one mesh.

@@ -1,6 +1,6 @@
 //! What was observed of a thing over the last ten minutes, in the inspector.
 
-use crate::app::history::{History, LockStep, STEP, STEPS, TaskChange};
+use crate::app::history::{History, LockStep, STEP, STEPS, TaskChange, drawn};
 use crate::app::inspect::{Inspection, Line};
 use crate::columns::role::{Role, State};
 use crate::mesh::derive::locks::LockView;
@@ -56,14 +56,9 @@ pub fn node(page: &mut Inspection, history: &History, node: &NodeView) {
     let mut block = Inspection::default();
     block.heading("Last ten minutes, as seen from here");
     let worst = |pair: &[Option<Staleness>]| pair.iter().flatten().copied().max_by_key(|level| level.rank());
-    let glyph = |level: &Option<Staleness>| match level {
-        None => ("·".to_owned(), Role::Dim),
-        Some(Staleness::Healthy) => ("▁".to_owned(), Role::Dim),
-        Some(level @ Staleness::Warn) => ("▃".to_owned(), level.role()),
-        Some(level @ Staleness::Alert) => ("▅".to_owned(), level.role()),
-        Some(level @ Staleness::Critical) => ("▇".to_owned(), level.role()),
-        Some(level @ Staleness::Dead) => ("█".to_owned(), level.role()),
-        Some(level @ Staleness::Unknown) => ("?".to_owned(), level.role()),
+    let glyph = |level: &Option<Staleness>| {
+        let (glyph, role) = drawn(*level);
+        (glyph.to_string(), role)
     };
     strip(&mut block, "silence", cells(&steps, worst).iter().map(glyph).collect());
     scale(&mut block);

@@ -74,15 +74,7 @@ fn strip(canvas: &Canvas<'_, '_>, mesh: usize, node: &NodeView, width: usize) ->
         canvas.app.history(mesh).map(|history| history.of(&node.key, width.min(history::STEPS))).unwrap_or_default();
     let mut spans = vec![Span::raw(" ".repeat(width - steps.len()))];
     for alike in steps.chunk_by(|a, b| a == b) {
-        let (glyph, role) = match alike[0] {
-            None => ('·', Role::Dim),
-            Some(Staleness::Healthy) => ('▁', Role::Dim),
-            Some(level @ Staleness::Warn) => ('▃', level.role()),
-            Some(level @ Staleness::Alert) => ('▅', level.role()),
-            Some(level @ Staleness::Critical) => ('▇', level.role()),
-            Some(level @ Staleness::Dead) => ('█', level.role()),
-            Some(level @ Staleness::Unknown) => ('?', level.role()),
-        };
+        let (glyph, role) = history::drawn(alike[0]);
         spans.push(canvas.span(glyph.to_string().repeat(alike.len()), role));
     }
     spans
