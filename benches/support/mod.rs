@@ -9,7 +9,7 @@ use procfs::process::Process;
 pub struct Running(pub Child);
 
 impl Running {
-    /// Starts this program without a screen, to print what happens to nobody.
+    /// Starts this program without a screen, printing each event to nowhere.
     pub fn plain(arguments: &[&std::ffi::OsStr], state: &std::path::Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lockkeeper"));
         command.arg("--plain").args(arguments).env("XDG_STATE_HOME", state).env("HOME", state);
