@@ -180,9 +180,8 @@ pub fn listing(keymap: &Keymap, own: &[OwnCommand]) -> String {
         out.push_str(&format!("{keys:<18} {:<18} {}\n", info.name, info.help));
     }
     for command in own {
-        let argv: Vec<String> = command.argv.iter().map(ToString::to_string).collect();
         let line =
-            format!("{:<18} {}: {}", command.key.as_deref().unwrap_or("(palette)"), command.title, argv.join(" "));
+            format!("{:<18} {}: {}", command.key.as_deref().unwrap_or("(palette)"), command.title, command.line());
         out.push_str(&format!("{}\n", crate::model::text::scrub(&line)));
     }
     out.push_str("\nEvery command is in the palette (:), where `theme NAME`, `interval SPAN`, `acknowledge SPAN`, `repo ID` and `mesh NAME` work too.\n");

@@ -175,6 +175,12 @@ impl OwnCommand {
         VIEWS[view.index()].list.is_some() && (self.views.is_empty() || self.views.contains(&view))
     }
 
+    /// The program and its arguments on one line, as they are configured.
+    #[must_use]
+    pub fn line(&self) -> String {
+        self.argv.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    }
+
     /// The program and its arguments for a thing.
     pub fn fill(&self, mesh: &str, value: &impl Fn(&str) -> Option<Value>) -> Result<Vec<String>, String> {
         self.argv.iter().map(|argument| argument.fill(mesh, value)).collect()

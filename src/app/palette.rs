@@ -49,10 +49,9 @@ pub fn entries(app: &App, typed: &str) -> Vec<Entry> {
         })
         .collect();
     for (at, own) in app.options.own.iter().enumerate() {
-        let argv: Vec<String> = own.argv.iter().map(ToString::to_string).collect();
         all.push(Entry {
             name: scrub(&own.title).into_owned(),
-            help: scrub(&argv.join(" ")).into_owned(),
+            help: scrub(&own.line()).into_owned(),
             keys: own.key.clone().unwrap_or_default(),
             choice: Choice::Own(at),
         });

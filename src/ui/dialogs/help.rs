@@ -46,13 +46,12 @@ fn lines(canvas: &Canvas<'_, '_>, room: usize) -> Vec<Line<'static>> {
     }
     for own in canvas.app.options.own.iter() {
         let keys = own.key.clone().unwrap_or_else(|| "palette".to_owned());
-        let argv: Vec<String> = own.argv.iter().map(ToString::to_string).collect();
         let title = fit(&scrub(&own.title), 17).into_owned();
         let fill = " ".repeat(18_usize.saturating_sub(title.width()));
         lines.push(Line::from(vec![
             canvas.span(format!(" {keys:<15}"), Role::Accent),
             canvas.span(title + &fill, Role::Normal),
-            canvas.span(fit(&scrub(&argv.join(" ")), room.max(20)).into_owned(), Role::Dim),
+            canvas.span(fit(&scrub(&own.line()), room.max(20)).into_owned(), Role::Dim),
         ]));
     }
     lines.push(Line::raw(""));
