@@ -45,8 +45,8 @@ pub struct Settings {
     pub color: bool,
     pub unicode: String,
     pub mouse: bool,
-    /// Times on screen are local ones.
     pub frames: bool,
+    /// Times on screen are local ones.
     pub local_clock: bool,
     pub wall: Wall,
     /// Columns that views are to have, by their names.
