@@ -1,7 +1,9 @@
 //! The parts of a snapshot: their columns, and where a snapshot has their rows.
 
+use serde::ser::{SerializeSeq as _, Serializer};
 use serde_json::Value;
 
+use super::row::{Read, Row};
 use super::sources::{SOURCES, SourceRow};
 use super::{AGENTS, Columns, FINDINGS, GROUPS, LEADERS, LEASES, LOCKS, MESSAGES, NODES, OPLOG, QUEUES, TASKS, schema};
 use crate::mesh::derive::Snapshot;
@@ -19,8 +21,8 @@ pub trait Part: Sync {
     fn titles(&self) -> Vec<(&'static str, bool)>;
     /// Its rows in plain words, below the titles.
     fn plain(&self, snapshot: &Snapshot) -> Vec<Vec<String>>;
-    /// Its rows as JSON objects.
-    fn json(&self, snapshot: &Snapshot) -> Vec<Value>;
+    /// Calls a function with each of its rows.
+    fn each(&self, snapshot: &Snapshot, take: &mut dyn FnMut(&dyn Row));
     /// The JSON Schema of its rows.
     fn schema(&self) -> Value;
 }
@@ -53,13 +55,31 @@ impl<T> Part for Of<T> {
         (self.each)(snapshot, &mut |row| rows.push(self.columns.plain(row, snapshot.at_ms)));
         rows
     }
-    fn json(&self, snapshot: &Snapshot) -> Vec<Value> {
-        let mut rows = Vec::new();
-        (self.each)(snapshot, &mut |row| rows.push(self.columns.json(row, snapshot.at_ms)));
-        rows
+    fn each(&self, snapshot: &Snapshot, take: &mut dyn FnMut(&dyn Row)) {
+        (self.each)(snapshot, &mut |row| take(&Read { columns: self.columns.all, row, now: snapshot.at_ms }));
     }
     fn schema(&self) -> Value {
         schema::part(self.columns)
+    }
+}
+
+/// The rows of a part as an array of JSON objects. They are many, so none is kept.
+pub struct Rows<'a> {
+    pub part: &'a dyn Part,
+    pub snapshot: &'a Snapshot,
+}
+
+impl serde::Serialize for Rows<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut array = serializer.serialize_seq(None)?;
+        let mut written = Ok(());
+        self.part.each(self.snapshot, &mut |row| {
+            if written.is_ok() {
+                written = array.serialize_element(row);
+            }
+        });
+        written?;
+        array.end()
     }
 }
 
@@ -94,10 +114,9 @@ mod tests {
         let (mesh, later) = testing::silent_mesh();
         for snapshot in [testing::snapshot(testing::mesh(), testing::NOW), testing::snapshot(mesh, later)] {
             for part in PARTS {
-                let rows = part.json(&snapshot);
-                assert!(!rows.is_empty(), "{} has no row to look at", part.name());
+                let rows = serde_json::to_value(Rows { part: *part, snapshot: &snapshot }).unwrap();
+                assert_ne!(rows, serde_json::json!([]), "{} has no row to look at", part.name());
                 let validator = jsonschema::validator_for(&part.schema()).unwrap();
-                let rows = Value::from(rows);
                 let errors: Vec<_> =
                     validator.iter_errors(&rows).map(|e| format!("{}: {e}", e.instance_path())).collect();
                 assert!(errors.is_empty(), "{}: {}", part.name(), errors.join("\n"));

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::json;
+use serde::{Serialize, Serializer};
 
 use super::role::State;
 use crate::model::text::Text;
@@ -108,18 +108,10 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// As JSON: what is unknown is `null`, and texts are as they came.
+    /// As JSON.
     #[must_use]
-    pub fn json(self) -> serde_json::Value {
-        match self {
-            Self::Instant(n) | Self::Span(n) | Self::Count(n) => json!(n),
-            Self::Flag(flag) => json!(flag),
-            Self::State(state) => json!(state.map(ToString::to_string)),
-            Self::Name(name) => json!(name),
-            Self::Names(names) => json!(names),
-            Self::Text(text) => json!(text),
-            Self::Json(value) => value,
-        }
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
     }
 
     /// As plain words for a table of text; what is unknown is `-`.
@@ -141,6 +133,22 @@ impl<'a> Value<'a> {
             }
             Self::Text(text) => crate::model::text::scrub(text).into_owned(),
             Self::Json(_) => String::new(),
+        }
+    }
+}
+
+/// What is unknown is `null`, and texts are as they came.
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Instant(n) | Self::Span(n) | Self::Count(n) => n.serialize(serializer),
+            Self::Flag(flag) => flag.serialize(serializer),
+            Self::State(Some(state)) => serializer.collect_str(state),
+            Self::State(None) => serializer.serialize_unit(),
+            Self::Name(name) => name.serialize(serializer),
+            Self::Names(names) => names.serialize(serializer),
+            Self::Text(text) => text.serialize(serializer),
+            Self::Json(value) => value.serialize(serializer),
         }
     }
 }

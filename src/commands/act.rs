@@ -149,9 +149,7 @@ fn print_plan(
     dry_run: bool,
 ) -> anyhow::Result<()> {
     let text = match format {
-        Format::Json => {
-            escape_json(&serde_json::to_string_pretty(&document(plan, outcomes, snapshot, dry_run))?) + "\n"
-        }
+        Format::Json => escape_json(serde_json::to_string_pretty(&document(plan, outcomes, snapshot, dry_run))?) + "\n",
         Format::Table => table(plan, outcomes, snapshot),
     };
     match std::io::stdout().write_all(text.as_bytes()) {

@@ -13,7 +13,7 @@ use crate::model::time::utc;
 #[must_use]
 pub fn print(answer: &Answer, format: Format) -> String {
     if format == Format::Json {
-        return escape_json(&serde_json::to_string_pretty(&answer.json()).unwrap_or_default()) + "\n";
+        return escape_json(serde_json::to_string_pretty(&answer.json()).unwrap_or_default()) + "\n";
     }
     let mut out = String::new();
     for (place, mesh) in answer.meshes.iter().enumerate() {

@@ -9,5 +9,5 @@ use crate::model::text::escape_json;
 #[must_use]
 pub fn snapshots(snapshots: &[Snapshot], view: Option<SnapshotView>) -> String {
     let document = document::snapshots(snapshots.iter(), view.map(SnapshotView::part));
-    escape_json(&serde_json::to_string_pretty(&document).unwrap_or_default())
+    escape_json(serde_json::to_string_pretty(&document).unwrap_or_default())
 }

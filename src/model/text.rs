@@ -229,9 +229,12 @@ pub fn is_hidden(c: char) -> bool {
 /// Serialised JSON with everything but plain visible text written as `\uXXXX`: still the same JSON, and
 /// safe to print on a terminal.
 #[must_use]
-pub fn escape_json(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
-    for c in json.chars() {
+pub fn escape_json(json: String) -> String {
+    let plain = |b: u8| b == b'\n' || (0x20..0x7f).contains(&b);
+    let Some(first) = json.bytes().position(|b| !plain(b)) else { return json };
+    let mut out = String::with_capacity(json.len() + 64);
+    out.push_str(&json[..first]);
+    for c in json[first..].chars() {
         let control = c != '\n' && c.is_control();
         if control || is_hidden(c) {
             let mut units = [0; 2];
@@ -320,7 +323,7 @@ mod tests {
     #[test]
     fn escaped_json_parses_back() {
         let value = serde_json::json!({"k": "a\u{9b}b\u{202e}\u{e0041}\u{7f}"});
-        let text = escape_json(&serde_json::to_string(&value).unwrap());
+        let text = escape_json(serde_json::to_string(&value).unwrap());
         assert!(text.is_ascii());
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }

@@ -28,7 +28,7 @@ pub struct Line {
 impl Line {
     /// The event of a mesh.
     pub fn of(mesh: usize, event: &Event) -> Self {
-        let json = escape_json(&serde_json::to_string(event).unwrap_or_default());
+        let json = escape_json(serde_json::to_string(event).unwrap_or_default());
         Self { id: format!("{mesh}-{}", event.seq), json, is_end: false }
     }
 

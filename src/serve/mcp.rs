@@ -11,7 +11,6 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, RoleServer};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use serde_json::Value;
 
 use super::board::Board;
 use super::tools::{TOOLS, fenced, shorten};
@@ -125,7 +124,8 @@ impl ServerHandler for Door {
             return Err(ErrorData::resource_not_found("there is no such resource", None));
         };
         let seen: Vec<_> = self.board.all().into_iter().flatten().collect();
-        let mut document: Value = document::snapshots(seen.iter().map(|seen| &*seen.snapshot), *part);
+        let document = document::snapshots(seen.iter().map(|seen| &*seen.snapshot), *part);
+        let mut document = serde_json::to_value(document).unwrap_or_default();
         shorten(&mut document);
         Ok(ReadResourceResult::new(vec![ResourceContents::text(fenced(&document), *uri)]).into())
     }

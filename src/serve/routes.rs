@@ -9,7 +9,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::access::Token;
 use super::board::{Board, Seen};
@@ -46,12 +47,13 @@ pub fn routes(board: Arc<Board>, token: Option<Token>) -> Router {
 /// An answer that is no answer: a word for programs, a sentence for people.
 fn refused(status: StatusCode, word: &str, sentence: &str) -> Response {
     let body = json!({ "error": { "code": word, "message": sentence } });
-    (status, [(header::CONTENT_TYPE, "application/json")], format!("{}\n", escape_json(&body.to_string())))
+    (status, [(header::CONTENT_TYPE, "application/json")], format!("{}\n", escape_json(body.to_string())))
         .into_response()
 }
 
-fn document(value: &Value) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], escape_json(&value.to_string()) + "\n").into_response()
+fn document(value: &impl Serialize) -> Response {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    ([(header::CONTENT_TYPE, "application/json")], escape_json(text) + "\n").into_response()
 }
 
 async fn unknown() -> Response {

@@ -139,7 +139,7 @@ impl Tool {
 
 /// An answer as text: fenced, and with no character that could end a line of the fence.
 pub fn fenced(answer: &Value) -> String {
-    let mut text = escape_json(&serde_json::to_string_pretty(answer).unwrap_or_default());
+    let mut text = escape_json(serde_json::to_string_pretty(answer).unwrap_or_default());
     if text.len() > MOST_BYTES {
         text.truncate(crate::model::text::truncate_bytes(&text, MOST_BYTES).len());
         text.push_str("\n... cut here: ask for fewer rows");
@@ -206,20 +206,25 @@ fn listed(board: &Board, given: &Map<String, Value>, part: &str, state: &str) ->
     };
     let wanted = given.get("state").and_then(Value::as_str);
     let part = PARTS.iter().find(|known| known.name() == part).ok_or("there is no such part")?;
-    let mut rows = Vec::new();
+    let (mut all, mut page) = (0, Vec::new());
     for (at, snapshot) in chosen(board, given)? {
-        for mut row in part.json(&snapshot) {
+        part.each(&snapshot, &mut |row| {
+            let is_on_page = all >= from && page.len() < limit;
+            if wanted.is_none() && !is_on_page {
+                all += 1;
+                return;
+            }
+            let mut row = serde_json::to_value(row).unwrap_or_default();
             if wanted.is_some_and(|wanted| row[state] != wanted) {
-                continue;
+                return;
             }
-            if let Some(row) = row.as_object_mut() {
-                row.insert("mesh".into(), board.names[at].clone().into());
+            all += 1;
+            if is_on_page && let Some(fields) = row.as_object_mut() {
+                fields.insert("mesh".into(), board.names[at].clone().into());
+                page.push(row);
             }
-            rows.push(row);
-        }
+        });
     }
-    let all = rows.len();
-    let page: Vec<Value> = rows.into_iter().skip(from).take(limit).collect();
     let next = from.saturating_add(page.len());
     Ok(json!({
         part.name(): page,

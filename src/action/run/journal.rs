@@ -98,7 +98,7 @@ pub fn made_at(entries: Vec<Entry>, sources: &[SourceState]) -> Vec<Entry> {
 
 /// Whatever prints the file prints text alone.
 fn text(line: &Line) -> io::Result<String> {
-    Ok(escape_json(&serde_json::to_string(line)?))
+    Ok(escape_json(serde_json::to_string(line)?))
 }
 
 /// This machine's name.

@@ -84,7 +84,7 @@ async fn print(changes: Vec<Change>, filter: &Filter, signals: &mut Signals) -> 
 fn write(changes: Vec<Change>) -> anyhow::Result<bool> {
     let mut text = String::new();
     for change in changes {
-        text.push_str(&escape_json(&serde_json::to_string(&change)?));
+        text.push_str(&escape_json(serde_json::to_string(&change)?));
         text.push('\n');
     }
     let mut out = std::io::stdout().lock();
