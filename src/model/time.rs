@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime};
 
 /// Unix time or a duration, in milliseconds.
 pub type Millis = i64;
@@ -56,20 +56,22 @@ pub fn latency(ms: f64) -> String {
     }
 }
 
+/// The second that an instant is in; its `Display` is `2026-11-21 05:08:45`.
+fn second(ms: Millis) -> Option<NaiveDateTime> {
+    DateTime::from_timestamp(ms.div_euclid(SECOND), 0).map(|t| t.naive_utc())
+}
+
 /// `2026-11-21 05:08:45Z`, or `unknown`.
 #[must_use]
 pub fn utc(ms: Millis) -> String {
-    match DateTime::<Utc>::from_timestamp_millis(ms) {
-        Some(t) if plausible(ms) => t.format("%Y-%m-%d %H:%M:%SZ").to_string(),
-        _ => "unknown".into(),
-    }
+    dated(ms, 0)
 }
 
 /// `05:08:45` on a clock that is so many milliseconds ahead of UTC; its zone stands elsewhere ([`zone_name`]).
 #[must_use]
 pub fn clock_face(ms: Millis, offset: Millis) -> String {
-    match DateTime::<Utc>::from_timestamp_millis(ms.saturating_add(offset)) {
-        Some(t) if plausible(ms) => t.format("%H:%M:%S").to_string(),
+    match second(ms.saturating_add(offset)) {
+        Some(t) if plausible(ms) => t.time().to_string(),
         _ => "--:--:--".into(),
     }
 }
@@ -93,8 +95,8 @@ pub fn clock(ms: Millis, offset: Millis) -> String {
 /// `2026-11-21 05:08:45Z`, or `2026-11-21 07:08:45+02:00` where the clock is ahead of UTC; `unknown` where it is none.
 #[must_use]
 pub fn dated(ms: Millis, offset: Millis) -> String {
-    match DateTime::<Utc>::from_timestamp_millis(ms.saturating_add(offset)) {
-        Some(t) if plausible(ms) => format!("{}{}", t.format("%Y-%m-%d %H:%M:%S"), suffix(offset)),
+    match second(ms.saturating_add(offset)) {
+        Some(t) if plausible(ms) => format!("{t}{}", suffix(offset)),
         _ => "unknown".into(),
     }
 }
@@ -107,28 +109,40 @@ fn suffix(offset: Millis) -> String {
 /// An instant as `SQLite`'s `datetime()` writes it, in whole seconds.
 #[must_use]
 pub fn sqlite(ms: Millis) -> String {
-    DateTime::<Utc>::from_timestamp_millis(ms).map(|t| t.format("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default()
+    second(ms).map(|t| t.to_string()).unwrap_or_default()
 }
 
 /// Whether a text is an instant exactly as [`sqlite`] writes it.
 #[must_use]
 pub fn is_sqlite(text: &str) -> bool {
-    let shape = |(byte, shape): (u8, u8)| if shape == b'0' { byte.is_ascii_digit() } else { byte == shape };
-    text.len() == 19
-        && text.bytes().zip(*b"0000-00-00 00:00:00").all(shape)
-        && !text.ends_with("60")
-        && parse_sqlite(text).is_some()
+    parse_exact(text).is_some_and(plausible)
 }
 
 /// Reads what `SQLite`'s `datetime()` writes (UTC, whole or fractional seconds, blank or `T` between).
 #[must_use]
 pub fn parse_sqlite(text: &str) -> Option<Millis> {
-    let text = text.trim().trim_end_matches('Z');
-    ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M"]
-        .iter()
-        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-        .map(|t| t.and_utc().timestamp_millis())
-        .filter(|&ms| plausible(ms))
+    let read = || {
+        let text = text.trim().trim_end_matches('Z');
+        ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M"]
+            .iter()
+            .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+            .map(|t| t.and_utc().timestamp_millis())
+    };
+    parse_exact(text).or_else(read).filter(|&ms| plausible(ms))
+}
+
+/// Reads what [`sqlite`] writes, and nothing else. Nearly every instant is written so, and a format takes twenty times as
+/// long to follow.
+fn parse_exact(text: &str) -> Option<Millis> {
+    let digits: &[u8; 19] = text.as_bytes().try_into().ok()?;
+    let shape = |(byte, shape): (&u8, &u8)| if *shape == b'0' { byte.is_ascii_digit() } else { byte == shape };
+    if !digits.iter().zip(b"0000-00-00 00:00:00").all(shape) {
+        return None;
+    }
+    let number = |from: usize, to: usize| digits[from..to].iter().fold(0, |n, digit| n * 10 + u32::from(digit - b'0'));
+    let day = NaiveDate::from_ymd_opt(number(0, 4).cast_signed(), number(5, 7), number(8, 10))?;
+    let instant = day.and_hms_opt(number(11, 13), number(14, 16), number(17, 19))?;
+    Some(instant.and_utc().timestamp_millis())
 }
 
 /// A count in at most four characters and a unit: `999`, `12k`, `3.4M`.
@@ -158,6 +172,7 @@ pub fn bytes(n: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn instants_are_shown_in_a_zone() {
@@ -183,6 +198,16 @@ mod tests {
         ];
         for (ms, text) in cases {
             assert_eq!(short(ms), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_instant_is_read_as_it_is_written(seconds in 0i64..253_402_300_800, text in "[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}") {
+            prop_assert_eq!(parse_exact(&sqlite(seconds * 1_000)), Some(seconds * 1_000));
+            let by_format = NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S").ok();
+            let by_format = by_format.filter(|_| !text.ends_with("60")).map(|t| t.and_utc().timestamp_millis());
+            prop_assert_eq!(parse_exact(&text), by_format);
         }
     }
 

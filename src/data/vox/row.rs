@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use libsql::Value;
 
+use crate::data::sqlite::text;
 use crate::model::text::{Text, truncate_bytes};
 use crate::model::time::{Millis, parse_sqlite, plausible};
 use crate::model::{Oddity, Payload, Stored};
@@ -14,7 +15,8 @@ pub const MAX_ODDITIES: usize = 100;
 /// The values of one row, taken in the order in which they were selected.
 pub struct RowReader<'a> {
     table: &'static str,
-    key: Text,
+    /// It names the row.
+    first: &'a Value,
     values: std::slice::Iter<'a, Value>,
     oddities: &'a mut Vec<Oddity>,
 }
@@ -22,8 +24,7 @@ pub struct RowReader<'a> {
 impl<'a> RowReader<'a> {
     /// Starts on a row whose first value names it.
     pub fn new(table: &'static str, values: &'a [Value], oddities: &'a mut Vec<Oddity>) -> Self {
-        let key = values.first().map(|v| Text::bounded(&plain(v), 80)).unwrap_or_default();
-        Self { table, key, values: values.iter(), oddities }
+        Self { table, first: values.first().unwrap_or(&Value::Null), values: values.iter(), oddities }
     }
 
     fn next(&mut self) -> &'a Value {
@@ -35,7 +36,7 @@ impl<'a> RowReader<'a> {
             self.oddities.push(Oddity {
                 table: self.table,
                 column,
-                row: self.key.clone(),
+                row: Text::bounded(&plain(self.first), 80),
                 found: Text::bounded(&describe(value), 80),
             });
         }
@@ -80,14 +81,12 @@ impl<'a> RowReader<'a> {
 
     /// An instant as `SQLite`'s `datetime()` writes it, or unknown.
     pub fn datetime(&mut self, column: &'static str) -> Option<Millis> {
-        match self.next() {
-            Value::Null => None,
-            Value::Text(text) if parse_sqlite(text).is_some() => parse_sqlite(text),
-            other => {
-                self.odd(column, other);
-                None
-            }
+        let value = self.next();
+        let read = text(value).and_then(parse_sqlite);
+        if read.is_none() && *value != Value::Null {
+            self.odd(column, value);
         }
+        read
     }
 
     /// A flag: 0 or 1; unknown is false, and noted.
