@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::lines::{Lines, Stamp};
+use super::lines::{Lines, Mark, Stamp};
 use crate::model::event::{Event, Kind, read};
 use crate::model::text::escape_json;
 use crate::model::whose::Whose;
@@ -19,7 +19,9 @@ const FEW: usize = 64;
 pub struct History {
     lines: Lines,
     stamp: Stamp,
-    /// The newest events that are known, for finding where the news begins.
+    /// Where the last reading ended.
+    mark: Option<Mark>,
+    /// The newest events that are known, for finding where the news begins in a file that was put in the place of another.
     known: Vec<Event>,
 }
 
@@ -36,7 +38,7 @@ impl History {
     /// The history at `path`.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
-        Self { lines: Lines::new(path), stamp: Stamp::default(), known: Vec::new() }
+        Self { lines: Lines::new(path), stamp: Stamp::default(), mark: None, known: Vec::new() }
     }
 
     /// What others wrote since the last reading.
@@ -51,9 +53,16 @@ impl History {
     }
 
     fn read(&mut self) -> io::Result<Vec<Event>> {
-        let (events, odd) = read(self.lines.tail(MOST)?.lines());
+        let part = self.lines.since(self.mark.as_ref(), MOST)?;
+        let (events, odd) = read(part.text.lines());
         if odd > 0 {
             tracing::warn!(odd, "lines of the history that are none");
+        }
+        self.mark = part.mark;
+        if part.goes_on {
+            self.known.extend(events.iter().cloned());
+            self.keep_few();
+            return Ok(events);
         }
         // The file only grows, or loses its beginning: what is known ends somewhere in it.
         let last = self.known.last();
@@ -80,12 +89,12 @@ impl History {
         let others = self.read()?;
         let written: Vec<Event> = events.into_iter().filter(|event| is_news(event, &others)).collect();
         if !written.is_empty() {
-            let text = |event: &Event| serde_json::to_string(event).map(|text| escape_json(&text));
-            held.append(&written.iter().map(text).collect::<Result<Vec<_>, _>>()?)?;
+            let text = |event: &Event| serde_json::to_string(event).map(escape_json);
+            self.mark = Some(held.append(&written.iter().map(text).collect::<Result<Vec<_>, _>>()?)?);
             self.known.extend(written.iter().cloned().map(|event| Event { seq: 0, ..event }));
             self.keep_few();
         }
-        held.shorten(MOST, KEPT)?;
+        self.mark = held.shorten(MOST, KEPT)?.or(self.mark.take());
         self.stamp = lines.stamp();
         Ok(Brought { others, written })
     }
@@ -147,6 +156,34 @@ mod tests {
         assert!(!text.contains('\u{1b}') && text.is_ascii());
         // A later console finds all of it.
         assert_eq!(History::new(path).read_others().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn what_was_read_is_not_read_again_and_a_line_in_the_writing_is_read_once_it_is_whole() {
+        use std::io::Write as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let (mut one, mut two) = (History::new(path.clone()), History::new(path.clone()));
+        one.write(vec![event(Kind::Raised, "a", 1)]).unwrap();
+        assert_eq!(two.read_others().unwrap().len(), 1);
+        // What stands before the mark is never looked at again.
+        let text = std::fs::read_to_string(&path).unwrap();
+        let start = text.replacen('{', "#", 1);
+        std::fs::write(&path, &start).unwrap();
+        let line = serde_json::to_string(&event(Kind::Raised, "b", 2)).unwrap();
+        let (begun, rest) = line.split_at(20);
+        let append = |part: &str| {
+            std::fs::File::options().append(true).open(&path).unwrap().write_all(part.as_bytes()).unwrap();
+        };
+        append(begun);
+        assert_eq!(two.read_others().unwrap(), []);
+        append(&format!("{rest}\n"));
+        assert_eq!(two.read_others().unwrap().iter().map(|event| event.at_ms).collect::<Vec<_>>(), [2]);
+        // Another file in its place is read from its beginning, and what is known is no news.
+        let other = folder.path().join("other");
+        std::fs::write(&other, format!("{text}{line}\n{}\n", line.replace("\"at_ms\":2", "\"at_ms\":3"))).unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        assert_eq!(two.read_others().unwrap().iter().map(|event| event.at_ms).collect::<Vec<_>>(), [3]);
     }
 
     /// E1: two consoles with two databases, both called `mesh`.

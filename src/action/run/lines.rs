@@ -19,6 +19,46 @@ pub struct Lines {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stamp(Option<(u64, u64, SystemTime)>);
 
+/// Where a reading ended: behind a whole line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    inode: u64,
+    end: u64,
+    /// The last bytes before it: another file may have the number of one that is gone.
+    before: Vec<u8>,
+}
+
+/// How many of them.
+const BEFORE: usize = 64;
+
+/// Whole lines of a file.
+#[derive(Debug)]
+pub struct Part {
+    pub text: String,
+    /// Whether it begins where the last reading ended. If not, it is the file's last part.
+    pub goes_on: bool,
+    /// Where it ends; nothing where there is no file.
+    pub mark: Option<Mark>,
+}
+
+impl Mark {
+    fn new(inode: u64, end: u64, text: &[u8]) -> Self {
+        Self { inode, end, before: text[text.len().saturating_sub(BEFORE)..].to_vec() }
+    }
+
+    /// The bytes behind it; nothing if the file is another one now, or has more than `most`.
+    fn rest(&self, file: &mut File, most: u64) -> io::Result<Option<Vec<u8>>> {
+        let meta = file.metadata()?;
+        if meta.ino() != self.inode || meta.len() < self.end || meta.len() - self.end > most {
+            return Ok(None);
+        }
+        file.seek(SeekFrom::Start(self.end - self.before.len() as u64))?;
+        let mut bytes = Vec::new();
+        file.take(most + self.before.len() as u64).read_to_end(&mut bytes)?;
+        Ok(bytes.starts_with(&self.before).then(|| bytes.split_off(self.before.len())))
+    }
+}
+
 /// The file while nobody else writes to it.
 #[derive(Debug)]
 pub struct Held<'a> {
@@ -87,21 +127,54 @@ impl Lines {
 
     /// The file's last part, from the beginning of a line on; nothing where there is no file.
     pub fn tail(&self, most: u64) -> io::Result<String> {
-        let mut file = match File::open(&self.path) {
-            Ok(file) => file,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
-            Err(e) => return Err(e),
-        };
-        let length = file.metadata()?.len();
-        let from = length.saturating_sub(most);
-        file.seek(SeekFrom::Start(from))?;
-        let mut bytes = Vec::new();
-        file.take(most).read_to_end(&mut bytes)?;
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        // The first line of a part is the end of one.
-        let skip = if from > 0 { text.find('\n').map_or(text.len(), |end| end + 1) } else { 0 };
-        Ok(text[skip..].to_owned())
+        let Some(mut file) = self.open_to_read()? else { return Ok(String::new()) };
+        let (bytes, skip) = last_part(&mut file, most)?;
+        Ok(String::from_utf8_lossy(&bytes[skip..]).into_owned())
     }
+
+    /// The whole lines that were written since a reading ended; without one, or where the file is not the one that was
+    /// read, those of its last part.
+    pub fn since(&self, mark: Option<&Mark>, most: u64) -> io::Result<Part> {
+        let Some(mut file) = self.open_to_read()? else {
+            return Ok(Part { text: String::new(), goes_on: false, mark: None });
+        };
+        let rest = mark.map(|mark| mark.rest(&mut file, most)).transpose()?.flatten();
+        if let (Some(rest), Some(mark)) = (rest, mark) {
+            let whole = &rest[..end_of_lines(&rest)];
+            let seen = [&mark.before[..], whole].concat();
+            let next = Mark::new(mark.inode, mark.end + whole.len() as u64, &seen);
+            return Ok(Part { text: String::from_utf8_lossy(whole).into_owned(), goes_on: true, mark: Some(next) });
+        }
+        let (bytes, skip) = last_part(&mut file, most)?;
+        let whole = skip.max(end_of_lines(&bytes));
+        let (inode, from) = (file.metadata()?.ino(), file.stream_position()? - bytes.len() as u64);
+        let mark = Mark::new(inode, from + whole as u64, &bytes[..whole]);
+        Ok(Part { text: String::from_utf8_lossy(&bytes[skip..whole]).into_owned(), goes_on: false, mark: Some(mark) })
+    }
+
+    fn open_to_read(&self) -> io::Result<Option<File>> {
+        match File::open(&self.path) {
+            Ok(file) => Ok(Some(file)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+/// The last bytes of a file, and where the first line among them begins.
+fn last_part(file: &mut File, most: u64) -> io::Result<(Vec<u8>, usize)> {
+    let from = file.metadata()?.len().saturating_sub(most);
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    let end = || bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| end + 1);
+    let skip = if from > 0 { end() } else { 0 };
+    Ok((bytes, skip))
+}
+
+/// Where the last line that is whole ends.
+fn end_of_lines(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)
 }
 
 impl Held<'_> {
@@ -110,8 +183,8 @@ impl Held<'_> {
         Ok(self.file.metadata()?.len())
     }
 
-    /// Appends lines, and returns when they are on the disk.
-    pub fn append(&mut self, lines: &[String]) -> io::Result<()> {
+    /// Appends lines, and returns when they are on the disk. Answers where they end.
+    pub fn append(&mut self, lines: &[String]) -> io::Result<Mark> {
         let mut text = lines.join("\n");
         text.push('\n');
         let end = self.file.seek(SeekFrom::End(0))?;
@@ -125,19 +198,20 @@ impl Held<'_> {
         }
         // The file is in append mode, so this goes to its end wherever it was read.
         self.file.write_all(text.as_bytes())?;
-        self.file.sync_all()
+        self.file.sync_all()?;
+        Ok(Mark::new(self.file.metadata()?.ino(), end + text.len() as u64, text.as_bytes()))
     }
 
-    /// Puts the file's last part in the place of the whole where it is longer than `most` bytes.
-    pub fn shorten(self, most: u64, kept: u64) -> io::Result<()> {
+    /// Puts the file's last part in the place of the whole where it is longer than `most` bytes. Answers where that ends.
+    pub fn shorten(self, most: u64, kept: u64) -> io::Result<Option<Mark>> {
         if self.file.metadata()?.len() <= most {
-            return Ok(());
+            return Ok(None);
         }
         let text = self.lines.tail(kept)?;
         let mut shorter = tempfile::NamedTempFile::new_in(self.lines.folder())?;
         shorter.write_all(text.as_bytes())?;
         shorter.as_file().sync_all()?;
-        shorter.persist(&self.lines.path)?;
-        Ok(())
+        let inode = shorter.persist(&self.lines.path)?.metadata()?.ino();
+        Ok(Some(Mark::new(inode, text.len() as u64, text.as_bytes())))
     }
 }
