@@ -2,7 +2,7 @@
 //! the operator's own program. Files and programs are left to a task of its own, so that no slow disk holds a snapshot up.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -12,8 +12,8 @@ use crate::action::run::history::{Brought, History};
 use crate::action::run::lines::{Lines, Stamp};
 use crate::mesh::Mesh;
 use crate::mesh::alarm::Alarms;
+use crate::mesh::alarm::lives::Lives;
 use crate::mesh::derive::Snapshot;
-use crate::mesh::derive::finding::Finding;
 use crate::mesh::derive::sources::SourceHealth;
 use crate::model::event::Event;
 use crate::model::text::Text;
@@ -25,19 +25,6 @@ use crate::settings::Settings;
 const SHOWN: usize = 2_000;
 /// Orders that may wait for the disk; beyond, the history has a gap, and says so in the log.
 const ORDERS: usize = 256;
-
-/// Findings as a snapshot has them.
-type Findings = Arc<[Arc<Finding>]>;
-
-/// Findings with their lives, as they were put together last.
-#[derive(Debug)]
-struct WithLife {
-    evaluated: Findings,
-    /// The revision of the lives.
-    revision: u64,
-    findings: Findings,
-    open: Arc<OnceLock<(usize, usize)>>,
-}
 
 /// What the writer tells.
 #[derive(Debug)]
@@ -68,8 +55,7 @@ pub struct AlertManager {
     events: Arc<[Arc<Event>]>,
     seq: u64,
     orders: mpsc::Sender<Vec<Event>>,
-    /// The last result.
-    with_life: Option<WithLife>,
+    lives: Lives,
     blind: bool,
     /// Why the history cannot be read or written.
     failing: Option<Text>,
@@ -91,7 +77,7 @@ impl AlertManager {
             events: Arc::default(),
             seq: 0,
             orders,
-            with_life: None,
+            lives: Lives::default(),
             blind: false,
             failing: None,
         };
@@ -101,26 +87,12 @@ impl AlertManager {
     /// Looks at a snapshot, and gives its findings their lives.
     pub fn look(&mut self, snapshot: &mut Snapshot) {
         let blind = snapshot.sources.iter().any(|source| source.health != SourceHealth::Live);
-        let same = self.with_life.as_ref().is_some_and(|last| Arc::ptr_eq(&last.evaluated, &snapshot.findings));
-        if !same || blind != self.blind || self.alarms.waits() {
+        if !self.lives.is_of(&snapshot.findings) || blind != self.blind || self.alarms.waits() {
             self.blind = blind;
             let events = self.alarms.observe(&snapshot.findings, blind, snapshot.at_ms);
             self.happened(events);
         }
-        let fits = |last: &WithLife| {
-            Arc::ptr_eq(&last.evaluated, &snapshot.findings) && last.revision == self.alarms.revision()
-        };
-        let last = match self.with_life.take().filter(fits) {
-            Some(last) => last,
-            None => WithLife {
-                evaluated: snapshot.findings.clone(),
-                revision: self.alarms.revision(),
-                findings: snapshot.findings.iter().map(|finding| self.alarms.with_life(finding)).collect(),
-                open: Arc::default(),
-            },
-        };
-        (snapshot.findings, snapshot.open) = (last.findings.clone(), last.open.clone());
-        self.with_life = Some(last);
+        (snapshot.findings, snapshot.open) = self.lives.bring(&snapshot.findings, &mut self.alarms);
         if !Arc::ptr_eq(&snapshot.mesh.events, &self.events) {
             self.publish(Arc::make_mut(&mut snapshot.mesh));
         }

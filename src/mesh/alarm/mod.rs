@@ -6,8 +6,13 @@
 //! What comes back then is raised again all the same.
 //! Several consoles may share one history: what another one wrote is taken over, not said again.
 
-use std::collections::{BTreeMap, HashMap};
+pub mod lives;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
+
+use foldhash::fast::FixedState;
 
 use crate::mesh::derive::finding::{Acknowledged, Finding, Life};
 use crate::model::event::{Event, Kind, SCHEMA};
@@ -61,14 +66,21 @@ pub struct Alarms {
     cases: BTreeMap<String, Case>,
     /// How often each was raised before, and when it was cleared.
     past: HashMap<String, (u32, Millis)>,
-    /// Counts up when a life changes.
-    revision: u64,
+    /// The same by when they were cleared, the oldest first.
+    cleared: BTreeSet<(Millis, String)>,
+    /// Those whose lives changed since somebody asked: see [`print`].
+    moved: HashSet<u64>,
 }
 
 /// What tells one finding from another, whatever the program's version.
 #[must_use]
 pub fn identity(finding: &Finding) -> String {
     finding.identity()
+}
+
+/// An identity as a number: two that differ may have the same one.
+fn print(identity: &str) -> u64 {
+    FixedState::with_seed(0).hash_one(identity)
 }
 
 impl Alarms {
@@ -84,10 +96,9 @@ impl Alarms {
         &self.whose
     }
 
-    /// Counts up when what [`Alarms::life`] answers changes.
-    #[must_use]
-    pub fn revision(&self) -> u64 {
-        self.revision
+    /// Findings of which [`Alarms::life`] may answer otherwise since this was asked for the last time.
+    pub(super) fn take_moved(&mut self) -> HashSet<u64> {
+        std::mem::take(&mut self.moved)
     }
 
     /// Where a finding is in its life; nothing before it is raised.
@@ -151,7 +162,7 @@ impl Alarms {
             case.last = Event { times: life.times, ..event(kind, &self.whose, key, finding, now_ms) };
             case.life = Some(Arc::new(life));
             events.push(case.last.clone());
-            self.revision += 1;
+            self.moved.insert(print(key));
         }
         self.let_go(&seen, blind, now_ms, &mut events);
         self.run_out(now_ms, &mut events);
@@ -185,13 +196,13 @@ impl Alarms {
 
     /// Acknowledgements that ran out leave a finding as it was raised.
     fn run_out(&mut self, now_ms: Millis, events: &mut Vec<Event>) {
-        for case in self.cases.values_mut() {
+        for (key, case) in &mut self.cases {
             let Some(life) = &case.life else { continue };
             let over = |ack: &Acknowledged| ack.until_ms.is_some_and(|until| until <= now_ms);
             if life.acknowledged.as_ref().is_some_and(over) {
                 events.push(Event { kind: Kind::Reopened, at_ms: now_ms, times: life.times, ..case.last.plain() });
                 case.life = Some(Arc::new(Life { acknowledged: None, ..(**life).clone() }));
-                self.revision += 1;
+                self.moved.insert(print(key));
             }
         }
     }
@@ -221,7 +232,7 @@ impl Alarms {
             ..case.last.plain()
         };
         case.life = Some(Arc::new(Life { acknowledged, ..(**life).clone() }));
-        self.revision += 1;
+        self.moved.insert(print(key));
         Some(event)
     }
 
@@ -255,16 +266,20 @@ impl Alarms {
             }
             Kind::Cleared => self.forget(key, event),
         }
-        self.revision += 1;
+        self.moved.insert(print(key));
     }
 
     fn forget(&mut self, key: &str, event: &Event) {
         self.cases.remove(key);
-        self.past.insert(key.to_owned(), (event.times.max(1), event.at_ms));
-        self.revision += 1;
-        if self.past.len() > PAST {
-            let oldest = self.past.iter().min_by_key(|(_, (_, at))| *at).map(|(key, _)| key.clone());
-            self.past.remove(&oldest.unwrap_or_default());
+        self.moved.insert(print(key));
+        if let Some((_, before)) = self.past.insert(key.to_owned(), (event.times.max(1), event.at_ms)) {
+            self.cleared.remove(&(before, key.to_owned()));
+        }
+        self.cleared.insert((event.at_ms, key.to_owned()));
+        if self.past.len() > PAST
+            && let Some((_, oldest)) = self.cleared.pop_first()
+        {
+            self.past.remove(&oldest);
         }
     }
 
