@@ -122,19 +122,15 @@ impl Table {
 
     /// The order of two rows: by what decides most comparisons, then by everything.
     fn compare(&self, list: &dyn List, workspace: &Workspace, a: &Ranked, b: &Ranked) -> Ordering {
-        let order = if self.descending { b.by.cmp(&a.by) } else { a.by.cmp(&b.by) };
+        let turned = |order: Ordering| if self.descending { order.reverse() } else { order };
+        let by = turned(a.by.cmp(&b.by));
         // The heads of two texts that differ may be equal.
-        if order.is_ne() || !a.by.is_whole() {
-            return order.then_with(|| self.compare_whole(list, workspace, a.row, b.row));
-        }
-        a.name.cmp(&b.name).then_with(|| self.compare_whole(list, workspace, a.row, b.row))
-    }
-
-    fn compare_whole(&self, list: &dyn List, workspace: &Workspace, a: Row, b: Row) -> Ordering {
-        let order = list.compare(workspace, a, b, self.column);
-        let order = if self.descending { order.reverse() } else { order };
+        let by =
+            if by.is_ne() || a.by.is_whole() { by } else { turned(list.compare(workspace, a.row, b.row, self.column)) };
         // Equals are in the order of their names, so that they do not swap places.
-        order.then_with(|| list.compare(workspace, a, b, 0)).then_with(|| list.tie(workspace, a, b))
+        by.then_with(|| a.name.cmp(&b.name))
+            .then_with(|| list.compare(workspace, a.row, b.row, 0))
+            .then_with(|| list.tie(workspace, a.row, b.row))
     }
 
     fn sorted(&self, list: &dyn List, workspace: &Workspace, rows: Vec<Row>) -> Vec<Ranked> {
@@ -145,8 +141,8 @@ impl Table {
         rows
     }
 
-    /// Takes out what changed, and puts back what is still there where it belongs now: one walk through all rows, since
-    /// they stand side by side, and what they are sorted by with them.
+    /// Takes out what changed, and puts back what is still there where it belongs now. Places are searched for: of rows
+    /// that did not change, few are looked at.
     fn merge(&mut self, list: &dyn List, workspace: &Workspace, changed: &[Row], passes: &mut impl FnMut(Row) -> bool) {
         if changed.is_empty() {
             return;
@@ -158,24 +154,22 @@ impl Table {
             flags.resize(flags.len().max(row.place() + 1), false);
             flags[row.place()] = true;
         }
+        let is_gone = |row: Row| row.place() >= BESIDE || gone[row.mesh()].get(row.place()).is_some_and(|gone| *gone);
+        let mut kept = std::mem::take(&mut self.ranked);
+        kept.retain(|known| !is_gone(known.row));
         let fresh = changed.iter().copied().filter(|&row| list.has(workspace, row) && passes(row)).collect();
-        let mut fresh = self.sorted(list, workspace, fresh).into_iter().peekable();
         // The room of the rows before these is used again: they are many, and come each second.
-        let kept = std::mem::take(&mut self.ranked);
         let mut ranked = std::mem::take(&mut self.spare);
         ranked.clear();
-        ranked.reserve(kept.len() + fresh.len());
-        for known in &kept {
-            let flags = &gone[known.row.mesh()];
-            if known.row.place() >= BESIDE || flags.get(known.row.place()).is_some_and(|gone| *gone) {
-                continue;
-            }
-            while let Some(row) = fresh.next_if(|row| self.compare(list, workspace, row, known).is_lt()) {
-                ranked.push(row);
-            }
-            ranked.push(*known);
+        ranked.reserve(kept.len() + changed.len());
+        let mut rest = kept.as_slice();
+        for row in self.sorted(list, workspace, fresh) {
+            let before = rest.partition_point(|known| self.compare(list, workspace, &row, known).is_ge());
+            ranked.extend_from_slice(&rest[..before]);
+            ranked.push(row);
+            rest = &rest[before..];
         }
-        ranked.extend(fresh);
+        ranked.extend_from_slice(rest);
         self.spare = kept;
         self.take(ranked);
     }

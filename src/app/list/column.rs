@@ -62,7 +62,7 @@ pub trait List: Sync {
 
 /// The beginning of what a row is sorted by. Two that differ stand as the rows do; two that are equal decide nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Head([u64; 3]);
+pub struct Head([u64; 4]);
 
 impl Head {
     /// Whether it is all there is: then two that are equal are the same.
@@ -72,18 +72,18 @@ impl Head {
     }
 
     pub(super) fn of(sort: Sort<'_>) -> Self {
-        let mut bytes = [0; 24];
+        let mut bytes = [0; 32];
         // Numbers before texts, and texts before what is unknown.
         match sort {
             Sort::Number(n) => bytes[8..16].copy_from_slice(&(n.cast_unsigned() ^ (1 << 63)).to_be_bytes()),
             Sort::Text(text) => {
-                let n = text.len().min(23);
+                let n = text.len().min(31);
                 bytes[0] = 1;
                 bytes[1..=n].copy_from_slice(&text.as_bytes()[..n]);
             }
             Sort::Unknown => bytes[0] = 2,
         }
         let word = |i: usize| bytes[i * 8..i * 8 + 8].try_into().map_or(0, u64::from_be_bytes);
-        Self([word(0), word(1), word(2)])
+        Self([word(0), word(1), word(2), word(3)])
     }
 }
