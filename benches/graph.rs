@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use lockkeeper::mesh::derive::graph;
-use lockkeeper::mesh::derive::graph::{Line, Numbers};
+use lockkeeper::mesh::derive::graph::Numbers;
 use lockkeeper::mesh::derive::locks::{LockState, LockView};
 use lockkeeper::mesh::derive::queues::Waiter;
 use lockkeeper::mesh::derive::staleness::Staleness;
+use lockkeeper::mesh::slab::SharedSlab;
 use lockkeeper::model::{Lock, LockTable};
 
 const AGENTS: usize = 10_000;
 const EDGES: usize = 100_000;
 
 /// Locks with queues of ten. Where those who came later wait for those who came before, there is no circle.
-fn locks(random: bool) -> Vec<Arc<LockView>> {
+fn locks(random: bool) -> SharedSlab<LockView> {
     let mut chance = fastrand::Rng::with_seed(7);
     (0..EDGES / 10)
         .map(|i| {
@@ -24,7 +25,7 @@ fn locks(random: bool) -> Vec<Arc<LockView>> {
                 Waiter::inferred(chance.usize(behind).to_string().into(), Some(1), "bench")
             });
             let key = format!("file:src/{i}.rs");
-            Arc::new(LockView {
+            LockView {
                 in_several: false,
                 lock: Arc::new(Lock {
                     table: LockTable::Distributed,
@@ -46,7 +47,7 @@ fn locks(random: bool) -> Vec<Arc<LockView>> {
                 left: None,
                 fences: None,
                 as_of_ms: None,
-            })
+            }
         })
         .collect()
 }
@@ -56,8 +57,7 @@ fn graph_of_many(c: &mut Criterion) {
         let locks = locks(random);
         // Numbers are given when a lock is evaluated, not when the graph is made.
         let mut numbers = Numbers::default();
-        let lines: Vec<Line> = locks.iter().map(|view| numbers.line(view)).collect();
-        let lines: Vec<&Line> = lines.iter().collect();
+        let lines = (0..).zip(locks.iter()).map(|(place, view)| (place, numbers.line(view))).collect();
         let built = graph::build(&locks, &lines, &mut numbers);
         println!("{} rows, {} deadlocks", built.rows.len(), built.deadlocks.len());
         c.bench_function(&format!("graph 10k agents 100k edges, {name}"), |b| {

@@ -98,6 +98,14 @@ impl<T> SharedSlab<T> {
     }
 }
 
+/// What stands at a place that is taken; panics where none is, as a slice does.
+impl<T> std::ops::Index<usize> for SharedSlab<T> {
+    type Output = T;
+    fn index(&self, place: usize) -> &T {
+        self.chunks[place / CHUNK][place % CHUNK].as_ref().expect("a place that is taken")
+    }
+}
+
 impl<T> FromIterator<T> for SharedSlab<T> {
     fn from_iter<I: IntoIterator<Item = T>>(things: I) -> Self {
         let mut slab = Self::default();

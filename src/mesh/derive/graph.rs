@@ -8,16 +8,18 @@ mod names;
 mod reach;
 mod tree;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::DiGraph;
 
-use super::locks::{LockState, LockView};
+use super::locks::LockView;
 use super::queues::Waiter;
 
 use self::names::small;
 pub use self::names::{Line, Numbers};
+use crate::mesh::slab::SharedSlab;
 use crate::model::text::Text;
 use crate::model::time::Millis;
 
@@ -53,7 +55,7 @@ struct Shared {
     /// Their numbers.
     agents: Vec<u32>,
     names: Arc<Vec<Text>>,
-    locks: Vec<Arc<LockView>>,
+    locks: SharedSlab<LockView>,
 }
 
 impl WaitRow {
@@ -132,7 +134,7 @@ impl Wait {
 
 /// Who waits for whom, agents in the order of their names.
 struct Waits<'a> {
-    locks: &'a [Arc<LockView>],
+    locks: &'a SharedSlab<LockView>,
     /// Their numbers.
     agents: Vec<u32>,
     names: Arc<Vec<Text>>,
@@ -142,9 +144,9 @@ struct Waits<'a> {
     starts: Vec<u32>,
 }
 
-/// Builds the graph of locks and their lines.
+/// Builds the graph of locks and of their lines, which are by the places of the locks.
 #[must_use]
-pub fn build(locks: &[Arc<LockView>], lines: &[&Line], numbers: &mut Numbers) -> WaitGraph {
+pub fn build(locks: &SharedSlab<LockView>, lines: &BTreeMap<u32, Line>, numbers: &mut Numbers) -> WaitGraph {
     let waits = Waits::collect(locks, lines, numbers);
     let components = waits.components();
     let mut component_of = vec![0; waits.agents.len()];
@@ -157,7 +159,7 @@ pub fn build(locks: &[Arc<LockView>], lines: &[&Line], numbers: &mut Numbers) ->
     let deadlocks = deadlock::find(&waits, &components, &component_of);
     let deadlocked: Vec<bool> = component_of.iter().map(|&c| components[c].len() > 1).collect();
     let (agents, names) = (waits.agents.clone(), waits.names.clone());
-    let shared = Arc::new(Shared { agents, names, locks: locks.to_vec() });
+    let shared = Arc::new(Shared { agents, names, locks: locks.clone() });
     let rows = tree::Tree { shared, waits: &waits, totals: &totals, deadlocked: &deadlocked }.flatten();
     WaitGraph { rows, deadlocks }
 }
@@ -167,8 +169,8 @@ impl<'a> Waits<'a> {
         &self.names[self.agents[agent] as usize]
     }
 
-    fn collect(locks: &'a [Arc<LockView>], lines: &[&Line], numbers: &mut Numbers) -> Self {
-        let waited = || (0u32..).zip(lines).filter(|(lock, _)| locks[*lock as usize].state != LockState::Expired);
+    fn collect(locks: &'a SharedSlab<LockView>, lines: &BTreeMap<u32, Line>, numbers: &mut Numbers) -> Self {
+        let waited = || lines.iter().map(|(lock, line)| (*lock, line)).filter(|(_, line)| !line.over);
         let ranks = numbers.ranks();
         let mut place_of = vec![u32::MAX; ranks.len()];
         let mut agents: Vec<u32> = Vec::new();

@@ -1,7 +1,7 @@
 //! Every lock evaluated, and kept so: by place, by resource, by holder, by when it ends, by who waits.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -43,7 +43,7 @@ pub(super) struct Locks {
     nobody: Arc<[Waiter]>,
     /// Agents by number, and the line of each lock with a queue.
     numbers: Numbers,
-    lines: HashMap<u32, Line, RandomState>,
+    lines: BTreeMap<u32, Line>,
     /// Whether lines changed since the graph was made.
     lines_moved: bool,
     /// Resources that have several locks.
@@ -287,11 +287,7 @@ impl Locks {
         if !std::mem::take(&mut self.lines_moved) {
             return None;
         }
-        let mut waited: Vec<(u32, &Line)> = self.lines.iter().map(|(place, line)| (*place, line)).collect();
-        waited.sort_unstable_by_key(|(place, _)| *place);
-        let locks = self.at(waited.iter().map(|(place, _)| *place));
-        let lines: Vec<&Line> = waited.into_iter().map(|(_, line)| line).collect();
-        Some(graph::build(&locks, &lines, &mut self.numbers))
+        Some(graph::build(&self.slab, &self.lines, &mut self.numbers))
     }
 
     /// Names that were given numbers, in all.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use crate::mesh::derive::locks::LockView;
+use crate::mesh::derive::locks::{LockState, LockView};
 use crate::model::text::Text;
 
 /// The numbers given so far.
@@ -21,6 +21,8 @@ pub struct Numbers {
 #[derive(Debug, Clone)]
 pub struct Line {
     pub(super) holder: u32,
+    /// A lock that ran out blocks nobody.
+    pub(super) over: bool,
     pub(super) waiters: Box<[u32]>,
 }
 
@@ -51,7 +53,11 @@ impl Numbers {
     #[must_use]
     pub fn line(&mut self, view: &LockView) -> Line {
         let holder = self.number(&view.lock.holder_agent);
-        Line { holder, waiters: view.waiters.iter().map(|waiter| self.number(&waiter.agent)).collect() }
+        Line {
+            holder,
+            over: view.state == LockState::Expired,
+            waiters: view.waiters.iter().map(|waiter| self.number(&waiter.agent)).collect(),
+        }
     }
 
     pub(super) fn names(&self) -> &Arc<Vec<Text>> {

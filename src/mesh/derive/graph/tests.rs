@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use proptest::prelude::*;
 
 use super::*;
+use crate::mesh::derive::locks::LockState;
 use crate::mesh::derive::queues::Waiter;
 use crate::mesh::derive::staleness::Staleness;
 use crate::testing::{NOW, lock};
@@ -27,8 +28,8 @@ fn view(key: &str, holder: &str, waiters: &[&str]) -> Arc<LockView> {
 
 fn built(locks: &[Arc<LockView>]) -> WaitGraph {
     let mut numbers = Numbers::default();
-    let lines: Vec<Line> = locks.iter().map(|view| numbers.line(view)).collect();
-    build(locks, &lines.iter().collect::<Vec<_>>(), &mut numbers)
+    let lines = (0..).zip(locks).map(|(place, view)| (place, numbers.line(view))).collect();
+    build(&locks.iter().map(|view| (**view).clone()).collect(), &lines, &mut numbers)
 }
 
 fn shape(graph: &WaitGraph) -> Vec<(usize, String, usize, usize)> {
