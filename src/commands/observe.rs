@@ -1,5 +1,6 @@
 //! One look at a mesh: every source is polled once, at the same time.
 
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use futures::future::join_all;
@@ -14,7 +15,7 @@ use crate::data::source::{PollContext, Source};
 use crate::data::store::Store;
 use crate::mesh::MeshState;
 use crate::mesh::alarm::Alarms;
-use crate::mesh::derive::{Snapshot, derive};
+use crate::mesh::derive::{Evaluator, Snapshot};
 use crate::model::report::Report;
 use crate::model::report::State;
 use crate::model::source::Identity;
@@ -26,9 +27,11 @@ use crate::settings::Settings;
 /// Rounds through the inboxes of context agents that an action waits for at most.
 const ROUNDS: usize = 64;
 
-/// Polls every source of every mesh once.
-pub async fn observe_all(meshes: &[Settings]) -> anyhow::Result<Vec<Snapshot>> {
-    join_all(meshes.iter().map(observe)).await.into_iter().collect()
+/// Polls every source of every mesh once. The process ends soon after: the kernel takes memory back faster than it can be
+/// given back piece by piece.
+pub async fn observe_all(meshes: &[Settings]) -> anyhow::Result<ManuallyDrop<Vec<Snapshot>>> {
+    let snapshots: anyhow::Result<Vec<_>> = join_all(meshes.iter().map(observe)).await.into_iter().collect();
+    snapshots.map(ManuallyDrop::new)
 }
 
 /// Polls everything once, and what depends on it once more (inboxes of agents that became context).
@@ -76,14 +79,19 @@ async fn poll_mesh(
     list: &mut [Box<dyn Source>],
     rounds: usize,
 ) -> anyhow::Result<Snapshot> {
-    let mut watch = MeshState::new(Text::new(&settings.mesh), identities, settings.window);
+    // These are not given back either.
+    let mut watch = ManuallyDrop::new(MeshState::new(Text::new(&settings.mesh), identities, settings.window));
+    let mut evaluator = ManuallyDrop::new(Evaluator::default());
     if let Ok((entries, _)) = JournalFile::new(settings.journal.clone()).entries() {
         watch.mesh.journal = made_at(entries, &watch.mesh.sources).into();
     }
     poll_all(&mut watch, list, &PollContext::default(), settings).await;
     let interval_ms = millis(settings.interval);
-    let evaluate = |watch: &MeshState| derive(watch, steady_clock(), &settings.thresholds, interval_ms);
-    let mut snapshot = evaluate(&watch);
+    let mut evaluate = |watch: &mut MeshState| {
+        let touched = watch.take_touched();
+        evaluator.evaluate(watch, &touched, steady_clock(), &settings.thresholds, interval_ms)
+    };
+    let mut snapshot = evaluate(&mut watch);
     let agents_a_poll = settings.agents_a_poll();
     if agents_a_poll == 0 {
         return Ok(snapshot);
@@ -93,7 +101,7 @@ async fn poll_mesh(
     while done < rounds.min(snapshot.to_ask().len().div_ceil(agents_a_poll)) {
         let context = PollContext { agents: snapshot.to_ask(), shown: snapshot.waiting_in_databases() };
         poll_all(&mut watch, list, &context, settings).await;
-        snapshot = evaluate(&watch);
+        snapshot = evaluate(&mut watch);
         done += 1;
     }
     Ok(snapshot)

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser as _};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::action::executor::Purpose;
 use crate::answers::{self, Question};
@@ -358,12 +361,9 @@ fn start_log(settings: &Settings) -> anyhow::Result<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(path).with_context(|| format!("cannot write the log {}", path.display()))?;
     // Only what this program says: libraries may name what they send.
-    let only_ours = tracing_subscriber::EnvFilter::new("off,lockkeeper=debug");
-    tracing_subscriber::fmt()
-        .with_env_filter(only_ours)
-        .with_ansi(false)
-        .with_writer(std::sync::Mutex::new(file))
-        .init();
+    let only_ours = Targets::new().with_target("lockkeeper", tracing::Level::DEBUG);
+    let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(std::sync::Mutex::new(file));
+    tracing_subscriber::registry().with(lines).with(only_ours).init();
     Ok(())
 }
 
@@ -381,7 +381,7 @@ fn snapshot(global: &Global, arguments: &SnapshotArgs) -> anyhow::Result<u8> {
     };
     print(&text)?;
     let mut all = exit::DONE;
-    for snapshot in &snapshots {
+    for snapshot in snapshots.iter() {
         if let Some(unknown) = snapshot.only.as_ref().and_then(Only::unknown) {
             eprintln!("lockkeeper: {unknown}");
         }
@@ -419,7 +419,7 @@ fn serve(global: &Global, arguments: &ServeArgs) -> anyhow::Result<u8> {
 fn ask(global: &Global, question: Question<'_>, format: Format) -> anyhow::Result<u8> {
     let loaded = LoadedConfig::load_places(global)?;
     begin(&loaded)?;
-    let answer = answers::answer(question, &wait_for(observe::observe_all(&loaded.open))?);
+    let answer = answers::answer(question, wait_for(observe::observe_all(&loaded.open))?.iter());
     print(&answer::print(&answer, format))?;
     Ok(answer::code(question, &answer))
 }
