@@ -3,15 +3,19 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use axum::body::Bytes;
 use tokio::sync::broadcast;
 
-use super::events::Line;
+use super::events::Batch;
 use super::metrics::Counts;
+use super::watch::changes::changes;
+use super::watch::follow::Follower;
+use super::watch::is_heard;
 use crate::action::plan::Policy;
 use crate::mesh::derive::Snapshot;
 
-/// Events that a listener may be behind; beyond, it is told so and let go.
-const BEHIND: usize = 1_024;
+/// Snapshots with events that a listener may be behind; beyond, it is told so and let go.
+const BEHIND: usize = 64;
 
 /// A snapshot, and what was counted in it once somebody asked.
 pub struct Seen {
@@ -33,8 +37,17 @@ pub struct Board {
     pub policies: Vec<Policy>,
     pub node_series: usize,
     seen: Mutex<Vec<Option<Arc<Seen>>>>,
-    events: broadcast::Sender<Arc<Line>>,
+    followed: Mutex<Followed>,
+    events: broadcast::Sender<Bytes>,
     closed: AtomicBool,
+}
+
+/// What was told of changes. While nobody listens, nothing is followed.
+#[derive(Default)]
+struct Followed {
+    meshes: Vec<Option<Follower>>,
+    /// The number of the last change.
+    last: u64,
 }
 
 impl Board {
@@ -47,6 +60,7 @@ impl Board {
             policies,
             node_series,
             seen,
+            followed: Mutex::default(),
             events: broadcast::channel(BEHIND).0,
             closed: AtomicBool::new(false),
         }
@@ -54,14 +68,44 @@ impl Board {
 
     /// Takes a newer snapshot of a mesh, and tells what happened since the one before.
     pub fn take(&self, mesh: usize, snapshot: Arc<Snapshot>) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(slot) = seen.get_mut(mesh) else { return };
-        let last = slot.as_ref().and_then(|seen| seen.snapshot.mesh.events.iter().map(|event| event.seq).max());
-        for event in snapshot.mesh.events.iter().filter(|event| event.seq > last.unwrap_or(0)) {
-            // Nobody may be listening.
-            let _ = self.events.send(Arc::new(Line::of(mesh, event)));
+        let before = {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(slot) = seen.get_mut(mesh) else { return };
+            slot.replace(Arc::new(Seen { snapshot: snapshot.clone(), counts: OnceLock::new() }))
+        };
+        let before = before.map(|seen| seen.snapshot.clone());
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        let Followed { meshes, last } = &mut *followed;
+        meshes.resize_with(meshes.len().max(mesh + 1), || None);
+        if self.events.receiver_count() == 0 {
+            meshes[mesh] = None;
+            return;
         }
-        *slot = Some(Arc::new(Seen { snapshot, counts: OnceLock::new() }));
+        let mut batch = Batch::default();
+        let seen = before.iter().flat_map(|before| before.mesh.events.iter()).map(|event| event.seq).max();
+        for event in snapshot.mesh.events.iter().filter(|event| event.seq > seen.unwrap_or(0)) {
+            batch.add(&format!("{mesh}-{}", event.seq), "finding", &**event);
+        }
+        if is_heard(&snapshot) {
+            let follower = match &mut meshes[mesh] {
+                Some(follower) => Some(follower),
+                // What a listener found when it came is no news to it.
+                none => before.filter(|before| is_heard(before)).map(|before| {
+                    let follower = none.insert(Follower::default());
+                    follower.step(&before);
+                    follower
+                }),
+            };
+            let step = follower.map(|follower| follower.step(&snapshot)).unwrap_or_default();
+            for change in changes(&step.was, &step.is, *last, snapshot.at_ms) {
+                *last = change.cursor;
+                batch.add(&format!("change-{}", change.cursor), "change", &change);
+            }
+        }
+        if !batch.is_empty() {
+            // Nobody may be listening any more.
+            let _ = self.events.send(batch.into_bytes());
+        }
     }
 
     /// The newest of each mesh.
@@ -70,14 +114,14 @@ impl Board {
     }
 
     /// What happens from now on.
-    pub fn listen(&self) -> broadcast::Receiver<Arc<Line>> {
+    pub fn listen(&self) -> broadcast::Receiver<Bytes> {
         self.events.subscribe()
     }
 
     /// It ends: whoever listens is let go.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        let _ = self.events.send(Arc::new(Line::end()));
+        let _ = self.events.send(Bytes::new());
     }
 
     pub fn is_closed(&self) -> bool {

@@ -1,60 +1,61 @@
-//! The stream of events of findings, as server-sent events.
+//! The stream of events, as server-sent events: each is put into words once, however many listen.
 
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::response::Sse;
-use axum::response::sse::{Event as Sent, KeepAlive};
-use futures::Stream;
+use axum::body::{Body, Bytes};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use futures::stream::unfold;
+use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::board::Board;
-use crate::model::event::Event;
 use crate::model::text::escape_json;
 
 /// A comment keeps the line alive this often.
 const ALIVE: Duration = Duration::from_secs(15);
 
-/// One event as it is sent.
-#[derive(Debug, Clone)]
-pub struct Line {
-    pub id: String,
-    pub json: String,
-    is_end: bool,
-}
+/// What happened between two snapshots of a mesh, as it is sent.
+#[derive(Debug, Clone, Default)]
+pub struct Batch(String);
 
-impl Line {
-    /// The event of a mesh.
-    pub fn of(mesh: usize, event: &Event) -> Self {
-        let json = escape_json(serde_json::to_string(event).unwrap_or_default());
-        Self { id: format!("{mesh}-{}", event.seq), json, is_end: false }
+impl Batch {
+    /// Adds an event.
+    pub fn add(&mut self, id: &str, event: &str, data: &impl Serialize) {
+        let json = escape_json(serde_json::to_string(data).unwrap_or_default());
+        let _ = write!(self.0, "id: {id}\nevent: {event}\ndata: {json}\n\n");
     }
 
-    /// The service ends.
-    pub fn end() -> Self {
-        Self { id: String::new(), json: String::new(), is_end: true }
+    /// Whether nothing happened.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// As bytes that all who listen share.
+    pub fn into_bytes(self) -> Bytes {
+        self.0.into()
     }
 }
 
 /// What happens from now on. Who is too far behind is told so, and let go.
-pub fn stream(board: &Arc<Board>) -> Sse<impl Stream<Item = Result<Sent, Infallible>> + use<>> {
+pub fn stream(board: &Arc<Board>) -> Response {
     let start = (!board.is_closed()).then(|| board.listen());
-    let events = unfold(start, |listening| async move {
+    let texts = unfold(start, |listening| async move {
         let mut listening = listening?;
-        match listening.recv().await {
-            Ok(line) if line.is_end => None,
-            Ok(line) => {
-                let sent = Sent::default().id(&line.id).event("finding").data(&line.json);
-                Some((Ok(sent), Some(listening)))
+        match tokio::time::timeout(ALIVE, listening.recv()).await {
+            // Without a word the service ends.
+            Ok(Ok(text)) if text.is_empty() => None,
+            Ok(Ok(text)) => Some((Ok::<_, Infallible>(text), Some(listening))),
+            Ok(Err(RecvError::Lagged(n))) => {
+                Some((Ok(format!("event: behind\ndata: {{\"lost\":{n}}}\n\n").into()), None))
             }
-            Err(RecvError::Lagged(n)) => {
-                let told = format!("{{\"lost\":{n}}}");
-                Some((Ok(Sent::default().event("behind").data(told)), None))
-            }
-            Err(RecvError::Closed) => None,
+            Ok(Err(RecvError::Closed)) => None,
+            Err(_) => Some((Ok(Bytes::from_static(b":\n\n")), Some(listening))),
         }
     });
-    Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE))
+    let heads = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
+    (heads, Body::from_stream(texts)).into_response()
 }

@@ -20,6 +20,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
 
 pub use self::access::Token;
 use self::board::Board;
@@ -36,6 +37,8 @@ const CONNECTIONS: usize = 1_024;
 const HEAD: Duration = Duration::from_secs(10);
 /// Bytes of the head of a request.
 const MAX_HEAD: usize = 16 << 10;
+/// How long a client may take nothing of its answer.
+const STALLED: Duration = Duration::from_secs(10);
 /// How long answers that are under way may take at the end.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -77,12 +80,14 @@ pub async fn run(service: Service, meshes: Vec<Settings>) -> anyhow::Result<()> 
             accepted = accept(&listener, &room) => {
                 let Some((stream, permit)) = accepted else { continue };
                 let (routes, mut stopped) = (routes.clone(), stopped.clone());
+                let mut stream = TimeoutStream::new(stream);
+                stream.set_write_timeout(Some(STALLED));
                 connections.spawn(async move {
                     let served = http1::Builder::new()
                         .timer(TokioTimer::new())
                         .header_read_timeout(HEAD)
                         .max_buf_size(MAX_HEAD)
-                        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+                        .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(routes));
                     let mut served = std::pin::pin!(served);
                     tokio::select! {
                         _ = served.as_mut() => {}

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Query, Request, State};
+use axum::extract::{FromRequestParts, Query, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -24,8 +25,16 @@ use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::sources::SourceHealth;
 use crate::model::text::escape_json;
 
-/// Parameters of a question.
-type Asked = Query<HashMap<String, String>>;
+/// Parameters of a question, by name.
+struct Asked(HashMap<String, String>);
+
+impl<S: Sync> FromRequestParts<S> for Asked {
+    type Rejection = Response;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        let refused = |_| refused(StatusCode::BAD_REQUEST, "bad-query", "parameters are NAME=VALUE, joined by &");
+        Query::try_from_uri(&parts.uri).map(|Query(all)| Self(all)).map_err(refused)
+    }
+}
 
 /// Every route. `/healthz` is for whoever asks; the others for those who name the token, where there is one.
 pub fn routes(board: Arc<Board>, token: Option<Token>) -> Router {
@@ -41,7 +50,11 @@ pub fn routes(board: Arc<Board>, token: Option<Token>) -> Router {
         .route_service("/mcp", Door::over_http(board.clone(), token.is_some()))
         .layer(middleware::from_fn_with_state(token, admit))
         .with_state(board);
-    Router::new().route("/healthz", get(async || "ok\n")).merge(guarded).fallback(unknown)
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .merge(guarded)
+        .fallback(unknown)
+        .method_not_allowed_fallback(only_get)
 }
 
 /// An answer that is no answer: a word for programs, a sentence for people.
@@ -60,6 +73,10 @@ async fn unknown() -> Response {
     let known =
         "/metrics, /healthz, /readyz, /v1/snapshot, /v1/findings, /v1/who, /v1/stuck, /v1/why, /v1/events, /mcp";
     refused(StatusCode::NOT_FOUND, "not-found", &format!("there is {known}"))
+}
+
+async fn only_get() -> Response {
+    refused(StatusCode::METHOD_NOT_ALLOWED, "only-get", "ask with GET: nothing is changed from here")
 }
 
 async fn admit(State(token): State<Option<Token>>, request: Request, next: Next) -> Response {
@@ -145,11 +162,11 @@ fn parts(board: &Board, asked: &HashMap<String, String>, part: Option<&str>) -> 
     }
 }
 
-async fn snapshot(State(board): State<Arc<Board>>, Query(asked): Asked) -> Response {
+async fn snapshot(State(board): State<Arc<Board>>, Asked(asked): Asked) -> Response {
     parts(&board, &asked, asked.get("view").map(String::as_str))
 }
 
-async fn findings(State(board): State<Arc<Board>>, Query(asked): Asked) -> Response {
+async fn findings(State(board): State<Arc<Board>>, Asked(asked): Asked) -> Response {
     parts(&board, &asked, Some("findings"))
 }
 
@@ -160,18 +177,18 @@ fn answered(board: &Board, asked: &HashMap<String, String>, question: Question<'
     }
 }
 
-async fn who(State(board): State<Arc<Board>>, Query(asked): Asked) -> Response {
+async fn who(State(board): State<Arc<Board>>, Asked(asked): Asked) -> Response {
     match asked.get("key") {
         Some(key) => answered(&board, &asked, Question::Who(key)),
         None => refused(StatusCode::BAD_REQUEST, "no-key", "name the lock: /v1/who?key=KEY"),
     }
 }
 
-async fn stuck(State(board): State<Arc<Board>>, Query(asked): Asked) -> Response {
+async fn stuck(State(board): State<Arc<Board>>, Asked(asked): Asked) -> Response {
     answered(&board, &asked, Question::Stuck)
 }
 
-async fn why(State(board): State<Arc<Board>>, Query(asked): Asked) -> Response {
+async fn why(State(board): State<Arc<Board>>, Asked(asked): Asked) -> Response {
     match asked.get("name") {
         Some(name) => answered(&board, &asked, Question::Why(name)),
         None => refused(StatusCode::BAD_REQUEST, "no-name", "name a node, an agent or a task: /v1/why?name=NAME"),

@@ -61,6 +61,7 @@ async fn documents_are_as_their_schemas_say_and_errors_say_what_to_do() {
         ("/v1/why", 400, "no-name"),
         ("/v1/snapshot?view=nope", 400, "unknown-view"),
         ("/v1/snapshot?mesh=nope", 400, "unknown-mesh"),
+        ("/v1/snapshot?mesh=%ff", 400, "unknown-mesh"),
         ("/nope", 404, "not-found"),
     ] {
         let (status, _, text) = service.get(path, &[]).await;
@@ -71,6 +72,8 @@ async fn documents_are_as_their_schemas_say_and_errors_say_what_to_do() {
         crate::support::service::client().post(format!("http://{}/v1/snapshot", service.address)).send().await.unwrap();
     assert_eq!(answer.status(), 405, "nothing is changed from here");
     assert!(!answer.headers().contains_key("access-control-allow-origin"));
+    let said: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    assert_eq!(said["error"]["code"], "only-get");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,15 +86,23 @@ async fn a_listener_hears_what_happens_and_is_let_go_at_the_end() {
     assert_eq!(answer.headers()["content-type"], "text/event-stream");
     execute(&database, "UPDATE mesh_heartbeats SET last_seen_ms = 1000").await;
     let mut heard = String::new();
-    while !heard.contains("\n\n") {
+    while !heard.contains("event: finding\n") || !heard.ends_with("\n\n") {
         let chunk = tokio::time::timeout(crate::support::PATIENCE, answer.chunk()).await.expect("an event").unwrap();
         heard.push_str(std::str::from_utf8(&chunk.expect("the stream goes on")).unwrap());
     }
-    assert!(heard.contains("event: finding\n"), "{heard}");
-    let data = heard.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
-    let event: Value = serde_json::from_str(data).unwrap();
-    assert_valid(&event);
-    assert_eq!(event["event"], "raised");
+    let told = |kind: &str| -> Vec<Value> {
+        let events = heard.split("\n\n").filter(|event| event.contains(&format!("event: {kind}\n")));
+        let data = events.filter_map(|event| event.lines().find_map(|line| line.strip_prefix("data: ")));
+        data.map(|data| serde_json::from_str(data).unwrap()).collect()
+    };
+    let (findings, changes) = (told("finding"), told("change"));
+    findings.iter().chain(&changes).for_each(assert_valid);
+    assert_eq!(findings[0]["event"], "raised");
+    assert!(changes.iter().all(|change| change["change"] != "appeared" || change["kind"] == "finding"), "{changes:#?}");
+    let node = changes.iter().find(|change| change["kind"] == "node").expect("what became of the node");
+    assert_eq!((&node["was"]["state"], &node["is"]["state"]), (&"healthy".into(), &"dead".into()));
+    let cursors: Vec<u64> = changes.iter().filter_map(|change| change["cursor"].as_u64()).collect();
+    assert!(cursors.windows(2).all(|pair| pair[1] == pair[0] + 1), "{cursors:?}");
     assert_eq!(service.stop(), Some(0), "a listener does not keep it");
 }
 

@@ -65,3 +65,26 @@ async fn requests_that_are_none_cost_nobody_else_anything() {
     assert_eq!(service.get("/healthz", &[]).await.0, 200);
     assert_eq!(service.stop(), Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_and_does_not_read_is_let_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = database(folder.path()).await;
+    let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+        INSERT INTO distributed_locks SELECT 'file:src/' || i, 'n', '1', 1, datetime('now'), datetime('now', '+1 hour'), 'r' FROM n";
+    support::service::execute(&database, many).await;
+    let service = Service::start(&["--db", &database]).await;
+    let mut stream = TcpStream::connect(&service.address).unwrap();
+    stream.write_all(b"GET /v1/snapshot HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    stream.set_read_timeout(Some(support::PATIENCE)).unwrap();
+    let mut head = [0; 1_024];
+    stream.read_exact(&mut head).unwrap();
+    let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
+    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.parse::<usize>().ok());
+    // What is under way fits into no buffer, and nobody reads until the service has let go.
+    support::wait_for("the end of the connection", || (service.connections() == 0).then_some(()));
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest);
+    assert!(rest.len() + 1_024 < length.unwrap(), "it read all of {length:?}");
+    assert_eq!(service.get("/healthz", &[]).await.0, 200);
+}

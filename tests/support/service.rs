@@ -72,6 +72,14 @@ impl Service {
         }
     }
 
+    /// How many connections to it are open.
+    pub fn connections(&self) -> usize {
+        let port = self.address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok()).unwrap();
+        let of_it = |entry: &procfs::net::TcpNetEntry| entry.local_address.port() == port;
+        let open = |entry: &procfs::net::TcpNetEntry| entry.state == procfs::net::TcpState::Established;
+        procfs::net::tcp().unwrap().iter().filter(|entry| of_it(entry) && open(entry)).count()
+    }
+
     /// Ends it as a service manager does; answers how it ended.
     pub fn stop(mut self) -> Option<i32> {
         let pid = rustix::process::Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();

@@ -1,21 +1,17 @@
-//! What changed between two looks at the meshes: findings, locks, nodes, tasks and actions. Pure.
+//! Changes of what is followed: findings, locks, nodes, tasks and actions. Pure.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::mesh::derive::Snapshot;
 use crate::model::time::Millis;
 
 /// The name and version of a line.
 pub const SCHEMA: &str = "lockkeeper.change.v1";
 
-/// The kind of what operators did.
-const ACTION: &str = "action";
-
 /// What a thing is told by: its kind, its mesh, and its key there.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Thing {
     pub kind: String,
     pub mesh: String,
@@ -42,47 +38,9 @@ pub struct Change {
     pub is: Value,
 }
 
-/// What a snapshot shows of everything that is followed.
+/// What leads from one state to the other, with cursors that go on after the last one.
 #[must_use]
-pub fn state_of(snapshot: &Snapshot) -> State {
-    let mesh = snapshot.mesh.name.raw();
-    let thing = |kind: &str, key: String| Thing { kind: kind.into(), mesh: mesh.into(), key };
-    let mut state = State::new();
-    for node in snapshot.nodes.iter() {
-        let is = json!({ "name": node.name(), "state": node.staleness.to_string() });
-        state.insert(thing("node", node.key.raw().to_owned()), is);
-    }
-    for view in snapshot.holds() {
-        let lock = &view.lock;
-        let is = json!({
-            "name": view.name(), "state": view.state.to_string(), "holder_node": lock.holder_node,
-            "holder_agent": lock.holder_agent, "fence_token": lock.fence_token, "waiters": view.waiters.len(),
-        });
-        state.insert(thing("lock", view.key()), is);
-    }
-    for task in snapshot.tasks.iter() {
-        let is = json!({ "name": task.task, "state": task.state.to_string(), "owner_node": task.owner_node });
-        state.insert(thing("task", task.key()), is);
-    }
-    for finding in snapshot.findings.iter() {
-        let is = json!({
-            "name": finding.name, "state": finding.severity.to_string(), "rule": finding.rule,
-            "sentence": finding.sentence, "acknowledged": finding.acknowledged().is_some(),
-        });
-        state.insert(thing("finding", finding.identity()), is);
-    }
-    for entry in snapshot.mesh.journal.iter() {
-        let is = json!({
-            "name": entry.action.summary(), "state": entry.kind.map(|kind| kind.to_string()), "operator": entry.operator,
-        });
-        state.insert(thing(ACTION, entry.id.clone()), is);
-    }
-    state
-}
-
-/// What is different now, with cursors that go on after the last one. What is not there is gone only where all was seen.
-#[must_use]
-pub fn changes(before: &State, now: &State, mesh: &str, all_seen: bool, last: u64, at_ms: Millis) -> Vec<Change> {
+pub fn changes(before: &State, now: &State, last: u64, at_ms: Millis) -> Vec<Change> {
     let mut found = Vec::new();
     let mut add = |thing: &Thing, change: &str, was: Value, is: Value| {
         let name = if is.is_null() { &was["name"] } else { &is["name"] };
@@ -104,12 +62,8 @@ pub fn changes(before: &State, now: &State, mesh: &str, all_seen: bool, last: u6
             Some(_) => {}
         }
     }
-    if all_seen {
-        // The journal's older part is left out of what is read: an action does not go.
-        let goes = |thing: &Thing| thing.mesh == mesh && thing.kind != ACTION && !now.contains_key(thing);
-        for (thing, was) in before.iter().filter(|(thing, _)| goes(thing)) {
-            add(thing, "gone", was.clone(), Value::Null);
-        }
+    for (thing, was) in before.iter().filter(|(thing, _)| !now.contains_key(thing)) {
+        add(thing, "gone", was.clone(), Value::Null);
     }
     found
 }
@@ -151,31 +105,21 @@ impl Filter {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
-    use crate::testing::{NOW, mesh, snapshot, starting_mesh};
 
-    #[test]
-    fn what_comes_changes_and_goes_is_told_once() {
-        let (none, some) = (state_of(&snapshot(starting_mesh(), NOW)), state_of(&snapshot(mesh(), NOW)));
-        let all = changes(&none, &some, "prod", true, 7, NOW);
-        assert_eq!(all.iter().map(|c| c.cursor).collect::<Vec<_>>(), (8..8 + all.len() as u64).collect::<Vec<_>>());
-        assert!(all.iter().all(|change| change.change == "appeared"));
-        for kind in ["node", "lock", "task", "finding", "action"] {
-            assert!(all.iter().any(|change| change.thing.kind == kind), "{kind}");
-        }
-        assert!(changes(&some, &some, "prod", true, 0, NOW).is_empty());
-        assert!(changes(&some, &none, "prod", false, 0, NOW).is_empty(), "nobody saw that they are gone");
-        assert!(changes(&some, &none, "other", true, 0, NOW).is_empty(), "another mesh says nothing of this one");
-        let gone = changes(&some, &none, "prod", true, 0, NOW);
-        let stay = some.keys().filter(|thing| thing.kind == ACTION).count();
-        assert!(gone.len() == some.len() - stay && gone.iter().all(|change| change.change == "gone"));
+    fn change(kind: &str, name: &str, state: &str) -> Change {
+        let thing = Thing { kind: kind.into(), mesh: "prod".into(), key: name.into() };
+        let before = State::new();
+        let now = State::from([(thing, json!({ "name": name, "state": state }))]);
+        changes(&before, &now, 7, 1).remove(0)
     }
 
     #[test]
     fn filters_look_at_what_a_change_is_of() {
-        let some = state_of(&snapshot(mesh(), NOW));
-        let all = changes(&State::new(), &some, "prod", true, 0, NOW);
+        let all =
+            [change("lock", "src/lexer.rs", "held"), change("node", "n1", "dead"), change("node", "n2", "healthy")];
         let pass = |words: &[&str]| {
             let filter = Filter::new(words.iter().map(|word| (*word).to_owned()).collect());
             all.iter().filter(|change| filter.passes(change)).count()
@@ -184,10 +128,11 @@ mod tests {
         assert_eq!(pass(&["kind:lock", "lexer"]), 1);
         assert_eq!(pass(&["kind:node", "state:dead"]), 1);
         assert_eq!(pass(&["mesh:other"]), 0);
+        assert_eq!(all[0].cursor, 8);
     }
 
     proptest! {
-        /// Whatever happens, the changes lead from one state to the other.
+        /// Whatever happens, the changes lead from one state to the other, and their cursors have no gap.
         #[test]
         fn changes_lead_from_one_state_to_the_other(
             before in prop::collection::btree_map(0u8..20, 0u8..4, 0..12),
@@ -198,7 +143,9 @@ mod tests {
                 of.iter().map(|(n, v)| (thing(n), json!({ "name": "n", "state": v }))).collect()
             };
             let (mut before, now) = (state(&before), state(&now));
-            for change in changes(&before.clone(), &now, "m", true, 0, 1) {
+            let found = changes(&before.clone(), &now, 4, 1);
+            prop_assert!(found.iter().map(|change| change.cursor).eq(5..5 + found.len() as u64));
+            for change in found {
                 apply(&mut before, &change);
             }
             prop_assert_eq!(before, now);

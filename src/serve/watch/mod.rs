@@ -1,12 +1,14 @@
 //! A stream of changes, a line each, with a cursor that outlives the process.
 
 pub mod changes;
+pub mod follow;
 pub mod log;
 
 use std::io::Write;
 use std::path::PathBuf;
 
-use self::changes::{Change, Filter, changes, state_of};
+use self::changes::{Change, Filter, State, changes};
+use self::follow::Follower;
 use self::log::ChangeLog;
 use crate::action::executor::Purpose;
 use crate::mesh::derive::Snapshot;
@@ -36,17 +38,20 @@ pub async fn run(watch: Watch, meshes: Vec<Settings>) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut engines = Engines::start(&meshes, Purpose::Watch)?;
+    let told = |mesh: &Settings| -> State {
+        let of_mesh = log.state.iter().filter(|(thing, _)| thing.mesh == mesh.mesh);
+        of_mesh.map(|(thing, value)| (thing.clone(), value.clone())).collect()
+    };
+    let mut followers: Vec<Follower> = meshes.iter().map(|mesh| Follower::after(told(mesh))).collect();
     loop {
         tokio::select! {
             biased;
             signal = signals.next() => if signal == Signal::End { break },
-            (_, news) = engines.news() => {
+            (mesh, news) = engines.news() => {
                 let News::Snapshot(snapshot) = news else { continue };
-                if !is_heard(&snapshot) {
-                    continue;
-                }
-                let (now, mesh) = (state_of(&snapshot), snapshot.mesh.name.raw());
-                let found = changes(&log.state, &now, mesh, snapshot.unseen().is_empty(), log.last, snapshot.at_ms);
+                let Some(follower) = followers.get_mut(mesh).filter(|_| is_heard(&snapshot)) else { continue };
+                let step = follower.step(&snapshot);
+                let found = changes(&step.was, &step.is, log.last, snapshot.at_ms);
                 if found.is_empty() {
                     continue;
                 }
@@ -62,7 +67,7 @@ pub async fn run(watch: Watch, meshes: Vec<Settings>) -> anyhow::Result<()> {
 }
 
 /// Whether every source said something: before that, what is not there may only not be known yet.
-fn is_heard(snapshot: &Snapshot) -> bool {
+pub(super) fn is_heard(snapshot: &Snapshot) -> bool {
     snapshot.sources.iter().all(|source| source.health != SourceHealth::Starting)
 }
 
