@@ -3,7 +3,7 @@
 
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::part::Rows;
 use super::schema::{SNAPSHOT, SNAPSHOTS};
@@ -52,4 +52,13 @@ impl Serialize for Documents<'_> {
 #[must_use]
 pub fn snapshots<'a>(all: impl IntoIterator<Item = &'a Snapshot>, part: Option<&'a str>) -> Documents<'a> {
     Documents(all.into_iter().map(|snapshot| Document { snapshot, part }).collect())
+}
+
+/// The name and version of the JSON of an error.
+pub const ERROR: &str = "lockkeeper.error.v1";
+
+/// An error: a word for programs, and a sentence for people that says what to do.
+#[must_use]
+pub fn error(code: &str, message: &str) -> Value {
+    json!({ "schema": ERROR, "error": { "code": code, "message": message } })
 }

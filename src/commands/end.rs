@@ -15,6 +15,18 @@ pub enum End {
 }
 
 impl End {
+    /// Why nothing was done, with a word for programs.
+    #[must_use]
+    pub fn why(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::Done | Self::Failed => None,
+            Self::CannotSee(why) => Some(("cannot-see", why)),
+            Self::Usage(why) => Some(("usage", why)),
+            Self::Refused(why) => Some(("refused", why)),
+            Self::ReadOnly(why) => Some(("read-only", why)),
+        }
+    }
+
     /// The process's exit code.
     #[must_use]
     pub fn code(&self) -> u8 {

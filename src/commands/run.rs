@@ -18,7 +18,6 @@ use crate::app::{App, Calls, Options};
 use crate::clock::{local_offset, steady_clock};
 use crate::commands::ask::Ask;
 use crate::commands::cli::{ActArgs, Cli, Command, DemoArgs, Format, Global, ScreenArgs, ServeArgs, SnapshotArgs};
-use crate::commands::end::End;
 use crate::commands::flags::SystemFlags;
 use crate::commands::load::{LoadedConfig, named};
 use crate::commands::{act, answer, check, json, observe, table};
@@ -429,8 +428,15 @@ fn perform(global: &Global, ask: &Ask, arguments: &ActArgs) -> anyhow::Result<u8
     let loaded = LoadedConfig::load_places(global)?;
     let settings = loaded.only()?;
     begin(&loaded)?;
-    let end = wait_for(act::act(settings, ask, arguments))?;
-    if let End::Usage(why) | End::Refused(why) | End::ReadOnly(why) | End::CannotSee(why) = &end {
+    let told = |code: &str, why: &str| match arguments.format {
+        Format::Json => print(&json::error(code, why)),
+        Format::Table => Ok(exit::DONE),
+    };
+    let end = wait_for(act::act(settings, ask, arguments)).inspect_err(|error| {
+        let _ = told("failed", &format!("{error:#}"));
+    })?;
+    if let Some((code, why)) = end.why() {
+        told(code, why)?;
         eprintln!("lockkeeper: {}", crate::model::text::scrub(why));
     }
     Ok(end.code())

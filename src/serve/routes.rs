@@ -11,7 +11,6 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
-use serde_json::json;
 
 use super::access::Token;
 use super::board::{Board, Seen};
@@ -59,9 +58,8 @@ pub fn routes(board: Arc<Board>, token: Option<Token>) -> Router {
 
 /// An answer that is no answer: a word for programs, a sentence for people.
 fn refused(status: StatusCode, word: &str, sentence: &str) -> Response {
-    let body = json!({ "error": { "code": word, "message": sentence } });
-    (status, [(header::CONTENT_TYPE, "application/json")], format!("{}\n", escape_json(body.to_string())))
-        .into_response()
+    let body = escape_json(document::error(word, sentence).to_string());
+    (status, [(header::CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()
 }
 
 fn document(value: &impl Serialize) -> Response {

@@ -136,3 +136,33 @@ async fn a_schema_says_no_to_what_is_not_so() {
         assert!(!errors(&wrong).is_empty(), "{wrong:#}");
     }
 }
+
+/// Where nothing was done, a program reads why; a person does too.
+#[tokio::test]
+async fn an_action_that_does_nothing_prints_why_as_a_document() {
+    let folder = tempfile::tempdir().unwrap();
+    let sql = format!(
+        "{} INSERT INTO distributed_locks VALUES ('k', 'here', '4', 7, datetime('now'), datetime('now', '+1 hour'), 'r');",
+        lockkeeper::demo::vox::write::SCHEMA
+    );
+    let database = support::database(folder.path(), &sql).await;
+    let run = |arguments: &[&str]| {
+        let mut command = support::lockkeeper();
+        command.args(arguments).args(["--yes", "--format", "json", "--db"]).arg(&database);
+        let output = command.env("LOCKKEEPER_JOURNAL", folder.path().join("journal.jsonl")).output().unwrap();
+        let printed: Value = serde_json::from_slice(&output.stdout).expect("a document");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), printed, told)
+    };
+    for (arguments, code, word) in [
+        (&["release", "nope", "--fence", "7"][..], 4, "refused"),
+        (&["release", "k", "--fence", "6"], 4, "refused"),
+        (&["release", "k", "--fence", "7", "--read-only"], 5, "read-only"),
+        (&["drain", "k\nk", "--for", "1h"], 4, "refused"),
+    ] {
+        let (ended, printed, told) = run(arguments);
+        assert_valid(&printed);
+        assert_eq!((ended, &printed["error"]["code"]), (Some(code), &word.into()), "{arguments:?}: {printed}");
+        assert!(told.starts_with("lockkeeper: "), "{told}");
+    }
+}

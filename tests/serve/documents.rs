@@ -66,6 +66,7 @@ async fn documents_are_as_their_schemas_say_and_errors_say_what_to_do() {
     ] {
         let (status, _, text) = service.get(path, &[]).await;
         let seen: Value = serde_json::from_str(&text).unwrap();
+        assert_valid(&seen);
         assert_eq!((status, &seen["error"]["code"]), (code, &Value::from(word)), "{path}");
     }
     let answer =
