@@ -54,7 +54,7 @@ impl History {
 
     fn read(&mut self) -> io::Result<Vec<Event>> {
         let part = self.lines.since(self.mark.as_ref(), MOST)?;
-        let (events, odd) = read(part.text.lines());
+        let (mut events, odd) = read(part.text.lines());
         if odd > 0 {
             tracing::warn!(odd, "lines of the history that are none");
         }
@@ -67,12 +67,12 @@ impl History {
         // The file only grows, or loses its beginning: what is known ends somewhere in it.
         let last = self.known.last();
         let from = last.and_then(|last| events.iter().rposition(|event| event == last)).map_or(0, |at| at + 1);
-        let mut news = events[from..].to_vec();
+        let newest = events[events.len().saturating_sub(FEW)..].to_vec();
+        let mut news = events.split_off(from);
         if from == 0 {
             news.retain(|event| !self.known.contains(event));
         }
-        self.known = events;
-        self.keep_few();
+        self.known = newest;
         Ok(news)
     }
 

@@ -128,8 +128,9 @@ impl Lines {
     /// The file's last part, from the beginning of a line on; nothing where there is no file.
     pub fn tail(&self, most: u64) -> io::Result<String> {
         let Some(mut file) = self.open_to_read()? else { return Ok(String::new()) };
-        let (bytes, skip) = last_part(&mut file, most)?;
-        Ok(String::from_utf8_lossy(&bytes[skip..]).into_owned())
+        let (mut bytes, skip) = last_part(&mut file, most)?;
+        bytes.drain(..skip);
+        Ok(text(bytes))
     }
 
     /// The whole lines that were written since a reading ended; without one, or where the file is not the one that was
@@ -143,13 +144,15 @@ impl Lines {
             let whole = &rest[..end_of_lines(&rest)];
             let seen = [&mark.before[..], whole].concat();
             let next = Mark::new(mark.inode, mark.end + whole.len() as u64, &seen);
-            return Ok(Part { text: String::from_utf8_lossy(whole).into_owned(), goes_on: true, mark: Some(next) });
+            return Ok(Part { text: text(whole.to_vec()), goes_on: true, mark: Some(next) });
         }
-        let (bytes, skip) = last_part(&mut file, most)?;
+        let (mut bytes, skip) = last_part(&mut file, most)?;
         let whole = skip.max(end_of_lines(&bytes));
         let (inode, from) = (file.metadata()?.ino(), file.stream_position()? - bytes.len() as u64);
         let mark = Mark::new(inode, from + whole as u64, &bytes[..whole]);
-        Ok(Part { text: String::from_utf8_lossy(&bytes[skip..whole]).into_owned(), goes_on: false, mark: Some(mark) })
+        bytes.truncate(whole);
+        bytes.drain(..skip);
+        Ok(Part { text: text(bytes), goes_on: false, mark: Some(mark) })
     }
 
     fn open_to_read(&self) -> io::Result<Option<File>> {
@@ -159,6 +162,11 @@ impl Lines {
             Err(e) => Err(e),
         }
     }
+}
+
+/// Bytes as text; what is none is replaced.
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// The last bytes of a file, and where the first line among them begins.
