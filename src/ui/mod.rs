@@ -102,9 +102,13 @@ impl Canvas<'_, '_> {
         Span::styled(text.into(), self.style(role))
     }
 
-    /// Lines of text in an area.
+    /// Lines of text in an area, each from its left edge and no longer than it.
     pub fn text(&mut self, area: Rect, lines: Vec<Line<'static>>) {
-        self.frame.render_widget(Paragraph::new(lines), area);
+        // A paragraph would be looked at grapheme by grapheme twice.
+        let area = area.intersection(*self.frame.buffer_mut().area());
+        for (line, y) in lines.iter().zip(area.top()..area.bottom()) {
+            self.frame.buffer_mut().set_line(area.x, y, line, area.width);
+        }
     }
 }
 
