@@ -2,6 +2,7 @@
 //! the operator's own program. Files and programs are left to a task of its own, so that no slow disk holds a snapshot up.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -67,7 +68,7 @@ impl AlertManager {
         let (orders, ordered) = mpsc::channel(ORDERS);
         let (reports, report) = mpsc::channel(ORDERS);
         let hook = Hook::start(&settings.alarms, tasks);
-        tasks.spawn(writer(History::new(settings.events.clone()), ordered, reports, hook));
+        tasks.spawn(writer(settings.events.clone(), ordered, reports, hook));
         let alerts = Self {
             alarms: Alarms::new(whose, settings.alarms.rules),
             operator: settings.operator_name(),
@@ -170,12 +171,12 @@ impl AlertManager {
 
 /// Writes what happened, one order after another.
 async fn writer(
-    mut history: History,
+    place: PathBuf,
     mut orders: mpsc::Receiver<Vec<Event>>,
     reports: mpsc::Sender<EventReport>,
     hook: Option<Hook>,
 ) {
-    let mut failed = false;
+    let (mut failed, mut history) = (false, History::new(place.clone()));
     while let Some(mut events) = orders.recv().await {
         while let Ok(more) = orders.try_recv() {
             events.extend(more);
@@ -189,7 +190,9 @@ async fn writer(
             };
             (history, brought)
         });
-        let Ok((kept, brought)) = work.await else { return };
+        // A failure of this program is told as one of the disk is, and the next order is tried again.
+        let broke = |error: tokio::task::JoinError| (History::new(place.clone()), Err(std::io::Error::other(error)));
+        let (kept, brought) = work.await.unwrap_or_else(broke);
         history = kept;
         let (others, news) = match brought {
             Ok(Brought { others, written }) => (EventReport::Others(others), written),

@@ -186,6 +186,15 @@ mod tests {
         assert_eq!(two.read_others().unwrap().iter().map(|event| event.at_ms).collect::<Vec<_>>(), [3]);
     }
 
+    #[test]
+    fn what_is_no_file_is_an_error_and_no_more() {
+        let mut full = History::new("/dev/full".into());
+        assert_eq!(full.read_others().unwrap(), []);
+        for at in 0..2 {
+            full.write(vec![event(Kind::Raised, "a", at)]).unwrap_err();
+        }
+    }
+
     /// E1: two consoles with two databases, both called `mesh`.
     #[test]
     fn of_two_meshes_with_one_name_each_has_its_own_events() {

@@ -52,7 +52,7 @@ impl Mark {
         if meta.ino() != self.inode || meta.len() < self.end || meta.len() - self.end > most {
             return Ok(None);
         }
-        file.seek(SeekFrom::Start(self.end - self.before.len() as u64))?;
+        file.seek(SeekFrom::Start(self.end.saturating_sub(self.before.len() as u64)))?;
         let mut bytes = Vec::new();
         file.take(most + self.before.len() as u64).read_to_end(&mut bytes)?;
         Ok(bytes.starts_with(&self.before).then(|| bytes.split_off(self.before.len())))
@@ -128,7 +128,7 @@ impl Lines {
     /// The file's last part, from the beginning of a line on; nothing where there is no file.
     pub fn tail(&self, most: u64) -> io::Result<String> {
         let Some(mut file) = self.open_to_read()? else { return Ok(String::new()) };
-        let (mut bytes, skip) = last_part(&mut file, most)?;
+        let (_, mut bytes, skip) = last_part(&mut file, most)?;
         bytes.drain(..skip);
         Ok(text(bytes))
     }
@@ -146,10 +146,9 @@ impl Lines {
             let next = Mark::new(mark.inode, mark.end + whole.len() as u64, &seen);
             return Ok(Part { text: text(whole.to_vec()), goes_on: true, mark: Some(next) });
         }
-        let (mut bytes, skip) = last_part(&mut file, most)?;
+        let (from, mut bytes, skip) = last_part(&mut file, most)?;
         let whole = skip.max(end_of_lines(&bytes));
-        let (inode, from) = (file.metadata()?.ino(), file.stream_position()? - bytes.len() as u64);
-        let mark = Mark::new(inode, from + whole as u64, &bytes[..whole]);
+        let mark = Mark::new(file.metadata()?.ino(), from + whole as u64, &bytes[..whole]);
         bytes.truncate(whole);
         bytes.drain(..skip);
         Ok(Part { text: text(bytes), goes_on: false, mark: Some(mark) })
@@ -169,15 +168,16 @@ fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-/// The last bytes of a file, and where the first line among them begins.
-fn last_part(file: &mut File, most: u64) -> io::Result<(Vec<u8>, usize)> {
+/// Where the last bytes of a file begin, these, and where the first line among them begins. What is no file may have more
+/// than its length says.
+fn last_part(file: &mut File, most: u64) -> io::Result<(u64, Vec<u8>, usize)> {
     let from = file.metadata()?.len().saturating_sub(most);
     file.seek(SeekFrom::Start(from))?;
     let mut bytes = Vec::new();
     file.take(most).read_to_end(&mut bytes)?;
     let end = || bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| end + 1);
     let skip = if from > 0 { end() } else { 0 };
-    Ok((bytes, skip))
+    Ok((from, bytes, skip))
 }
 
 /// Where the last line that is whole ends.
