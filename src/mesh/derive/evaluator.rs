@@ -63,6 +63,8 @@ pub struct Evaluator {
     tasks_of: HashMap<Text, usize, RandomState>,
     leases_of: HashMap<Text, usize, RandomState>,
     stuck: BTreeSet<(Millis, bool, u32)>,
+    /// Places of messages that wait and are copies of others.
+    copies: BTreeSet<u32>,
     alive: BTreeSet<(Reverse<u8>, Text, u32)>,
     open_tasks: usize,
     levels: [usize; 6],
@@ -261,6 +263,7 @@ impl Evaluator {
             stuck: stuck.collect(),
             worst: worst.cloned().collect(),
             back: self.locks.at(self.locks.back.iter().copied()),
+            copies: self.copies.iter().filter_map(|at| self.messages.slab.get(*at as usize).cloned()).collect(),
             doubtful: self.locks.at(self.locks.doubtful.iter().copied()),
             of_one_name: self.locks.of_one_name(),
         }
@@ -274,6 +277,9 @@ impl Evaluator {
                 add(&mut self.repositories, &message.repository_id, by);
                 if view.state != MessageState::Acknowledged {
                     add(&mut self.inboxes, &message.receiver_agent, by);
+                }
+                if view.waits_as_copy() {
+                    mark(&mut self.copies, *place, by);
                 }
                 if matches!(view.state, MessageState::Stuck | MessageState::Poison) {
                     mark(&mut self.stuck, (view.created_ms.unwrap_or(Millis::MAX), false, *place), by);

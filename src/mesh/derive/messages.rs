@@ -12,6 +12,7 @@ use crate::mesh::Touched;
 use crate::mesh::derive::slot_map::SlotMap;
 use crate::mesh::derive::timer_queue::TimerQueue;
 use crate::mesh::slab::SharedSlab;
+use crate::model::copies;
 use crate::model::text::Text;
 use crate::model::time::Millis;
 use crate::model::{Message, MessageTable};
@@ -52,6 +53,25 @@ impl MessageView {
         Arc::ptr_eq(&self.message, &other.message)
             && (self.state, self.created_ms, self.claim_until_ms, self.as_of_ms)
                 == (other.state, other.created_ms, other.claim_until_ms, other.as_of_ms)
+    }
+
+    /// Whether it waits in a control plane for somebody.
+    #[must_use]
+    pub fn waits_in_plane(&self) -> bool {
+        self.state != MessageState::Acknowledged
+            && matches!(self.message.table, MessageTable::Inbox | MessageTable::Mesh)
+    }
+
+    /// The message that it is a copy of, by id and instant.
+    #[must_use]
+    pub fn original(&self) -> Option<(i64, Millis)> {
+        copies::original_of(copies::bare(self.message.idempotency_key.as_ref()?.raw()))
+    }
+
+    /// Whether it waits there and is a copy of another.
+    #[must_use]
+    pub fn waits_as_copy(&self) -> bool {
+        self.waits_in_plane() && self.original().is_some()
     }
 
     /// How long ago it was written, in ms.

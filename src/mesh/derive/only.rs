@@ -106,6 +106,7 @@ impl Snapshot {
             worst: first(self.nodes.shared(), NODES, |node| (Reverse(node.staleness.rank()), node.key.clone())),
             // Only rules look at these, and they looked at the whole mesh.
             back: Vec::new(),
+            copies: Vec::new(),
             doubtful: Vec::new(),
             of_one_name: Vec::new(),
         }

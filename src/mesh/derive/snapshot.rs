@@ -100,6 +100,8 @@ pub struct Marked {
     pub back: Vec<Arc<LockView>>,
     /// Locks that are past their end, or whose holder is nobody that is known.
     pub doubtful: Vec<Arc<LockView>>,
+    /// Messages that wait and are copies of others, in the order of their places.
+    pub copies: Vec<Arc<MessageView>>,
     /// Resources that have several locks, and these.
     pub of_one_name: Vec<(Arc<str>, Vec<Arc<LockView>>)>,
 }

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::super::messages::{MessageState, MessageView};
+use super::super::messages::MessageView;
 use super::super::thresholds::Thresholds;
 use super::finding;
 use crate::mesh::derive::finding::{Finding, Subject};
 use crate::mesh::derive::snapshot::Snapshot;
-use crate::model::MessageTable;
-use crate::model::copies;
 use crate::model::severity::Severity;
 use crate::model::text::Text;
 use crate::model::time;
@@ -19,14 +17,9 @@ const MOMENT: Millis = 10 * SECOND;
 
 /// An operator's steps were not all done, or two operators acted at once.
 pub(super) fn several(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Finding>) {
-    let waits = |view: &&MessageView| {
-        view.state != MessageState::Acknowledged
-            && matches!(view.message.table, MessageTable::Inbox | MessageTable::Mesh)
-    };
     let mut by_original: BTreeMap<(i64, Millis), Vec<&MessageView>> = BTreeMap::new();
-    for view in snapshot.messages.iter().filter(waits) {
-        let key = view.message.idempotency_key.as_ref().map(Text::raw).unwrap_or_default();
-        if let Some(original) = copies::original_of(copies::bare(key)) {
+    for view in &snapshot.marked.copies {
+        if let Some(original) = view.original() {
             by_original.entry(original).or_default().push(view);
         }
     }
@@ -36,7 +29,7 @@ pub(super) fn several(snapshot: &Snapshot, _: &Thresholds, found: &mut Vec<Findi
             continue;
         }
         let is_original = |view: &&MessageView| (view.message.id, view.message.created_at_ms.unwrap_or(0)) == original;
-        all.extend(snapshot.messages.iter().filter(waits).filter(is_original));
+        all.extend(snapshot.messages.iter().filter(|view| view.waits_in_plane()).filter(is_original));
         let mut agents: Vec<&Text> = all.iter().map(|view| &view.message.receiver_agent).collect();
         agents.sort_unstable();
         agents.dedup();
