@@ -12,10 +12,11 @@ use crate::action::run::{Operator, Stop};
 use crate::app::preview::{Running, StepState};
 use crate::columns::role::State as _;
 use crate::commands::cli::{ActArgs, Format};
+use crate::commands::json;
 use crate::data::work;
 use crate::mesh::derive::Snapshot;
 use crate::model::outcome::{Outcome, OutcomeKind};
-use crate::model::text::{escape_json, scrub};
+use crate::model::text::scrub;
 use crate::settings::Settings;
 
 /// Plans, asks, runs and prints.
@@ -149,7 +150,7 @@ fn print_plan(
     dry_run: bool,
 ) -> anyhow::Result<()> {
     let text = match format {
-        Format::Json => escape_json(serde_json::to_string_pretty(&document(plan, outcomes, snapshot, dry_run))?) + "\n",
+        Format::Json => json::text(&document(plan, outcomes, snapshot, dry_run)),
         Format::Table => table(plan, outcomes, snapshot),
     };
     match std::io::stdout().write_all(text.as_bytes()) {

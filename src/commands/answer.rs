@@ -2,18 +2,17 @@
 
 use std::fmt::Write as _;
 
-use super::table;
+use super::{json, table};
 use crate::answers::{Answer, Question, Verdict};
 use crate::commands::cli::Format;
 use crate::commands::run::exit;
-use crate::model::text::escape_json;
 use crate::model::time::utc;
 
 /// An answer as text that is safe to print.
 #[must_use]
 pub fn print(answer: &Answer, format: Format) -> String {
     if format == Format::Json {
-        return escape_json(serde_json::to_string_pretty(&answer.json()).unwrap_or_default()) + "\n";
+        return json::text(&answer.json());
     }
     let mut out = String::new();
     for (place, mesh) in answer.meshes.iter().enumerate() {

@@ -16,6 +16,7 @@ use crate::app::hints::Hints;
 use crate::app::shape::Shapes;
 use crate::app::{App, Calls, Options};
 use crate::clock::{local_offset, steady_clock};
+use crate::columns::document;
 use crate::commands::ask::Ask;
 use crate::commands::cli::{ActArgs, Cli, Command, DemoArgs, Format, Global, ScreenArgs, ServeArgs, SnapshotArgs};
 use crate::commands::flags::SystemFlags;
@@ -371,7 +372,7 @@ fn snapshot(global: &Global, arguments: &SnapshotArgs) -> anyhow::Result<u8> {
     begin(&loaded)?;
     let snapshots = wait_for(observe::observe_all(&loaded.open))?;
     let text = match arguments.format {
-        Format::Json => json::snapshots(&snapshots, arguments.view) + "\n",
+        Format::Json => json::snapshots(&snapshots, arguments.view),
         Format::Table => {
             let each: Vec<String> =
                 snapshots.iter().map(|snapshot| table::snapshot(snapshot, arguments.view)).collect();
@@ -429,7 +430,7 @@ fn perform(global: &Global, ask: &Ask, arguments: &ActArgs) -> anyhow::Result<u8
     let settings = loaded.only()?;
     begin(&loaded)?;
     let told = |code: &str, why: &str| match arguments.format {
-        Format::Json => print(&json::error(code, why)),
+        Format::Json => print(&json::text(&document::error(code, why))),
         Format::Table => Ok(exit::DONE),
     };
     let end = wait_for(act::act(settings, ask, arguments)).inspect_err(|error| {
