@@ -8,13 +8,13 @@ use tokio::sync::broadcast;
 
 use super::events::Batch;
 use super::metrics::Counts;
-use super::watch::changes::changes;
+use super::watch::changes::{Change, changes};
 use super::watch::follow::Follower;
 use super::watch::is_heard;
 use crate::action::plan::Policy;
 use crate::mesh::derive::Snapshot;
 
-/// Snapshots with events that a listener may be behind; beyond, it is told so and let go.
+/// A listener that is more snapshots behind than this is told so and disconnected.
 const BEHIND: usize = 64;
 
 /// A snapshot, and what was counted in it once somebody asked.
@@ -42,12 +42,35 @@ pub struct Board {
     closed: AtomicBool,
 }
 
-/// What was told of changes. While nobody listens, nothing is followed.
+/// The changes that were sent. Without a listener, nothing is followed.
 #[derive(Default)]
 struct Followed {
     meshes: Vec<Option<Follower>>,
     /// The number of the last change.
     last: u64,
+}
+
+impl Followed {
+    /// Stops following a mesh.
+    fn leave(&mut self, mesh: usize) {
+        if let Some(follower) = self.meshes.get_mut(mesh) {
+            *follower = None;
+        }
+    }
+
+    /// The changes of a mesh since the snapshot before. What a listener found when it came is no news to it.
+    fn changes(&mut self, mesh: usize, before: Option<&Arc<Snapshot>>, now: &Arc<Snapshot>) -> Vec<Change> {
+        self.meshes.resize_with(self.meshes.len().max(mesh + 1), || None);
+        let follower = &mut self.meshes[mesh];
+        if let (None, Some(before)) = (&follower, before.filter(|before| is_heard(before))) {
+            follower.insert(Follower::default()).step(before);
+        }
+        let Some(follower) = follower.as_mut().filter(|_| is_heard(now)) else { return Vec::new() };
+        let step = follower.step(now);
+        let found = changes(&step.was, &step.is, self.last, now.at_ms);
+        self.last = found.last().map_or(self.last, |change| change.cursor);
+        found
+    }
 }
 
 impl Board {
@@ -75,10 +98,8 @@ impl Board {
         };
         let before = before.map(|seen| seen.snapshot.clone());
         let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
-        let Followed { meshes, last } = &mut *followed;
-        meshes.resize_with(meshes.len().max(mesh + 1), || None);
         if self.events.receiver_count() == 0 {
-            meshes[mesh] = None;
+            followed.leave(mesh);
             return;
         }
         let mut batch = Batch::default();
@@ -86,24 +107,11 @@ impl Board {
         for event in snapshot.mesh.events.iter().filter(|event| event.seq > seen.unwrap_or(0)) {
             batch.add(&format!("{mesh}-{}", event.seq), "finding", &**event);
         }
-        if is_heard(&snapshot) {
-            let follower = match &mut meshes[mesh] {
-                Some(follower) => Some(follower),
-                // What a listener found when it came is no news to it.
-                none => before.filter(|before| is_heard(before)).map(|before| {
-                    let follower = none.insert(Follower::default());
-                    follower.step(&before);
-                    follower
-                }),
-            };
-            let step = follower.map(|follower| follower.step(&snapshot)).unwrap_or_default();
-            for change in changes(&step.was, &step.is, *last, snapshot.at_ms) {
-                *last = change.cursor;
-                batch.add(&format!("change-{}", change.cursor), "change", &change);
-            }
+        for change in followed.changes(mesh, before.as_ref(), &snapshot) {
+            batch.add(&format!("change-{}", change.cursor), "change", &change);
         }
         if !batch.is_empty() {
-            // Nobody may be listening any more.
+            // The last listener may have left.
             let _ = self.events.send(batch.into_bytes());
         }
     }

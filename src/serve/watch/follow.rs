@@ -26,11 +26,11 @@ pub struct Follower {
     /// How many there are of each thing, by a number: what has gone in one place may stand in another.
     there: HashMap<u64, u32, RandomState>,
     hashes: RandomState,
-    /// What was told of and is not seen: it has gone only once all is seen.
+    /// What was reported and cannot be seen now. It is gone only if all sources were seen.
     unsure: State,
 }
 
-/// What may be another than it was: as it was told of, and as it is.
+/// What may have changed: as it was reported, and as it is.
 #[derive(Debug, Default)]
 pub struct Step {
     pub was: State,
@@ -38,10 +38,10 @@ pub struct Step {
 }
 
 impl Follower {
-    /// Follows a mesh of which this was told already.
+    /// Follows a mesh whose state was reported already.
     #[must_use]
-    pub fn after(told: State) -> Self {
-        Self { unsure: told, ..Self::default() }
+    pub fn after(reported: State) -> Self {
+        Self { unsure: reported, ..Self::default() }
     }
 
     /// Goes on to a newer snapshot.
