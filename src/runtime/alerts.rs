@@ -190,7 +190,7 @@ async fn writer(
             };
             (history, brought)
         });
-        // A failure of this program is told as one of the disk is, and the next order is tried again.
+        // A panic is reported like an error of the disk, and the next order is tried again.
         let broke = |error: tokio::task::JoinError| (History::new(place.clone()), Err(std::io::Error::other(error)));
         let (kept, brought) = work.await.unwrap_or_else(broke);
         history = kept;

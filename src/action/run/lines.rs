@@ -140,11 +140,10 @@ impl Lines {
             return Ok(Part { text: String::new(), goes_on: false, mark: None });
         };
         let rest = mark.map(|mark| mark.rest(&mut file, most)).transpose()?.flatten();
-        if let (Some(rest), Some(mark)) = (rest, mark) {
-            let whole = &rest[..end_of_lines(&rest)];
-            let seen = [&mark.before[..], whole].concat();
-            let next = Mark::new(mark.inode, mark.end + whole.len() as u64, &seen);
-            return Ok(Part { text: text(whole.to_vec()), goes_on: true, mark: Some(next) });
+        if let (Some(mut rest), Some(mark)) = (rest, mark) {
+            rest.truncate(end_of_lines(&rest));
+            let next = Mark::new(mark.inode, mark.end + rest.len() as u64, &[&mark.before[..], &rest].concat());
+            return Ok(Part { text: text(rest), goes_on: true, mark: Some(next) });
         }
         let (from, mut bytes, skip) = last_part(&mut file, most)?;
         let whole = skip.max(end_of_lines(&bytes));

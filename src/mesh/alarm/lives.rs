@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::{Alarms, print};
+use super::{Alarms, fingerprint};
 use crate::mesh::derive::finding::Finding;
 
 /// Findings as a snapshot has them.
@@ -18,7 +18,7 @@ pub struct Lives {
     evaluated: Findings,
     findings: Findings,
     /// Of each, its identity as a number.
-    prints: Vec<u64>,
+    fingerprints: Vec<u64>,
     open: Arc<OnceLock<(usize, usize)>>,
 }
 
@@ -35,21 +35,21 @@ impl Lives {
         if self.is_of(evaluated) && moved.is_empty() {
             return (self.findings.clone(), self.open.clone());
         }
-        let (mut next, mut prints) = (0, Vec::with_capacity(evaluated.len()));
+        let (mut next, mut fingerprints) = (0, Vec::with_capacity(evaluated.len()));
         let with_life = |finding: &Arc<Finding>| {
             // Both stand in one order. Those before are alive here, so that no other stands where one of them does.
             let ahead = self.evaluated[next..].iter().take(AHEAD).position(|known| Arc::ptr_eq(known, finding));
             let same = ahead.map(|ahead| next + ahead);
             next = same.map_or(next, |at| at + 1);
-            let print = same.map_or_else(|| print(&finding.identity()), |at| self.prints[at]);
-            prints.push(print);
+            let number = same.map_or_else(|| fingerprint(&finding.identity()), |at| self.fingerprints[at]);
+            fingerprints.push(number);
             match same {
-                Some(at) if !moved.contains(&print) => self.findings[at].clone(),
+                Some(at) if !moved.contains(&number) => self.findings[at].clone(),
                 _ => alarms.with_life(finding),
             }
         };
         let findings = evaluated.iter().map(with_life).collect();
-        *self = Self { evaluated: evaluated.clone(), findings, prints, open: Arc::default() };
+        *self = Self { evaluated: evaluated.clone(), findings, fingerprints, open: Arc::default() };
         (self.findings.clone(), self.open.clone())
     }
 }

@@ -68,7 +68,7 @@ pub struct Alarms {
     past: HashMap<String, (u32, Millis)>,
     /// The same by when they were cleared, the oldest first.
     cleared: BTreeSet<(Millis, String)>,
-    /// Those whose lives changed since somebody asked: see [`print`].
+    /// Those whose lives changed since somebody asked: see [`fingerprint`].
     moved: HashSet<u64>,
 }
 
@@ -79,7 +79,7 @@ pub fn identity(finding: &Finding) -> String {
 }
 
 /// An identity as a number: two that differ may have the same one.
-fn print(identity: &str) -> u64 {
+fn fingerprint(identity: &str) -> u64 {
     FixedState::with_seed(0).hash_one(identity)
 }
 
@@ -162,7 +162,7 @@ impl Alarms {
             case.last = Event { times: life.times, ..event(kind, &self.whose, key, finding, now_ms) };
             case.life = Some(Arc::new(life));
             events.push(case.last.clone());
-            self.moved.insert(print(key));
+            self.moved.insert(fingerprint(key));
         }
         self.let_go(&seen, blind, now_ms, &mut events);
         self.run_out(now_ms, &mut events);
@@ -202,7 +202,7 @@ impl Alarms {
             if life.acknowledged.as_ref().is_some_and(over) {
                 events.push(Event { kind: Kind::Reopened, at_ms: now_ms, times: life.times, ..case.last.plain() });
                 case.life = Some(Arc::new(Life { acknowledged: None, ..(**life).clone() }));
-                self.moved.insert(print(key));
+                self.moved.insert(fingerprint(key));
             }
         }
     }
@@ -232,7 +232,7 @@ impl Alarms {
             ..case.last.plain()
         };
         case.life = Some(Arc::new(Life { acknowledged, ..(**life).clone() }));
-        self.moved.insert(print(key));
+        self.moved.insert(fingerprint(key));
         Some(event)
     }
 
@@ -266,12 +266,12 @@ impl Alarms {
             }
             Kind::Cleared => self.forget(key, event),
         }
-        self.moved.insert(print(key));
+        self.moved.insert(fingerprint(key));
     }
 
     fn forget(&mut self, key: &str, event: &Event) {
         self.cases.remove(key);
-        self.moved.insert(print(key));
+        self.moved.insert(fingerprint(key));
         if let Some((_, before)) = self.past.insert(key.to_owned(), (event.times.max(1), event.at_ms)) {
             self.cleared.remove(&(before, key.to_owned()));
         }

@@ -204,14 +204,9 @@ impl Snapshot {
     /// The node that a name means in a repository.
     #[must_use]
     pub fn node_in(&self, name: &Text, repository_id: &Text) -> Option<&NodeView> {
-        match self.node_keys.get(name).map_or(&[][..], Vec::as_slice) {
-            [] => None,
-            [only] => self.node(only),
-            _ => {
-                let exact = self.node(&key_in(name, repository_id));
-                exact.or_else(|| self.nodes_named(name).min_by_key(|node| node.staleness))
-            }
-        }
+        let several = self.node_keys.get(name).is_some_and(|keys| keys.len() > 1);
+        let exact = several.then(|| self.node(&key_in(name, repository_id))).flatten();
+        exact.or_else(|| self.nodes_named(name).min_by_key(|node| node.staleness))
     }
 
     /// The key of the node that a name means in a repository; the name where none is known.

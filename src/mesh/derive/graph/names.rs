@@ -21,7 +21,7 @@ pub struct Numbers {
 #[derive(Debug, Clone)]
 pub struct Line {
     pub(super) holder: u32,
-    /// A lock that ran out blocks nobody.
+    /// Whether the lock has expired: then it blocks nobody.
     pub(super) over: bool,
     pub(super) waiters: Box<[u32]>,
 }
