@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRequestParts, Query, Request, State};
-use axum::http::request::Parts;
+use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -24,16 +23,8 @@ use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::sources::SourceHealth;
 use crate::model::text::escape_json;
 
-/// Parameters of a question, by name.
-struct Asked(HashMap<String, String>);
-
-impl<S: Sync> FromRequestParts<S> for Asked {
-    type Rejection = Response;
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
-        let refused = |_| refused(StatusCode::BAD_REQUEST, "bad-query", "parameters are NAME=VALUE, joined by &");
-        Query::try_from_uri(&parts.uri).map(|Query(all)| Self(all)).map_err(refused)
-    }
-}
+/// Parameters of a question. Texts by name can be read from any query.
+type Asked = Query<HashMap<String, String>>;
 
 /// Every route. `/healthz` is for whoever asks; the others for those who name the token, where there is one.
 pub fn routes(board: Arc<Board>, token: Option<Token>) -> Router {
@@ -58,8 +49,7 @@ pub fn routes(board: Arc<Board>, token: Option<Token>) -> Router {
 
 /// An answer that is no answer: a word for programs, a sentence for people.
 fn refused(status: StatusCode, word: &str, sentence: &str) -> Response {
-    let body = escape_json(document::error(word, sentence).to_string());
-    (status, [(header::CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()
+    (status, document(&document::error(word, sentence))).into_response()
 }
 
 fn document(value: &impl Serialize) -> Response {
@@ -160,11 +150,11 @@ fn parts(board: &Board, asked: &HashMap<String, String>, part: Option<&str>) -> 
     }
 }
 
-async fn snapshot(State(board): State<Arc<Board>>, Asked(asked): Asked) -> Response {
+async fn snapshot(State(board): State<Arc<Board>>, Query(asked): Asked) -> Response {
     parts(&board, &asked, asked.get("view").map(String::as_str))
 }
 
-async fn findings(State(board): State<Arc<Board>>, Asked(asked): Asked) -> Response {
+async fn findings(State(board): State<Arc<Board>>, Query(asked): Asked) -> Response {
     parts(&board, &asked, Some("findings"))
 }
 
@@ -175,18 +165,18 @@ fn answered(board: &Board, asked: &HashMap<String, String>, question: Question<'
     }
 }
 
-async fn who(State(board): State<Arc<Board>>, Asked(asked): Asked) -> Response {
+async fn who(State(board): State<Arc<Board>>, Query(asked): Asked) -> Response {
     match asked.get("key") {
         Some(key) => answered(&board, &asked, Question::Who(key)),
         None => refused(StatusCode::BAD_REQUEST, "no-key", "name the lock: /v1/who?key=KEY"),
     }
 }
 
-async fn stuck(State(board): State<Arc<Board>>, Asked(asked): Asked) -> Response {
+async fn stuck(State(board): State<Arc<Board>>, Query(asked): Asked) -> Response {
     answered(&board, &asked, Question::Stuck)
 }
 
-async fn why(State(board): State<Arc<Board>>, Asked(asked): Asked) -> Response {
+async fn why(State(board): State<Arc<Board>>, Query(asked): Asked) -> Response {
     match asked.get("name") {
         Some(name) => answered(&board, &asked, Question::Why(name)),
         None => refused(StatusCode::BAD_REQUEST, "no-name", "name a node, an agent or a task: /v1/why?name=NAME"),

@@ -62,6 +62,7 @@ async fn documents_are_as_their_schemas_say_and_errors_say_what_to_do() {
         ("/v1/snapshot?view=nope", 400, "unknown-view"),
         ("/v1/snapshot?mesh=nope", 400, "unknown-mesh"),
         ("/v1/snapshot?mesh=%ff", 400, "unknown-mesh"),
+        ("/v1/snapshot?&&=%&mesh=nope&mesh", 400, "unknown-mesh"),
         ("/nope", 404, "not-found"),
     ] {
         let (status, _, text) = service.get(path, &[]).await;
