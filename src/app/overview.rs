@@ -1,5 +1,7 @@
 //! The overview's panels: what each lists, the worst first, and which line is selected. The selection is a thing, not a line.
 
+use std::ops::Range;
+
 use super::list::events::EVENTS as EVENTS_LIST;
 use super::view_id::ViewId;
 use super::workspace::{Key, Workspace};
@@ -96,14 +98,14 @@ pub fn things(workspace: &Workspace, panel: Panel, now: Millis) -> impl Iterator
     of_all(workspace, panel, now).map(|(mesh, entry)| entry.thing(mesh))
 }
 
-/// The lines of a panel. Nodes have none: they are drawn as a field.
+/// The lines of a panel that stand at these places. Nodes have none: they are drawn as a field.
 #[must_use]
-pub fn items(workspace: &Workspace, panel: Panel, now: Millis) -> Vec<Item> {
+pub fn items(workspace: &Workspace, panel: Panel, now: Millis, places: Range<usize>) -> Vec<Item> {
     let item = |(mesh, entry): (usize, Entry<'_>)| {
         let of = workspace.is_several().then(|| workspace.name(mesh).to_owned());
         Some(Item { line: entry.line(now)?, thing: entry.thing(mesh), of })
     };
-    of_all(workspace, panel, now).filter_map(item).collect()
+    of_all(workspace, panel, now).skip(places.start).take(places.len()).filter_map(item).collect()
 }
 
 /// How many lines a panel has, at most as many as are listed; and how many there are.

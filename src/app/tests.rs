@@ -410,14 +410,14 @@ fn clocks_change_their_zone() {
 fn the_overview_selects_things_and_goes_from_panel_to_panel() {
     use super::overview::{Panel, items};
     let mut app = dead_and_living();
-    let listed = items(&app.workspace, Panel::Findings, NOW);
+    let listed = items(&app.workspace, Panel::Findings, NOW, 0..99);
     assert!(listed.len() > 1);
     let (view, key) = listed[1].thing.clone();
     press(&mut app, "j");
     assert_eq!(app.overview_thing(), Some((view, key.clone())));
     // It stays on the thing when others come and go, and in its place when the thing is gone.
     update(&mut app, Event::Snapshot(0, snapshot(mesh(), NOW)));
-    let listed = items(&app.workspace, Panel::Findings, NOW);
+    let listed = items(&app.workspace, Panel::Findings, NOW, 0..99);
     let still = listed.iter().any(|item| item.thing == (view, key.clone()));
     assert!(still == (app.overview_thing() == Some((view, key))));
     press(&mut app, "\r");
@@ -426,8 +426,10 @@ fn the_overview_selects_things_and_goes_from_panel_to_panel() {
     // What is selected is among what is drawn.
     for panel in [Panel::Findings, Panel::Queues, Panel::Work, Panel::Events] {
         let things: Vec<_> = super::overview::things(&app.workspace, panel, NOW).collect();
-        let drawn: Vec<_> = items(&app.workspace, panel, NOW).into_iter().map(|item| item.thing).collect();
+        let drawn: Vec<_> = items(&app.workspace, panel, NOW, 0..99).into_iter().map(|item| item.thing).collect();
         assert_eq!(things, drawn);
+        let some = items(&app.workspace, panel, NOW, 1..3).into_iter().map(|item| item.thing);
+        assert!(some.eq(things.into_iter().skip(1).take(2)));
     }
     let mut panels = Vec::new();
     while app.view == ViewId::Overview {

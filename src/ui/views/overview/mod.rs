@@ -75,9 +75,7 @@ pub fn draw(canvas: &mut Canvas<'_, '_>, area: Rect) {
 fn list(canvas: &mut Canvas<'_, '_>, area: Rect, framed: bool, panel: Panel, mut head: Head<'_>) {
     head.focused = canvas.app.overview.panel == panel && !canvas.app.on_wall();
     let inside = panel::frame(canvas, area, framed, head);
-    let items = overview::items(&canvas.app.workspace, panel, canvas.app.shown_ms());
-    let (_, all) = overview::count(&canvas.app.workspace, panel);
-    panel::lines(canvas, inside, panel, &items, all);
+    panel::lines(canvas, inside, panel);
 }
 
 fn findings(canvas: &mut Canvas<'_, '_>, rooms: Rooms, workspace: &Workspace) {

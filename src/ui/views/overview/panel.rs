@@ -7,7 +7,7 @@ use ratatui::widgets::{Block, BorderType, Borders};
 use unicode_width::UnicodeWidthStr;
 
 use crate::app::mouse::Hit;
-use crate::app::overview::{Item, Panel};
+use crate::app::overview::{self, Panel};
 use crate::columns::role::Role;
 use crate::model::text::{fit, fit_middle};
 use crate::ui::Canvas;
@@ -54,24 +54,27 @@ pub fn nothing(canvas: &mut Canvas<'_, '_>, area: Rect, text: &str, role: Role) 
     canvas.text(Rect { height: area.height.min(1), ..area }, vec![line]);
 }
 
-/// Draws the lines of a panel around the selected one. `all` is how many there are.
-pub fn lines(canvas: &mut Canvas<'_, '_>, area: Rect, panel: Panel, items: &[Item], all: usize) {
+/// Draws the lines of a panel around the selected one.
+pub fn lines(canvas: &mut Canvas<'_, '_>, area: Rect, panel: Panel) {
+    let workspace = &canvas.app.workspace;
     let focused = canvas.app.overview.panel == panel && !canvas.app.on_wall();
     let cursor = if focused { canvas.app.overview_cursor() } else { None };
+    let (listed, all) = overview::count(workspace, panel);
     let height = usize::from(area.height);
     let hidden = all > height;
     let rows = if hidden && height > 1 { height - 1 } else { height };
     let first = cursor.map_or(0, |at| (at + 1).saturating_sub(rows));
+    let places = first..(first + rows).min(listed);
+    let items = overview::items(workspace, panel, canvas.app.shown_ms(), places.clone());
     let width = usize::from(area.width).saturating_sub(2);
-    let names = items.iter().filter_map(|item| item.of.as_ref()).map(|name| name.width() + 1).max().unwrap_or(0);
-    let names = names.min(width / 4);
+    let names = if workspace.is_several() { (workspace.name_width() + 1).min(width / 4) } else { 0 };
     let right = items.iter().map(|item| item.line.right.width()).max().unwrap_or(0);
     // Parts stand below each other where they are few words.
     let parted = !matches!(panel, Panel::Findings | Panel::Events);
     let titles = items.iter().map(|item| item.line.title.width()).max().unwrap_or(0);
     let titles = if parted { titles.min(width.saturating_sub(names + right + 4) * 2 / 5).max(12) } else { 0 };
     let mut text = Vec::new();
-    for (y, (place, item)) in (0u16..).zip(items.iter().enumerate().skip(first).take(rows)) {
+    for (y, (place, item)) in (0u16..).zip(places.zip(&items)) {
         let is_here = cursor == Some(place);
         let base = if is_here { canvas.style(Role::Selected) } else { Style::new() };
         let mut room = width.saturating_sub(names + right + 2);
