@@ -1,5 +1,7 @@
 //! A mesh made by hand for tests: a little of everything, some of it hostile, at a fixed instant.
 
+pub mod steps;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! Estimates of other clocks: a source's from timed exchanges, a node's from when its heartbeats appear.
 
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 use crate::model::observation::ClockSample;
@@ -8,7 +9,8 @@ use crate::model::time::Millis;
 const SAMPLES: usize = 16;
 
 /// A source's clock against the console's.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SourceClock {
     samples: VecDeque<ClockSample>,
     /// The offset that is gone by: it moves only where the estimate does, so that a millisecond up and down does not
@@ -67,7 +69,8 @@ pub const SKEW: Millis = 2_000;
 /// A heartbeat that appeared between two polls was written between them, so the node's clock minus
 /// the console's is at least `seen - this poll` and at most `seen - last poll`. Heartbeats that were
 /// held up only make the lower bound lower; the highest lower bound is the best one.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct NodeClock {
     bounds: VecDeque<(Millis, Millis)>,
 }

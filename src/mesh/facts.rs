@@ -1,6 +1,7 @@
 //! What one source is known to hold. Small tables are shared between snapshots; large ones are kept once, and tell
 //! which rows changed.
 
+use serde::{Deserialize, Serialize};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use super::rates::Tally;
 use super::table::{RowChange, Table};
 use crate::model::agent::{Agent, Group};
 use crate::model::chain::Links;
+use crate::model::encoding::by_table;
 use crate::model::member::{Barrier, Member, Proposal};
 use crate::model::observation::{Change, Delta, LogStart};
 use crate::model::stated::{Problem, StatedTask};
@@ -23,7 +25,8 @@ use crate::model::{
 pub const WINDOW: usize = 2_000;
 
 /// One source's small tables.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Facts {
     pub registry: Arc<[RegistryNode]>,
     pub leases: Arc<[Lease]>,
@@ -31,6 +34,7 @@ pub struct Facts {
     /// What waits in the inboxes of a control plane.
     pub inbox: Arc<[Message]>,
     /// By [`LogTable`], oldest first.
+    #[serde(with = "by_table")]
     pub logs: [Log; 3],
     pub lineage: Arc<VecDeque<LineageEvent>>,
     pub waits: Arc<[Wait]>,
@@ -49,10 +53,12 @@ pub struct Facts {
 }
 
 /// A window on an op-log.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(from = "WrittenLog")]
 pub struct Log {
     pub entries: Arc<VecDeque<Arc<LogEntry>>>,
     /// Of each entry: its own link and the one it names.
+    #[serde(skip)]
     pub links: Arc<VecDeque<Links>>,
     /// Whether the window begins where the log does.
     pub complete: bool,
@@ -62,22 +68,25 @@ pub struct Log {
 pub type Name = (Text, Text, u32);
 
 /// One source's large tables.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Tables {
     /// By node and repository.
     pub heartbeats: Table<Name, Heartbeat>,
     /// By [`crate::model::LockTable`]; by key and repository.
+    #[serde(with = "by_table")]
     pub locks: [Table<Name, Lock>; LockTable::TABLES],
     pub fences: FenceHistory,
     /// Messages that wait, and a window of those that were seen acknowledged.
     pub messages: Table<(MessageTable, i64), Message>,
     /// Ids of those that wait, by table.
+    #[serde(with = "by_table")]
     waiting: [HashSet<i64>; 4],
     /// Those seen acknowledged, oldest first.
     acknowledged: VecDeque<(MessageTable, i64)>,
     /// How much history is kept, in rows of each kind.
     window: usize,
     /// Highest message id seen, by table.
+    #[serde(with = "by_table")]
     highest: [i64; 4],
     /// Whether a first snapshot was complete: only changes after it are events.
     begun: bool,
@@ -282,6 +291,20 @@ impl Facts {
     #[must_use]
     pub fn log(&self, table: LogTable) -> &Log {
         &self.logs[table as usize]
+    }
+}
+
+/// A window as it is written: links follow from entries.
+#[derive(Deserialize)]
+struct WrittenLog {
+    entries: Arc<VecDeque<Arc<LogEntry>>>,
+    complete: bool,
+}
+
+impl From<WrittenLog> for Log {
+    fn from(written: WrittenLog) -> Self {
+        let links = written.entries.iter().map(|entry| Links::of(entry)).collect();
+        Self { entries: written.entries, links: Arc::new(links), complete: written.complete }
     }
 }
 

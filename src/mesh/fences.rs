@@ -1,6 +1,7 @@
 //! Fence tokens as they were seen, so that one that goes backwards is noticed whoever did it, and however
 //! often a holder renewed. A record outlives its row: a deleted row restarts the count.
 
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use foldhash::fast::RandomState;
 
 use super::clocks::SKEW;
 use crate::model::action::OPERATOR_NODE;
+use crate::model::encoding::{by_table, pairs};
 use crate::model::text::Text;
 use crate::model::time::Millis;
 use crate::model::{Lock, LockTable};
@@ -18,7 +20,7 @@ const MOST_GONE: usize = 20_000;
 const CHANGES: usize = 8;
 
 /// What was seen of one lock's fence.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fences {
     /// As it is now.
     pub fence: Option<i64>,
@@ -35,7 +37,7 @@ pub struct Fences {
 }
 
 /// A lock that was taken over before its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Early {
     /// On the console's clock.
     pub at_ms: Millis,
@@ -46,7 +48,7 @@ pub struct Early {
 }
 
 /// A fence token that went backwards.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FenceReset {
     pub from: i64,
     pub to: i64,
@@ -57,7 +59,7 @@ pub struct FenceReset {
 }
 
 /// One holder, as it was first seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     pub at_ms: Millis,
     pub node: Text,
@@ -68,11 +70,14 @@ pub struct Held {
 type Key = (LockTable, Text, Text);
 
 /// The fences of one source.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FenceHistory {
     /// By table and place there.
+    #[serde(with = "by_table")]
     there: [Vec<Option<Arc<Fences>>>; LockTable::TABLES],
     /// Of locks whose rows went, and when each did, in change.
+    #[serde(with = "pairs")]
     gone: HashMap<Key, (u64, Arc<Fences>), RandomState>,
     /// The same locks, the one that went first at the front. One that came back is in neither.
     left: BTreeMap<u64, Key>,

@@ -1,5 +1,6 @@
 //! What a source costs: what was really read in the last minute, and what that comes to in a month.
 
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 use crate::model::observation::Cost;
@@ -9,7 +10,8 @@ use crate::model::time::{MINUTE, Millis};
 const MINUTES_A_MONTH: u64 = 30 * 24 * 60;
 
 /// The polls of the last minute.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Meter {
     /// When each poll ended, on the console's clock, and what it cost, oldest first.
     polls: VecDeque<(Millis, Cost)>,

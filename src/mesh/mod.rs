@@ -11,6 +11,7 @@ pub mod rates;
 pub mod slab;
 pub mod table;
 
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use self::meter::Meter;
 use self::rates::{Rates, Tally};
 use self::table::{RowChange, Table};
 use super::model::{Heartbeat, LockTable, Oddity};
+use crate::model::encoding::pairs;
 use crate::model::event::Event;
 use crate::model::journal::Entry;
 use crate::model::observation::{Cost, Observation, Probe};
@@ -30,7 +32,7 @@ use crate::model::text::Text;
 use crate::model::time::Millis;
 
 /// What is observed of one mesh, but for its large tables: cheap to copy.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Mesh {
     pub name: Text,
     pub sources: Vec<SourceState>,
@@ -58,7 +60,7 @@ impl Mesh {
 }
 
 /// One source: what it is, how it does, and what it holds.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SourceState {
     pub identity: Arc<Identity>,
     pub health: Health,
@@ -78,7 +80,8 @@ pub struct SourceState {
 }
 
 /// How a source does.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Health {
     /// The console's clock at the last answer.
     pub last_ok_ms: Option<Millis>,
@@ -89,7 +92,7 @@ pub struct Health {
 }
 
 /// A source that fails.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Trouble {
     pub fault: Fault,
     pub state: State,
@@ -101,21 +104,24 @@ pub struct Trouble {
 const NAPS: usize = 8;
 
 /// Everything observed of one mesh, kept up to date.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MeshState {
     pub mesh: Mesh,
     /// By source.
     pub tables: Vec<Tables>,
     /// Clocks of nodes, from their heartbeats.
+    #[serde(with = "pairs")]
     pub clocks: HashMap<Text, NodeClock>,
     /// When each heartbeat was seen as it is, by source and place.
+    #[serde(with = "pairs")]
     pub arrivals: HashMap<(usize, u32), Arrival>,
     /// Nodes whose clocks were learnt about since somebody looked.
+    #[serde(skip)]
     clocks_moved: Vec<Text>,
 }
 
 /// When a heartbeat was first seen as it is. It was written before, whatever its own clock says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arrival {
     pub at_ms: Millis,
     /// Whether it was seen to move: else it may be of any time before.

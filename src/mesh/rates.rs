@@ -1,5 +1,6 @@
 //! How much happens: counts in buckets of a few seconds, for sparklines.
 
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 use crate::model::time::Millis;
@@ -12,7 +13,8 @@ pub const BUCKETS: usize = 120;
 const MOST_BEHIND: Millis = 120;
 
 /// What happened between two polls.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Tally {
     pub acquired: u64,
     pub released: u64,
@@ -31,7 +33,8 @@ impl Tally {
 }
 
 /// The last buckets, oldest first.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Rates {
     buckets: VecDeque<Tally>,
     /// The bucket number of the newest one.

@@ -1,10 +1,12 @@
 //! One table as it was read: rows by key, each in a place that stays, and which places changed since somebody looked.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Rows by key.
 #[derive(Debug, Clone)]
@@ -132,6 +134,46 @@ impl<K: Eq + Hash + Clone, T: PartialEq> Table<K, T> {
         touched.all.sort_unstable();
         touched.all.dedup();
         touched
+    }
+}
+
+/// A table as it is written: what stands at each place, by key, and the places to be taken next, the last one first.
+#[derive(Serialize, Deserialize)]
+struct Written<K, R> {
+    rows: Vec<Option<(K, R)>>,
+    free: Vec<u32>,
+}
+
+impl<K: Serialize, T: Serialize> Serialize for Table<K, T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut rows: Vec<Option<(&K, &T)>> = std::iter::repeat_with(|| None).take(self.rows.len()).collect();
+        for (key, place) in &self.place_of {
+            let place = *place as usize;
+            rows[place] = self.rows[place].as_deref().map(|row| (key, row));
+        }
+        Written { rows, free: self.free.clone() }.serialize(to)
+    }
+}
+
+impl<'de, K: Deserialize<'de> + Eq + Hash, T: Deserialize<'de>> Deserialize<'de> for Table<K, T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let Written { rows, free } = Written::<K, T>::deserialize(from)?;
+        let mut table = Self { free, ..Self::default() };
+        let mut taken = 0;
+        for (place, row) in (0u32..).zip(rows) {
+            table.rows.push(row.map(|(key, row)| {
+                table.place_of.insert(key, place);
+                taken += 1;
+                Arc::new(row)
+            }));
+        }
+        let free: HashSet<u32> = table.free.iter().copied().collect();
+        let is_free = |place: &u32| table.rows.get(*place as usize).is_some_and(Option::is_none);
+        let whole = free.len() == table.free.len() && free.iter().all(is_free);
+        if !whole || taken != table.place_of.len() || taken + free.len() != table.rows.len() {
+            return Err(D::Error::custom("a table whose places do not agree with its rows"));
+        }
+        Ok(table)
     }
 }
 

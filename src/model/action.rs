@@ -15,7 +15,12 @@ pub const OPERATOR_AGENT: &str = "0";
 
 /// One guarded write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, EnumDiscriminants)]
-#[strum_discriminants(name(Kind), derive(Hash, Display, strum::EnumIter), strum(serialize_all = "kebab-case"))]
+#[strum_discriminants(
+    name(Kind),
+    derive(Hash, Display, strum::EnumIter, Serialize, Deserialize),
+    serde(rename_all = "kebab-case"),
+    strum(serialize_all = "kebab-case")
+)]
 #[serde(tag = "action", rename_all = "kebab-case")]
 pub enum Action {
     /// Takes a lock from its holder.
@@ -96,8 +101,10 @@ pub enum MemberChange {
 }
 
 /// What a place lets an operator do.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Abilities {
+    #[serde(deserialize_with = "super::encoding::list")]
     pub kinds: &'static [Kind],
     /// Whether it keeps an op-log that entries can be added to.
     pub records: bool,

@@ -1,10 +1,13 @@
 //! Agents as their system states them: where they work, what they are at, and how they do.
 
+use super::encoding::{self, StaticStr};
 use super::text::Text;
 use super::time::Millis;
+use serde::{Deserialize, Serialize};
 
 /// One agent, as one source states it. What another source knows of the same agent is added to it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Agent {
     /// Its name, as tasks, locks and the log have it.
     pub agent: Text,
@@ -27,11 +30,13 @@ pub struct Agent {
     pub peers: Vec<Text>,
     pub progress: Option<Progress>,
     /// What becomes of it once its node is dead, and what to do; empty where nothing is known of that.
-    pub if_dead: &'static str,
+    #[serde(deserialize_with = "encoding::word")]
+    pub if_dead: StaticStr,
 }
 
 /// Agents that work together, e.g. a mob, as one source states it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Group {
     pub name: Text,
     pub repository_id: Text,
@@ -45,7 +50,7 @@ pub struct Group {
 }
 
 /// The votes of a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Quorum {
     pub voters: usize,
     /// Voters that answer, and name a leader.
@@ -55,7 +60,7 @@ pub struct Quorum {
 }
 
 /// The supervisor of a group.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Supervisor {
     pub name: Text,
     /// Rises each time its key is changed.
@@ -65,7 +70,7 @@ pub struct Supervisor {
 }
 
 /// What a group is at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display, Serialize, Deserialize)]
 #[strum(serialize_all = "lowercase")]
 pub enum GroupStatus {
     Running,
@@ -79,7 +84,7 @@ pub enum GroupStatus {
 }
 
 /// Where an agent is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum AgentStatus {
     Starting,
     Active,
@@ -88,7 +93,7 @@ pub enum AgentStatus {
 }
 
 /// How an agent gets on, as its system answers when it is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Progress {
     pub activity: Activity,
     pub in_flight: i64,
@@ -105,7 +110,7 @@ pub struct Progress {
 }
 
 /// Whether an agent is at work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display, Serialize, Deserialize)]
 #[strum(serialize_all = "lowercase")]
 pub enum Activity {
     Idle,

@@ -80,7 +80,7 @@ pub enum Event {
 }
 
 /// One attempt, put together from its lines.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     pub id: String,
     pub plan: String,

@@ -2,9 +2,11 @@
 
 use super::text::Text;
 use super::time::Millis;
+use serde::{Deserialize, Serialize};
 
 /// One member of a consensus group, as its source knows it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Member {
     /// The group, e.g. an etcd cluster.
     pub group: Text,
@@ -35,7 +37,19 @@ pub struct Member {
 }
 
 /// What a member is in its group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display, strum::EnumString, strum::VariantNames)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantNames,
+    Serialize,
+    Deserialize,
+)]
 #[strum(serialize_all = "kebab-case")]
 pub enum MemberRole {
     Leader,
@@ -46,7 +60,8 @@ pub enum MemberRole {
 }
 
 /// One barrier that is there.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Barrier {
     /// The group whose barrier it is.
     pub group: Text,
@@ -71,7 +86,8 @@ pub struct Barrier {
 }
 
 /// Something that a group is asked to agree on.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Proposal {
     pub group: Text,
     pub name: Text,
@@ -88,7 +104,19 @@ pub struct Proposal {
 }
 
 /// What a barrier is at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display, strum::EnumString, strum::VariantNames)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantNames,
+    Serialize,
+    Deserialize,
+)]
 #[strum(serialize_all = "kebab-case")]
 pub enum BarrierState {
     Waiting,

@@ -8,8 +8,11 @@ pub mod action;
 pub mod agent;
 pub mod chain;
 pub mod copies;
+pub mod encoding;
 pub mod event;
+pub mod instant;
 pub mod journal;
+pub mod mark;
 pub mod member;
 pub mod observation;
 pub mod outcome;
@@ -22,15 +25,18 @@ pub mod time;
 pub mod whose;
 pub mod work;
 
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use strum::{Display, EnumIter, IntoStaticStr};
 
+use crate::model::encoding::StaticStr;
 use crate::model::text::Text;
 use crate::model::time::Millis;
 
 /// One heartbeat row.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Heartbeat {
     pub node_id: Text,
     pub agent_id: Text,
@@ -43,7 +49,7 @@ pub struct Heartbeat {
 }
 
 /// What a heartbeat promises of the next one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Patience {
     /// Silent for no longer, it is well.
     pub silence_ms: Millis,
@@ -52,7 +58,8 @@ pub struct Patience {
 }
 
 /// One node of a control plane's registry.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RegistryNode {
     pub node_id: Text,
     /// Written by the server's clock.
@@ -67,7 +74,22 @@ pub struct RegistryNode {
 }
 
 /// Which table a lock was read from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Display, IntoStaticStr, EnumIter, Default)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Display,
+    IntoStaticStr,
+    EnumIter,
+    Default,
+    Serialize,
+    Deserialize,
+)]
 pub enum LockTable {
     #[default]
     #[strum(serialize = "distributed_locks")]
@@ -118,7 +140,7 @@ impl LockTable {
 }
 
 /// What keeps a lock from being one that is simply held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Condition {
     /// It is taken, and nothing says by whom: it is being taken, or its taker died.
     Unrecorded,
@@ -147,7 +169,8 @@ pub enum Stored {
 }
 
 /// One lock row.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Lock {
     pub table: LockTable,
     pub lock_key: Text,
@@ -158,6 +181,7 @@ pub struct Lock {
     pub acquired_at_ms: Option<Millis>,
     pub expires_at_ms: Option<Millis>,
     /// Its end as it is stored, where that is not as such ends are usually written: a guard compares what is stored.
+    #[serde(serialize_with = "text::guard")]
     pub expires_at: Option<Arc<Stored>>,
     /// Readers share it; otherwise it is exclusive.
     pub shared: bool,
@@ -173,7 +197,7 @@ pub struct Lock {
 }
 
 /// What was left of a lease when its holder's server was asked: its end moves with every renewal, which nobody sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Left {
     pub left_ms: Millis,
     /// What each renewal grants.
@@ -191,7 +215,8 @@ impl Left {
 }
 
 /// One who waits, as a source says so itself.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Wait {
     /// The lock's key.
     pub resource: Text,
@@ -207,7 +232,7 @@ pub struct Wait {
 }
 
 /// What an agent said that an operator should know, where its system gives that a form.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Remark {
     pub id: Text,
     pub agent: Text,
@@ -218,7 +243,7 @@ pub struct Remark {
 }
 
 /// What a remark is.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum RemarkKind {
     /// A reviewer's finding that asks for an answer and has none.
     Finding { overturned: bool, action: Text },
@@ -227,7 +252,7 @@ pub enum RemarkKind {
 }
 
 /// How far a reader of a stream of messages has come.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reader {
     pub name: Text,
     pub stream: Text,
@@ -239,7 +264,22 @@ pub struct Reader {
 }
 
 /// Where a message was read from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Display, IntoStaticStr, EnumIter, Default)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Display,
+    IntoStaticStr,
+    EnumIter,
+    Default,
+    Serialize,
+    Deserialize,
+)]
 pub enum MessageTable {
     #[default]
     #[strum(serialize = "a2a_messages")]
@@ -253,9 +293,10 @@ pub enum MessageTable {
 }
 
 /// A message's body, cut to a bound.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Payload {
     /// As it came, at most [`Payload::MAX`] bytes. Scrub before showing.
+    #[serde(serialize_with = "text::body")]
     pub head: Arc<str>,
     /// How long it is in the source, in characters, where that is known.
     pub full_len: Option<i64>,
@@ -279,7 +320,8 @@ impl Payload {
 }
 
 /// One agent-to-agent message.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Message {
     pub table: MessageTable,
     pub id: i64,
@@ -311,7 +353,8 @@ impl Message {
 }
 
 /// One execution lease. From a database it is a hint; from a control plane it is the authority.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Lease {
     pub lease_id: Text,
     pub task_id: Option<Text>,
@@ -325,7 +368,8 @@ pub struct Lease {
 }
 
 /// One lock leader row.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Leader {
     pub repository_id: Text,
     pub leader_node_id: Text,
@@ -337,7 +381,22 @@ pub struct Leader {
 }
 
 /// Which log an entry was read from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Display, IntoStaticStr, EnumIter, Default)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Display,
+    IntoStaticStr,
+    EnumIter,
+    Default,
+    Serialize,
+    Deserialize,
+)]
 pub enum LogTable {
     #[default]
     #[strum(serialize = "agent_oplog")]
@@ -349,30 +408,36 @@ pub enum LogTable {
 }
 
 /// What ties an entry to the one before it in its stream, worked out where it was read.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Seal {
     pub stream: Text,
     /// Its place in the stream, counted by one.
     pub place: i64,
     /// The hash that it bears, and the one of the entry before it that it names.
+    #[serde(serialize_with = "text::one_hash")]
     pub own: Text,
+    #[serde(serialize_with = "text::hash")]
     pub before: Option<Text>,
     /// Whether its hash is that of what is written in it.
     pub holds: bool,
 }
 
 /// One op-log entry.
-#[derive(Debug, Clone, PartialEq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Hash, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LogEntry {
     pub table: LogTable,
     pub id: i64,
     pub agent_id: Text,
+    #[serde(serialize_with = "text::one_hash")]
     pub operation_id: Text,
     /// The name of the kind alone, e.g. `LockAcquire`.
     pub kind: Text,
     /// The kind's own JSON, as it came.
+    #[serde(serialize_with = "text::body")]
     pub kind_json: Arc<str>,
     pub description: Text,
+    #[serde(serialize_with = "text::hash")]
     pub predecessor_hash: Option<Text>,
     pub model_id: Option<Text>,
     pub change_id: Option<i64>,
@@ -383,7 +448,8 @@ pub struct LogEntry {
 }
 
 /// One lineage event.
-#[derive(Debug, Clone, PartialEq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Hash, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LineageEvent {
     pub id: i64,
     pub repository_id: Text,
@@ -396,7 +462,8 @@ pub struct LineageEvent {
 }
 
 /// A control plane's own count of what waits in its queue.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct QueueStats {
     pub pending_count: i64,
     pub pending_by_kind: Vec<(Text, i64)>,
@@ -404,10 +471,12 @@ pub struct QueueStats {
 }
 
 /// A value that is not what its column is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Oddity {
-    pub table: &'static str,
-    pub column: &'static str,
+    #[serde(deserialize_with = "encoding::word")]
+    pub table: StaticStr,
+    #[serde(deserialize_with = "encoding::word")]
+    pub column: StaticStr,
     /// The row's key, for people.
     pub row: Text,
     /// What was found there, e.g. `text "soon"`.

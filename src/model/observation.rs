@@ -1,8 +1,10 @@
 //! What a poll brings home: changes to tables, what they cost, and which clock they were read on.
 
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use super::agent::{Agent, Group};
+use super::encoding::{self, StaticStr};
 use super::member::{Barrier, Member, Proposal};
 use super::source::Fault;
 use super::stated::{Problem, StatedTask};
@@ -14,28 +16,37 @@ use crate::model::{
 };
 
 /// One successful poll of one source.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Observation {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
     pub cost: Cost,
     /// The source's own clock, read in the same round trip.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<ClockSample>,
     /// What the source was found to have; only when it was probed in this poll.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub probe: Option<Arc<Probe>>,
     /// Replaces the oddities known of this source, where its rows were read.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub oddities: Option<Vec<Oddity>>,
     /// Set where its facts are old although they were read just now: of when they are, and why they are no newer.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub old: Option<(Millis, Fault)>,
     /// While nobody looked before this poll although somebody should have: the machine slept, or the console stood still.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub asleep: Option<(Millis, Millis)>,
     /// What this source may not show, or does not show whole: without it nobody can say that all is well.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub unseen: Option<Vec<Text>>,
     /// Things to tell the operator about this source (a role that is missing, a bound that was met).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<Vec<Text>>,
 }
 
 /// A change to one table.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Change {
     /// Another database stands where the old one was: everything known of it is void.
     Reset,
@@ -75,14 +86,14 @@ pub enum Change {
 }
 
 /// What changed in a table, by the keys of its rows.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Delta<T, K> {
     pub changed: Vec<T>,
     pub gone: Vec<K>,
 }
 
 /// What stands before the first entry of a [`Change::Log`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LogStart {
     /// Nothing: the log begins here.
     Beginning,
@@ -93,7 +104,8 @@ pub enum LogStart {
 }
 
 /// What a poll cost.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Cost {
     /// Requests sent, each with its answer.
     pub round_trips: u64,
@@ -121,7 +133,7 @@ impl std::ops::AddAssign for Cost {
 }
 
 /// One comparison of a source's clock with the console's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockSample {
     /// The source's clock minus the console's, at the middle of the exchange.
     pub offset_ms: Millis,
@@ -143,10 +155,12 @@ impl ClockSample {
 }
 
 /// What a source has, found by looking.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Probe {
     /// Each table or call that the console knows how to read, and how it stands.
-    pub parts: Vec<(&'static str, Presence)>,
+    #[serde(deserialize_with = "encoding::by_word")]
+    pub parts: Vec<(StaticStr, Presence)>,
 }
 
 impl Probe {
@@ -158,11 +172,11 @@ impl Probe {
 }
 
 /// Whether a table or call is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Presence {
     Present,
     /// There, but without these columns, which are shown as unknown.
-    Partial(Vec<&'static str>),
+    Partial(#[serde(deserialize_with = "encoding::words")] Vec<StaticStr>),
     Absent,
     /// There, but not for this console; says what it would take.
     Denied(Text),

@@ -3,16 +3,17 @@
 use super::observation::Observation;
 use super::source::Fault;
 use super::time::Millis;
+use serde::{Deserialize, Serialize};
 
 /// What a poller tells the mesh, in order.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub enum Report {
     Observed { source: usize, at_ms: Millis, observation: Box<Observation> },
     Failed { source: usize, at_ms: Millis, fault: Fault, state: State, retry_at_ms: Millis },
 }
 
 /// How a source is being tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     /// The last try succeeded, or none was made yet.
     Closed,

@@ -1,11 +1,13 @@
 //! What a source is, what it may tell of, and why a poll of it brought nothing.
 
 use super::action::Abilities;
+use super::encoding::{self, StaticStr};
 use super::stated::SystemRule;
 use super::text::Text;
+use serde::{Deserialize, Serialize};
 
 /// What there may be in a mesh.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, Serialize, Deserialize)]
 #[strum(serialize_all = "lowercase")]
 pub enum Aspect {
     Nodes,
@@ -26,24 +28,30 @@ pub enum Aspect {
 }
 
 /// What a source is, for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// Short and unique in the mesh, e.g. `vox.db`.
     pub name: Text,
     /// The system that it is a part of, by its name.
-    pub system: &'static str,
+    #[serde(deserialize_with = "encoding::word")]
+    pub system: StaticStr,
     /// What kind of thing it is, e.g. `database` or `control plane`.
-    pub kind: &'static str,
+    #[serde(deserialize_with = "encoding::word")]
+    pub kind: StaticStr,
     /// Where it is, without secrets.
     pub place: Text,
     /// How it is read, e.g. `snapshot copy`.
-    pub how: &'static str,
+    #[serde(deserialize_with = "encoding::word")]
+    pub how: StaticStr,
     /// What it can provide.
+    #[serde(deserialize_with = "encoding::list")]
     pub provides: &'static [Aspect],
     /// The rules of its system alone.
+    #[serde(deserialize_with = "encoding::list")]
     pub rules: &'static [SystemRule],
     /// What each empty table means to this system: (part, sentence).
-    pub why_empty: &'static [(&'static str, &'static str)],
+    #[serde(deserialize_with = "encoding::word_pairs")]
+    pub why_empty: &'static [(StaticStr, StaticStr)],
     /// What an operator can do there from this console.
     pub can: Abilities,
     /// Why nothing, where that needs a word.
@@ -51,7 +59,7 @@ pub struct Identity {
 }
 
 /// Why a poll brought nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{what}{}{}", if .todo.is_empty() { "" } else { "; " }, .todo)]
 pub struct Fault {
     pub kind: FaultKind,
@@ -62,7 +70,7 @@ pub struct Fault {
 }
 
 /// The families of faults, which are treated differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FaultKind {
     /// It may go away by itself: try again.
     Transient,

@@ -1,12 +1,15 @@
 //! What a source states itself, where others leave it to be derived: tasks with their story, and problems that its
 //! system's own rules find.
 
+use super::encoding::{self, StaticStr};
 use super::severity::Severity;
 use super::text::Text;
 use super::time::Millis;
+use serde::{Deserialize, Serialize};
 
 /// A task as its source states it.
-#[derive(Debug, Clone, PartialEq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Hash, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StatedTask {
     pub task: Text,
     pub repository_id: Text,
@@ -14,13 +17,14 @@ pub struct StatedTask {
     /// What its system cancels it by; nothing where it cannot be cancelled.
     pub cancel: Option<Cancel>,
     /// What becomes of it once the node that runs it is dead, and what to do; empty where nothing is known of that.
-    pub if_dead: &'static str,
+    #[serde(deserialize_with = "encoding::word")]
+    pub if_dead: StaticStr,
     /// What became of it, oldest first: its steps, what it waits for, how it ended.
     pub story: Vec<TaskEvent>,
 }
 
 /// What a task is cancelled by.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cancel {
     /// The group of agents that works on it.
     pub group: Text,
@@ -28,7 +32,7 @@ pub struct Cancel {
 }
 
 /// One thing that is known of a task.
-#[derive(Debug, Clone, PartialEq, Hash)]
+#[derive(Debug, Clone, PartialEq, Hash, Serialize, Deserialize)]
 pub struct TaskEvent {
     /// On the source's clock.
     pub at_ms: Option<Millis>,
@@ -37,7 +41,7 @@ pub struct TaskEvent {
 }
 
 /// What an event makes of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Stage {
     Submitted,
     Running,
@@ -49,18 +53,21 @@ pub enum Stage {
 }
 
 /// A rule of one system alone.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SystemRule {
     /// Its name, e.g. `realm-twice`.
-    pub name: &'static str,
+    #[serde(deserialize_with = "encoding::word")]
+    pub name: StaticStr,
     /// What it means in general.
-    pub summary: &'static str,
+    #[serde(deserialize_with = "encoding::word")]
+    pub summary: StaticStr,
 }
 
 /// A case that a system's own rule found in the facts of one source.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Problem {
-    pub rule: &'static str,
+    #[serde(deserialize_with = "encoding::word")]
+    pub rule: StaticStr,
     pub severity: Severity,
     pub about: About,
     /// The thing that it is about, for people.
@@ -71,7 +78,7 @@ pub struct Problem {
 }
 
 /// What a problem is about, so that the screen can lead there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum About {
     /// The source that states it.
     Source,

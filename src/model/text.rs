@@ -5,10 +5,13 @@
 //! character; what was really there is kept beside it for identity, guards and JSON.
 
 use std::borrow::{Borrow, Cow};
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::hash::{BuildHasher as _, Hash, Hasher};
+use std::rc::Rc;
 use std::sync::Arc;
 
+use serde::Serialize as _;
 use unicode_width::UnicodeWidthChar;
 
 /// The longest single-line value kept from outside, in bytes. Longer ones are cut with an ellipsis.
@@ -159,8 +162,104 @@ impl Borrow<str> for Text {
 }
 impl serde::Serialize for Text {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some(replace) = replacement() {
+            return serializer.serialize_str(&replace.borrow_mut().name(self.raw()));
+        }
+        // What it would be read back as is all there is to say of nearly every text.
+        let is_plain = self.shown.len() <= MAX_FIELD && self.raw.is_none();
+        if !is_plain && EXACT.get() && Self::new(self.raw()).shown != self.shown {
+            return (&*self.shown, self.raw()).serialize(serializer);
+        }
         serializer.serialize_str(self.raw())
     }
+}
+
+impl<'de> serde::Deserialize<'de> for Text {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        match serde::Deserialize::deserialize(from)? {
+            Written::Plain(raw) => Ok(Self::new(&raw)),
+            // What may be shown is made safe again, whoever wrote it.
+            Written::Exact(shown, raw) => {
+                Ok(Self { shown: scrub(&shown).into(), raw: (shown != raw).then(|| Arc::new(kept(&raw, 2 * MAX_RAW))) })
+            }
+        }
+    }
+}
+
+/// A text as it is written.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Written<'a> {
+    Plain(#[serde(borrow)] Cow<'a, str>),
+    Exact(Cow<'a, str>, Cow<'a, str>),
+}
+
+thread_local! {
+    /// Whether texts are written with what is shown of them, where that does not follow from what they are.
+    static EXACT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Stand-ins for texts of others that are written.
+pub trait Replace {
+    /// For a name, or what somebody says.
+    fn name(&mut self, text: &str) -> String;
+    /// For what is written to be read by a program.
+    fn body(&mut self, text: &str) -> String;
+}
+
+thread_local! {
+    static REPLACE: RefCell<Option<Rc<RefCell<dyn Replace>>>> = const { RefCell::new(None) };
+}
+
+fn replacement() -> Option<Rc<RefCell<dyn Replace>>> {
+    REPLACE.with_borrow(Clone::clone)
+}
+
+/// Has stand-ins written for texts meanwhile.
+pub fn replacing<R: Replace + 'static, T>(by: &Rc<RefCell<R>>, write: impl FnOnce() -> T) -> T {
+    let by: Rc<RefCell<dyn Replace>> = by.clone();
+    let before = REPLACE.replace(Some(by));
+    let written = write();
+    REPLACE.set(before);
+    written
+}
+
+/// Writes what a program reads.
+pub fn body<S: serde::Serializer>(text: &Arc<str>, to: S) -> Result<S::Ok, S::Error> {
+    match replacement() {
+        Some(replace) => to.serialize_str(&replace.borrow_mut().body(text)),
+        None => to.serialize_str(text),
+    }
+}
+
+/// Writes what names nobody: a hash, or a number with its kind before it (`OP-000007`). Anything else is a text as any.
+pub fn hash<S: serde::Serializer>(text: &Option<Text>, to: S) -> Result<S::Ok, S::Error> {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_hash = |text: &str| text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    match text {
+        Some(text) if is_hash(text.raw()) || text.raw().strip_prefix("OP-").is_some_and(digits) => {
+            to.serialize_some(text.raw())
+        }
+        other => serde::Serialize::serialize(other, to),
+    }
+}
+
+/// The same of one that is always there.
+pub fn one_hash<S: serde::Serializer>(text: &Text, to: S) -> Result<S::Ok, S::Error> {
+    hash(&Some(text.clone()), to)
+}
+
+/// Writes what is needed for guards alone, or nothing where stand-ins are written.
+pub fn guard<S: serde::Serializer, T: serde::Serialize>(value: &Option<T>, to: S) -> Result<S::Ok, S::Error> {
+    value.as_ref().filter(|_| replacement().is_none()).serialize(to)
+}
+
+/// Has texts that are written meanwhile read back as exactly what they are. Elsewhere a text is written as what it really was.
+pub fn exactly<T>(write: impl FnOnce() -> T) -> T {
+    let before = EXACT.replace(true);
+    let written = write();
+    EXACT.set(before);
+    written
 }
 
 /// The longest prefix of at most `max` bytes that ends on a character.

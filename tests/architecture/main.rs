@@ -34,7 +34,7 @@ fn code(text: &str) -> &str {
 }
 
 fn is_test(name: &str) -> bool {
-    name.ends_with("/tests.rs") || name == "testing.rs"
+    name.ends_with("/tests.rs") || name == "testing.rs" || name.starts_with("testing/")
 }
 
 /// The room that a path of this crate lies in: the longest module of the table that it begins with.

@@ -1,5 +1,6 @@
 //! A case of trouble: what it is about, one sentence, and the evidence it rests on.
 
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use crate::model::severity::Severity;
@@ -48,7 +49,7 @@ impl Subject {
 }
 
 /// Who said that a finding is known, and until when that holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledged {
     pub by: Text,
     /// Until it is cleared, where nothing is said.
@@ -56,7 +57,7 @@ pub struct Acknowledged {
 }
 
 /// Where a finding is in its life.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Life {
     pub raised_ms: Millis,
     /// How often it was raised, as far as is remembered.

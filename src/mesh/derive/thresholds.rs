@@ -1,9 +1,11 @@
 //! From when on something is worth mentioning.
 
 use crate::model::time::{MINUTE, Millis, SECOND};
+use serde::{Deserialize, Serialize};
 
 /// From when on something is worth mentioning. All of them can be configured.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Thresholds {
     /// A node that misses one of these is stale.
     pub stale_ms: Millis,
