@@ -19,6 +19,7 @@ pub mod demo;
 pub mod mesh;
 pub mod model;
 pub mod panic_guard;
+pub mod recording;
 pub mod runtime;
 pub mod serve;
 pub mod settings;

@@ -34,6 +34,7 @@ pub const ROOMS: &[Room] = &[
     room("answers", &["model", "mesh", "columns"], PURE),
     room("data::consensus", &["model", "config", "clock", "action::executor", "data"], TERMINAL),
     room("data::meerkat", &["model", "config", "clock", "action::executor", "data"], TERMINAL),
+    room("recording", &["model", "panic_guard", "mesh"], TERMINAL),
     room("app", &["model", "mesh", "columns", "action", "action::plan"], PURE),
     room(
         "ui",
@@ -76,6 +77,7 @@ pub const ROOMS: &[Room] = &[
             "config",
             "data",
             "app",
+            "recording",
             "ui",
             "settings",
         ],
@@ -98,6 +100,7 @@ pub const ROOMS: &[Room] = &[
             "columns",
             "config",
             "data",
+            "recording",
             "app",
             "answers",
             "serve",
