@@ -115,6 +115,7 @@ impl Console {
             meshes: Vec::new(),
             calls: lockkeeper::app::Calls::default(),
             wall: None,
+            replay: false,
             frames: true,
             local_clock: false,
             local: |_| 0,

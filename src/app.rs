@@ -2,6 +2,7 @@
 //! it knows no terminal, no clock and no network.
 
 pub mod acts;
+pub mod changed;
 pub mod command;
 pub mod filter;
 pub mod find;
@@ -18,6 +19,7 @@ pub mod overlay;
 pub mod overview;
 pub mod own;
 pub mod palette;
+pub mod past;
 pub mod preview;
 pub mod ring;
 pub mod selection;
@@ -46,6 +48,7 @@ use self::keymap::Keymap;
 use self::mouse::HitMap;
 use self::overlay::Overlay;
 use self::own::{OwnCommand, OwnEnd, OwnRun};
+use self::past::{Past, PastNews, Travel};
 use self::preview::Running;
 use self::shape::Shapes;
 use self::table::Table;
@@ -77,6 +80,8 @@ pub enum Event {
     Tick(Millis),
     /// A new snapshot of one of the meshes, by its place among them.
     Snapshot(usize, Arc<Snapshot>),
+    /// A moment of a recording.
+    Past(PastNews),
     /// The configuration was read again: as it was, and as it is now; whether its meshes were opened anew.
     Configured {
         before: Box<Options>,
@@ -165,6 +170,8 @@ pub enum Effect {
     HintsSeen,
     /// Keep how the views are shaped.
     KeepShapes(Shapes),
+    /// Go through the recording.
+    Travel(Travel),
     /// End the running plan before its next step.
     Stop {
         mesh: usize,
@@ -209,6 +216,8 @@ pub struct Options {
     pub calls: Calls,
     /// A screen that nobody sits at.
     pub wall: Option<Wall>,
+    /// What is shown is a recording: there is no now.
+    pub replay: bool,
     /// Panels of the overview stand in frames.
     pub frames: bool,
     /// Clocks on screen show local time.
@@ -300,6 +309,10 @@ pub struct App {
     pub output_height: usize,
     /// Events up to this one were heard, by mesh.
     announced: Vec<u64>,
+    /// What is wanted as soon as the recording is open.
+    wish: Option<past::Wish>,
+    /// An instant that others are compared with.
+    anchor: Option<(Millis, Workspace)>,
     /// What the window is called.
     titled: String,
     position: WallPosition,
@@ -310,6 +323,8 @@ pub struct App {
 pub struct Frozen {
     pub since_ms: Millis,
     pub latest: Workspace,
+    /// Where what is shown was taken from a recording.
+    pub past: Option<Past>,
 }
 
 impl App {
@@ -341,6 +356,8 @@ impl App {
             hits: HitMap::default(),
             output_height: 1,
             announced: Vec::new(),
+            wish: None,
+            anchor: None,
             titled: String::new(),
             position: WallPosition::default(),
         }
@@ -377,7 +394,8 @@ impl App {
     /// How the nodes of a mesh did over the last minutes.
     #[must_use]
     pub fn history(&self, mesh: usize) -> Option<&History> {
-        self.histories.get(mesh)
+        // Of another time than what is shown it would be no history of it.
+        self.histories.get(mesh).filter(|_| self.past().is_none())
     }
 
     /// The views that have a tab, and the current one.

@@ -11,29 +11,35 @@ pub mod minimal_backend;
 pub mod own;
 pub mod plain;
 pub mod program;
+pub mod recording;
 pub mod reload;
 pub mod screen;
 pub mod signals;
 pub mod themes;
+pub mod travel;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use self::engine::News;
+use self::engine::{News, Record};
 use self::engines::Engines;
 use self::input::Input;
 use self::reload::{ConfigWatch, Reloaded};
 use self::screen::Screen;
 use self::signals::{Signal, Signals};
+use self::travel::Traveller;
 use crate::action::executor::Purpose;
 use crate::action::run::Recovered;
+use crate::app::past::Travel;
 use crate::app::update::update;
 use crate::app::{App, Effect, Event, MeshConfig};
 use crate::clock::{set_ahead, steady_clock};
 use crate::data::work;
 use crate::mesh::derive::Snapshot;
+use crate::model::time::Millis;
 use crate::settings::{Settings, shapes};
 
 /// The most events that are taken between two frames, so that a flood of them cannot keep the screen from moving.
@@ -51,13 +57,44 @@ pub fn mesh_configs(meshes: &[Settings]) -> Vec<MeshConfig> {
     meshes.iter().map(|mesh| MeshConfig { name: mesh.mesh.clone(), policy: mesh.policy() }).collect()
 }
 
+/// A recording that is shown in place of what is live.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    pub recording: PathBuf,
+    /// Where it begins.
+    pub at_ms: Millis,
+    /// Seconds of it that pass in one; 0 stands still.
+    pub speed: u32,
+}
+
+/// Runs the dashboard on a recording until it is left.
+pub async fn run_replay(mut app: App, settings: Settings, replay: Replay) -> anyhow::Result<()> {
+    app.begin_replay(replay.speed);
+    let options = app.options.clone();
+    let unchanged = Box::new(|_: Option<&str>| Err(anyhow::anyhow!("a recording has no configuration")));
+    let configuration = ConfigWatch::new(Vec::new(), unchanged, options, &[]);
+    let no_other = Box::new(|_: &str| Err(anyhow::anyhow!("a recording is of one mesh")));
+    show(app, vec![settings], no_other, configuration, Purpose::Watch, Some(replay)).await
+}
+
 /// Runs the dashboard until it is left. Polling starts after the first frame is on screen.
 pub async fn run(
+    app: App,
+    meshes: Vec<Settings>,
+    open_mesh: OpenMesh,
+    configuration: ConfigWatch,
+    purpose: Purpose,
+) -> anyhow::Result<()> {
+    show(app, meshes, open_mesh, configuration, purpose, None).await
+}
+
+async fn show(
     mut app: App,
     meshes: Vec<Settings>,
     open_mesh: OpenMesh,
     mut configuration: ConfigWatch,
     purpose: Purpose,
+    replay: Option<Replay>,
 ) -> anyhow::Result<()> {
     let first = meshes.first().ok_or_else(|| anyhow::anyhow!("no mesh is named"))?;
     let mut screen = Screen::open(app.options.mouse, first)?;
@@ -66,7 +103,14 @@ pub async fn run(
     let mut signals = Signals::listen()?;
     let mut hangup = hangup::watch();
     let mut input = Input::listen()?;
-    let mut engines = Engines::start(&meshes, purpose)?;
+    let mut traveller = Traveller::start();
+    let mut engines = match &replay {
+        Some(replay) => Engines::of_recording(replay.recording.clone()),
+        None => Engines::start(&meshes, purpose, &Record::Ring)?,
+    };
+    if let Some(replay) = &replay {
+        traveller.ask(Travel::Open(Some(replay.at_ms)), engines.recordings());
+    }
     let (send_work, mut found) = mpsc::channel(WORKS);
     let (ended, mut ends) = mpsc::channel(WORKS);
     let hints_seen = first.hints_seen.clone();
@@ -106,6 +150,10 @@ pub async fn run(
                 News::Answers(answers) => Event::Answers(mesh, answers),
                 News::Recovered(Recovered { resolved, open }) => Event::Recovered { resolved, open },
             }),
+            past = traveller.news() => arrived.push(match past {
+                Ok(news) => Event::Past(news),
+                Err(why) => Event::Notice(why),
+            }),
             Some(end) = ends.recv() => arrived.push(Event::CommandEnded(end)),
             Some((mesh, works)) = found.recv() => arrived.push(Event::Work(mesh, works)),
             () = next_second() => {
@@ -114,7 +162,7 @@ pub async fn run(
                     None => {}
                     Some(Ok(Reloaded { options, meshes })) => {
                         let opened = meshes.filter(|meshes| configuration.meshes_changed(meshes));
-                        let opened = opened.map(|meshes| Engines::start(&meshes, purpose).map(|started| (started, meshes)));
+                        let opened = opened.map(|meshes| Engines::start(&meshes, purpose, &Record::Ring).map(|started| (started, meshes)));
                         match opened.transpose() {
                             Ok(opened) => {
                                 let reopened = opened.is_some();
@@ -206,6 +254,7 @@ pub async fn run(
                             engine.stop_plan();
                         }
                     }
+                    Effect::Travel(travel) => traveller.ask(travel, engines.recordings()),
                     Effect::Bell => screen.bell()?,
                     Effect::Notify(text) => screen.notify(&text)?,
                     Effect::Title(text) => screen.title(&text)?,
@@ -216,8 +265,8 @@ pub async fn run(
                     }
                     Effect::Mouse(on) => screen.mouse(on)?,
                     Effect::Mesh(name) => {
-                        let opened =
-                            open_mesh(&name).and_then(|meshes| Ok((Engines::start(&meshes, purpose)?, meshes)));
+                        let opened = open_mesh(&name)
+                            .and_then(|meshes| Ok((Engines::start(&meshes, purpose, &Record::Ring)?, meshes)));
                         let event = match opened {
                             Ok((opened, meshes)) => {
                                 std::mem::replace(&mut engines, opened).stop().await;

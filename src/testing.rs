@@ -413,6 +413,7 @@ pub fn options() -> Options {
         meshes: vec!["prod".into(), "staging".into()],
         calls: Calls::default(),
         wall: None,
+        replay: false,
         frames: true,
         local_clock: false,
         local: |_| 2 * 3_600_000,

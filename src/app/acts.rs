@@ -11,7 +11,6 @@ use super::list::nodes::NODES;
 use super::list::tasks::TASKS;
 use super::overlay::Overlay;
 use super::view_id::ViewId;
-use super::views::VIEWS;
 use crate::action::plan::{Intent, Interrupt};
 use crate::app::workspace::{Key, Row, Workspace};
 use crate::mesh::derive::Snapshot;
@@ -69,28 +68,29 @@ pub enum Meant {
 }
 
 impl App {
-    /// Whether an action command is worth a hint where one is now. Cheap, because every frame asks: it looks at the
+    /// The action commands that are worth a hint where one is now. Cheap, because every frame asks: it looks at the
     /// selected row alone.
     #[must_use]
-    pub fn offers(&self, command: Command) -> bool {
+    pub fn offered(&self) -> Vec<Command> {
+        if self.past().is_some() {
+            return Vec::new();
+        }
         let (view, mesh, row) = match &self.overlay {
             Some(Overlay::Inspector(inspector)) => (inspector.view, Some(inspector.key.mesh), None),
-            _ if self.view == ViewId::Overview => match self.overview_thing() {
-                Some((view, key)) => {
-                    let row = VIEWS[view.index()].list.and_then(|list| list.find(&self.workspace, &key));
-                    (view, Some(key.mesh), row)
-                }
-                None => return false,
+            _ if self.view == ViewId::Overview => match self.overview_row() {
+                Some((view, mesh, row)) => (view, Some(mesh), row),
+                None => return Vec::new(),
             },
             _ => {
                 let row = self.table().rows.get(self.table().cursor).copied();
                 (self.view, row.map(Row::mesh), row)
             }
         };
-        let Some(mesh) = mesh.filter(|mesh| !self.options.policy(*mesh).read_only) else { return false };
-        let Some(snapshot) = self.workspace.snapshot(mesh) else { return false };
+        let Some(mesh) = mesh.filter(|mesh| !self.options.policy(*mesh).read_only) else { return Vec::new() };
+        let Some(snapshot) = self.workspace.snapshot(mesh) else { return Vec::new() };
         let able = snapshot.mesh.sources.iter().any(|source| !source.identity.can.kinds.is_empty());
-        able && suits(&self.workspace, snapshot, view, row, command)
+        let offered = |command: &Command| able && suits(&self.workspace, snapshot, view, row, *command);
+        ACTS.iter().copied().filter(offered).collect()
     }
 
     /// The things that a command is pressed on, and the mesh they are of: the one inspected, else the marked ones, else

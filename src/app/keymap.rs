@@ -184,7 +184,7 @@ pub fn listing(keymap: &Keymap, own: &[OwnCommand]) -> String {
             format!("{:<18} {}: {}", command.key.as_deref().unwrap_or("(palette)"), command.title, command.line());
         out.push_str(&format!("{}\n", crate::model::text::scrub(&line)));
     }
-    out.push_str("\nEvery command is in the palette (:), where `theme NAME`, `interval SPAN`, `acknowledge SPAN`, `repo ID` and `mesh NAME` work too.\n");
+    out.push_str("\nEvery command is in the palette (:), where `theme NAME`, `interval SPAN`, `acknowledge SPAN`, `at TIME`, `repo ID` and `mesh NAME` work too.\n");
     out
 }
 

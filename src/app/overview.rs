@@ -1,15 +1,17 @@
 //! The overview's panels: what each lists, the worst first, and which line is selected. The selection is a thing, not a line.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::list::events::EVENTS as EVENTS_LIST;
 use super::view_id::ViewId;
-use super::workspace::{Key, Workspace};
+use super::workspace::{Key, Row, Workspace};
 use crate::columns::role::{Role, State};
 use crate::mesh::derive::finding::Finding;
 use crate::mesh::derive::locks::LockView;
 use crate::mesh::derive::nodes::NodeView;
 use crate::mesh::derive::{Snapshot, Stuck};
+use crate::mesh::slab::SharedSlab;
 use crate::model::event::{Event, Kind};
 use crate::model::text::Text;
 use crate::model::time::{Millis, short};
@@ -96,6 +98,33 @@ fn of_all(workspace: &Workspace, panel: Panel, now: Millis) -> Box<dyn Iterator<
 /// What each line of a panel is about, in order. No more is made than is taken.
 pub fn things(workspace: &Workspace, panel: Panel, now: Millis) -> impl Iterator<Item = (ViewId, Key)> + '_ {
     of_all(workspace, panel, now).map(|(mesh, entry)| entry.thing(mesh))
+}
+
+/// What the line at a place is about.
+#[must_use]
+pub fn thing_at(workspace: &Workspace, panel: Panel, now: Millis, place: usize) -> Option<(ViewId, Key)> {
+    of_all(workspace, panel, now).nth(place).map(|(mesh, entry)| entry.thing(mesh))
+}
+
+/// The view of what the line at a place is about, its mesh, and its row there, where that is a row of facts.
+#[must_use]
+pub fn row_at(workspace: &Workspace, panel: Panel, now: Millis, place: usize) -> Option<(ViewId, usize, Option<Row>)> {
+    let (mesh, entry) = of_all(workspace, panel, now).nth(place)?;
+    let p = workspace.snapshot(mesh)?;
+    let (view, place) = match entry {
+        Entry::Finding(f) => (ViewId::Findings, p.findings.iter().position(|one| std::ptr::eq(Arc::as_ptr(one), f))),
+        Entry::Node(n) => (ViewId::Nodes, place_in(&p.nodes, n)),
+        Entry::Queue(l) => (ViewId::Locks, place_in(&p.locks, l)),
+        Entry::Work(Stuck::Message(m)) => (ViewId::Messages, place_in(&p.messages, m)),
+        Entry::Work(Stuck::Task(t)) => (ViewId::Tasks, place_in(&p.tasks, t)),
+        Entry::Event(_) => (ViewId::Events, None),
+    };
+    Some((view, mesh, place.map(|place| Row::new(mesh, place))))
+}
+
+/// Where a thing stands among those of its kind.
+fn place_in<T>(slab: &SharedSlab<T>, thing: &T) -> Option<usize> {
+    slab.taken().find(|(_, one)| std::ptr::eq(Arc::as_ptr(one), thing)).map(|(place, _)| place)
 }
 
 /// The lines of a panel that stand at these places. Nodes have none: they are drawn as a field.

@@ -18,6 +18,8 @@ pub enum Choice {
     Own(usize),
     Interval(Duration),
     Acknowledge(Duration),
+    /// Go to an instant, as it is typed.
+    At(String),
     Repo(Option<String>),
     Mesh(String),
 }
@@ -85,6 +87,7 @@ fn spoken(typed: &str) -> Option<Entry> {
     let choice = match verb {
         "interval" => Choice::Interval(humantime::parse_duration(word).ok().filter(|d| !d.is_zero())?),
         "acknowledge" => Choice::Acknowledge(humantime::parse_duration(word).ok().filter(|d| !d.is_zero())?),
+        "at" => Choice::At(word.to_owned()),
         "repo" if word != "all" && word.len() >= 8 => Choice::Repo(Some(word.to_owned())),
         _ => return None,
     };

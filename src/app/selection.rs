@@ -3,9 +3,9 @@
 use strum::IntoEnumIterator as _;
 
 use super::App;
-use super::overview::{Panel, Selection, count, things};
+use super::overview::{Panel, Selection, count, row_at, thing_at, things};
 use super::view_id::ViewId;
-use super::workspace::Key;
+use super::workspace::{Key, Row};
 
 impl App {
     /// The things of the selected panel. Every frame asks, and each action: no more is made than is taken.
@@ -18,6 +18,10 @@ impl App {
     pub fn overview_cursor(&self) -> Option<usize> {
         let last = count(&self.workspace, self.overview.panel).0.checked_sub(1)?;
         let selected = self.overview.thing.as_ref();
+        // It is nearly always where it was.
+        if selected.is_some() && self.overview_thing_at(self.overview.place).as_ref() == selected {
+            return Some(self.overview.place.min(last));
+        }
         let place = selected.and_then(|selected| self.overview_things().position(|thing| thing == *selected));
         Some(place.unwrap_or(self.overview.place).min(last))
     }
@@ -25,7 +29,17 @@ impl App {
     /// The thing that is selected on the overview.
     #[must_use]
     pub fn overview_thing(&self) -> Option<(ViewId, Key)> {
-        self.overview_things().nth(self.overview_cursor()?)
+        self.overview_thing_at(self.overview_cursor()?)
+    }
+
+    fn overview_thing_at(&self, place: usize) -> Option<(ViewId, Key)> {
+        thing_at(&self.workspace, self.overview.panel, self.shown_ms(), place)
+    }
+
+    /// The view of that thing, its mesh, and its row there.
+    #[must_use]
+    pub fn overview_row(&self) -> Option<(ViewId, usize, Option<Row>)> {
+        row_at(&self.workspace, self.overview.panel, self.shown_ms(), self.overview_cursor()?)
     }
 
     /// Moves within the panel.
@@ -33,7 +47,7 @@ impl App {
         let Some(at) = self.overview_cursor() else { return };
         let (last, _) = count(&self.workspace, self.overview.panel);
         self.overview.place = at.saturating_add_signed(by).min(last - 1);
-        let thing = self.overview_things().nth(self.overview.place);
+        let thing = self.overview_thing_at(self.overview.place);
         self.overview.thing = thing;
     }
 

@@ -48,8 +48,10 @@ impl App {
     /// The status of the meshes, as far as known, in a line. Where the newest snapshot is not of now, that is the status.
     #[must_use]
     pub fn status(&self) -> (String, Role) {
-        let workspace = self.latest();
-        if let Some((mesh, since_ms)) = self.stalled() {
+        // In the past it is what it was; what is wrong now is said beside it.
+        let is_past = self.past().is_some();
+        let workspace = if is_past { &self.workspace } else { self.latest() };
+        if let Some((mesh, since_ms)) = self.stalled().filter(|_| !is_past) {
             return nothing_since(&workspace.prefix(mesh), since_ms, self.now_ms);
         }
         if !workspace.has_answer() {

@@ -8,6 +8,7 @@ use crate::action::executor::Purpose;
 use crate::action::plan::Interrupt;
 use crate::commands::ask::Seen;
 use crate::commands::flags::SystemFlags;
+use crate::commands::recording_args::{RecordArgs, RecordingArgs, ReplayArgs};
 use crate::config::{ConfigError, Layers, Origin};
 use crate::demo::{Simulation, Wanted};
 use crate::model::action::{MemberChange, Mode};
@@ -87,7 +88,10 @@ pub enum Command {
     /// Poll once and print the state
     Snapshot(SnapshotArgs),
     /// Poll once and exit as a monitoring plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
-    Check,
+    Check {
+        #[command(flatten)]
+        of: RecordingArgs,
+    },
     /// Ask who holds a lock and who waits: exits 0 held, 1 free, 3 not all seen
     Who {
         /// Key of the lock, in any spelling
@@ -110,6 +114,18 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
     },
+    /// List findings, worst first; of a recording with --recording
+    Findings {
+        #[command(flatten)]
+        of: RecordingArgs,
+        /// Output format
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+    /// Record what is observed in a file, until it is ended; cut, check or export a recording
+    Record(RecordArgs),
+    /// Open a recording as a mesh, to go through it
+    Replay(ReplayArgs),
     /// Serve metrics, snapshots, answers and events over HTTP, without a screen
     Serve(ServeArgs),
     /// Print each change of a finding, lock, node, task or action as a line of JSON
@@ -389,6 +405,8 @@ fn speed(text: &str) -> Result<f64, String> {
 /// Options of `snapshot`.
 #[derive(Debug, Clone, Args)]
 pub struct SnapshotArgs {
+    #[command(flatten)]
+    pub of: RecordingArgs,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,

@@ -10,5 +10,7 @@ pub mod flags;
 pub mod json;
 pub mod load;
 pub mod observe;
+pub mod recorded;
+pub mod recording_args;
 pub mod run;
 pub mod table;

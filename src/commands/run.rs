@@ -1,6 +1,7 @@
 //! Chooses a mode and runs it. Answers the process's exit code.
 
 use std::io::Write as _;
+use std::mem::ManuallyDrop;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -18,13 +19,17 @@ use crate::app::{App, Calls, Options};
 use crate::clock::{local_offset, steady_clock};
 use crate::columns::document;
 use crate::commands::ask::Ask;
-use crate::commands::cli::{ActArgs, Cli, Command, DemoArgs, Format, Global, ScreenArgs, ServeArgs, SnapshotArgs};
+use crate::commands::cli::{
+    ActArgs, Cli, Command, DemoArgs, Format, Global, ScreenArgs, ServeArgs, SnapshotArgs, SnapshotView,
+};
 use crate::commands::flags::SystemFlags;
 use crate::commands::load::{LoadedConfig, named};
-use crate::commands::{act, answer, check, json, observe, table};
+use crate::commands::recording_args::RecordingArgs;
+use crate::commands::{act, answer, check, json, observe, recorded, table};
 use crate::config::locate::HostEnv;
 use crate::config::{ConfigError, Layers};
 use crate::demo::{Demo, STALE, Simulated, scaled};
+use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::scope::Only;
 use crate::model::time::millis;
 use crate::runtime::OpenMesh;
@@ -86,7 +91,7 @@ fn unknown(why: &str) -> u8 {
 }
 
 /// Says what travels unencrypted, and opens the log: before anything is sent.
-fn begin(loaded: &LoadedConfig) -> anyhow::Result<()> {
+pub(super) fn begin(loaded: &LoadedConfig) -> anyhow::Result<()> {
     for warning in loaded.open.iter().flat_map(Settings::warnings) {
         eprintln!("lockkeeper: {warning}");
     }
@@ -155,7 +160,12 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Resume { group, act }) => perform(&cli.global, &Ask::Pause { group, on: false }, &act),
         Some(Command::Quarantine { node, act }) => perform(&cli.global, &Ask::Quarantine { node, on: true }, &act),
         Some(Command::Unquarantine { node, act }) => perform(&cli.global, &Ask::Quarantine { node, on: false }, &act),
-        Some(Command::Check) => Ok(run_check(&cli.global)),
+        Some(Command::Check { of }) => Ok(run_check(&cli.global, &of)),
+        Some(Command::Findings { of, format }) => {
+            snapshot(&cli.global, &SnapshotArgs { of, format, view: Some(SnapshotView::Findings) })
+        }
+        Some(Command::Record(arguments)) => recorded::record(&cli.global, arguments),
+        Some(Command::Replay(arguments)) => recorded::replay(&cli.global, &arguments),
         Some(Command::Themes) => {
             let loaded = LoadedConfig::load(&cli.global)?;
             print(&crate::runtime::themes::preview(&loaded.themes, loaded.first().color))
@@ -242,6 +252,7 @@ fn demo(global: &Global, arguments: &DemoArgs) -> anyhow::Result<u8> {
         let mut settings = loaded.first().clone();
         settings.journal = folder.path().join("journal.jsonl");
         settings.events = folder.path().join("events.jsonl");
+        settings.recordings = folder.path().join("recordings");
         let stale_ms = scaled(STALE, wanted.speed);
         settings.thresholds.stale_ms = stale_ms;
         settings.thresholds.stuck_ms = stale_ms;
@@ -301,7 +312,7 @@ async fn present(
 }
 
 /// Lines go anywhere; a screen needs one.
-fn need_terminal(kind: ScreenArgs) -> anyhow::Result<()> {
+pub(super) fn need_terminal(kind: ScreenArgs) -> anyhow::Result<()> {
     use std::io::IsTerminal as _;
     anyhow::ensure!(
         kind.plain || std::io::stdout().is_terminal() && std::io::stdin().is_terminal(),
@@ -310,7 +321,7 @@ fn need_terminal(kind: ScreenArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn options(loaded: &LoadedConfig, kind: ScreenArgs) -> Options {
+pub(super) fn options(loaded: &LoadedConfig, kind: ScreenArgs) -> Options {
     let settings = loaded.first();
     let mut open = crate::runtime::mesh_configs(&loaded.open);
     // Nobody sits there: nothing is done from there.
@@ -334,6 +345,7 @@ fn options(loaded: &LoadedConfig, kind: ScreenArgs) -> Options {
             known_for: settings.alarms.known_for,
         },
         wall: kind.wall.then(|| settings.wall.clone()),
+        replay: false,
         frames: settings.frames,
         local_clock: settings.local_clock,
         local: local_offset,
@@ -354,7 +366,7 @@ fn guess_theme() -> &'static str {
 }
 
 /// The program's own log goes to a file, or nowhere: the screen is taken.
-fn start_log(settings: &Settings) -> anyhow::Result<()> {
+pub(super) fn start_log(settings: &Settings) -> anyhow::Result<()> {
     let Some(path) = &settings.log_file else { return Ok(()) };
     let mut options = std::fs::File::options();
     options.create(true).append(true);
@@ -368,9 +380,7 @@ fn start_log(settings: &Settings) -> anyhow::Result<()> {
 }
 
 fn snapshot(global: &Global, arguments: &SnapshotArgs) -> anyhow::Result<u8> {
-    let loaded = LoadedConfig::load_places(global)?;
-    begin(&loaded)?;
-    let snapshots = wait_for(observe::observe_all(&loaded.open))?;
+    let snapshots = observed(global, &arguments.of)?;
     let text = match arguments.format {
         Format::Json => json::snapshots(&snapshots, arguments.view),
         Format::Table => {
@@ -397,6 +407,16 @@ fn snapshot(global: &Global, arguments: &SnapshotArgs) -> anyhow::Result<u8> {
         }
     }
     Ok(all)
+}
+
+/// What is known now, or was at an instant of a recording.
+fn observed(global: &Global, of: &RecordingArgs) -> anyhow::Result<ManuallyDrop<Vec<Snapshot>>> {
+    if let Some(path) = &of.recording {
+        return Ok(ManuallyDrop::new(vec![recorded::snapshot(global, path, of.at.as_deref())?]));
+    }
+    let loaded = LoadedConfig::load_places(global)?;
+    begin(&loaded)?;
+    wait_for(observe::observe_all(&loaded.open))
 }
 
 /// The service for machines.
@@ -444,14 +464,8 @@ fn perform(global: &Global, ask: &Ask, arguments: &ActArgs) -> anyhow::Result<u8
 }
 
 /// A plugin's every failure is UNKNOWN, said on standard output.
-fn run_check(global: &Global) -> u8 {
-    let answer = LoadedConfig::load_places(global)
-        .map_err(anyhow::Error::from)
-        .and_then(|loaded| {
-            begin(&loaded)?;
-            wait_for(observe::observe_all(&loaded.open))
-        })
-        .map(|snapshots| check::check_all(&snapshots));
+fn run_check(global: &Global, of: &RecordingArgs) -> u8 {
+    let answer = observed(global, of).map(|snapshots| check::check_all(&snapshots));
     match answer {
         Ok(answer) => {
             let _ = print(&format!("{}\n", answer.line));
@@ -461,7 +475,7 @@ fn run_check(global: &Global) -> u8 {
     }
 }
 
-fn print(text: &str) -> anyhow::Result<u8> {
+pub(super) fn print(text: &str) -> anyhow::Result<u8> {
     // A reader that went away (`| head`) is no failure.
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e).context("cannot write to standard output"),
@@ -470,7 +484,7 @@ fn print(text: &str) -> anyhow::Result<u8> {
 }
 
 /// Runs something to its end. What still copies a file then is not waited for: the next start cleans up.
-fn wait_for<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+pub(super) fn wait_for<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("lockkeeper")

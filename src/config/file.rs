@@ -146,6 +146,10 @@ impl Reader<'_> {
                 "write a text, a number, true or false",
             ));
         };
+        // A table that is switched on or off as a whole.
+        let switch = format!("{name}.on");
+        let is_switch = matches!(value.get_ref(), DeValue::Boolean(_)) && self.table.find(&switch).is_some();
+        let name = if is_switch { &switch } else { name };
         // Checked here too, so that a mistake in a mesh that is not open is still found.
         Layers::new(self.table.clone()).set(name, texts.clone(), origin.clone())?;
         self.file.values.push((name.to_owned(), texts, origin));
@@ -191,6 +195,16 @@ mod tests {
         assert_eq!(layers.get("db").texts, ["a.db", "b.db"]);
         assert_eq!(layers.get("db").origin.to_string(), "c.toml:6 [mesh.prod]");
         assert_eq!(file.meshes, ["prod"]);
+    }
+
+    #[test]
+    fn a_table_is_switched_off_by_its_name() {
+        for text in ["record = false", "record.on = false", "[record]\non = false"] {
+            let mut layers = Layers::new(table());
+            parse(text).unwrap().apply(&mut layers, None).unwrap();
+            assert!(!layers.is_on("record.on"), "{text}");
+        }
+        assert!(parse("record = 3").is_err());
     }
 
     #[rstest::rstest]

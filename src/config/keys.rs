@@ -243,6 +243,18 @@ pub const KEYS: &[Key] = &[
         help: "time that the operator holds a lock after fencing it off",
     },
     Key {
+        name: "record.on",
+        kind: Kind::Bool,
+        default: "true",
+        help: "record what the dashboard and the wall observe, to go back to it; `record = false` says the same",
+    },
+    Key {
+        name: "record.max_bytes",
+        kind: Kind::Number,
+        default: "268435456",
+        help: "most bytes of the recordings of one mesh; the oldest are removed",
+    },
+    Key {
         name: "snapshot.dir",
         kind: Kind::Text,
         default: "",

@@ -1,6 +1,7 @@
 //! Polls every source and keeps the mesh, off the drawing thread.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -26,7 +27,9 @@ use crate::model::report::Report;
 use crate::model::text::Text;
 use crate::model::time::{Millis, millis};
 use crate::model::whose::Whose;
+use crate::recording::ring::Place;
 use crate::runtime::alerts::{Acknowledgement, AlertManager, EventReport};
+use crate::runtime::recording::{self, Recording};
 use crate::settings::Settings;
 
 /// Reports that may wait to be applied; a source that is faster waits.
@@ -41,6 +44,16 @@ const EVALUATE_EVERY: Duration = Duration::from_millis(1_200);
 
 /// After so long without a change there is little to miss between two polls.
 const QUIET: Duration = Duration::from_secs(60);
+
+/// Whether what is observed is recorded.
+#[derive(Debug, Clone)]
+pub enum Record {
+    Nothing,
+    /// The last hours, in a folder of the mesh's own, if the settings wish it.
+    Ring,
+    /// All of it, in a file.
+    File(PathBuf),
+}
 
 /// What an engine tells.
 pub enum News {
@@ -77,14 +90,17 @@ pub struct Engine {
     tasks: JoinSet<()>,
     /// Where the operator's own commands are written down, if this console may write.
     pub commands: Option<(Commands, WriteAccess)>,
+    /// Where the last hours are kept, whoever records them; nothing where nobody shall.
+    pub ring: Option<PathBuf>,
+    pub recorded: recording::Status,
     /// Private copies, removed when the engine is dropped.
     _store: Option<Store>,
 }
 
 impl Engine {
     /// Starts a poller for each source, and the task that keeps the mesh. Only with the right to write there is one that
-    /// acts; nothing is written before the operator says so.
-    pub fn start(settings: &Settings, access: Option<WriteAccess>) -> anyhow::Result<Self> {
+    /// acts; nothing is written before the operator says so. `record` says where a recording is kept, if one is.
+    pub fn start(settings: &Settings, access: Option<WriteAccess>, record: Record) -> anyhow::Result<Self> {
         let sources = settings.connect(access)?;
         let (identities, list): (Vec<_>, Vec<_>) = sources.sources.into_iter().unzip();
         let journal = JournalFile::new(settings.journal.clone());
@@ -124,7 +140,16 @@ impl Engine {
             }
         });
         let (acknowledge, acknowledged) = mpsc::channel(PROGRESS);
-        let (alerts, events) = AlertManager::start(settings, Whose::of(&settings.mesh, identities.iter()), &mut tasks);
+        let whose = Whose::of(&settings.mesh, identities.iter());
+        let ring = settings.record_bytes.map(|most| (recording::folder(&settings.recordings, &whose), most));
+        let place = match record {
+            Record::Nothing => None,
+            Record::Ring => ring.clone().map(|(folder, most)| Place::Ring { folder, most }),
+            Record::File(path) => Some(Place::File(path)),
+        };
+        let recorded = recording::Status::default();
+        let recording = place.map(|place| Recording::start(place, settings.thresholds.clone(), recorded.clone()));
+        let (alerts, events) = AlertManager::start(settings, whose, &mut tasks);
         let mesh_task = MeshTask {
             alerts,
             journal,
@@ -137,6 +162,7 @@ impl Engine {
             known_to,
             pace: pace.clone(),
             moved: Instant::now(),
+            recording,
         };
         tasks.spawn(mesh_task.run(reports, events, acknowledged));
         Ok(Self {
@@ -150,6 +176,8 @@ impl Engine {
             pace,
             tasks,
             commands,
+            ring: ring.map(|(folder, _)| folder),
+            recorded,
             _store: sources.store,
         })
     }
@@ -299,6 +327,7 @@ struct MeshTask {
     pace: watch::Sender<Pace>,
     /// When something was seen to happen.
     moved: Instant,
+    recording: Option<Recording>,
 }
 
 impl MeshTask {
@@ -314,9 +343,9 @@ impl MeshTask {
             tokio::select! {
                 report = reports.recv() => {
                     let Some(report) = report else { return };
-                    self.watch.apply(report);
+                    self.take(report);
                     while let Ok(report) = reports.try_recv() {
-                        self.watch.apply(report);
+                        self.take(report);
                     }
                     self.read_journal().await;
                     // Time was looked at too: the next poll for its sake alone is a whole step away.
@@ -324,15 +353,19 @@ impl MeshTask {
                 }
                 Some(report) = events.recv() => self.alerts.take_report(report),
                 Some(known) = known.recv() => self.alerts.known(&known, steady_clock()),
-                _ = ticks.tick() => {
-                    self.watch.mesh.rates.advance(steady_clock());
-                    self.read_journal().await;
-                }
+                _ = ticks.tick() => self.read_journal().await,
             }
             self.alerts.check_history();
             let interval_ms = millis(self.pace.borrow().span());
             self.evaluate(interval_ms);
         }
+    }
+
+    fn take(&mut self, report: Report) {
+        if let Some(recording) = &mut self.recording {
+            recording.report(&report);
+        }
+        self.watch.apply(report);
     }
 
     /// Reads the journal where it changed, whoever wrote it.
@@ -355,9 +388,14 @@ impl MeshTask {
     fn evaluate(&mut self, interval_ms: Millis) {
         let touched = self.watch.take_touched();
         self.alerts.publish(&mut self.watch.mesh);
+        let now_ms = steady_clock();
+        self.watch.mesh.rates.advance(now_ms);
         let mut snapshot =
-            self.evaluator.evaluate(&self.watch, &touched, steady_clock(), &self.settings.thresholds, interval_ms);
+            self.evaluator.evaluate(&self.watch, &touched, now_ms, &self.settings.thresholds, interval_ms);
         self.alerts.look(&mut snapshot);
+        if let Some(recording) = &mut self.recording {
+            recording.evaluated(&self.watch, &snapshot, interval_ms);
+        }
         let snapshot = Arc::new(snapshot);
         if self.published.last().is_none_or(|before| snapshot.is_news_after(before)) {
             self.moved = Instant::now();

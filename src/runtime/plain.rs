@@ -2,8 +2,10 @@
 //! over, nothing blinks, and every line says when, what and how bad by words alone.
 
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::engine::News;
+use super::engine::{News, Record};
 use super::engines::Engines;
 use super::signals::{Signal, Signals};
 use crate::action::executor::Purpose;
@@ -16,12 +18,13 @@ use crate::mesh::derive::sources::SourceHealth;
 use crate::model::event::Event as Happened;
 use crate::model::text::Text;
 use crate::model::time::{Millis, clock};
+use crate::recording::tape::Tape;
 use crate::settings::Settings;
 
 /// Prints until it is ended.
 pub async fn run(options: Options, meshes: Vec<Settings>) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
-    let mut engines = Engines::start(&meshes, Purpose::Watch)?;
+    let mut engines = Engines::start(&meshes, Purpose::Watch, &Record::Nothing)?;
     let workspace = options.workspace();
     let mut tellers: Vec<Printer<'_>> = (0..workspace.len())
         .map(|mesh| Printer {
@@ -51,6 +54,36 @@ pub async fn run(options: Options, meshes: Vec<Settings>) -> anyhow::Result<()> 
     }
     engines.stop().await;
     Ok(())
+}
+
+/// Prints a recording, at so many seconds of it in one; all at once at 0.
+pub async fn replay(options: Options, mut tape: Tape, speed: u32) -> anyhow::Result<()> {
+    let mut signals = Signals::listen()?;
+    let mut printer = Printer { options: &options, mesh: String::new(), heard: 0, sources: Vec::new(), printed: None };
+    let mut out = io::stdout();
+    printer.heard = tape.at_ms().unwrap_or(0).unsigned_abs();
+    loop {
+        let mut snapshot = tape.snapshot()?;
+        // Events of a recording have no numbers: when they happened tells which are new.
+        let numbered =
+            |event: &Arc<Happened>| Arc::new(Happened { seq: event.at_ms.unsigned_abs(), ..(**event).clone() });
+        let events = snapshot.mesh.events.iter().map(numbered).collect();
+        Arc::make_mut(&mut snapshot.mesh).events = events;
+        for line in printer.lines_of(&snapshot) {
+            if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
+                return Ok(());
+            }
+        }
+        let Some(next) = tape.peek()? else { return Ok(()) };
+        if speed > 0 {
+            let wait = (next - snapshot.at_ms).max(0).unsigned_abs() / u64::from(speed);
+            tokio::select! {
+                signal = signals.next() => if signal == Signal::End { return Ok(()) },
+                () = tokio::time::sleep(Duration::from_millis(wait)) => {}
+            }
+        }
+        tape.step()?;
+    }
 }
 
 /// A line with the time it is of.

@@ -26,7 +26,7 @@ pub use self::access::Token;
 use self::board::Board;
 use crate::action::executor::Purpose;
 use crate::action::plan::Policy;
-use crate::runtime::engine::News;
+use crate::runtime::engine::{News, Record};
 use crate::runtime::engines::Engines;
 use crate::runtime::signals::{Signal, Signals};
 use crate::settings::Settings;
@@ -58,7 +58,7 @@ pub async fn run(service: Service, meshes: Vec<Settings>) -> anyhow::Result<()> 
     })?;
     let address = listener.local_addr()?;
     let mut signals = Signals::listen()?;
-    let mut engines = Engines::start(&meshes, Purpose::Watch)?;
+    let mut engines = Engines::start(&meshes, Purpose::Watch, &Record::Nothing)?;
     // Nobody sits before it: the pace of a quiet mesh is enough for machines too.
     engines.focused(true);
     let board = Arc::new(board_of(&meshes, service.node_series));
@@ -119,7 +119,7 @@ fn board_of(meshes: &[Settings], node_series: usize) -> Board {
 pub async fn run_stdio(meshes: Vec<Settings>) -> anyhow::Result<()> {
     use rmcp::ServiceExt as _;
     let mut signals = Signals::listen()?;
-    let mut engines = Engines::start(&meshes, Purpose::Watch)?;
+    let mut engines = Engines::start(&meshes, Purpose::Watch, &Record::Nothing)?;
     let board = Arc::new(board_of(&meshes, 0));
     let served = mcp::Door::new(board.clone()).serve(rmcp::transport::stdio());
     let mut served = std::pin::pin!(async { Ok::<_, anyhow::Error>(served.await?.waiting().await?) });

@@ -58,6 +58,10 @@ pub struct Settings {
     pub hints_seen: PathBuf,
     /// Where the history of findings is kept.
     pub events: PathBuf,
+    /// The folder of all recordings.
+    pub recordings: PathBuf,
+    /// Bytes that those of this mesh may take; nothing where nothing is recorded.
+    pub record_bytes: Option<u64>,
     pub alarms: Alarms,
     /// How long the operator holds a lock that is fenced off.
     pub hold: Duration,
@@ -121,6 +125,8 @@ impl Settings {
             columns: columns(layers)?,
             log_file: path("log_file"),
             events: path("events").unwrap_or_else(|| journal.with_file_name("events.jsonl")),
+            recordings: journal.with_file_name("recordings"),
+            record_bytes: layers.is_on("record.on").then(|| layers.number("record.max_bytes")),
             hints_seen: journal.with_file_name("demo-hints-seen"),
             journal,
             alarms: alarms(layers),

@@ -18,7 +18,14 @@ pub fn header(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let app = canvas.app;
     let (text, role) = app.status();
     let mut right = String::new();
-    if let Some(frozen) = &app.frozen {
+    if app.past().is_some() {
+        // The bar of time says more of it.
+        let critical: usize = app.latest().snapshots().map(|(_, p)| p.counts.critical).sum();
+        if critical > 0 && !app.options.replay {
+            right.push_str(&format!("now {critical} critical  "));
+        }
+        right.push_str("PAST  ");
+    } else if let Some(frozen) = &app.frozen {
         right.push_str(&format!("PAUSED {}  ", short(app.now_ms - frozen.since_ms)));
     }
     if let Some(repo) = &app.options.repo {
@@ -46,7 +53,8 @@ pub fn header(canvas: &mut Canvas<'_, '_>, area: Rect) {
 pub fn tabs(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let app = canvas.app;
     let full: usize = app.tabs().map(|v| v.title.len() + 4).sum();
-    let worries: usize = app.latest().snapshots().map(|(_, p)| p.counts.critical + p.counts.warnings).sum();
+    let shown = if app.past().is_some() { &app.workspace } else { app.latest() };
+    let worries: usize = shown.snapshots().map(|(_, p)| p.counts.critical + p.counts.warnings).sum();
     let wide = full + 6 <= usize::from(area.width);
     // On a narrow screen more tabs than it has room for are known by their keys alone.
     let bare = app.tabs().map(|v| v.short.len() + 3).sum::<usize>() + 3 > usize::from(area.width);
@@ -86,6 +94,19 @@ pub fn hint(canvas: &mut Canvas<'_, '_>, area: Rect) {
     ]);
     canvas.text(area, vec![line]);
 }
+
+/// Ways through the past, as the bottom line names them there.
+const THROUGH_TIME: &[(Command, &str)] = &[
+    (Command::StepBack, "before"),
+    (Command::StepOn, "after"),
+    (Command::MinuteBack, "minute"),
+    (Command::MarkBefore, "mark before"),
+    (Command::MarkAfter, "after"),
+    (Command::At, "time"),
+    (Command::Changes, "changed"),
+    (Command::Pause, "play"),
+    (Command::Now, "now"),
+];
 
 /// The bottom line: what is typed, what was said, or the keys that work here.
 pub fn footer(canvas: &mut Canvas<'_, '_>, area: Rect) {
@@ -128,7 +149,8 @@ pub fn footer(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let mut hints: Vec<(String, &str)> = Vec::new();
     let hint = |info: &'static CommandInfo| Some((app.keys(info).into_iter().next()?, info.hint?));
     // What can be done here comes first; what cannot is not shown.
-    let acts = COMMANDS.iter().filter(|info| ACTS.contains(&info.command) && app.offers(info.command));
+    let offered = app.offered();
+    let acts = COMMANDS.iter().filter(|info| offered.contains(&info.command));
     match &app.overlay {
         Some(Overlay::Inspector(_)) => {
             hints.extend(acts.filter_map(hint));
@@ -149,6 +171,14 @@ pub fn footer(canvas: &mut Canvas<'_, '_>, area: Rect) {
         ) => {}
         Some(_) => hints.extend([("enter", "choose"), ("esc", "close")].map(|(k, h)| (k.to_owned(), h))),
         None => {
+            if app.past().is_some() {
+                let key = |command: Command| {
+                    let info = COMMANDS.iter().find(|info| info.command == command)?;
+                    app.keys(info).into_iter().next()
+                };
+                let ways = THROUGH_TIME.iter().filter_map(|(command, hint)| Some((key(*command)?, *hint)));
+                hints.extend(ways);
+            }
             let others = COMMANDS.iter().filter(|info| !ACTS.contains(&info.command));
             hints.extend(acts.chain(others).filter_map(hint));
         }

@@ -5,6 +5,7 @@ pub mod dialogs;
 pub mod first;
 pub mod glyphs;
 pub mod theme;
+pub mod timeline;
 pub mod views;
 pub mod wall;
 pub mod widgets;
@@ -147,13 +148,17 @@ fn ground(buffer: &mut Buffer, style: Style) {
 
 fn draw_all(canvas: &mut Canvas<'_, '_>, area: Rect) {
     let hint = u16::from(canvas.app.hints.is_some());
-    let [header, tabs, body, hints, footer] = Split::vertical([1, 1].map(Constraint::Length).into_iter().chain([
-        Constraint::Fill(1),
-        Constraint::Length(hint),
-        Constraint::Length(1),
-    ]))
-    .areas(area);
+    let past = if canvas.app.past().is_some() { 2 } else { 0 };
+    let [header, tabs, body, past, hints, footer] =
+        Split::vertical([1, 1].map(Constraint::Length).into_iter().chain([
+            Constraint::Fill(1),
+            Constraint::Length(past),
+            Constraint::Length(hint),
+            Constraint::Length(1),
+        ]))
+        .areas(area);
     chrome::hint(canvas, hints);
+    timeline::draw(canvas, past);
     chrome::header(canvas, header);
     chrome::tabs(canvas, tabs);
     let inspecting = matches!(canvas.app.overlay, Some(Overlay::Inspector(_)));

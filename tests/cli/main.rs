@@ -3,6 +3,7 @@
 mod cases;
 mod commands;
 mod documents;
+mod recordings;
 mod secrets;
 #[path = "../support/mod.rs"]
 mod support;

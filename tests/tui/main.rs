@@ -2,6 +2,7 @@
 
 mod alarms;
 mod meshes;
+mod past;
 mod shaping;
 mod stories;
 #[path = "../support/mod.rs"]

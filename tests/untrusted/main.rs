@@ -160,6 +160,7 @@ fn app() -> App {
         keymap: Keymap::default(),
         calls: Calls { title: true, ..Calls::default() },
         wall: None,
+        replay: false,
         frames: true,
         local_clock: false,
         local: |_| 0,

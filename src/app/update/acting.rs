@@ -22,6 +22,9 @@ const SEEN_WITHIN: i64 = 3_000;
 impl App {
     /// Runs an action command: a preview, or why there is none.
     pub(super) fn act(&mut self, command: Command) -> Vec<Effect> {
+        if self.only_now() {
+            return Vec::new();
+        }
         if self.options.is_read_only() {
             self.toast("this console is read-only", Role::Alert);
             return Vec::new();
@@ -92,6 +95,10 @@ impl App {
 
     /// Asks for signs of work on what is previewed or looked into, once each time it comes on screen.
     pub(super) fn find_work(&mut self) -> Option<Effect> {
+        // What this machine shows now says nothing of the past.
+        if self.past().is_some() {
+            return None;
+        }
         let asked = match &self.overlay {
             Some(Overlay::Preview(preview)) => {
                 let snapshot = self.latest().whole(preview.mesh)?;

@@ -50,6 +50,9 @@ impl App {
 
     /// Says that the findings one is at are known, or takes that back where all of them are.
     pub(super) fn acknowledge(&mut self, span: Option<Duration>) -> Vec<Effect> {
+        if self.only_now() {
+            return Vec::new();
+        }
         let (view, chosen) = self.chosen();
         if view != ViewId::Findings {
             self.toast("only findings can be acknowledged: they are in view 7", Role::Warn);

@@ -8,6 +8,7 @@ use super::super::view_id::ViewId;
 use super::super::views::VIEWS;
 use super::super::{App, Effect, Frozen};
 use crate::columns::role::Role;
+use crate::model::time::MINUTE;
 
 /// Intervals that `+` and `-` step through, in ms.
 const INTERVALS: &[u64] = &[250, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000];
@@ -70,6 +71,21 @@ impl App {
             Command::Columns => self.open_columns(),
             Command::SavedViews => self.overlay = Some(Overlay::Saved { selected: 0, naming: None }),
             Command::Saved(at) => return self.open_saved(at),
+            Command::StepBack => return self.step_past(false),
+            Command::StepOn => return self.step_past(true),
+            Command::MinuteBack => return self.leap(-MINUTE),
+            Command::MinuteOn => return self.leap(MINUTE),
+            Command::MarkBefore => return self.leap_to_mark(false),
+            Command::MarkAfter => return self.leap_to_mark(true),
+            Command::At => {
+                self.overlay = Some(Overlay::Palette { input: tui_input::Input::new("at ".into()), selected: 0 });
+            }
+            Command::Raised => return self.go_to_raised(),
+            Command::Now => return self.now(),
+            Command::Changes => self.show_changes(),
+            Command::Anchor => self.set_anchor(),
+            Command::Pause if self.past().is_some() => self.play(),
+            Command::Faster | Command::Slower if self.past().is_some() => self.change_speed(command == Command::Faster),
             Command::Pause => self.pause(),
             Command::Refresh => {
                 self.toast("asking every source now", Role::Dim);
@@ -98,6 +114,7 @@ impl App {
             | Command::ClearAlarm
             | Command::Defragment
             | Command::ResumeGroup => return self.act(command),
+            Command::Recover if self.only_now() => {}
             Command::Recover => return self.recover(),
             Command::Acknowledge => return self.acknowledge(None),
             Command::Hints => {
@@ -199,7 +216,9 @@ impl App {
                 self.workspace = frozen.latest;
                 self.refresh_tables();
             }
-            None => self.frozen = Some(Frozen { since_ms: self.now_ms, latest: self.workspace.clone() }),
+            None => {
+                self.frozen = Some(Frozen { since_ms: self.now_ms, latest: self.workspace.clone(), past: None });
+            }
         }
     }
 

@@ -8,6 +8,7 @@ mod finding;
 mod hinting;
 mod overlays;
 mod own;
+mod past;
 mod pointer;
 mod shaping;
 
@@ -55,6 +56,15 @@ fn take(app: &mut App, event: Event) -> Vec<Effect> {
         Event::Focus(on) => vec![Effect::Focused(on)],
         Event::Mouse(mouse) => app.pointer(mouse),
         Event::Paste(text) => app.paste(&text),
+        Event::Tick(_) if app.options.replay => {
+            // Its clock stands still where it does; what is said goes all the same.
+            if let Some(toast) = &mut app.toast {
+                toast.until_ms -= 1_000;
+            }
+            app.toast.take_if(|toast| toast.until_ms <= app.now_ms);
+            app.advance_wall();
+            app.play_on()
+        }
         Event::Tick(now_ms) => {
             app.now_ms = now_ms;
             // Neither over, nor said by a clock that was set back since.
@@ -66,7 +76,7 @@ fn take(app: &mut App, event: Event) -> Vec<Effect> {
                 app.toast = None;
             }
             app.advance_wall();
-            Vec::new()
+            app.play_on()
         }
         Event::Snapshot(mesh, snapshot) => {
             if app.histories.len() <= mesh {
@@ -113,6 +123,7 @@ fn take(app: &mut App, event: Event) -> Vec<Effect> {
             app.take_answers(mesh, &answers);
             Vec::new()
         }
+        Event::Past(news) => app.take_past(news),
         Event::Configured { before, now, reopened } => app.configured(&before, *now, reopened),
         Event::CommandEnded(end) => {
             app.command_ended(end);

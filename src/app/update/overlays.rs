@@ -276,6 +276,7 @@ impl App {
             }
             Some(Choice::Own(at)) => self.start_own(at),
             Some(Choice::Interval(interval)) => self.set_interval(interval),
+            Some(Choice::At(typed)) => self.go_to(&typed),
             Some(Choice::Acknowledge(span)) => self.acknowledge(Some(span)),
             Some(Choice::Repo(repo)) => {
                 self.set_repo(repo);

@@ -18,6 +18,9 @@ impl App {
     /// Runs a command for the selected thing, or asks first.
     pub(super) fn start_own(&mut self, at: usize) -> Vec<Effect> {
         let Some(command) = self.options.own.get(at).cloned() else { return Vec::new() };
+        if self.only_now() {
+            return Vec::new();
+        }
         let title = scrub(&command.title).into_owned();
         let (view, keys) = self.chosen();
         let [key] = keys.as_slice() else {

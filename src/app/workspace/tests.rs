@@ -3,7 +3,6 @@
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::*;
-use crate::app::acts::ACTS;
 use crate::app::command::Command;
 use crate::app::overlay::Overlay;
 use crate::app::update::update;
@@ -119,7 +118,7 @@ fn a_plan_is_made_for_the_mesh_of_its_things() {
 fn a_mesh_that_is_read_only_is_so_by_itself() {
     let mut app = twins();
     app.options.open[1].policy.read_only = true;
-    let offered = |app: &App| ACTS.iter().any(|command| app.offers(*command));
+    let offered = |app: &App| !app.offered().is_empty();
     press(&mut app, "3/mesh:prod\r");
     assert!(offered(&app));
     press(&mut app, "\x1b/mesh:staging\r");

@@ -14,7 +14,7 @@ use crate::action::executor::Purpose;
 use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::sources::SourceHealth;
 use crate::model::text::escape_json;
-use crate::runtime::engine::News;
+use crate::runtime::engine::{News, Record};
 use crate::runtime::engines::Engines;
 use crate::runtime::signals::{Signal, Signals};
 use crate::settings::Settings;
@@ -37,7 +37,7 @@ pub async fn run(watch: Watch, meshes: Vec<Settings>) -> anyhow::Result<()> {
     {
         return Ok(());
     }
-    let mut engines = Engines::start(&meshes, Purpose::Watch)?;
+    let mut engines = Engines::start(&meshes, Purpose::Watch, &Record::Nothing)?;
     let told = |mesh: &Settings| -> State {
         let of_mesh = log.state.iter().filter(|(thing, _)| thing.mesh == mesh.mesh);
         of_mesh.map(|(thing, value)| (thing.clone(), value.clone())).collect()
