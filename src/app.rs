@@ -395,7 +395,10 @@ impl App {
     #[must_use]
     pub fn history(&self, mesh: usize) -> Option<&History> {
         // Of another time than what is shown it would be no history of it.
-        self.histories.get(mesh).filter(|_| self.past().is_none())
+        match self.past() {
+            Some(past) => past.histories.iter().find(|(of, _)| *of == mesh).map(|(_, history)| history),
+            None => self.histories.get(mesh),
+        }
     }
 
     /// The views that have a tab, and the current one.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::history::History;
 use crate::mesh::derive::Snapshot;
 use crate::model::mark::Mark;
 use crate::model::time::Millis;
@@ -17,6 +18,8 @@ pub struct Past {
     pub from_ms: Millis,
     pub to_ms: Millis,
     pub marks: Arc<[Mark]>,
+    /// What was observed up to there, by mesh, as soon as it is known.
+    pub histories: Vec<(usize, History)>,
     /// Seconds of it that pass in one.
     pub speed: u32,
     pub playing: bool,
@@ -47,16 +50,20 @@ pub enum Wish {
     Play(u32),
 }
 
-/// A moment of a recording.
+/// What a recording tells.
 #[derive(Debug, Clone)]
-pub struct PastNews {
-    pub at_ms: Millis,
-    pub from_ms: Millis,
-    pub to_ms: Millis,
-    /// Where the recording was opened anew.
-    pub marks: Option<Arc<[Mark]>>,
-    /// By mesh; of those that are not recorded there is none.
-    pub snapshots: Vec<(usize, Arc<Snapshot>)>,
+pub enum PastNews {
+    Moment {
+        at_ms: Millis,
+        from_ms: Millis,
+        to_ms: Millis,
+        /// Where the recording was opened anew.
+        marks: Option<Arc<[Mark]>>,
+        /// By mesh; of those that are not recorded there is none.
+        snapshots: Vec<(usize, Arc<Snapshot>)>,
+    },
+    /// What was observed up to a moment, by mesh.
+    Before { at_ms: Millis, histories: Vec<(usize, History)> },
 }
 
 impl Past {
@@ -102,6 +109,7 @@ mod tests {
             from_ms: 1_000,
             to_ms: 101_000,
             marks: [mark(1_000), mark(50_000), mark(90_000)].into(),
+            histories: Vec::new(),
             speed: 1,
             playing: false,
         };

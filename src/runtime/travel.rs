@@ -6,10 +6,15 @@ use std::sync::mpsc as blocking;
 
 use tokio::sync::mpsc;
 
+use crate::app::history::{self, History};
 use crate::app::past::{PastNews, Travel};
+use crate::mesh::derive::Snapshot;
 use crate::model::mark::Mark;
 use crate::model::time::Millis;
 use crate::recording::tape::{Tape, TapeError};
+
+/// How long before an instant histories begin.
+const BEFORE: Millis = history::SPAN;
 
 /// Answers that may wait to be shown.
 const ANSWERS: usize = 4;
@@ -35,13 +40,24 @@ impl Traveller {
         // Without a thread there is no past: nobody answers.
         let _ = thread.spawn(move || {
             let mut tapes = Tapes::default();
-            while let Ok(mut order) = ordered.recv() {
+            let mut waiting: Option<Order> = None;
+            while let Some(mut order) = waiting.take().or_else(|| ordered.recv().ok()) {
                 // Steps add up; of other orders the last one counts.
                 while let (Travel::To(_), Ok(next)) = (order.0, ordered.try_recv()) {
                     order = next;
                 }
                 let Some(news) = tapes.go(order).transpose() else { continue };
                 if answer.blocking_send(news).is_err() {
+                    return;
+                }
+                // What was before takes longer. Whoever goes on meanwhile does not wait for it.
+                let mut is_wanted = || {
+                    waiting = waiting.take().or_else(|| ordered.try_recv().ok());
+                    waiting.is_none()
+                };
+                if let Ok(Some(news)) = tapes.before(&mut is_wanted)
+                    && answer.blocking_send(Ok(news)).is_err()
+                {
                     return;
                 }
             }
@@ -67,13 +83,56 @@ impl Traveller {
 #[derive(Default)]
 struct Tapes {
     open: Vec<(usize, Tape)>,
+    /// What was before the instant that is shown, by mesh.
+    followed: Vec<(usize, Followed)>,
+}
+
+/// A recording that is followed up to an instant.
+struct Followed {
+    tape: Tape,
+    history: History,
+    last: Option<Snapshot>,
+}
+
+impl Followed {
+    /// Goes on to an instant, or begins anew where it is before or far away. Ends where it is not wanted any more.
+    fn go(&mut self, at_ms: Millis, is_wanted: &mut impl FnMut() -> bool) -> Result<bool, TapeError> {
+        let from = at_ms - BEFORE;
+        if self.tape.at_ms().is_none_or(|here| here > at_ms || here < from) || self.last.is_none() {
+            (self.history, self.last) = (History::default(), None);
+            self.tape.seek(from.max(self.tape.span().0))?;
+            self.take()?;
+        }
+        while let Some(here) = self.tape.at_ms().filter(|here| *here < at_ms) {
+            if !is_wanted() {
+                return Ok(false);
+            }
+            self.tape.seek((here + history::STEP / 2).min(at_ms))?;
+            // Nothing was observed for a while: the next moment is further on.
+            if self.tape.at_ms() == Some(here) && self.tape.peek()?.is_none_or(|next| next > at_ms) {
+                break;
+            }
+            if self.tape.at_ms() == Some(here) {
+                self.tape.step()?;
+            }
+            self.take()?;
+        }
+        Ok(true)
+    }
+
+    fn take(&mut self) -> Result<(), TapeError> {
+        let snapshot = self.tape.snapshot()?;
+        self.history.take(self.last.as_ref(), &snapshot, None, snapshot.at_ms);
+        self.last = Some(snapshot);
+        Ok(())
+    }
 }
 
 impl Tapes {
     fn go(&mut self, (travel, places): Order) -> Result<Option<PastNews>, String> {
         match travel {
             Travel::Close => {
-                self.open.clear();
+                (self.open, self.followed) = Default::default();
                 return Ok(None);
             }
             Travel::Open(at_ms) => {
@@ -106,16 +165,33 @@ impl Tapes {
                 snapshots.push((*mesh, Arc::new(tape.snapshot().map_err(told)?)));
             }
         }
-        Ok(Some(PastNews { at_ms, from_ms, to_ms, marks: opened.then(|| self.marks()), snapshots }))
+        Ok(Some(PastNews::Moment { at_ms, from_ms, to_ms, marks: opened.then(|| self.marks()), snapshots }))
+    }
+
+    /// What was before the instant that is shown; nothing where that is not wanted any more.
+    fn before(&mut self, is_wanted: &mut impl FnMut() -> bool) -> Result<Option<PastNews>, TapeError> {
+        let Some(at_ms) = self.open.iter().filter_map(|(_, tape)| tape.at_ms()).max() else { return Ok(None) };
+        let mut histories = Vec::new();
+        for (mesh, followed) in &mut self.followed {
+            if !followed.go(at_ms, is_wanted)? {
+                return Ok(None);
+            }
+            histories.push((*mesh, followed.history.clone()));
+        }
+        Ok(Some(PastNews::Before { at_ms, histories }))
     }
 
     fn open_all(&mut self, places: Places) -> Result<(), String> {
-        self.open.clear();
+        (self.open, self.followed) = Default::default();
         let mut failed = None;
         for (mesh, place) in places.into_iter().enumerate() {
             let Some(place) = place else { continue };
             match Tape::open(&place) {
-                Ok(tape) => self.open.push((mesh, tape)),
+                Ok(tape) => {
+                    let again = Tape::open(&place).map_err(told)?;
+                    self.followed.push((mesh, Followed { tape: again, history: History::default(), last: None }));
+                    self.open.push((mesh, tape));
+                }
                 Err(error) => failed = Some(told(error)),
             }
         }

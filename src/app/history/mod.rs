@@ -17,6 +17,8 @@ use crate::model::time::Millis;
 
 /// The width of a step, in ms.
 pub const STEP: Millis = 10_000;
+/// How far all steps reach back, in ms.
+pub const SPAN: Millis = 600_000;
 /// Locks that are followed at most, and tasks.
 const LOCKS: usize = 2_000;
 const TASKS: usize = 5_000;

@@ -1,5 +1,6 @@
 //! Ways through the past: what is shown then is shown as it was, and nothing is done from there.
 
+use super::super::history::STEP;
 use super::super::list::events::EVENTS as EVENTS_LIST;
 use super::super::overlay::Overlay;
 use super::super::past::{Past, PastNews, SPEEDS, Travel, Wish};
@@ -188,7 +189,15 @@ impl App {
 
     /// Takes a moment of the recording.
     pub(super) fn take_past(&mut self, news: PastNews) -> Vec<Effect> {
-        let PastNews { at_ms, from_ms, to_ms, marks, snapshots } = news;
+        let (at_ms, from_ms, to_ms, marks, snapshots) = match news {
+            PastNews::Moment { at_ms, from_ms, to_ms, marks, snapshots } => (at_ms, from_ms, to_ms, marks, snapshots),
+            PastNews::Before { at_ms, histories } => {
+                if let Some(past) = self.past_mut().filter(|past| past.at_ms == at_ms) {
+                    past.histories = histories;
+                }
+                return Vec::new();
+            }
+        };
         let opened = marks.is_some();
         // Who went back to now meanwhile stays there.
         if !opened && self.past().is_none() {
@@ -201,8 +210,11 @@ impl App {
             None => self.workspace.clone(),
         };
         let (speed, playing) = known.as_ref().map_or((1, false), |past| (past.speed, past.playing));
+        // While it plays the histories of a moment ago are shown until those of this one are known.
+        let histories = known.as_ref().filter(|past| past.at_ms <= at_ms && at_ms - past.at_ms <= STEP);
+        let histories = histories.map(|past| past.histories.clone()).unwrap_or_default();
         let marks = marks.or_else(|| known.map(|past| past.marks)).unwrap_or_default();
-        let past = Past { at_ms, from_ms, to_ms, marks, speed, playing };
+        let past = Past { at_ms, from_ms, to_ms, marks, histories, speed, playing };
         self.workspace = self.options.workspace();
         for (mesh, snapshot) in snapshots {
             self.workspace.set(mesh, snapshot, self.options.repo.as_deref());
