@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_json::Value;
+use strum::IntoEnumIterator as _;
 
 use super::line::{LifeOf, Line, Start};
 use crate::model::action::Action;
@@ -16,6 +17,7 @@ use crate::model::event::Event;
 use crate::model::journal::{Entry, Process};
 use crate::model::mark::Mark;
 use crate::model::text::{Replace, replacing};
+use crate::model::{LockTable, LogTable, MessageTable};
 
 /// Words of the systems that say what something is. They name nobody.
 const WORDS: &[&str] = &[
@@ -27,6 +29,7 @@ const WORDS: &[&str] = &[
     "agent",
     "message",
     "default",
+    "handoff",
     "writing",
     "idle",
     // Messages.
@@ -140,7 +143,11 @@ impl Replace for Names {
 impl Names {
     /// The stand-in for a name. Its parts may stand in other names.
     fn whole(&mut self, name: &str) -> String {
-        if name.is_empty() || is_number(name) || WORDS.contains(&name) {
+        if name.is_empty() || is_table(name) {
+            return name.to_owned();
+        }
+        let is_own = |word: &str| is_number(word) || WORDS.contains(&word);
+        if name.split(' ').all(is_own) {
             return name.to_owned();
         }
         if name.contains(char::is_whitespace) {
@@ -182,8 +189,16 @@ impl Names {
     }
 }
 
+/// Also with zeros before it, as ids stand in keys.
 fn is_number(text: &str) -> bool {
-    text.len() <= DIGITS && text.bytes().all(|byte| byte.is_ascii_digit())
+    text.trim_start_matches('0').len() <= DIGITS && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether it is the program's own name of a table.
+fn is_table(name: &str) -> bool {
+    let locks = LockTable::iter().map(<&str>::from);
+    let messages = MessageTable::iter().map(<&str>::from);
+    locks.chain(messages).chain(LogTable::iter().map(<&str>::from)).any(|table| table == name)
 }
 
 impl Redactor {
@@ -298,7 +313,6 @@ mod tests {
     use crate::model::observation::{Change, Observation};
     use crate::model::report::Report;
     use crate::model::time::SECOND;
-    use crate::model::{LockTable, MessageTable};
     use crate::recording::line::State;
     use crate::recording::playback::Playback;
     use crate::testing::{NOW, events, lock, mesh, message};
@@ -384,5 +398,13 @@ mod tests {
             (all, snapshot.nodes.len(), snapshot.locks.len(), snapshot.waits.rows.len(), snapshot.mesh.journal.len())
         };
         assert_eq!(rules(&mut plain), rules(&mut stood_in));
+        // Lives are kept by what distinguishes findings.
+        let keys = |playback: &mut Playback, of: &dyn Fn(&str) -> String| {
+            let snapshot = playback.snapshot().unwrap();
+            let mut all: Vec<_> = snapshot.findings.iter().map(|finding| of(&finding.identity())).collect();
+            all.sort_unstable();
+            all
+        };
+        assert_eq!(keys(&mut plain, &|key| redactor.identity(key)), keys(&mut stood_in, &str::to_owned));
     }
 }

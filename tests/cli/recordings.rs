@@ -193,6 +193,41 @@ async fn a_disk_that_is_full_ends_a_recording_with_a_reason_and_what_was_written
     assert!(with(&file, &["record", "verify", "FILE"]).starts_with("whole: "));
 }
 
+/// Recordings as earlier versions wrote them, and what is in them.
+const EARLIER: &[(&str, usize, usize, &[&str])] = &[(
+    "tests/cli/recorded/v1.lkr",
+    // Moments, nodes, rules that found something at the end.
+    11,
+    5,
+    &[
+        "deadlock",
+        "node-dead",
+        "message-stuck",
+        "message-stuck",
+        "message-stuck",
+        "message-stuck",
+        "message-stuck",
+        "message-stuck",
+        "message-stuck",
+        "fence-back",
+    ],
+)];
+
+#[test]
+fn recordings_of_earlier_versions_are_read() {
+    for (name, moments, nodes, rules) in EARLIER {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        assert!(with(&file, &["record", "verify", "FILE"]).starts_with(&format!("whole: {moments} moments")));
+        let last: Value =
+            serde_json::from_str(&with(&file, &["snapshot", "--format", "json", "--recording", "FILE"])).unwrap();
+        support::documents::assert_valid(&last);
+        assert_eq!(last["nodes"].as_array().unwrap().len(), *nodes);
+        let found: Vec<&str> = last["findings"].as_array().unwrap().iter().filter_map(|f| f["rule"].as_str()).collect();
+        assert_eq!(found, *rules);
+        assert!(last["findings"][0]["raised_ms"].is_i64(), "findings have their lives");
+    }
+}
+
 #[test]
 fn what_is_no_recording_is_said_plainly() {
     let folder = tempfile::tempdir().unwrap();
