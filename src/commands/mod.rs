@@ -7,6 +7,7 @@ pub mod check;
 pub mod cli;
 pub mod end;
 pub mod flags;
+pub mod format;
 pub mod json;
 pub mod load;
 pub mod observe;

@@ -63,9 +63,14 @@ pub fn main() -> u8 {
             return if error.use_stderr() { exit::USAGE } else { exit::DONE };
         }
     };
+    let in_json = cli.command.as_ref().is_some_and(|command| command.format() == Format::Json);
     match dispatch(cli) {
         Ok(code) => code,
         Err(error) => {
+            if in_json {
+                let code = if error.is::<ConfigError>() { "configuration" } else { "failed" };
+                let _ = print(&json::text(&document::error(code, &format!("{error:#}"))));
+            }
             // Each line by itself: the lines are ours, what stands in them may not be.
             let text = format!("{error:#}");
             let text: Vec<_> = text.lines().map(crate::model::text::scrub).collect();
@@ -449,15 +454,11 @@ fn perform(global: &Global, ask: &Ask, arguments: &ActArgs) -> anyhow::Result<u8
     let loaded = LoadedConfig::load_places(global)?;
     let settings = loaded.only()?;
     begin(&loaded)?;
-    let told = |code: &str, why: &str| match arguments.format {
-        Format::Json => print(&json::text(&document::error(code, why))),
-        Format::Table => Ok(exit::DONE),
-    };
-    let end = wait_for(act::act(settings, ask, arguments)).inspect_err(|error| {
-        let _ = told("failed", &format!("{error:#}"));
-    })?;
+    let end = wait_for(act::act(settings, ask, arguments))?;
     if let Some((code, why)) = end.why() {
-        told(code, why)?;
+        if arguments.format == Format::Json {
+            print(&json::text(&document::error(code, why)))?;
+        }
         eprintln!("lockkeeper: {}", crate::model::text::scrub(why));
     }
     Ok(end.code())

@@ -166,3 +166,27 @@ async fn an_action_that_does_nothing_prints_why_as_a_document() {
         assert!(told.starts_with("lockkeeper: "), "{told}");
     }
 }
+
+#[test]
+fn a_command_that_fails_says_so_in_the_form_that_it_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("odd.toml");
+    std::fs::write(&config, "interval = 3\n").unwrap();
+    let config = config.to_str().unwrap();
+    let commands: [&[&str]; 5] =
+        [&["snapshot"], &["findings"], &["who", "k"], &["release", "k", "--fence", "1"], &["drain", "n", "--dry-run"]];
+    for command in commands {
+        let output = support::run(&[command, &["--config", config, "--format", "json"]].concat());
+        assert_eq!(output.status.code(), Some(2), "{command:?}: {output:?}");
+        let error: Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{command:?}: {e}: {output:?}"));
+        support::documents::assert_valid(&error);
+        assert_eq!(error["error"]["code"], "configuration", "{error}");
+        assert!(error["error"]["message"].as_str().unwrap().contains("odd.toml:1"), "{error}");
+        let table = support::run(&[command, &["--config", config]].concat());
+        assert!(table.stdout.is_empty(), "{table:?}");
+    }
+    let missing = support::run(&["snapshot", "--recording", "/nonexistent", "--format", "json"]);
+    let error: Value = serde_json::from_slice(&missing.stdout).unwrap();
+    assert_eq!((missing.status.code(), &error["error"]["code"]), (Some(1), &Value::from("failed")));
+}
