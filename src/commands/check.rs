@@ -1,5 +1,8 @@
 //! `check`: the monitoring-plugins convention. One line, performance data, an exit code.
 
+use clap::CommandFactory as _;
+
+use super::cli::Cli;
 use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::locks::LockState;
 use crate::mesh::derive::messages::MessageState;
@@ -22,6 +25,15 @@ struct Checked {
     word: &'static str,
     code: u8,
     summary: String,
+}
+
+/// Whether a command line that cannot be understood means `check`.
+#[must_use]
+pub fn is_asked_for() -> bool {
+    let command = Cli::command();
+    let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+    let mut words = std::env::args().skip(1);
+    words.find(|word| names.contains(&word.as_str())).is_some_and(|word| word == "check")
 }
 
 /// Evaluates a mesh. What was not seen is never called OK.

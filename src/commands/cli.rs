@@ -17,7 +17,13 @@ use crate::model::action::{MemberChange, Mode};
 ///
 /// Without a command it opens the dashboard on the configured mesh.
 #[derive(Debug, Parser)]
-#[command(name = "lockkeeper", version, about, disable_help_subcommand = true)]
+#[command(
+    name = "lockkeeper",
+    version,
+    about,
+    disable_help_subcommand = true,
+    after_help = "`lockkeeper --version --verbose` tells the commit and the libraries."
+)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -272,6 +278,12 @@ pub enum Command {
         fence: Seen,
         #[command(flatten)]
         act: ActArgs,
+    },
+    /// Check what this program needs here, and say what to do: exits 0 all well, 1 something is wrong
+    Doctor {
+        /// Write what was found, without names and addresses, to a file for whoever is asked for help
+        #[arg(long, value_name = "FILE")]
+        bundle: Option<PathBuf>,
     },
     /// Print all keys and commands
     Keys,

@@ -35,6 +35,7 @@ impl Command {
             | Self::Serve(_)
             | Self::Watch(_)
             | Self::Mcp { .. }
+            | Self::Doctor { .. }
             | Self::Keys
             | Self::Themes
             | Self::Config

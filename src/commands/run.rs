@@ -25,7 +25,7 @@ use crate::commands::cli::{
 use crate::commands::flags::SystemFlags;
 use crate::commands::load::{LoadedConfig, named};
 use crate::commands::recording_args::RecordingArgs;
-use crate::commands::{act, answer, check, json, observe, recorded, table};
+use crate::commands::{act, answer, check, doctor, json, observe, recorded, table, version};
 use crate::config::locate::HostEnv;
 use crate::config::{ConfigError, Layers};
 use crate::demo::{Demo, STALE, Simulated, scaled};
@@ -53,10 +53,13 @@ pub mod exit {
 /// Parses the command line and does what it says.
 pub fn main() -> u8 {
     crate::panic_guard::install();
+    if version::is_long_asked_for() {
+        return print(&version::long()).unwrap_or(exit::FAILED);
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            if error.use_stderr() && is_check() {
+            if error.use_stderr() && check::is_asked_for() {
                 return unknown(error.to_string().lines().next().unwrap_or_default());
             }
             let _ = error.print();
@@ -78,14 +81,6 @@ pub fn main() -> u8 {
             if error.is::<ConfigError>() { exit::USAGE } else { exit::FAILED }
         }
     }
-}
-
-/// Whether a command line that cannot be understood means `check`.
-fn is_check() -> bool {
-    let command = Cli::command();
-    let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-    let mut words = std::env::args().skip(1);
-    words.find(|word| names.contains(&word.as_str())).is_some_and(|word| word == "check")
 }
 
 /// A plugin's failure, said where a monitor reads.
@@ -171,6 +166,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         }
         Some(Command::Record(arguments)) => recorded::record(&cli.global, arguments),
         Some(Command::Replay(arguments)) => recorded::replay(&cli.global, &arguments),
+        Some(Command::Doctor { bundle }) => doctor::run(&cli.global, bundle.as_deref()),
         Some(Command::Themes) => {
             let loaded = LoadedConfig::load(&cli.global)?;
             print(&crate::runtime::themes::preview(&loaded.themes, loaded.first().color))

@@ -326,3 +326,36 @@ async fn questions_are_answered_by_exit_codes_and_documents() {
     );
     assert_eq!(run(&["who", "--db", &path]).status.code(), Some(2), "no key");
 }
+
+#[tokio::test]
+async fn the_doctor_names_each_trouble_with_its_remedy_and_its_bundle_names_nobody() {
+    let (folder, path) = mesh("").await;
+    let bundle = folder.path().join("bundle.txt");
+    let well = support::lockkeeper()
+        .args(["doctor", "--db", &path, "--bundle", bundle.to_str().unwrap()])
+        .env("TERM", "xterm-256color")
+        .output()
+        .unwrap();
+    let told = text(&well.stdout);
+    assert_eq!(well.status.code(), Some(0), "{told}");
+    for line in ["ok    version ", "ok    terminal ", "ok    configuration ", "ok    state ", "ok    source "] {
+        assert!(told.contains(line), "{line} in {told}");
+    }
+    let given = std::fs::read_to_string(&bundle).unwrap();
+    assert!(given.contains("1 nodes, 1 locks") && given.contains("db = (set)"), "{given}");
+    for name in [folder.path().to_str().unwrap(), "fixture.db", "forge", "a.rs"] {
+        assert!(!given.contains(name), "{name} in {given}");
+    }
+    let again = run(&["doctor", "--db", &path, "--bundle", bundle.to_str().unwrap()]);
+    assert!(text(&again.stderr).contains("cannot write"), "what is there is not written over");
+
+    let missing = run(&["doctor", "--db", "/nonexistent/vox.db"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(text(&missing.stdout).contains("fail  source"), "{}", text(&missing.stdout));
+    let config = folder.path().join("odd.toml");
+    std::fs::write(&config, "interval = 3\n").unwrap();
+    let odd = run(&["doctor", "--config", config.to_str().unwrap()]);
+    assert!(text(&odd.stdout).contains("fail  configuration"), "{}", text(&odd.stdout));
+    let version = run(&["--version", "--verbose"]);
+    assert!(text(&version.stdout).contains("\n  ratatui "), "{}", text(&version.stdout));
+}
