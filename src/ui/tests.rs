@@ -402,3 +402,26 @@ fn commands_of_ones_own() {
     update(&mut app, Event::CommandEnded(end));
     insta::assert_snapshot!("own_output", text(&render(&mut app, (80, 24), PLAIN)));
 }
+
+#[test]
+fn the_past_is_marked_and_has_a_bar_of_time() {
+    use crate::app::past::PastNews;
+    use crate::model::mark::{Mark, MarkKind};
+    use crate::model::time::MINUTE;
+    let mark = |ago: i64, kind| Mark { at_ms: NOW - ago, kind, text: "ci-7: dead, holds 1 lock".into() };
+    let kinds = [MarkKind::Lost, MarkKind::Back, MarkKind::Raised, MarkKind::Action, MarkKind::Cleared];
+    let marks = (1..).zip(kinds).map(|(i, kind)| mark((5 - i) * MINUTE + 2_000, kind)).collect();
+    for (name, size, caps) in [
+        ("80x24", (80, 24), PLAIN),
+        ("120x40", (120, 40), PLAIN),
+        ("ascii", (80, 24), TermCaps { unicode: false, ..PLAIN }),
+    ] {
+        let mut app = app_on(Some(snapshot(mesh(), NOW)));
+        update(&mut app, Event::Tick(NOW + MINUTE));
+        let snapshots = vec![(0, snapshot(mesh(), NOW))];
+        let (from_ms, to_ms) = (NOW - 7 * MINUTE, NOW + MINUTE - 1_000);
+        let marks = Some(std::sync::Arc::clone(&marks));
+        update(&mut app, Event::Past(PastNews::Moment { at_ms: NOW, from_ms, to_ms, marks, snapshots }));
+        insta::assert_snapshot!(format!("past_{name}"), text(&render(&mut app, size, caps)));
+    }
+}

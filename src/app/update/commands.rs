@@ -270,7 +270,7 @@ impl App {
         let text = if all {
             super::overlays::plain(&list.inspect(&self.workspace, row, self.shown_ms()))
         } else {
-            list.cell(&self.workspace, row, list.name_column(), self.now_ms).text
+            list.cell(&self.workspace, row, list.name_column(), self.shown_ms()).text
         };
         self.copied(text)
     }

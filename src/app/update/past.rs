@@ -282,3 +282,113 @@ impl App {
         self.toast(format!("another instant is compared with {at}"), Role::Dim);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::update;
+    use super::*;
+    use crate::app::Event;
+    use crate::app::command::Command;
+    use crate::model::mark::{Mark, MarkKind};
+    use crate::model::time::MINUTE;
+    use crate::testing::{NOW, mesh, options, snapshot, starting_mesh};
+
+    const BEGIN: Millis = NOW - 30 * MINUTE;
+
+    /// An app that knows the hand-made mesh now.
+    fn app() -> App {
+        let mut app = App::new(options(), NOW);
+        update(&mut app, Event::Snapshot(0, snapshot(mesh(), NOW)));
+        app
+    }
+
+    /// A moment at which nothing was known yet.
+    fn moment(at_ms: Millis, opened: bool) -> Event {
+        let mark = |at_ms, kind| Mark { at_ms, kind, text: "ci-7: dead".into() };
+        let marks =
+            opened.then(|| [mark(NOW - 20 * MINUTE, MarkKind::Lost), mark(NOW - 10 * MINUTE, MarkKind::Raised)].into());
+        let snapshots = vec![(0, snapshot(starting_mesh(), at_ms))];
+        Event::Past(PastNews::Moment { at_ms, from_ms: BEGIN, to_ms: NOW - 1_000, marks, snapshots })
+    }
+
+    fn travels(effects: &[Effect]) -> Vec<Travel> {
+        let travel = |effect: &Effect| if let Effect::Travel(travel) = effect { Some(*travel) } else { None };
+        effects.iter().filter_map(travel).collect()
+    }
+
+    #[test]
+    fn the_past_is_shown_until_one_returns_and_what_comes_meanwhile_is_kept() {
+        let mut app = app();
+        assert_eq!(travels(&app.run(Command::MarkBefore)), [Travel::Open(None)]);
+        assert!(app.past().is_none(), "nothing is shown before it is there");
+        // The last mark was wanted.
+        assert_eq!(travels(&update(&mut app, moment(NOW - 1_000, true))), [Travel::To(NOW - 10 * MINUTE)]);
+        update(&mut app, moment(NOW - 10 * MINUTE, false));
+        assert_eq!((app.shown_ms(), app.workspace.snapshot(0).unwrap().nodes.len()), (NOW - 10 * MINUTE, 0));
+        assert!(app.past().unwrap().here().is_some_and(|mark| mark.kind == MarkKind::Raised));
+        assert_eq!(travels(&app.run(Command::MarkBefore)), [Travel::To(NOW - 20 * MINUTE)]);
+        assert_eq!(travels(&app.run(Command::MarkAfter)), []);
+        assert_eq!(travels(&app.run(Command::MinuteBack)), [Travel::To(NOW - 11 * MINUTE)]);
+        assert_eq!(travels(&app.run(Command::StepOn)), [Travel::Step(true)]);
+        update(&mut app, Event::Snapshot(0, snapshot(mesh(), NOW)));
+        assert_eq!(app.workspace.snapshot(0).unwrap().nodes.len(), 0, "the past stays");
+        assert_eq!(travels(&app.run(Command::Now)), [Travel::Close]);
+        assert_eq!((app.shown_ms(), app.workspace.snapshot(0).unwrap().nodes.is_empty()), (NOW, false));
+        // What was asked for before comes too late.
+        update(&mut app, moment(NOW - 11 * MINUTE, false));
+        assert!(app.past().is_none());
+    }
+
+    #[test]
+    fn nothing_is_done_in_the_past() {
+        let mut app = app();
+        update(&mut app, moment(NOW - MINUTE, true));
+        assert!(app.offered().is_empty());
+        for command in crate::app::acts::ACTS.iter().chain(&[Command::Acknowledge, Command::Recover]) {
+            assert_eq!(app.run(*command), [], "{command:?}");
+            assert!(app.overlay.is_none(), "{command:?}");
+            assert!(app.toast.take().is_some_and(|toast| toast.text.starts_with("nothing can be done at")));
+        }
+    }
+
+    #[test]
+    fn instants_are_typed_and_time_plays() {
+        let mut app = app();
+        assert_eq!(travels(&app.go_to("-5m")), [Travel::Open(Some(NOW - 5 * MINUTE))]);
+        assert_eq!(app.go_to("soon"), []);
+        assert!(app.toast.take().is_some_and(|toast| toast.text.contains("-10m")));
+        update(&mut app, moment(NOW - 5 * MINUTE, true));
+        assert_eq!(travels(&app.go_to("04:58:45")), [Travel::To(NOW - 10 * MINUTE)]);
+        app.run(Command::Pause);
+        app.run(Command::Faster);
+        assert_eq!(travels(&update(&mut app, Event::Tick(NOW + 1_000))), [Travel::To(NOW - 5 * MINUTE + 2_000)]);
+        app.run(Command::Pause);
+        assert_eq!(travels(&update(&mut app, Event::Tick(NOW + 2_000))), []);
+        // It ends where the recording does.
+        update(&mut app, moment(NOW - 1_000, false));
+        assert_eq!(travels(&app.run(Command::StepOn)), [Travel::Close], "the next moment is now");
+    }
+
+    #[test]
+    fn what_changed_from_there_to_now_is_a_page() {
+        let mut app = app();
+        app.run(Command::Changes);
+        assert!(app.overlay.is_none(), "there is nothing to compare now with");
+        update(&mut app, moment(NOW - MINUTE, true));
+        app.run(Command::Changes);
+        let Some(Overlay::Output { title, lines, .. }) = &app.overlay else { panic!("{:?}", app.overlay) };
+        assert!(title.starts_with("What changed from 05:07:45"), "{title}");
+        assert!(lines.iter().any(|line| line.contains("+ ci-7")), "{lines:?}");
+    }
+
+    #[test]
+    fn a_recording_has_no_clock_but_its_own() {
+        let mut app = App::new(crate::app::Options { replay: true, ..options() }, NOW);
+        app.begin_replay(10);
+        update(&mut app, moment(BEGIN, true));
+        assert_eq!((app.now_ms, app.past().map(|past| (past.speed, past.playing))), (BEGIN, Some((10, true))));
+        assert_eq!(travels(&update(&mut app, Event::Tick(NOW))), [Travel::To(BEGIN + 10_000)]);
+        assert_eq!(app.now_ms, BEGIN);
+        assert_eq!(travels(&app.run(Command::Now)), [Travel::To(NOW - 1_000)], "its end");
+    }
+}

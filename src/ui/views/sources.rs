@@ -32,7 +32,8 @@ fn price(source: &SourceState) -> String {
 }
 
 fn source_lines(canvas: &Canvas<'_, '_>, area: Rect, p: &Snapshot, of: &str) -> Vec<Line<'static>> {
-    let now = canvas.app.now_ms;
+    // A screen that stands still does not hide that a source is silent; the past shows what was.
+    let now = if canvas.app.past().is_some() { canvas.app.shown_ms() } else { canvas.app.now_ms };
     let mut lines = Vec::new();
     for (source, view) in p.mesh.sources.iter().zip(p.sources.iter()) {
         let heard = source.health.last_ok_ms.map_or_else(|| "never".into(), |at| format!("{} ago", short(now - at)));
