@@ -14,6 +14,10 @@ demo *arguments:
 docs:
     UPDATE_DOCS=1 cargo test --test architecture --test cli --test faults
 
+# Make a searchable book of docs/ in target/book (`cargo install mdbook` first).
+book:
+    mdbook build
+
 # Take the screens' snapshots anew; read the diff.
 snapshots:
     INSTA_UPDATE=always cargo test --lib ui::

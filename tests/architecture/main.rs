@@ -1,6 +1,7 @@
 //! The house keeps to its floors: who may use whom, how large a room may be, and pages that are made from tables.
 
 mod imports;
+mod pages;
 mod rooms;
 
 use std::collections::{BTreeMap, BTreeSet};
