@@ -14,9 +14,10 @@ demo *arguments:
 docs:
     UPDATE_DOCS=1 cargo test --test architecture --test cli --test faults
 
-# Make a searchable book of docs/ in target/book (`cargo install mdbook` first).
+# Make a searchable book of docs/ in target/site/docs, with its pictures beside it (`cargo install mdbook` first).
 book:
     mdbook build
+    cp -r assets CHANGELOG.md CONTRIBUTING.md SECURITY.md target/site/
 
 # Take the screens' snapshots anew; read the diff.
 snapshots:
