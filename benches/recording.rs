@@ -14,7 +14,9 @@ use lockkeeper::demo::vox::workload::{Size, Workload};
 use lockkeeper::mesh::MeshState;
 use lockkeeper::mesh::derive::{Evaluator, Thresholds};
 use lockkeeper::model::report::Report;
+use lockkeeper::model::severity::Severity;
 use lockkeeper::model::text::Text;
+use lockkeeper::recording::pack;
 use lockkeeper::recording::recorder::Recorder;
 use lockkeeper::recording::ring::{Place, Writer};
 use lockkeeper::recording::tape::Tape;
@@ -48,7 +50,7 @@ impl Console {
             source,
             mesh: MeshState::new(Text::new("bench"), vec![identity], settings.window),
             evaluator: Evaluator::default(),
-            recorder: Recorder::new(Thresholds::default()),
+            recorder: Recorder::new(Thresholds::default(), Severity::Warning),
             writer: Writer::open(Place::File(file.to_owned())).expect("a file"),
             now_ms: wall_clock(),
             spent: 0.0,
@@ -101,8 +103,14 @@ fn measure(name: &str, size: Size, seconds: u32, live: bool) {
     let what = if live { "live" } else { "at rest" };
     println!("{name} {what}, {seconds} s:");
     println!("  a full state {:>10.3} MB", mega(state));
-    println!("  an hour      {hour:>10.3} MB");
+    println!("  an hour      {hour:>10.3} MB as it is written");
     println!("  recording    {:>10.3} % of a core", console.spent / f64::from(seconds) / 10.0);
+    let started = Instant::now();
+    pack::pack(&file).expect("packed");
+    let packing = started.elapsed().as_secs_f64() * 1_000.0;
+    let packed = std::fs::metadata(&file).map_or(0, |meta| meta.len());
+    let hour = mega(packed.saturating_sub(state)) * 3_600.0 / f64::from(seconds);
+    println!("  an hour      {hour:>10.3} MB packed, {:.3} % of a core", packing / f64::from(seconds) / 10.0);
     let mut tape = Tape::open(&file).expect("a recording");
     let (from, to) = tape.span();
     let mut seeks: Vec<f64> = (0..SEEKS)

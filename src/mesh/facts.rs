@@ -184,7 +184,8 @@ impl Tables {
                     facts.inbox = rows.clone().into();
                 }
                 let now: HashSet<i64> = rows.iter().map(|m| m.id).collect();
-                let gone = self.waiting[table as usize].difference(&now).copied().collect();
+                let mut gone: Vec<i64> = self.waiting[table as usize].difference(&now).copied().collect();
+                gone.sort_unstable();
                 self.some_messages(facts, table, Delta { changed: rows, gone }, tally);
             }
             Change::SomeMessages(table, delta) => self.some_messages(facts, table, delta, tally),

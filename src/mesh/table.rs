@@ -122,8 +122,11 @@ impl<K: Eq + Hash + Clone, T: PartialEq> Table<K, T> {
         }
         if kept.contains(&false) {
             let gone = |place: &u32| kept.get(*place as usize) == Some(&false);
-            let keys: Vec<K> = self.place_of.iter().filter(|(_, p)| gone(p)).map(|(key, _)| key.clone()).collect();
-            changes.extend(keys.iter().filter_map(|key| self.remove(key)));
+            let mut keys: Vec<(u32, K)> =
+                self.place_of.iter().filter(|(_, p)| gone(p)).map(|(key, place)| (*place, key.clone())).collect();
+            // The same rows leave the same places free, in the same order.
+            keys.sort_unstable_by_key(|(place, _)| *place);
+            changes.extend(keys.iter().filter_map(|(_, key)| self.remove(key)));
         }
         changes
     }

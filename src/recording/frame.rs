@@ -27,8 +27,10 @@ const RATIO: u64 = 300;
 /// A small frame may hold so much whatever its size.
 const SMALL: u64 = 1 << 20;
 
-/// How hard is compressed: the library's own default.
-const LEVEL: i32 = 3;
+/// How hard is compressed what is written as it happens: the library's own default.
+pub const QUICK: i32 = 3;
+/// And what is packed once for long.
+pub const DENSE: i32 = 6;
 
 /// What a frame says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,9 +58,9 @@ pub enum FrameError {
     Damaged(&'static str),
 }
 
-/// A frame in bytes, ready to be appended.
-pub fn encode(frame: &Frame) -> io::Result<Vec<u8>> {
-    let mut encoder = zstd::Encoder::new(Vec::new(), LEVEL)?;
+/// A frame in bytes, ready to be appended, compressed so hard.
+pub fn encode(frame: &Frame, level: i32) -> io::Result<Vec<u8>> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), level)?;
     encoder.include_checksum(true)?;
     let mut counted = Counted { inner: encoder, bytes: 0 };
     frame.write_to(&mut counted)?;

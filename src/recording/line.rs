@@ -10,6 +10,7 @@ use crate::mesh::derive::finding::Life;
 use crate::model::event::Event;
 use crate::model::journal::Entry;
 use crate::model::report::Report;
+use crate::model::severity::Severity;
 use crate::model::text::Text;
 use crate::model::time::Millis;
 
@@ -23,9 +24,17 @@ pub struct Start {
     /// The version of the program that wrote it.
     pub version: String,
     pub thresholds: Thresholds,
+    /// Findings that are milder have no life.
+    #[serde(default = "usual")]
+    pub lives_from: Severity,
     /// Whether names and texts were replaced by stand-ins.
     #[serde(default)]
     pub redacted: bool,
+}
+
+/// From which severity on findings have a life, where nothing else is configured.
+fn usual() -> Severity {
+    Severity::Warning
 }
 
 /// A finding, by what distinguishes it from others, and its life; nothing before it is raised.

@@ -6,6 +6,7 @@
 pub mod cut;
 pub mod frame;
 pub mod line;
+pub mod pack;
 pub mod playback;
 pub mod recorder;
 pub mod redact;

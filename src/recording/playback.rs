@@ -89,8 +89,10 @@ impl Playback {
         let mut snapshot = self.evaluator.evaluate(state, &touched, at.at_ms, &start.thresholds, at.interval_ms);
         if !self.lives.is_empty() {
             let with_life = |finding: &Arc<Finding>| match self.lives.get(&finding.identity()) {
-                Some(life) => Arc::new(Finding { life: Some(life.clone()), ..(**finding).clone() }),
-                None => finding.clone(),
+                Some(life) if finding.severity >= start.lives_from => {
+                    Arc::new(Finding { life: Some(life.clone()), ..(**finding).clone() })
+                }
+                _ => finding.clone(),
             };
             snapshot.findings = snapshot.findings.iter().map(with_life).collect();
             snapshot.open = Arc::new(OnceLock::new());

@@ -13,6 +13,7 @@ use crate::model::event::{Event, Kind as EventKind};
 use crate::model::journal::Entry;
 use crate::model::mark::{Mark, MarkKind};
 use crate::model::report::Report;
+use crate::model::severity::Severity;
 use crate::model::text::{Text, exactly};
 use crate::model::time::Millis;
 
@@ -97,9 +98,9 @@ pub(super) fn push(lines: &mut Vec<u8>, row: &impl Serialize) {
 
 /// What a recording of this version begins with.
 #[must_use]
-pub fn start(thresholds: Thresholds) -> Start {
+pub fn start(thresholds: Thresholds, lives_from: Severity) -> Start {
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    Start { schema: SCHEMA.to_owned(), version, thresholds, redacted: false }
+    Start { schema: SCHEMA.to_owned(), version, thresholds, lives_from, redacted: false }
 }
 
 /// Writes down what happens.
@@ -122,11 +123,11 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// A recorder of a mesh that is evaluated by these thresholds.
+    /// A recorder of a mesh that is evaluated by these thresholds. Findings have lives from a severity on.
     #[must_use]
-    pub fn new(thresholds: Thresholds) -> Self {
+    pub fn new(thresholds: Thresholds, lives_from: Severity) -> Self {
         Self {
-            start: start(thresholds),
+            start: start(thresholds, lives_from),
             lines: Vec::new(),
             marks: Vec::new(),
             from_ms: None,
@@ -283,7 +284,9 @@ impl Recorder {
         let before = std::mem::replace(&mut self.findings, findings.clone());
         let known: HashSet<*const Finding> = before.iter().map(Arc::as_ptr).collect();
         let mut changed: Vec<LifeOf> = Vec::new();
-        for finding in findings.iter().filter(|finding| !known.contains(&Arc::as_ptr(finding))) {
+        let from = self.start.lives_from;
+        let is_new = |finding: &&Arc<Finding>| finding.severity >= from && !known.contains(&Arc::as_ptr(finding));
+        for finding in findings.iter().filter(is_new) {
             let key = finding.identity();
             if self.lives.get(&key) == finding.life.as_ref() {
                 continue;

@@ -312,6 +312,7 @@ mod tests {
     use super::*;
     use crate::model::observation::{Change, Observation};
     use crate::model::report::Report;
+    use crate::model::severity::Severity;
     use crate::model::time::SECOND;
     use crate::recording::line::State;
     use crate::recording::playback::Playback;
@@ -376,7 +377,7 @@ mod tests {
             ["desktop-488", "laptop-192", "ci-7", "parser.rs", "guide.md", "vox.db", "10.0.0.5", "worker ended"]
                 .map(str::to_owned)
                 .to_vec();
-        let start = crate::recording::recorder::start(crate::mesh::derive::Thresholds::default());
+        let start = crate::recording::recorder::start(crate::mesh::derive::Thresholds::default(), Severity::Warning);
         let lines = [
             Line::Start(start),
             Line::State(Box::new(State { mesh: known, lives: Vec::new() })),

@@ -6,7 +6,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::frame::encode;
+use super::frame::{QUICK, encode};
+use super::pack;
 use super::recorder::{Frame, FrameKind};
 
 /// How names of recordings end.
@@ -102,10 +103,16 @@ impl Writer {
 
     /// Appends a frame. One that cannot be written leaves the file as it was.
     pub fn write(&mut self, frame: &Frame) -> io::Result<()> {
-        let bytes = encode(frame)?;
+        let bytes = encode(frame, QUICK)?;
         let is_state = frame.kind == FrameKind::State;
         if let (Place::Ring { folder, most }, true) = (&self.place, is_state) {
             trim(folder, most.saturating_sub(bytes.len() as u64))?;
+            // Nothing is added to the file before any more. One that cannot be packed stays as it is.
+            if self.file.take().is_some()
+                && let Err(error) = pack::pack(&self.path)
+            {
+                tracing::debug!(%error, "a recording is not packed");
+            }
             self.path = folder.join(format!("{:015}.{EXTENSION}", frame.from_ms.max(0)));
             // Two states of one instant: a clock that was set back.
             self.file = Some(private().create(true).append(true).open(&self.path)?);

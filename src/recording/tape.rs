@@ -28,8 +28,9 @@ pub enum TapeError {
     Damaged { path: PathBuf, why: String },
     #[error("{}: nothing is recorded in it", .0.display())]
     Empty(PathBuf),
-    #[error("{}: it begins later", .0.display())]
-    Before(PathBuf),
+    /// Its files were packed meanwhile, or the oldest of them removed.
+    #[error("{}: it was changed while it was read", .0.display())]
+    Moved(PathBuf),
 }
 
 /// Where a frame lies.
@@ -37,7 +38,8 @@ pub enum TapeError {
 pub struct Place {
     pub head: Head,
     file: usize,
-    /// Where its lines begin.
+    /// Where it begins, and where its lines do.
+    begins: u64,
     at: u64,
 }
 
@@ -122,7 +124,7 @@ impl Tape {
                     match ends {
                         Some(ends) => {
                             let skip = i64::try_from(head.bytes).unwrap_or(i64::MAX);
-                            self.frames.push(Place { head, file, at: at + length });
+                            self.frames.push(Place { head, file, begins: at, at: at + length });
                             reader.seek_relative(skip).map_err(failed)?;
                             at = ends;
                             continue;
@@ -183,6 +185,16 @@ impl Tape {
 
     /// Goes to the last moment that is not after an instant; to the first one, where all are.
     pub fn seek(&mut self, at_ms: Millis) -> Result<(), TapeError> {
+        match self.seek_once(at_ms) {
+            Err(TapeError::Moved(_)) => {
+                *self = Self::open(&self.path)?;
+                self.seek_once(at_ms)
+            }
+            sought => sought,
+        }
+    }
+
+    fn seek_once(&mut self, at_ms: Millis) -> Result<(), TapeError> {
         let here = self.at_ms().filter(|here| *here <= at_ms);
         let is_state = |(_, place): &(usize, &Place)| place.head.kind == FrameKind::State;
         let states = self.frames.iter().enumerate().filter(is_state);
@@ -190,17 +202,23 @@ impl Tape {
         // Playing on from here is shorter where no full state lies between.
         if here.is_none() || from >= self.next {
             self.begin(from)?;
-            self.step()?;
+            self.step_once()?;
         }
-        while self.peek()?.is_some_and(|next| next <= at_ms) {
-            self.step()?;
+        while self.peek_once()?.is_some_and(|next| next <= at_ms) {
+            self.step_once()?;
         }
         Ok(())
     }
 
     /// Goes to the next moment. Answers whether there is one.
     pub fn step(&mut self) -> Result<bool, TapeError> {
-        if self.peek()?.is_none() {
+        // Whoever knows when it is knows where it lies.
+        self.peek()?;
+        self.step_once()
+    }
+
+    fn step_once(&mut self) -> Result<bool, TapeError> {
+        if self.peek_once()?.is_none() {
             return Ok(false);
         }
         while let Some(line) = self.waiting.pop_front() {
@@ -244,6 +262,16 @@ impl Tape {
 
     /// When the next moment is; nothing at the end.
     pub fn peek(&mut self) -> Result<Option<Millis>, TapeError> {
+        match self.peek_once() {
+            Err(TapeError::Moved(_)) => {
+                self.find_again()?;
+                self.peek_once()
+            }
+            peeked => peeked,
+        }
+    }
+
+    fn peek_once(&mut self) -> Result<Option<Millis>, TapeError> {
         loop {
             let moment = self.waiting.iter().find_map(|line| match line {
                 Line::Evaluated(evaluated) => Some(evaluated.at_ms),
@@ -254,14 +282,22 @@ impl Tape {
             }
             // A full state says what is known already, if it was played up to there.
             let place = self.frames[self.next].clone();
-            self.next += 1;
             let goes_on = self.at_ms() == Some(place.head.from_ms) && self.waiting.is_empty();
             if place.head.kind == FrameKind::State && goes_on {
+                self.next += 1;
                 continue;
             }
             let lines = self.lines(&place)?;
+            self.next += 1;
             self.waiting.extend(lines);
         }
+    }
+
+    /// Looks anew where frames lie, and goes to the moment that was played.
+    fn find_again(&mut self) -> Result<(), TapeError> {
+        let (now, here) = (Self::open(&self.path)?, self.at_ms());
+        *self = now;
+        here.map_or(Ok(()), |here| self.seek_once(here))
     }
 
     /// Begins with a frame that holds a full state.
@@ -301,8 +337,15 @@ impl Tape {
     pub fn text(&self, place: &Place) -> Result<Vec<u8>, TapeError> {
         let path = &self.files[place.file];
         let failed = |error| TapeError::Io { path: path.clone(), error };
-        let mut file = File::open(path).map_err(failed)?;
-        file.seek(SeekFrom::Start(place.at)).map_err(failed)?;
+        let mut file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(TapeError::Moved(path.clone())),
+            file => file.map_err(failed)?,
+        };
+        file.seek(SeekFrom::Start(place.begins)).map_err(failed)?;
+        match read_head(&mut file) {
+            Ok(Some((head, _))) if head == place.head => {}
+            _ => return Err(TapeError::Moved(path.clone())),
+        }
         read_lines(&place.head, file.take(place.head.bytes)).map_err(|error| self.damaged(place, &error))
     }
 

@@ -39,7 +39,7 @@ impl Console {
             alarms: Alarms::new(Whose::default(), Rules::default()),
             lives: Lives::default(),
             events: Vec::new(),
-            recorder: Recorder::new(Thresholds::default()),
+            recorder: Recorder::new(Thresholds::default(), Rules::default().from),
             now: NOW,
         }
     }
@@ -75,6 +75,15 @@ fn document(snapshot: &Snapshot) -> Vec<String> {
     }
     lines.sort_unstable();
     lines
+}
+
+/// What one says and the other does not.
+fn differ(one: &Snapshot, other: &Snapshot) -> Vec<String> {
+    let (one, other) = (document(one), document(other));
+    let only = |a: &[String], b: &[String], sign: &str| {
+        a.iter().filter(|line| !b.contains(line)).map(|line| format!("{sign} {line}")).collect::<Vec<_>>()
+    };
+    [only(&one, &other, "+"), only(&other, &one, "-")].concat()
 }
 
 /// Records steps; answers each moment as it was live.
@@ -114,7 +123,7 @@ proptest! {
         let mut played = 0;
         while tape.step().unwrap() {
             prop_assert_eq!(tape.at_ms(), Some(live[played].0));
-            prop_assert_eq!(document(&tape.snapshot().unwrap()), document(&live[played].1));
+            prop_assert_eq!(differ(&tape.snapshot().unwrap(), &live[played].1), Vec::<String>::new());
             played += 1;
         }
         prop_assert_eq!(played, live.len());
@@ -123,7 +132,7 @@ proptest! {
             for jump in jumps {
                 let (at, was) = &live[jump % live.len()];
                 tape.seek(*at).unwrap();
-                prop_assert_eq!(document(&tape.snapshot().unwrap()), document(was));
+                prop_assert_eq!(differ(&tape.snapshot().unwrap(), was), Vec::<String>::new());
             }
         }
     }
@@ -158,7 +167,7 @@ fn a_torn_tail_loses_the_last_frame_alone() {
                 assert_eq!(tape.span().1, at);
                 tape.seek(at).unwrap();
                 let was = live.iter().rev().find(|(live_at, _)| *live_at <= at).unwrap();
-                assert_eq!(document(&tape.snapshot().unwrap()), document(&was.1));
+                assert_eq!(differ(&tape.snapshot().unwrap(), &was.1), Vec::<String>::new());
                 let is_torn = complete.last().unwrap().1 < cut as u64;
                 assert_eq!(tape.breaks().iter().any(|broken| broken.torn), is_torn);
             }
@@ -233,11 +242,11 @@ fn a_day_is_found_within_at_any_instant() {
     for place in [0, 8_639, 4_320, 359, 360, 361, 8_000, 17] {
         tape.seek(live[place].0 + 3).unwrap();
         assert_eq!(tape.at_ms(), Some(live[place].0));
-        assert_eq!(document(&tape.snapshot().unwrap()), document(&live[place].1), "{place}");
+        assert_eq!(differ(&tape.snapshot().unwrap(), &live[place].1), Vec::<String>::new(), "{place}");
     }
     tape.seek(live[100].0).unwrap();
     assert!(tape.step_back().unwrap());
-    assert_eq!(document(&tape.snapshot().unwrap()), document(&live[99].1));
+    assert_eq!(differ(&tape.snapshot().unwrap(), &live[99].1), Vec::<String>::new());
 }
 
 #[test]
@@ -263,6 +272,40 @@ fn the_oldest_files_of_a_ring_make_room_and_one_console_alone_writes() {
     assert!(tape.span().0 > NOW && tape.span().1 <= last, "the oldest are gone");
     drop(writer);
     Writer::open(place()).unwrap();
+}
+
+#[test]
+fn a_file_that_is_packed_is_smaller_and_says_the_same_to_whoever_reads_it_meanwhile() {
+    let (_folder, path) = folder();
+    let live = record(&a_few(120), &path);
+    let before = fs::metadata(&path).unwrap().len();
+    let mut reading = Tape::open(&path).unwrap();
+    let frames = reading.frames().len();
+    reading.seek(live[40].0).unwrap();
+    super::pack::pack(&path).unwrap();
+    let mut packed = Tape::open(&path).unwrap();
+    assert!(packed.frames().len() < frames / 2, "{} of {frames}", packed.frames().len());
+    assert!(fs::metadata(&path).unwrap().len() < before * 4 / 5);
+    // Marks are all there, and whoever was in the middle goes on.
+    let marks = |tape: &Tape| tape.marks().cloned().collect::<Vec<_>>();
+    assert_eq!(marks(&packed), marks(&reading));
+    for (at, was) in &live[41..] {
+        assert!(reading.step().unwrap());
+        assert_eq!(reading.at_ms(), Some(*at));
+        assert_eq!(differ(&reading.snapshot().unwrap(), was), Vec::<String>::new());
+    }
+    assert!(!reading.step().unwrap());
+    for (at, was) in &live {
+        assert!(packed.step().unwrap());
+        assert_eq!((packed.at_ms(), differ(&packed.snapshot().unwrap(), was)), (Some(*at), Vec::new()));
+    }
+    reading.seek(live[3].0).unwrap();
+    assert_eq!(differ(&reading.snapshot().unwrap(), &live[3].1), Vec::<String>::new());
+    // What is no recording stays as it is.
+    fs::write(&path, "something else").unwrap();
+    assert!(super::pack::pack(&path).is_err());
+    assert_eq!(fs::read(&path).unwrap(), b"something else");
+    assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
 }
 
 proptest! {

@@ -148,7 +148,9 @@ impl Engine {
             Record::File(path) => Some(Place::File(path)),
         };
         let recorded = recording::Status::default();
-        let recording = place.map(|place| Recording::start(place, settings.thresholds.clone(), recorded.clone()));
+        let recording = place.map(|place| {
+            Recording::start(place, settings.thresholds.clone(), settings.alarms.rules.from, recorded.clone())
+        });
         let (alerts, events) = AlertManager::start(settings, whose, &mut tasks);
         let mesh_task = MeshTask {
             alerts,

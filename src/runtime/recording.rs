@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::mesh::MeshState;
 use crate::mesh::derive::{Snapshot, Thresholds};
 use crate::model::report::Report;
+use crate::model::severity::Severity;
 use crate::model::time::Millis;
 use crate::model::whose::Whose;
 use crate::recording::recorder::{Frame, Recorder};
@@ -75,7 +76,7 @@ pub struct Recording {
 impl Recording {
     /// Starts to record in a place.
     #[must_use]
-    pub fn start(place: Place, thresholds: Thresholds, status: Status) -> Self {
+    pub fn start(place: Place, thresholds: Thresholds, lives_from: Severity, status: Status) -> Self {
         let (frames, waiting) = sync_channel(FRAMES);
         let (end, ended) = sync_channel(1);
         let (wants_state, lost) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
@@ -90,7 +91,7 @@ impl Recording {
             status.set(Some(error.to_string()));
         }
         Self {
-            recorder: Recorder::new(thresholds),
+            recorder: Recorder::new(thresholds, lives_from),
             frames: Some(frames),
             wants_state,
             lost,
