@@ -375,3 +375,31 @@ fn harm(value: &mut serde_json::Value, mut nth: usize, with: i64) {
         *all[nth] = with.into();
     }
 }
+
+#[test]
+fn what_an_operator_did_and_a_source_that_was_lost_are_marked() {
+    use crate::model::mark::MarkKind;
+    let (_folder, path) = folder();
+    let mut console = Console::new();
+    let mut writer = Writer::open(Place::File(path.clone())).unwrap();
+    let mut go = |console: &mut Console, fails| {
+        let step = Step { source: 0, changes: Vec::new(), fails, pass: SECOND };
+        let (snapshot, frames) = console.step(&step, false);
+        frames.iter().for_each(|frame| writer.write(frame).unwrap());
+        snapshot.at_ms
+    };
+    go(&mut console, false);
+    let lost = go(&mut console, true);
+    go(&mut console, true);
+    let back = go(&mut console, false);
+    // Of what was done before anything was recorded nothing is marked.
+    let mut entries = crate::testing::mesh().mesh.journal.to_vec();
+    entries[0].at_ms = NOW - SECOND;
+    let last = entries.len() - 1;
+    entries[last].at_ms = console.now;
+    console.state.mesh.journal = entries.into();
+    let acted = go(&mut console, false);
+    let tape = Tape::open(&path).unwrap();
+    let found: Vec<_> = tape.marks().filter(|mark| mark.kind != MarkKind::Raised).map(|m| (m.kind, m.at_ms)).collect();
+    assert_eq!(found, [(MarkKind::Lost, lost), (MarkKind::Back, back), (MarkKind::Action, acted)]);
+}

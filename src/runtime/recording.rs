@@ -125,8 +125,11 @@ impl Recording {
 
     fn send(&mut self, frame: Frame) {
         match self.frames.as_ref().map(|frames| frames.try_send(frame)) {
-            // A disk that is too slow leaves a gap.
-            Some(Err(TrySendError::Full(_))) => self.recorder.begin_anew(),
+            // A disk that is too slow leaves a gap, and is not given a full state at once.
+            Some(Err(TrySendError::Full(_))) => {
+                self.recorder.begin_anew();
+                self.paused_until = Some(Instant::now() + AGAIN);
+            }
             Some(Ok(()) | Err(TrySendError::Disconnected(_))) | None => {}
         }
     }

@@ -41,6 +41,7 @@ impl App {
             }
             self.workspace = self.options.workspace();
             (self.frozen, self.overlay, self.running) = (None, None, None);
+            (self.wish, self.anchor) = (None, None);
             self.announced.clear();
             (self.histories, self.trail) = Default::default();
             effects.push(Effect::Interval(self.options.interval));

@@ -99,6 +99,7 @@ fn take(app: &mut App, event: Event) -> Vec<Effect> {
             app.options.open = watched;
             app.workspace = app.options.workspace();
             (app.frozen, app.overlay, app.running) = (None, None, None);
+            (app.wish, app.anchor) = (None, None);
             app.tables = App::fresh_tables();
             app.announced.clear();
             (app.histories, app.overview, app.trail) = Default::default();
