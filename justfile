@@ -14,6 +14,18 @@ demo *arguments:
 docs:
     UPDATE_DOCS=1 cargo test --test architecture --test cli --test faults
 
+# Make a Debian package in target/debian, with its sum (`cargo install cargo-deb` first).
+deb:
+    cargo build --release
+    mkdir -p target/dist
+    target/release/lockkeeper man > target/dist/lockkeeper.1
+    target/release/lockkeeper completions bash > target/dist/lockkeeper.bash
+    target/release/lockkeeper completions zsh > target/dist/_lockkeeper
+    target/release/lockkeeper completions fish > target/dist/lockkeeper.fish
+    env -i HOME=/nonexistent target/release/lockkeeper config > target/dist/config.toml
+    cargo deb --no-build
+    cd target/debian && sha256sum *.deb > SHA256SUMS
+
 # Make a searchable book of docs/ in target/site/docs, with its pictures beside it (`cargo install mdbook` first).
 book:
     mdbook build
