@@ -385,7 +385,9 @@ fn what_an_operator_did_and_a_source_that_was_lost_are_marked() {
     let mut go = |console: &mut Console, fails| {
         let step = Step { source: 0, changes: Vec::new(), fails, pass: SECOND };
         let (snapshot, frames) = console.step(&step, false);
-        frames.iter().for_each(|frame| writer.write(frame).unwrap());
+        for frame in &frames {
+            writer.write(frame).unwrap();
+        }
         snapshot.at_ms
     };
     go(&mut console, false);
