@@ -13,6 +13,7 @@ use super::run::{exit, print, wait_for};
 use super::{observe, version};
 use crate::config::Layers;
 use crate::config::keys::Kind;
+use crate::config::locate::HostEnv;
 use crate::mesh::SourceState;
 use crate::mesh::derive::Snapshot;
 use crate::model::observation::Presence;
@@ -60,7 +61,11 @@ impl Check {
 
     fn line(&self) -> String {
         let remedy = if self.remedy.is_empty() { String::new() } else { format!("; {}", self.remedy) };
-        format!("{:<4}  {:<13}  {}", self.word.to_string(), self.what, scrub(&format!("{}{remedy}", self.found)))
+        self.told(&format!("{}{remedy}", self.found))
+    }
+
+    fn told(&self, text: &str) -> String {
+        format!("{:<4}  {:<13}  {}", self.word.to_string(), self.what, scrub(text))
     }
 }
 
@@ -129,7 +134,8 @@ fn terminal() -> Check {
 fn tokens(layers: &Layers) -> Vec<Check> {
     let files = layers.iter().filter(|(key, _)| key.name.ends_with("token_file"));
     let files = files.flat_map(|(key, value)| value.texts.iter().map(move |text| (key.name, text)));
-    files.map(|(name, path)| token(name, Path::new(path))).collect()
+    let host = HostEnv::of_process();
+    files.map(|(name, path)| token(name, &host.path(path))).collect()
 }
 
 fn token(name: &str, path: &Path) -> Check {
@@ -280,7 +286,7 @@ fn write(path: &Path, checks: &[Check], about: &str) -> anyhow::Result<()> {
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     writeln!(file, "{}", version::long())?;
     for check in checks {
-        writeln!(file, "{:<4}  {:<13}  {}", check.word.to_string(), check.what, scrub(&check.nameless))?;
+        writeln!(file, "{}", check.told(&check.nameless))?;
     }
     write!(file, "\n{about}")?;
     Ok(())
