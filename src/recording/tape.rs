@@ -103,6 +103,20 @@ impl Tape {
         Ok(tape)
     }
 
+    /// Another reader of the same recording, which is at no moment yet.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self {
+            path: self.path.clone(),
+            files: self.files.clone(),
+            frames: self.frames.clone(),
+            breaks: self.breaks.clone(),
+            playback: Playback::default(),
+            waiting: std::collections::VecDeque::new(),
+            next: 0,
+        }
+    }
+
     fn scan(&mut self, file: usize) -> Result<(), TapeError> {
         let path = self.files[file].clone();
         let failed = |error| TapeError::Io { path: path.clone(), error };
@@ -237,17 +251,6 @@ impl Tape {
         let ends = self.waiting.iter().position(|line| matches!(line, Line::Evaluated(_)));
         let lines = self.waiting.drain(..=ends.unwrap_or(0)).collect();
         Ok(Some((at_ms, lines)))
-    }
-
-    /// Goes to the moment before. Answers whether there is one.
-    pub fn step_back(&mut self) -> Result<bool, TapeError> {
-        let Some(here) = self.at_ms() else { return Ok(false) };
-        let before = here - 1;
-        if before < self.span().0 {
-            return Ok(false);
-        }
-        self.seek(before)?;
-        Ok(true)
     }
 
     /// The snapshot of the moment that is played.

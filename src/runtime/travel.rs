@@ -41,11 +41,9 @@ impl Traveller {
         let _ = thread.spawn(move || {
             let mut tapes = Tapes::default();
             let mut waiting: Option<Order> = None;
-            while let Some(mut order) = waiting.take().or_else(|| ordered.recv().ok()) {
-                // Steps add up; of other orders the last one counts.
-                while let (Travel::To(_), Ok(next)) = (order.0, ordered.try_recv()) {
-                    order = next;
-                }
+            while let Some(first) = waiting.take().or_else(|| ordered.recv().ok()) {
+                let (order, step) = latest(first, || ordered.try_recv().ok());
+                waiting = step;
                 let Some(news) = tapes.go(order).transpose() else { continue };
                 if answer.blocking_send(news).is_err() {
                     return;
@@ -77,6 +75,19 @@ impl Traveller {
             None => std::future::pending().await,
         }
     }
+}
+
+/// Of instants that are asked for one after another the last one counts. A step is from where one is then: it waits.
+fn latest(first: Order, mut more: impl FnMut() -> Option<Order>) -> (Order, Option<Order>) {
+    let mut order = first;
+    while let Travel::To(_) = order.0 {
+        match more() {
+            Some(step @ (Travel::Step(_), _)) => return (order, Some(step)),
+            Some(next) => order = next,
+            None => break,
+        }
+    }
+    (order, None)
 }
 
 /// Recordings that are open, by mesh.
@@ -188,8 +199,8 @@ impl Tapes {
             let Some(place) = place else { continue };
             match Tape::open(&place) {
                 Ok(tape) => {
-                    let again = Tape::open(&place).map_err(told)?;
-                    self.followed.push((mesh, Followed { tape: again, history: History::default(), last: None }));
+                    let again = Followed { tape: tape.another(), history: History::default(), last: None };
+                    self.followed.push((mesh, again));
                     self.open.push((mesh, tape));
                 }
                 Err(error) => failed = Some(told(error)),
@@ -220,4 +231,24 @@ impl Tapes {
 
 fn told(error: TapeError) -> String {
     format!("the past cannot be shown: {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Travel::{Close, Step, To};
+
+    #[test]
+    fn a_step_is_from_the_instant_that_was_asked_for_before_it() {
+        let of = |asked: &[Travel]| {
+            let mut orders = asked.iter().map(|travel| (*travel, Vec::new()));
+            let first = orders.next().unwrap();
+            let (order, waiting) = latest(first, || orders.next());
+            (order.0, waiting.map(|waiting| waiting.0))
+        };
+        assert_eq!(of(&[To(1), To(2), To(3)]), (To(3), None));
+        assert_eq!(of(&[To(1), Step(false), To(2)]), (To(1), Some(Step(false))));
+        assert_eq!(of(&[To(1), Close]), (Close, None));
+        assert_eq!(of(&[Step(true), Step(true)]), (Step(true), None));
+    }
 }
