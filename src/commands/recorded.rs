@@ -17,7 +17,7 @@ use crate::config::ConfigError;
 use crate::mesh::derive::Snapshot;
 use crate::model::instant;
 use crate::model::text::scrub;
-use crate::model::time::{Millis, short, utc};
+use crate::model::time::{Millis, bytes, short, utc};
 use crate::recording::cut::cut;
 use crate::recording::recorder::FrameKind;
 use crate::recording::ring::{Place, Writer};
@@ -220,8 +220,4 @@ fn export(path: &Path) -> anyhow::Result<u8> {
         }
     }
     Ok(exit::DONE)
-}
-
-fn bytes(n: u64) -> String {
-    crate::model::time::bytes(n)
 }

@@ -2,16 +2,13 @@
 
 use std::io;
 
-use super::line::{Evaluated, Line, State};
-use super::recorder::{Frame, FrameKind, push};
+use super::line::Line;
+use super::recorder::{Frame, FrameKind, is_full, push};
 use super::redact::Redactor;
 use super::tape::{Tape, TapeError};
 use crate::model::mark::Mark;
 use crate::model::time::Millis;
 
-/// A frame ends after so long, or when it is this large.
-const FRAME: Millis = 10_000;
-const FRAME_BYTES: usize = 256 << 10;
 /// After so many bytes of lines a full state stands again, so that any instant is found soon.
 const STATE_BYTES: usize = 64 << 20;
 
@@ -46,18 +43,11 @@ pub fn cut(
     let (mut lines, mut since, mut began, mut ended) = (Vec::new(), 0, None, begins_ms);
     loop {
         let next = tape.peek()?.filter(|next| *next <= to_ms);
-        let is_full = began.is_some_and(|began| lines.len() >= FRAME_BYTES || ended - began >= FRAME);
-        if let (Some(from), true) = (began, is_full || next.is_none()) {
+        let is_done = began.is_some_and(|began| next.is_none() || is_full(lines.len(), ended - began));
+        if let (Some(from), true) = (began, is_done) {
             let upto = marks.iter().position(|mark| mark.at_ms > ended).unwrap_or(marks.len());
             since += lines.len();
-            write(Frame {
-                kind: FrameKind::Changes,
-                from_ms: from,
-                to_ms: ended,
-                marks: marks.drain(..upto).collect(),
-                lines: std::mem::take(&mut lines),
-                state: None,
-            })?;
+            write(Frame::of_changes(from, ended, marks.drain(..upto).collect(), std::mem::take(&mut lines)))?;
             began = None;
             if since >= STATE_BYTES && next.is_some() {
                 write(state(tape, redactor.as_mut())?)?;
@@ -87,10 +77,9 @@ fn state(tape: &Tape, redactor: Option<&mut Redactor>) -> Result<Frame, CutError
     let Some(((start, state), evaluated)) = known else { return Err(tape.nothing().into()) };
     let Some(redactor) = redactor else { return Ok(Frame::of_state(start, state, evaluated)) };
     let mut lines = Vec::new();
-    let State { mesh, lives } = state;
-    for line in [Line::Start(start), Line::State(Box::new(State { mesh, lives })), Line::Evaluated(evaluated)] {
+    for line in [Line::Start(start), Line::State(Box::new(state)), Line::Evaluated(evaluated)] {
         redactor.write(&line, &mut lines).map_err(io::Error::other)?;
     }
-    let Evaluated { at_ms, .. } = evaluated;
+    let at_ms = evaluated.at_ms;
     Ok(Frame { kind: FrameKind::State, from_ms: at_ms, to_ms: at_ms, marks: Vec::new(), lines, state: None })
 }

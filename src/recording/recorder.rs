@@ -22,6 +22,11 @@ const FRAME: Millis = 10_000;
 /// Or when it is this large.
 const FRAME_BYTES: usize = 256 << 10;
 
+/// Whether a frame of so many bytes, which tells of so long, is full. A clock that was set back ends one too.
+pub(super) fn is_full(bytes: usize, span_ms: Millis) -> bool {
+    bytes >= FRAME_BYTES || !(0..FRAME).contains(&span_ms)
+}
+
 /// The most marks of one frame; of more, the first.
 const MARKS: usize = 256;
 
@@ -55,6 +60,12 @@ impl Frame {
         let at = evaluated.at_ms;
         let state = Some(Box::new((start, state)));
         Self { kind: FrameKind::State, from_ms: at, to_ms: at, marks: Vec::new(), lines, state }
+    }
+
+    /// A frame of what changed.
+    #[must_use]
+    pub fn of_changes(from_ms: Millis, to_ms: Millis, marks: Vec<Mark>, lines: Vec<u8>) -> Self {
+        Self { kind: FrameKind::Changes, from_ms, to_ms, marks, lines, state: None }
     }
 
     /// Puts what stands before the lines into words.
@@ -188,8 +199,7 @@ impl Recorder {
         } else {
             push(&mut self.lines, &Row::Evaluated(evaluated));
             let from_ms = *self.from_ms.get_or_insert(at_ms);
-            let is_full = self.lines.len() >= FRAME_BYTES || at_ms - from_ms >= FRAME || at_ms < from_ms;
-            if is_full || whole || !self.marks.is_empty() {
+            if is_full(self.lines.len(), at_ms - from_ms) || whole || !self.marks.is_empty() {
                 frames.extend(self.take_frame(at_ms));
             }
         }
@@ -206,14 +216,8 @@ impl Recorder {
     /// What was not written yet: for somebody who wants to read it, or at the end.
     pub fn take_frame(&mut self, at_ms: Millis) -> Option<Frame> {
         let from_ms = self.from_ms.take()?;
-        Some(Frame {
-            kind: FrameKind::Changes,
-            from_ms,
-            to_ms: at_ms,
-            marks: std::mem::take(&mut self.marks),
-            lines: std::mem::take(&mut self.lines),
-            state: None,
-        })
+        let (marks, lines) = (std::mem::take(&mut self.marks), std::mem::take(&mut self.lines));
+        Some(Frame::of_changes(from_ms, at_ms, marks, lines))
     }
 
     /// A frame was lost: what follows it is of no use without a full state.

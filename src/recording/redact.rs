@@ -57,7 +57,10 @@ const WORDS: &[&str] = &[
     "task_started",
     "task_completed",
     "task_failed",
-    // Entries of op-logs.
+];
+
+/// Kinds of entries in op-logs: words by themselves, and keys of what an entry is about.
+const ENTRIES: &[&str] = &[
     "TaskSubmit",
     "TaskComplete",
     "TaskFail",
@@ -86,15 +89,6 @@ const KEYS: &[&str] = &[
     "defer_to_agent",
     "severity",
     "node_id",
-    "TaskSubmit",
-    "TaskComplete",
-    "TaskFail",
-    "LockAcquire",
-    "LockRelease",
-    "ConflictDetected",
-    "ConflictResolved",
-    "ConflictDeferred",
-    "Rebalance",
 ];
 
 /// Keys of an action in the journal whose texts are the program's own words.
@@ -146,7 +140,7 @@ impl Names {
         if name.is_empty() || is_table(name) {
             return name.to_owned();
         }
-        let is_own = |word: &str| is_number(word) || WORDS.contains(&word);
+        let is_own = |word: &str| is_number(word) || is_word(word);
         if name.split(' ').all(is_own) {
             return name.to_owned();
         }
@@ -156,7 +150,7 @@ impl Names {
         let mut out = String::new();
         for piece in name.split_inclusive(DIVIDERS) {
             let part = piece.trim_end_matches(DIVIDERS);
-            if part.is_empty() || is_number(part) || WORDS.contains(&part) {
+            if part.is_empty() || is_number(part) || is_word(part) {
                 out.push_str(part);
             } else {
                 out.push_str(&self.number("n", part));
@@ -175,18 +169,23 @@ impl Names {
     fn about(&mut self, body: Value, inside: bool) -> Value {
         match body {
             Value::Object(map) => {
-                let known = map.into_iter().filter(|(key, _)| KEYS.contains(&key.as_str()));
+                let known =
+                    map.into_iter().filter(|(key, _)| KEYS.contains(&key.as_str()) || ENTRIES.contains(&key.as_str()));
                 Value::Object(known.map(|(key, value)| (key, self.about(value, true))).collect())
             }
             Value::Array(list) if inside => {
                 Value::Array(list.into_iter().map(|value| self.about(value, true)).collect())
             }
-            Value::String(text) if inside || WORDS.contains(&text.as_str()) => Value::String(self.name(&text)),
+            Value::String(text) if inside || is_word(&text) => Value::String(self.name(&text)),
             Value::Number(number) if inside => Value::Number(number),
             Value::Bool(_) if inside => body,
             _ => Value::Null,
         }
     }
+}
+
+fn is_word(text: &str) -> bool {
+    WORDS.contains(&text) || ENTRIES.contains(&text)
 }
 
 /// Also with zeros before it, as ids stand in keys.
