@@ -14,17 +14,9 @@ demo *arguments:
 docs:
     UPDATE_DOCS=1 cargo test --test architecture --test cli --test faults
 
-# Make a Debian package in target/debian, with its sum (`cargo install cargo-deb` first).
-deb:
-    cargo build --release
-    mkdir -p target/dist
-    target/release/lockkeeper man > target/dist/lockkeeper.1
-    target/release/lockkeeper completions bash > target/dist/lockkeeper.bash
-    target/release/lockkeeper completions zsh > target/dist/_lockkeeper
-    target/release/lockkeeper completions fish > target/dist/lockkeeper.fish
-    env -i HOME=/nonexistent target/release/lockkeeper config > target/dist/config.toml
-    cargo deb --no-build
-    cd target/debian && sha256sum *.deb > SHA256SUMS
+# Make all files of a release in target/dist (docs/releasing.md says what it needs).
+dist *targets:
+    packaging/dist {{targets}}
 
 # Make a searchable book of docs/ in target/site/docs, with its pictures beside it (`cargo install mdbook` first).
 book:
@@ -50,8 +42,17 @@ simulate:
     SIMULATE_RUNS=2000000 cargo test --release --test simulation
 
 # Run the property tests with many cases.
-fuzz cases="100000":
+properties cases="100000":
     PROPTEST_CASES={{cases}} cargo test --release --test untrusted
+
+# Run each fuzz target for so many minutes (`cargo install cargo-fuzz` and a nightly toolchain first).
+fuzz minutes="1":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    for target in $(cargo +nightly fuzz list); do
+      mkdir -p "fuzz/corpus/$target"
+      cargo +nightly fuzz run "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- -max_total_time=$(({{minutes}} * 60)) -max_len=65536 -timeout=10
+    done
 
 # Measure: 10 000 nodes and 100 000 locks, start-up, days of use.
 bench name="scale":

@@ -156,7 +156,7 @@ async fn at_size(name: &str, program: &Path, span: Duration) {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
                 let database = libsql::Builder::new_remote(url, String::new())
-                    .connector(Connector::new(Tls::default().config().expect("certificates"), Arc::default()))
+                    .connector(Connector::new(Tls::default().config(false).expect("certificates"), Arc::default()))
                     .build()
                     .await
                     .expect("a client");

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use crate::model::time::{Millis, millis};
+use crate::os::time::elapsed_ms;
 
 /// How far local time is ahead of UTC at an instant, in milliseconds.
 #[must_use]
@@ -27,8 +28,8 @@ pub fn wall_clock() -> Millis {
 #[must_use]
 pub fn steady_clock() -> Millis {
     static START: OnceLock<(Millis, Millis)> = OnceLock::new();
-    let (wall, at) = START.get_or_init(|| (wall_clock(), elapsed()));
-    wall.saturating_add(elapsed().saturating_sub(*at))
+    let (wall, at) = START.get_or_init(|| (wall_clock(), elapsed_ms()));
+    wall.saturating_add(elapsed_ms().saturating_sub(*at))
 }
 
 /// How far the wall clock is ahead of the steady one: it was set since the start.
@@ -36,18 +37,4 @@ pub fn steady_clock() -> Millis {
 pub fn set_ahead() -> Millis {
     let steady = steady_clock();
     wall_clock().saturating_sub(steady)
-}
-
-/// Milliseconds since some instant, those of sleep included.
-#[cfg(target_os = "linux")]
-fn elapsed() -> Millis {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    now.tv_sec.saturating_mul(1_000).saturating_add(now.tv_nsec / 1_000_000)
-}
-
-/// The same; whether sleep is included is up to the system.
-#[cfg(not(target_os = "linux"))]
-fn elapsed() -> Millis {
-    static START: OnceLock<std::time::Instant> = OnceLock::new();
-    millis(START.get_or_init(std::time::Instant::now).elapsed())
 }

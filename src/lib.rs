@@ -4,9 +4,6 @@
 
 #![warn(clippy::unwrap_used)]
 
-#[cfg(not(unix))]
-compile_error!("lockkeeper runs on Linux and macOS: it needs the terminals, signals and file locks of Unix");
-
 pub mod action;
 pub mod answers;
 pub mod app;
@@ -18,6 +15,7 @@ pub mod data;
 pub mod demo;
 pub mod mesh;
 pub mod model;
+pub mod os;
 pub mod panic_guard;
 pub mod recording;
 pub mod runtime;

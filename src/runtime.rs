@@ -14,7 +14,6 @@ pub mod program;
 pub mod recording;
 pub mod reload;
 pub mod screen;
-pub mod signals;
 pub mod themes;
 pub mod travel;
 
@@ -29,7 +28,6 @@ use self::engines::Engines;
 use self::input::Input;
 use self::reload::{ConfigWatch, Reloaded};
 use self::screen::Screen;
-use self::signals::{Signal, Signals};
 use self::travel::Traveller;
 use crate::action::executor::Purpose;
 use crate::action::run::Recovered;
@@ -40,6 +38,8 @@ use crate::clock::{set_ahead, steady_clock};
 use crate::data::work;
 use crate::mesh::derive::Snapshot;
 use crate::model::time::Millis;
+use crate::os::Signal;
+use crate::os::signals::Signals;
 use crate::settings::{Settings, shapes};
 
 /// The most events that are taken between two frames, so that a flood of them cannot keep the screen from moving.

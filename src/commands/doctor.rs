@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -19,6 +18,8 @@ use crate::mesh::derive::Snapshot;
 use crate::model::observation::Presence;
 use crate::model::text::scrub;
 use crate::model::time::{bytes, short};
+use crate::os::disk::free_bytes;
+use crate::os::file;
 use crate::settings::Settings;
 
 /// Less than this beside what recordings may take is little room on a disk.
@@ -144,7 +145,7 @@ fn token(name: &str, path: &Path) -> Check {
         Err(error) => {
             Check::new(Word::Fail, "token", format!("{found}: {error}"), "write the token there, or correct the path")
         }
-        Ok(meta) if meta.permissions().mode() & 0o077 != 0 => Check::new(
+        Ok(meta) if file::others_may_read(&meta) == Some(true) => Check::new(
             Word::Warn,
             "token",
             format!("{found}: others can read it"),
@@ -163,16 +164,16 @@ fn permissions(state: &Path) -> Check {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             // Nothing is made here: the first action or the dashboard makes it.
             let above = state.ancestors().skip(1).find(|path| path.exists());
-            match above.map(|path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK)) {
-                Some(Ok(())) => Check::ok("state", format!("{found}: made when it is needed")),
+            match above {
+                Some(above) if file::may_write(above) => Check::ok("state", format!("{found}: made when it is needed")),
                 _ => Check::new(Word::Fail, "state", format!("{found}: cannot be made"), remedy),
             }
         }
         Err(error) => Check::new(Word::Fail, "state", format!("{found}: {error}"), remedy),
-        Ok(_) if rustix::fs::access(state, rustix::fs::Access::WRITE_OK).is_err() => {
+        Ok(_) if !file::may_write(state) => {
             Check::new(Word::Fail, "state", format!("{found}: cannot be written"), remedy)
         }
-        Ok(meta) if meta.permissions().mode() & 0o022 != 0 => Check::new(
+        Ok(meta) if file::others_may_write(&meta) == Some(true) => Check::new(
             Word::Warn,
             "state",
             format!("{found}: others can write there"),
@@ -184,10 +185,9 @@ fn permissions(state: &Path) -> Check {
 
 fn disk(state: &Path, recordings: u64) -> Check {
     let there = state.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
-    let Ok(room) = rustix::fs::statvfs(there) else {
+    let Some(free) = free_bytes(there) else {
         return Check::new(Word::Warn, "disk", format!("{}: its room is not known", there.display()), "");
     };
-    let free = room.f_bavail.saturating_mul(room.f_frsize);
     let found = format!("{} free, recordings take {} at most", bytes(free), bytes(recordings));
     let check = if free < recordings.saturating_add(ROOM) {
         Check::new(Word::Warn, "disk", found.clone(), "make room, or lower record.max_bytes")
@@ -283,7 +283,7 @@ fn configured(layers: &Layers) -> String {
 /// A file for whoever is asked for help: what was found, without names, addresses and texts of others.
 fn write(path: &Path, checks: &[Check], about: &str) -> anyhow::Result<()> {
     use std::io::Write as _;
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = file::private(fs::OpenOptions::new().write(true).create_new(true)).open(path)?;
     writeln!(file, "{}", version::long())?;
     for check in checks {
         writeln!(file, "{}", check.told(&check.nameless))?;
@@ -294,6 +294,8 @@ fn write(path: &Path, checks: &[Check], about: &str) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]

@@ -40,7 +40,7 @@ impl Command {
             | Self::Themes
             | Self::Config
             | Self::Completions { .. }
-            | Self::Man => Format::Table,
+            | Self::Man { .. } => Format::Table,
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -18,13 +17,14 @@ use crate::mesh::derive::Snapshot;
 use crate::model::instant;
 use crate::model::text::scrub;
 use crate::model::time::{Millis, bytes, short, utc};
+use crate::os::file;
+use crate::os::signals::Signals;
 use crate::recording::cut::cut;
 use crate::recording::recorder::FrameKind;
 use crate::recording::ring::{Place, Writer};
 use crate::recording::tape::{Break, Tape};
 use crate::runtime::Replay;
 use crate::runtime::engine::{Engine, News, Record};
-use crate::runtime::signals::{Signal, Signals};
 use crate::settings::Settings;
 
 /// A recording's snapshot at an instant; its last one, where none is named.
@@ -120,14 +120,14 @@ pub fn record(global: &Global, arguments: RecordArgs) -> anyhow::Result<u8> {
             begin(&loaded)?;
             create(&file)?;
             wait_for(async {
-                let mut signals = Signals::listen()?;
+                let mut signals = Signals::listen_for_end()?;
                 let mut engine = Engine::start(&settings, None, Record::File(file.clone()))?;
                 let (recorded, end) = (engine.recorded.clone(), arguments.span.map(tokio::time::sleep));
                 let mut end = std::pin::pin!(futures::future::OptionFuture::from(end));
                 let mut failed = None;
                 loop {
                     tokio::select! {
-                        signal = signals.next() => if signal == Signal::End { break },
+                        _ = signals.next() => break,
                         Some(()) = &mut end => break,
                         news = engine.news() => if let News::Snapshot(_) = news {
                             failed = recorded.failing();
@@ -152,7 +152,7 @@ pub fn record(global: &Global, arguments: RecordArgs) -> anyhow::Result<u8> {
 
 /// A file of one's own to write in, where there is none yet.
 fn create(path: &Path) -> anyhow::Result<()> {
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let made = file::private(OpenOptions::new().write(true).create_new(true)).open(path);
     made.map(drop).with_context(|| format!("cannot write {}", path.display()))
 }
 

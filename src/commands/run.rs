@@ -105,7 +105,12 @@ fn dispatch(cli: Cli) -> anyhow::Result<u8> {
             clap_complete::generate(shell, &mut Cli::command(), "lockkeeper", &mut out);
             print(&String::from_utf8_lossy(&out))
         }
-        Some(Command::Man) => {
+        Some(Command::Man { dir: Some(dir) }) => {
+            clap_mangen::generate_to(Cli::command(), &dir)
+                .with_context(|| format!("cannot write to {}", dir.display()))?;
+            Ok(0)
+        }
+        Some(Command::Man { dir: None }) => {
             let mut out = Vec::new();
             clap_mangen::Man::new(Cli::command()).render(&mut out)?;
             print(&String::from_utf8_lossy(&out))
@@ -371,8 +376,9 @@ pub(super) fn start_log(settings: &Settings) -> anyhow::Result<()> {
     let Some(path) = &settings.log_file else { return Ok(()) };
     let mut options = std::fs::File::options();
     options.create(true).append(true);
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path).with_context(|| format!("cannot write the log {}", path.display()))?;
+    let file = crate::os::file::private(&mut options)
+        .open(path)
+        .with_context(|| format!("cannot write the log {}", path.display()))?;
     // Only what this program says: libraries may name what they send.
     let only_ours = Targets::new().with_target("lockkeeper", tracing::Level::DEBUG);
     let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(std::sync::Mutex::new(file));

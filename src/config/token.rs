@@ -1,6 +1,7 @@
 //! Secrets: where they come from, read when they are needed, never shown.
 
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -9,6 +10,7 @@ use secrecy::zeroize::Zeroizing;
 use super::locate::HostEnv;
 use super::{Layers, Origin};
 use crate::model::source::Fault;
+use crate::os::process::Group;
 
 /// How long a token command may take.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -52,7 +54,7 @@ impl Token {
             Self::File(path) => tokio::fs::read_to_string(path).await.map_err(|e| {
                 Fault::setup(format!("cannot read the token {self}: {e}"), "correct its path or rights")
             })?,
-            Self::Command(words) => run(words).await?,
+            Self::Command(words) => run(words, COMMAND_TIMEOUT).await?,
         });
         let token = text.lines().next().unwrap_or_default().trim();
         if token.is_empty() || token.len() > MAX_TOKEN || token.chars().any(char::is_control) {
@@ -87,21 +89,40 @@ fn is_path(path: &std::path::Path) -> bool {
     text.contains('/') || text.len() <= 32 && !text.starts_with("eyJ")
 }
 
-async fn run(words: &[String]) -> Result<String, Fault> {
+async fn run(words: &[String], limit: Duration) -> Result<String, Fault> {
     let Some((program, arguments)) = words.split_first() else {
         return Err(Fault::setup("token_command is empty", "name a program"));
     };
-    let child = tokio::process::Command::new(program)
-        .args(arguments)
-        .stdin(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .output();
+    let mut command = tokio::process::Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let fault = |why: String| Fault::setup(format!("token_command {program}: {why}"), "run it by hand to see");
-    match tokio::time::timeout(COMMAND_TIMEOUT, child).await {
-        Err(_) => Err(fault(format!("no answer within {} s", COMMAND_TIMEOUT.as_secs()))),
+    let (child, group) = Group::start(&mut command).map_err(|e| fault(e.to_string()))?;
+    let ended = tokio::time::timeout(limit, child.wait_with_output()).await;
+    if ended.is_ok() {
+        group.leave();
+    }
+    match ended {
+        Err(_) => Err(fault(format!("no answer within {} s", limit.as_secs()))),
         Ok(Err(e)) => Err(fault(e.to_string())),
         Ok(Ok(out)) if !out.status.success() => Err(fault(format!("ended with {}", out.status))),
         Ok(Ok(out)) => Ok(String::from_utf8_lossy(&out.stdout).into_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_program_that_takes_too_long_ends_with_all_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("held");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RWXU).unwrap();
+        // Reading the pipe ends when the last process that has it open does.
+        let script = format!("(exec 3> '{0}'; sleep 600) & exec 3> '{0}'; sleep 600", fifo.display());
+        let reader = tokio::task::spawn_blocking(move || std::fs::read(fifo).map(|bytes| bytes.len()));
+        let words = ["sh".to_owned(), "-c".into(), script];
+        assert!(run(&words, Duration::from_millis(300)).await.is_err());
+        assert_eq!(reader.await.unwrap().unwrap(), 0);
     }
 }

@@ -1,6 +1,5 @@
 //! A database file that other programs write, followed read-only without leaving anything beside it.
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -8,6 +7,7 @@ use libsql::Connection;
 
 use super::sqlite::{data_version, open_read_only};
 use crate::model::source::Fault;
+use crate::os::file;
 
 /// One file. While its log is in use it is read through that. Without a log it is read as it lies: opened as usual, SQLite
 /// would make a log beside it, or fail where it may not.
@@ -38,7 +38,7 @@ type Identity = (u64, u64);
 
 /// What tells whether a file was written since: length and time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Lying(u64, Option<SystemTime>);
+struct Lying(u64, SystemTime);
 
 /// What there is to read.
 pub enum Reading {
@@ -115,13 +115,13 @@ impl Followed {
     /// The file, and how it lies where nothing is in its log; nothing where there is no file.
     fn find(&self) -> Result<Option<(Identity, Option<Lying>)>, Fault> {
         let path = &self.path;
-        let file = match std::fs::metadata(path) {
+        let file = match file::stat(path) {
             Ok(file) => file,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(Fault::transient(format!("cannot look at {}: {e}", path.display()))),
         };
         // Opening a pipe would wait for whoever writes to it.
-        if !file.is_file() {
+        if !file.is_file {
             return Err(Fault::setup(format!("{} is no file", path.display()), "remove it, or name another"));
         }
         let beside = |suffix: &str| {
@@ -129,19 +129,18 @@ impl Followed {
             name.push(suffix);
             std::fs::metadata(name).is_ok_and(|file| file.len() > 0)
         };
-        let lying = (!beside("-wal") && !beside("-journal")).then(|| Lying(file.len(), file.modified().ok()));
-        Ok(Some(((file.dev(), file.ino()), lying)))
+        let lying = (!beside("-wal") && !beside("-journal")).then_some(Lying(file.len, file.modified));
+        Ok(Some((file.id, lying)))
     }
 }
 
 /// Opens a file read-only as it lies, without its log: nothing is made beside it.
 async fn open_as_it_lies(path: &Path) -> Result<Connection, Fault> {
-    use std::os::unix::ffi::OsStrExt as _;
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte);
     let name: String = absolute
         .as_os_str()
-        .as_bytes()
+        .as_encoded_bytes()
         .iter()
         .map(|byte| if plain(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02x}") })
         .collect();

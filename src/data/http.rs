@@ -8,10 +8,11 @@ use reqwest::Response;
 use super::tls::Tls;
 use crate::model::source::Fault;
 
-/// One HTTP client: no redirects, no proxies, certificates always verified. `idle` connections are kept.
-pub fn build(tls: &Tls, timeout: Option<Duration>, idle: usize) -> Result<reqwest::Client, Fault> {
+/// One HTTP client: no redirects, no proxies, certificates always verified. It reaches `https://` only if it is to be `encrypted`.
+/// `idle` connections are kept.
+pub fn build(tls: &Tls, encrypted: bool, timeout: Option<Duration>, idle: usize) -> Result<reqwest::Client, Fault> {
     let builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls.config()?)
+        .tls_backend_preconfigured(tls.config(encrypted)?)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .pool_max_idle_per_host(idle)

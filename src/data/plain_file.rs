@@ -2,15 +2,13 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use crate::os::file::not_waiting;
 
 /// Opens a plain file for reading. Whatever else stands there, such as a pipe, is an error and is not waited for.
 pub fn open(path: &Path) -> io::Result<File> {
-    let not_waiting = OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(not_waiting).open(path)?;
+    let file = not_waiting(OpenOptions::new().read(true)).open(path)?;
     if file.metadata()?.is_file() {
         Ok(file)
     } else {

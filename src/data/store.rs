@@ -2,10 +2,11 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+
+use crate::os::file;
 
 const PREFIX: &str = "lockkeeper-copy-";
 const ALIVE: &str = "alive";
@@ -26,10 +27,7 @@ impl Store {
     pub fn create(base: Option<&Path>) -> io::Result<Self> {
         let base = base.map_or_else(std::env::temp_dir, Path::to_owned);
         sweep(&base);
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(PREFIX);
-        builder.permissions(fs::Permissions::from_mode(0o700));
-        let dir = builder.tempdir_in(&base)?;
+        let dir = file::private_folder_in(&base, PREFIX)?;
         // Nobody finds the mark before it is locked: another console that starts now would remove the folder.
         let unmarked = dir.path().join(UNMARKED);
         let alive = private_file(&unmarked)?;
@@ -52,7 +50,7 @@ fn sweep(base: &Path) {
     for entry in entries.flatten() {
         let named_so = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
         // Not following links: what it leads to is not what stands there.
-        if !named_so || !entry.metadata().is_ok_and(|it| it.is_dir() && is_ours(&it)) {
+        if !named_so || !entry.metadata().is_ok_and(|it| it.is_dir() && file::is_ours(&it)) {
             continue;
         }
         let Ok(mark) = open_mark(&entry.path().join(ALIVE)) else { continue };
@@ -67,42 +65,18 @@ fn sweep(base: &Path) {
 
 /// Opens a mark that is a plain file of ours; whatever else stands there is not waited for.
 fn open_mark(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.write(true);
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    options.custom_flags(flags.bits().cast_signed());
-    let mark = options.open(path)?;
+    let mark = file::not_waiting_nor_following(File::options().write(true)).open(path)?;
     let it = mark.metadata()?;
-    if it.is_file() && is_ours(&it) { Ok(mark) } else { Err(io::ErrorKind::InvalidInput.into()) }
-}
-
-fn is_ours(it: &fs::Metadata) -> bool {
-    it.uid() == rustix::process::geteuid().as_raw()
+    if it.is_file() && file::is_ours(&it) { Ok(mark) } else { Err(io::ErrorKind::InvalidInput.into()) }
 }
 
 /// Creates or empties a file that nobody else may read.
 pub fn private_file(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true);
-    options.mode(0o600);
-    options.open(path)
-}
-
-/// Lets nobody else read a file.
-pub fn restrict(path: &Path) -> io::Result<()> {
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    Ok(())
+    file::private(File::options().write(true).create(true).truncate(true)).open(path)
 }
 
 /// Left free on a disk that copies live on, in bytes.
 pub const KEEP_FREE: u64 = 64 << 20;
-
-/// Bytes that are free where a file or folder lies; nothing where that cannot be told.
-#[must_use]
-pub fn free_bytes(path: &Path) -> Option<u64> {
-    let stat = rustix::fs::statvfs(path).ok()?;
-    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
-}
 
 #[cfg(test)]
 mod tests {

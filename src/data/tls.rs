@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
 use crate::config::Layers;
@@ -34,9 +34,15 @@ impl Tls {
         Self { ca_file: path("tls.ca_file"), cert_file: path("tls.cert_file"), key_file: path("tls.key_file") }
     }
 
-    /// A configuration for connections.
-    pub fn config(&self) -> Result<ClientConfig, Fault> {
+    /// A configuration for connections. Where none of them is encrypted, no roots are loaded and nothing is trusted: a machine
+    /// without roots can reach such an address, and loading them takes time and memory.
+    pub fn config(&self, encrypted: bool) -> Result<ClientConfig, Fault> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        if !encrypted {
+            let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+            let builder = builder.map_err(|e| Fault::setup(format!("no TLS: {e}"), ""))?;
+            return Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth());
+        }
         let extra = self.ca_file.as_deref().map(certificates).transpose()?.unwrap_or_default();
         let roots = |e: rustls::Error| Fault::setup(format!("no TLS: {e}"), "install the system's certificate roots");
         let verifier = Arc::new(Verifier::new_with_extra_roots(extra, provider.clone()).map_err(roots)?);

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use super::{Demo, STALE, Simulation, Wanted, scaled};
 use crate::config::Layers;
+use crate::os::signals::Signals;
 
 /// Runs the mesh in a folder until the process is told to stop.
 pub async fn serve(
@@ -44,12 +45,6 @@ pub async fn serve(
 
 /// Returns when the process is asked to end.
 async fn wait_for_end() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut term, mut hup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
-    tokio::select! {
-        outcome = tokio::signal::ctrl_c() => outcome?,
-        _ = term.recv() => {}
-        _ = hup.recv() => {}
-    }
+    Signals::listen_for_end()?.next().await;
     Ok(())
 }

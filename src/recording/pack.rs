@@ -3,11 +3,12 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufReader, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::frame::{DENSE, FrameError, encode, read_head, read_lines};
 use super::recorder::{Frame, FrameKind};
+
+use crate::os::file;
 
 /// Lines of a frame, in bytes: as many as are read soon.
 const FRAME_BYTES: usize = 1 << 20;
@@ -26,7 +27,7 @@ pub fn pack(path: &Path) -> Result<(), FrameError> {
 
 fn write(path: &Path, packed: &Path) -> Result<(), FrameError> {
     let mut reader = BufReader::new(File::open(path)?);
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(packed)?;
+    let mut file = file::private(OpenOptions::new().write(true).create(true).truncate(true)).open(packed)?;
     let mut waiting: Option<Frame> = None;
     while let Some((head, _)) = read_head(&mut reader)? {
         let lines = read_lines(&head, reader.by_ref().take(head.bytes))?;

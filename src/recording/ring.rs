@@ -3,12 +3,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::frame::{QUICK, encode};
 use super::pack;
 use super::recorder::{Frame, FrameKind};
+
+use crate::os::file;
 
 /// How names of recordings end.
 pub const EXTENSION: &str = "lkr";
@@ -87,7 +88,7 @@ impl Writer {
                 path.clone()
             }
             Place::Ring { folder, .. } => {
-                fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+                file::make_private_folder(folder)?;
                 let locked = private().create(true).truncate(false).open(folder.join("lock"))?;
                 match locked.try_lock() {
                     Ok(()) => {}
@@ -150,7 +151,7 @@ impl Writer {
 /// A file that is its owner's alone.
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.append(true).mode(0o600);
+    file::private(options.append(true));
     options
 }
 

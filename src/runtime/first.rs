@@ -6,8 +6,9 @@ use crossterm::event::{Event, KeyEventKind};
 
 use super::hangup;
 use super::screen::Screen;
-use super::signals::{Signal, Signals};
 use crate::app::first::{Chosen, First};
+use crate::os::Signal;
+use crate::os::signals::Signals;
 use crate::settings::Settings;
 
 /// How often keys are looked for. No thread waits for them: it would take the first key of what comes after.

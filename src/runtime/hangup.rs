@@ -22,22 +22,10 @@ impl Hangup {
 /// Watches standard input from a thread of its own.
 #[must_use]
 pub fn watch() -> Hangup {
-    use rustix::event::{PollFd, PollFlags, poll};
     let (sender, gone) = oneshot::channel();
     let spawned = std::thread::Builder::new().name("hangup".into()).spawn(move || {
-        let stdin = std::io::stdin();
-        loop {
-            // No event is asked for: only a hang-up or an error is reported.
-            let mut fds = [PollFd::new(&stdin, PollFlags::empty())];
-            match poll(&mut fds, None) {
-                Err(rustix::io::Errno::INTR) => {}
-                Err(_) => return,
-                Ok(_) if fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) => {
-                    let _ = sender.send(());
-                    return;
-                }
-                Ok(_) => {}
-            }
+        if crate::os::terminal::wait_for_hangup() {
+            let _ = sender.send(());
         }
     });
     Hangup(spawned.ok().map(|_| gone))

@@ -181,9 +181,9 @@ impl<W: Write> Backend for MinimalBackend<W> {
         self.inner.clear_region(region)
     }
     fn size(&self) -> io::Result<Size> {
-        let size = match rustix::termios::tcgetwinsize(io::stdout()) {
-            Ok(size) if size.ws_col > 0 && size.ws_row > 0 => Size::new(size.ws_col, size.ws_row),
-            _ => self.inner.size()?,
+        let size = match crate::os::terminal::size() {
+            Some((columns, rows)) => Size::new(columns, rows),
+            None => self.inner.size()?,
         };
         self.width.set(size.width);
         Ok(size)

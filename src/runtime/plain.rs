@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use super::engine::{News, Record};
 use super::engines::Engines;
-use super::signals::{Signal, Signals};
 use crate::action::executor::Purpose;
 use crate::app::Options;
 use crate::app::status::of_snapshot;
@@ -18,12 +17,13 @@ use crate::mesh::derive::sources::SourceHealth;
 use crate::model::event::Event as Happened;
 use crate::model::text::Text;
 use crate::model::time::{Millis, clock};
+use crate::os::signals::Signals;
 use crate::recording::tape::Tape;
 use crate::settings::Settings;
 
 /// Prints until it is ended.
 pub async fn run(options: Options, meshes: Vec<Settings>) -> anyhow::Result<()> {
-    let mut signals = Signals::listen()?;
+    let mut signals = Signals::listen_for_end()?;
     let mut engines = Engines::start(&meshes, Purpose::Watch, &Record::Nothing)?;
     let workspace = options.workspace();
     let mut tellers: Vec<Printer<'_>> = (0..workspace.len())
@@ -46,7 +46,7 @@ pub async fn run(options: Options, meshes: Vec<Settings>) -> anyhow::Result<()> 
             }
         }
         tokio::select! {
-            signal = signals.next() => if signal == Signal::End { break },
+            _ = signals.next() => break,
             (mesh, news) = engines.news() => if let (News::Snapshot(snapshot), Some(printer)) = (news, tellers.get_mut(mesh)) {
                 lines = printer.lines_of(&snapshot);
             },
@@ -58,7 +58,7 @@ pub async fn run(options: Options, meshes: Vec<Settings>) -> anyhow::Result<()> 
 
 /// Prints a recording, at so many seconds of it in one; all at once at 0.
 pub async fn replay(options: Options, mut tape: Tape, speed: u32) -> anyhow::Result<()> {
-    let mut signals = Signals::listen()?;
+    let mut signals = Signals::listen_for_end()?;
     let mut printer = Printer { options: &options, mesh: String::new(), heard: 0, sources: Vec::new(), printed: None };
     let mut out = io::stdout();
     printer.heard = tape.at_ms().unwrap_or(0).unsigned_abs();
@@ -78,7 +78,7 @@ pub async fn replay(options: Options, mut tape: Tape, speed: u32) -> anyhow::Res
         if speed > 0 {
             let wait = (next - snapshot.at_ms).max(0).unsigned_abs() / u64::from(speed);
             tokio::select! {
-                signal = signals.next() => if signal == Signal::End { return Ok(()) },
+                _ = signals.next() => return Ok(()),
                 () = tokio::time::sleep(Duration::from_millis(wait)) => {}
             }
         }

@@ -4,9 +4,10 @@
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
+
+use crate::os::process::Group;
 
 /// What a program inherits. Everything else of this process's environment may hold a token.
 pub const INHERITED: &[&str] = &[
@@ -59,9 +60,9 @@ pub async fn run(
     command.envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     let output = || if most > 0 { Stdio::piped() } else { Stdio::null() };
     // A group of its own, so that what it starts ends with it; and no terminal to write to.
-    command.stdin(Stdio::piped()).stdout(output()).stderr(output()).process_group(0).kill_on_drop(true);
-    let mut child = command.spawn().map_err(Failure::NotStarted)?;
-    let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    command.stdin(Stdio::piped()).stdout(output()).stderr(output());
+    // However this ends before the program does: what it started ends with it.
+    let (mut child, group) = Group::start(&mut command).map_err(Failure::NotStarted)?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let work = async {
         let feed = async {
@@ -73,30 +74,13 @@ pub async fn run(
         let ((), out, err) = tokio::join!(feed, keep(stdout, most), keep(stderr, most));
         (child.wait().await, out, err)
     };
-    // However this ends before the program does: what it started ends with it.
-    let mut rest = Group(group);
-    let ended = tokio::time::timeout(limit, work).await;
-    if ended.is_ok() {
-        rest.0 = None;
-    }
-    drop(rest);
-    let (status, out, err) = ended.map_err(|_| Failure::TooLong(limit))?;
+    let (status, out, err) = tokio::time::timeout(limit, work).await.map_err(|_| Failure::TooLong(limit))?;
+    group.leave();
     let mut written = out;
     written.bytes.extend(err.bytes);
     written.is_cut |= err.is_cut || written.bytes.len() > most;
     written.bytes.truncate(most);
     Ok((status.map_err(Failure::Lost)?, written))
-}
-
-/// A group of processes that is ended when nobody waits for it any more.
-struct Group(Option<Pid>);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-    }
 }
 
 /// Reads to the end, and keeps the beginning.

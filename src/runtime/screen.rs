@@ -17,6 +17,7 @@ use ratatui::Terminal;
 
 use crate::app::App;
 use crate::app::first::First;
+use crate::os::process;
 use crate::runtime::minimal_backend::MinimalBackend;
 use crate::settings::Settings;
 use crate::ui::{self, TermCaps, glyphs};
@@ -125,14 +126,11 @@ impl Screen {
     /// Gives the terminal back and stops, as the shell's Ctrl-Z does; being continued is told by a signal.
     /// Answers false where there is no shell to go back to.
     pub fn suspend(&mut self) -> io::Result<bool> {
-        use rustix::process::{Signal, getpid, getsid, kill_process};
-        // The kernel does not stop a process that nobody could continue.
-        if getsid(None)? == getpid() {
+        if !process::can_be_continued() {
             return Ok(false);
         }
         give_back();
-        // The gentler signal is listened for, and would not stop it.
-        kill_process(getpid(), Signal::STOP)?;
+        process::stop_this()?;
         Ok(true)
     }
 

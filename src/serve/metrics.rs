@@ -10,9 +10,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use strum::VariantNames as _;
+use strum::{IntoEnumIterator as _, VariantNames as _};
 
 use super::board::Seen;
+use super::series::{Kind, Metric, PREFIX, Series};
 use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::locks::LockState;
 use crate::mesh::derive::messages::MessageState;
@@ -71,93 +72,112 @@ impl Counts {
     }
 }
 
+/// The families of a registry, each with the labels of its row.
+struct Families {
+    registry: Registry,
+    gauges: Vec<(Series, Gauges)>,
+    counters: Vec<(Series, Counters)>,
+}
+
+impl Families {
+    fn new() -> Self {
+        let mut families = Self { registry: Registry::with_prefix(PREFIX), gauges: Vec::new(), counters: Vec::new() };
+        for series in Series::iter() {
+            let Metric { name, kind, labels, help } = series.metric();
+            let registry = &mut families.registry;
+            match kind {
+                Kind::Info => {
+                    let about = labels.iter().map(|label| (*label, env!("CARGO_PKG_VERSION"))).collect();
+                    registry.register(name, help, Info::<Vec<_>>::new(about));
+                }
+                Kind::Gauge | Kind::Seconds => {
+                    let family = Gauges::default();
+                    match kind {
+                        Kind::Seconds => registry.register_with_unit(name, help, Unit::Seconds, family.clone()),
+                        _ => registry.register(name, help, family.clone()),
+                    }
+                    families.gauges.push((series, family));
+                }
+                Kind::Counter | Kind::Bytes => {
+                    let family = Counters::default();
+                    match kind {
+                        Kind::Bytes => registry.register_with_unit(name, help, Unit::Bytes, family.clone()),
+                        _ => registry.register(name, help, family.clone()),
+                    }
+                    families.counters.push((series, family));
+                }
+            }
+        }
+        families
+    }
+
+    fn set(&self, series: Series, values: &[&str], to: f64) {
+        if let Some((_, family)) = self.gauges.iter().find(|(of, _)| *of == series) {
+            family.get_or_create(&labels(series, values)).set(to);
+        }
+    }
+
+    fn count(&self, series: Series, values: &[&str], to: u64) {
+        if let Some((_, family)) = self.counters.iter().find(|(of, _)| *of == series) {
+            family.get_or_create(&labels(series, values)).inc_by(to);
+        }
+    }
+}
+
+fn labels(series: Series, values: &[&str]) -> Labels {
+    let names = series.metric().labels;
+    debug_assert_eq!(names.len(), values.len(), "{series:?}");
+    names.iter().zip(values).map(|(name, text)| (*name, value(text))).collect()
+}
+
 /// A registry with everything that is known at an instant.
 pub fn registry(names: &[String], meshes: &[Option<Arc<Seen>>], node_series: usize, now: Millis) -> Registry {
-    let mut registry = Registry::with_prefix("lockkeeper");
-    let about = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-    registry.register("build", "The program", about);
-    let mut gauges = |name: &str, help: &str| {
-        let family = Gauges::default();
-        registry.register(name, help, family.clone());
-        family
-    };
-    let up = gauges("up", "Whether a source answered its last poll (1) or not (0)");
-    let findings = gauges("findings", "Findings by severity and rule");
-    let open = gauges("findings_open", "Findings that nobody acknowledged, by severity");
-    let nodes = gauges("nodes", "Nodes by staleness");
-    let locks = gauges("locks", "Locks by state");
-    let messages = gauges("messages", "Messages by state, within the window that is read");
-    let tasks = gauges("tasks", "Tasks by state, as far as they can be assembled");
-    let waiters = gauges("lock_waiters", "Agents that wait for a lock, as far as it can be inferred");
-    let deadlocks = gauges("deadlocks", "Circles of agents that wait for each other");
-    let mut seconds = |name: &str, help: &str| {
-        let family = Gauges::default();
-        registry.register_with_unit(name, help, Unit::Seconds, family.clone());
-        family
-    };
-    let age = seconds("source_answer_age", "Time since the last answer of a source");
-    let poll = seconds("source_last_poll_duration", "Time that the last poll of a source took");
-    let snapshot_age = seconds("snapshot_age", "Time since the state of a mesh was evaluated");
-    let longest = seconds("lock_longest_wait", "Longest wait for a lock");
-    let heartbeat = seconds("node_heartbeat_age", "Time since the last sign of life of a node, with --node-series");
-    let mut counters = |name: &str, help: &str| {
-        let family = Counters::default();
-        registry.register(name, help, family.clone());
-        family
-    };
-    let polls = counters("source_polls", "Answers of a source");
-    let rows = counters("source_rows", "Rows that a source returned");
-    let trips = counters("source_round_trips", "Requests to a source that were answered");
-    let bytes = Counters::default();
-    registry.register_with_unit("source_received", "Bytes received from a source", Unit::Bytes, bytes.clone());
-
-    for (name, seen) in names.iter().zip(meshes) {
-        let mesh = ("mesh", value(name));
+    let families = Families::new();
+    for (mesh, seen) in names.iter().zip(meshes) {
         let Some(seen) = seen else { continue };
         let (snapshot, counts) = (&seen.snapshot, seen.counts());
-        let of = |key: &'static str, text: &str| vec![mesh.clone(), (key, value(text))];
         for (source, view) in snapshot.mesh.sources.iter().zip(snapshot.sources.iter()) {
-            let labels = of("source", source.identity.name.as_str());
-            up.get_or_create(&labels).set(f64::from(u8::from(view.health == SourceHealth::Live)));
+            let of = [mesh.as_str(), source.identity.name.as_str()];
+            families.set(Series::Up, &of, f64::from(u8::from(view.health == SourceHealth::Live)));
             if let Some(at) = source.health.last_ok_ms {
-                age.get_or_create(&labels).set(in_seconds(now - at));
-                poll.get_or_create(&labels).set(source.last_cost.ms / 1_000.0);
+                families.set(Series::AnswerAge, &of, in_seconds(now - at));
+                families.set(Series::PollDuration, &of, source.last_cost.ms / 1_000.0);
             }
             let total = &source.total_cost;
-            polls.get_or_create(&labels).inc_by(source.polls);
-            rows.get_or_create(&labels).inc_by(total.rows);
-            trips.get_or_create(&labels).inc_by(total.round_trips);
-            bytes.get_or_create(&labels).inc_by(total.bytes);
+            families.count(Series::Polls, &of, source.polls);
+            families.count(Series::Rows, &of, total.rows);
+            families.count(Series::RoundTrips, &of, total.round_trips);
+            families.count(Series::Received, &of, total.bytes);
         }
-        for (family, states) in
-            [(&nodes, &counts.nodes), (&locks, &counts.locks), (&messages, &counts.messages), (&tasks, &counts.tasks)]
-        {
+        for (series, states) in [
+            (Series::Nodes, &counts.nodes),
+            (Series::Locks, &counts.locks),
+            (Series::Messages, &counts.messages),
+            (Series::Tasks, &counts.tasks),
+        ] {
             for (state, n) in states {
-                family.get_or_create(&of("state", state)).set(count(*n));
+                families.set(series, &[mesh, state], count(*n));
             }
         }
         for ((severity, rule), n) in &counts.findings {
-            let mut labels = of("severity", &severity.to_string());
-            labels.push(("rule", value(rule)));
-            findings.get_or_create(&labels).set(count(*n));
+            families.set(Series::Findings, &[mesh, &severity.to_string(), rule], count(*n));
         }
         let (critical, warnings) = snapshot.open_counts();
         for (severity, n) in [(Severity::Critical, critical), (Severity::Warning, warnings)] {
-            open.get_or_create(&of("severity", &severity.to_string())).set(count(n));
+            families.set(Series::OpenFindings, &[mesh, &severity.to_string()], count(n));
         }
-        let alone = vec![mesh.clone()];
-        waiters.get_or_create(&alone).set(count(counts.waiters));
-        deadlocks.get_or_create(&alone).set(count(snapshot.waits.deadlocks.len()));
-        snapshot_age.get_or_create(&alone).set(in_seconds(now - snapshot.at_ms));
+        families.set(Series::Waiters, &[mesh], count(counts.waiters));
+        families.set(Series::Deadlocks, &[mesh], count(snapshot.waits.deadlocks.len()));
+        families.set(Series::SnapshotAge, &[mesh], in_seconds(now - snapshot.at_ms));
         let waits = snapshot.marked.contended.iter().filter_map(|lock| lock.longest_wait_ms(now));
-        longest.get_or_create(&alone).set(in_seconds(waits.max().unwrap_or(0)));
+        families.set(Series::LongestWait, &[mesh], in_seconds(waits.max().unwrap_or(0)));
         for node in snapshot.marked.worst.iter().take(node_series) {
             if let Some(ms) = node.age_ms(now) {
-                heartbeat.get_or_create(&of("node", node.name().as_str())).set(in_seconds(ms));
+                families.set(Series::HeartbeatAge, &[mesh, node.name().as_str()], in_seconds(ms));
             }
         }
     }
-    registry
+    families.registry
 }
 
 /// A name as the value of a label: visible, bounded, on one line.

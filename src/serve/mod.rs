@@ -7,6 +7,7 @@ pub mod mcp;
 mod metrics;
 mod openmetrics;
 mod routes;
+pub mod series;
 mod tools;
 pub mod watch;
 
@@ -26,9 +27,10 @@ pub use self::access::Token;
 use self::board::Board;
 use crate::action::executor::Purpose;
 use crate::action::plan::Policy;
+use crate::os::process;
+use crate::os::signals::Signals;
 use crate::runtime::engine::{News, Record};
 use crate::runtime::engines::Engines;
-use crate::runtime::signals::{Signal, Signals};
 use crate::settings::Settings;
 
 /// Connections at once; more wait to be accepted.
@@ -57,22 +59,21 @@ pub async fn run(service: Service, meshes: Vec<Settings>) -> anyhow::Result<()> 
         anyhow::anyhow!("cannot listen on {}: {e}; choose another address with --listen", service.listen)
     })?;
     let address = listener.local_addr()?;
-    let mut signals = Signals::listen()?;
+    let mut signals = Signals::listen_for_end()?;
     let mut engines = Engines::start(&meshes, Purpose::Watch, &Record::Nothing)?;
     // Nobody sits before it: the pace of a quiet mesh is enough for machines too.
     engines.focused(true);
     let board = Arc::new(board_of(&meshes, service.node_series));
     let routes = routes::routes(board.clone(), service.token);
     eprintln!("lockkeeper: serving on http://{address}");
-    // A manager that does not listen for it is none.
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    process::tell_ready();
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     let (stop, stopped) = tokio::sync::watch::channel(false);
     loop {
         tokio::select! {
             biased;
-            signal = signals.next() => if signal == Signal::End { break },
+            _ = signals.next() => break,
             (mesh, news) = engines.news() => if let News::Snapshot(snapshot) = news {
                 board.take(mesh, snapshot);
             },
@@ -101,7 +102,7 @@ pub async fn run(service: Service, meshes: Vec<Settings>) -> anyhow::Result<()> 
             }
         }
     }
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    process::tell_stopping();
     board.close();
     let _ = stop.send(true);
     let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
@@ -118,7 +119,7 @@ fn board_of(meshes: &[Settings], node_series: usize) -> Board {
 /// Answers one agent on standard input and output, until it leaves or a signal ends it.
 pub async fn run_stdio(meshes: Vec<Settings>) -> anyhow::Result<()> {
     use rmcp::ServiceExt as _;
-    let mut signals = Signals::listen()?;
+    let mut signals = Signals::listen_for_end()?;
     let mut engines = Engines::start(&meshes, Purpose::Watch, &Record::Nothing)?;
     let board = Arc::new(board_of(&meshes, 0));
     let served = mcp::Door::new(board.clone()).serve(rmcp::transport::stdio());
@@ -126,7 +127,7 @@ pub async fn run_stdio(meshes: Vec<Settings>) -> anyhow::Result<()> {
     loop {
         tokio::select! {
             biased;
-            signal = signals.next() => if signal == Signal::End { break },
+            _ = signals.next() => break,
             (mesh, news) = engines.news() => if let News::Snapshot(snapshot) = news {
                 board.take(mesh, snapshot);
             },

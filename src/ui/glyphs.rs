@@ -14,8 +14,8 @@ pub fn terminal_has_unicode(env: impl Fn(&str) -> Option<String>) -> bool {
             let locale = locale.to_ascii_lowercase();
             locale.contains("utf-8") || locale.contains("utf8")
         }
-        // Nobody said: platforms without locales show it.
-        None => cfg!(any(windows, target_os = "macos")),
+        // Nobody said: systems without a locale show it.
+        None => !crate::os::HAS_LOCALE,
     }
 }
 

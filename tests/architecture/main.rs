@@ -94,6 +94,46 @@ fn a_planted_violation_is_caught() {
     assert!(violations("mesh/x.rs", "#[cfg(test)]\nmod tests { use crate::app::App; }").is_empty());
 }
 
+/// What names an operating system in the code of a file.
+fn names_a_platform(text: &str) -> Vec<&'static str> {
+    let words =
+        ["std::os::", "rustix", "procfs", "sd_notify", "winapi_util", "tokio::signal", "cfg(unix", "cfg(windows"];
+    let more = ["cfg(not(unix", "cfg(not(windows", "target_os"];
+    words.into_iter().chain(more).filter(|word| code(text).contains(word)).collect()
+}
+
+#[test]
+fn one_room_names_operating_systems() {
+    let found: Vec<String> = sources()
+        .iter()
+        .filter(|(name, _)| !is_test(name) && name != "os.rs" && !name.starts_with("os/"))
+        .flat_map(|(name, text)| names_a_platform(text).into_iter().map(move |word| format!("{name}: {word}")))
+        .collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    assert_eq!(names_a_platform("#[cfg(target_os = \"linux\")]\nuse std::os::fd::OwnedFd;").len(), 2);
+}
+
+/// The functions and types of a file that others may use.
+fn offered(text: &str) -> BTreeSet<String> {
+    let words = ["pub fn ", "pub async fn ", "pub struct ", "pub enum "];
+    let lines = text.lines().map(str::trim_start);
+    let names = lines.filter_map(|line| words.iter().find_map(|word| line.strip_prefix(word)));
+    names.map(|rest| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()).collect()
+}
+
+#[test]
+fn each_operating_system_has_the_same_functions() {
+    let sources = sources();
+    let of = |folder: &str| -> BTreeMap<String, BTreeSet<String>> {
+        let here =
+            sources.iter().filter_map(|(name, text)| Some((name.strip_prefix(folder)?.to_owned(), offered(text))));
+        here.collect()
+    };
+    let unix = of("os/unix/");
+    assert!(unix.len() > 4);
+    assert_eq!(unix, of("os/windows/"));
+}
+
 /// Circles of files: each is a set of files of which each uses the next.
 fn circles(room: &str) -> Vec<Vec<String>> {
     let sources = sources();
@@ -236,6 +276,32 @@ fn the_page_of_settings_is_true() {
     for rule in rules {
         assert!(guide.contains(&format!("`{rule}`")), "the guide says nothing of {rule}");
     }
+}
+
+#[test]
+fn the_page_of_metrics_is_true() {
+    use lockkeeper::serve::series::{Kind, Series};
+    use strum::IntoEnumIterator as _;
+    let mut made = String::from("## Every metric\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n");
+    for metric in Series::iter().map(Series::metric) {
+        let kind = match metric.kind {
+            Kind::Gauge => "gauge",
+            Kind::Seconds => "gauge, seconds",
+            Kind::Counter => "counter",
+            Kind::Bytes => "counter, bytes",
+            Kind::Info => "1",
+        };
+        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        made.push_str(&format!("| `{}` | {kind} | {} | {} |\n", metric.scraped(), labels.join(", "), metric.help));
+    }
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
+    let text = fs::read_to_string(&page).unwrap();
+    let before = text.split("## Every metric").next().unwrap();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&page, format!("{before}{made}")).unwrap();
+    }
+    let run = "run UPDATE_DOCS=1 cargo test --test architecture";
+    assert_eq!(fs::read_to_string(page).unwrap(), format!("{before}{made}"), "{run}");
 }
 
 #[test]

@@ -169,6 +169,12 @@ fn completions_the_man_page_and_keys_are_made_from_the_definitions() {
         assert!(text(&run(&["completions", shell]).stdout).contains("snapshot"), "{shell}");
     }
     assert!(text(&run(&["man"]).stdout).contains(".TH lockkeeper"));
+    let folder = tempfile::tempdir().unwrap();
+    assert!(run(&["man", "--dir", folder.path().to_str().unwrap()]).status.success());
+    for page in ["lockkeeper", "lockkeeper-release", "lockkeeper-record-cut"] {
+        let path = folder.path().join(format!("{page}.1"));
+        assert!(std::fs::read_to_string(&path).unwrap().contains(".SH SYNOPSIS"), "{page}");
+    }
     let keys = text(&run(&["keys"]).stdout);
     assert!(keys.contains("ctrl-p") && keys.contains("suspend"));
     assert_eq!(run(&["--nonsense"]).status.code(), Some(2));

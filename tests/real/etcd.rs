@@ -164,7 +164,7 @@ impl Cluster {
             key_file: Some(client.1.clone()),
         };
         let at = Address::of_server(&self.url(0).replace("http:", "https:")).unwrap();
-        let gateway = Gateway::new(&tls, None).unwrap();
+        let gateway = Gateway::new(&tls, true, None).unwrap();
         let sent = async { gateway.post::<Value>(&at, path, body, Manner::default()).await };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(sent).unwrap_or_else(|e| panic!("{path}: {e:?}"));

@@ -1,6 +1,8 @@
 //! What is answered is as its format and its schema say.
 
+use lockkeeper::serve::series::{PREFIX, Series};
 use serde_json::Value;
+use strum::IntoEnumIterator as _;
 
 use crate::support::documents::assert_valid;
 use crate::support::service::{Service, database, execute};
@@ -15,6 +17,9 @@ async fn metrics_are_as_both_formats_say_and_what_is_gone_has_no_series() {
     let (status, kind, open) = service.get("/metrics", &OPEN).await;
     assert_eq!((status, kind.split(';').next()), (200, Some("application/openmetrics-text")));
     openmetrics_parser::openmetrics::parse_openmetrics(&open).unwrap_or_else(|e| panic!("{e:?}\n{open}"));
+    for metric in Series::iter().map(Series::metric) {
+        assert!(open.contains(&format!("# HELP {PREFIX}_{}", metric.name)), "{}", metric.name);
+    }
     let (_, kind, text) = service.get("/metrics", &[]).await;
     assert_eq!(kind, "text/plain; version=0.0.4; charset=utf-8");
     openmetrics_parser::prometheus::parse_prometheus(&text).unwrap_or_else(|e| panic!("{e:?}\n{text}"));

@@ -63,7 +63,7 @@ async fn filled(tokens: Tokens) -> (String, control::Shared) {
 }
 
 fn reqwest_client() -> reqwest::Client {
-    let tls = lockkeeper::data::tls::Tls::default().config().unwrap();
+    let tls = lockkeeper::data::tls::Tls::default().config(false).unwrap();
     reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().unwrap()
 }
 

@@ -111,3 +111,31 @@ async fn files_of_no_use_are_named() {
         assert_eq!(fault.kind, FaultKind::Setup, "{fault}");
     }
 }
+
+/// What the program says of a control plane, on a machine that trusts no authority.
+async fn without_roots(base: String) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = crate::support::lockkeeper();
+    command.args(["snapshot", "--control", &base]).env("SSL_CERT_FILE", "/dev/null").env("HOME", folder.path());
+    command.env("SSL_CERT_DIR", folder.path());
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
+#[tokio::test]
+async fn an_address_without_encryption_needs_no_roots() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4_096];
+            let _ = stream.read(&mut request).await;
+            let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+        }
+    });
+    let plain = without_roots(format!("http://{address}")).await;
+    assert!(plain.contains("404") && !plain.contains("roots"), "{plain}");
+    let authority = Authority::new();
+    let encrypted = without_roots(serve(&authority.sign("127.0.0.1"), None).await).await;
+    assert!(encrypted.contains("roots"), "{encrypted}");
+}

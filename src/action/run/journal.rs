@@ -9,6 +9,7 @@ use crate::action::executor::WriteAccess;
 use crate::mesh::SourceState;
 use crate::model::journal::{Entry, Event, Line, Process, lines_of, read, to_keep};
 use crate::model::text::escape_json;
+use crate::os::process;
 
 pub use super::lines::Stamp;
 
@@ -104,15 +105,12 @@ fn text(line: &Line) -> io::Result<String> {
 /// This machine's name.
 #[must_use]
 pub fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+    process::host_name()
 }
 
 /// Whether a process of this machine is known to have ended.
 fn has_ended(process: &Process, host: &str) -> bool {
-    let pid = rustix::process::Pid::from_raw(process.pid.cast_signed());
-    process.host == host
-        && !host.is_empty()
-        && pid.is_some_and(|pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
+    process.host == host && !host.is_empty() && process::has_ended(process.pid)
 }
 
 #[cfg(test)]

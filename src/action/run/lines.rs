@@ -5,9 +5,9 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+
+use crate::os::{FileId, Stat, file};
 
 /// A file of lines.
 #[derive(Debug, Clone)]
@@ -17,12 +17,12 @@ pub struct Lines {
 
 /// Two equal stamps are the same content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Stamp(Option<(u64, u64, SystemTime)>);
+pub struct Stamp(Option<Stat>);
 
 /// Where a reading ended: behind a whole line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
-    inode: u64,
+    file: FileId,
     end: u64,
     /// The last bytes before it: another file may have the number of one that is gone.
     before: Vec<u8>,
@@ -42,14 +42,14 @@ pub struct Part {
 }
 
 impl Mark {
-    fn new(inode: u64, end: u64, text: &[u8]) -> Self {
-        Self { inode, end, before: text[text.len().saturating_sub(BEFORE)..].to_vec() }
+    fn new(file: FileId, end: u64, text: &[u8]) -> Self {
+        Self { file, end, before: text[text.len().saturating_sub(BEFORE)..].to_vec() }
     }
 
     /// The bytes behind it; nothing if the file is another one now, or has more than `most`.
     fn rest(&self, file: &mut File, most: u64) -> io::Result<Option<Vec<u8>>> {
-        let meta = file.metadata()?;
-        if meta.ino() != self.inode || meta.len() < self.end || meta.len() - self.end > most {
+        let it = file::stat_open(file)?;
+        if it.id != self.file || it.len < self.end || it.len - self.end > most {
             return Ok(None);
         }
         file.seek(SeekFrom::Start(self.end.saturating_sub(self.before.len() as u64)))?;
@@ -85,7 +85,7 @@ impl Lines {
             let file = self.open()?;
             file.lock()?;
             // Another console may have put a shorter file in its place while this one waited.
-            if fs::metadata(&self.path).is_ok_and(|now| file.metadata().is_ok_and(|held| held.ino() == now.ino())) {
+            if file::stat(&self.path).is_ok_and(|now| file::stat_open(&file).is_ok_and(|held| held.id == now.id)) {
                 return Ok(Held { lines: self, file });
             }
         }
@@ -93,15 +93,15 @@ impl Lines {
 
     fn open(&self) -> io::Result<File> {
         let mut options = File::options();
-        options.read(true).append(true).mode(0o600);
+        file::private(options.read(true).append(true));
         match options.open(&self.path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             other => return other,
         }
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(self.folder())?;
+        file::make_private_folder(self.folder())?;
         let file = options.create(true).open(&self.path)?;
         // A new file outlives a crash only once its folder is on the disk too.
-        File::open(self.folder())?.sync_all()?;
+        file::sync_folder(self.folder())?;
         Ok(file)
     }
 
@@ -112,8 +112,7 @@ impl Lines {
     /// Changes when the file does.
     #[must_use]
     pub fn stamp(&self) -> Stamp {
-        let meta = fs::metadata(&self.path).ok();
-        Stamp(meta.and_then(|meta| Some((meta.ino(), meta.len(), meta.modified().ok()?))))
+        Stamp(file::stat(&self.path).ok())
     }
 
     /// How long the file is, in bytes; zero where there is none.
@@ -142,12 +141,12 @@ impl Lines {
         let rest = mark.map(|mark| mark.rest(&mut file, most)).transpose()?.flatten();
         if let (Some(mut rest), Some(mark)) = (rest, mark) {
             rest.truncate(end_of_lines(&rest));
-            let next = Mark::new(mark.inode, mark.end + rest.len() as u64, &[&mark.before[..], &rest].concat());
+            let next = Mark::new(mark.file, mark.end + rest.len() as u64, &[&mark.before[..], &rest].concat());
             return Ok(Part { text: text(rest), goes_on: true, mark: Some(next) });
         }
         let (from, mut bytes, skip) = last_part(&mut file, most)?;
         let whole = skip.max(end_of_lines(&bytes));
-        let mark = Mark::new(file.metadata()?.ino(), from + whole as u64, &bytes[..whole]);
+        let mark = Mark::new(file::stat_open(&file)?.id, from + whole as u64, &bytes[..whole]);
         bytes.truncate(whole);
         bytes.drain(..skip);
         Ok(Part { text: text(bytes), goes_on: false, mark: Some(mark) })
@@ -206,7 +205,7 @@ impl Held<'_> {
         // The file is in append mode, so this goes to its end wherever it was read.
         self.file.write_all(text.as_bytes())?;
         self.file.sync_all()?;
-        Ok(Mark::new(self.file.metadata()?.ino(), end + text.len() as u64, text.as_bytes()))
+        Ok(Mark::new(file::stat_open(&self.file)?.id, end + text.len() as u64, text.as_bytes()))
     }
 
     /// Puts the file's last part in the place of the whole where it is longer than `most` bytes. Answers where that ends.
@@ -218,7 +217,7 @@ impl Held<'_> {
         let mut shorter = tempfile::NamedTempFile::new_in(self.lines.folder())?;
         shorter.write_all(text.as_bytes())?;
         shorter.as_file().sync_all()?;
-        let inode = shorter.persist(&self.lines.path)?.metadata()?.ino();
-        Ok(Some(Mark::new(inode, text.len() as u64, text.as_bytes())))
+        let id = file::stat_open(&shorter.persist(&self.lines.path)?)?.id;
+        Ok(Some(Mark::new(id, text.len() as u64, text.as_bytes())))
     }
 }

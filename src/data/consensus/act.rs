@@ -111,7 +111,8 @@ impl EtcdExecutor {
     }
 
     fn gateway(&self) -> Result<Gateway, String> {
-        Gateway::new(&self.config.tls, self.config.user.clone()).map_err(|fault| fault.to_string())
+        Gateway::new(&self.config.tls, self.config.is_encrypted(), self.config.user.clone())
+            .map_err(|fault| fault.to_string())
     }
 
     async fn execute_now(&self, request: &ActionRequest) -> Result<Outcome, Outcome> {

@@ -49,6 +49,14 @@ pub struct EtcdConfig {
     pub tls: Tls,
 }
 
+impl EtcdConfig {
+    /// Whether an endpoint is reached by `https://`.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.endpoints.iter().any(Address::is_encrypted)
+    }
+}
+
 /// One cluster.
 pub struct Etcd {
     config: EtcdConfig,
@@ -125,7 +133,8 @@ impl Etcd {
         let gateway = match &self.gateway {
             Some(gateway) => gateway.clone(),
             None => {
-                let gateway = Arc::new(Gateway::new(&self.config.tls, self.config.user.clone())?);
+                let gateway =
+                    Arc::new(Gateway::new(&self.config.tls, self.config.is_encrypted(), self.config.user.clone())?);
                 self.gateway = Some(gateway.clone());
                 gateway
             }

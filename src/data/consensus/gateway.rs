@@ -1,7 +1,7 @@
 //! Calls to etcd's JSON gateway: bounded answers, errors by their codes, and a token that is renewed once.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -110,7 +110,10 @@ pub struct Manner {
 
 /// Calls to the members of one cluster.
 pub struct Gateway {
-    http: reqwest::Client,
+    plain: reqwest::Client,
+    /// With roots; made when it is needed.
+    secured: OnceLock<reqwest::Client>,
+    tls: Tls,
     user: Option<(String, Token)>,
     token: Mutex<Held>,
     /// Whether it shows a certificate of its own.
@@ -127,15 +130,29 @@ struct Held {
 }
 
 impl Gateway {
-    /// Calls with what the settings add to the platform's roots, and as a user.
-    pub fn new(tls: &Tls, user: Option<(String, Token)>) -> Result<Self, Fault> {
+    /// Calls with what the settings add to the platform's roots, and as a user. The roots are loaded now if an address of the
+    /// settings is `encrypted`, else when a member names such an address.
+    pub fn new(tls: &Tls, encrypted: bool, user: Option<(String, Token)>) -> Result<Self, Fault> {
         Ok(Self {
-            http: http::build(tls, None, 1)?,
+            plain: http::build(tls, false, None, 1)?,
+            secured: if encrypted { http::build(tls, true, None, 1)?.into() } else { OnceLock::new() },
+            tls: tls.clone(),
             user,
             token: Mutex::default(),
             is_known: tls.cert_file.is_some(),
             received: Arc::default(),
         })
+    }
+
+    fn client(&self, at: &Address) -> Result<&reqwest::Client, CallError> {
+        if !at.is_encrypted() {
+            return Ok(&self.plain);
+        }
+        if let Some(client) = self.secured.get() {
+            return Ok(client);
+        }
+        let client = http::build(&self.tls, true, None, 1).map_err(|fault| CallError::NotReached(fault.to_string()))?;
+        Ok(self.secured.get_or_init(|| client))
     }
 
     /// One call.
@@ -177,7 +194,7 @@ impl Gateway {
 
     /// What a member tells of itself as metrics.
     pub async fn metrics(&self, at: &Address) -> Result<String, CallError> {
-        let sent = self.http.get(format!("{}/metrics", at.as_str())).timeout(ANSWER_WITHIN).send().await;
+        let sent = self.client(at)?.get(format!("{}/metrics", at.as_str())).timeout(ANSWER_WITHIN).send().await;
         let response = sent.map_err(|e| self.unsent(at, &e))?;
         let bytes = http::whole(response, MOST_METRICS).await;
         let bytes = bytes.map_err(|_| CallError::Lost("its metrics were not understood".into()))?;
@@ -207,7 +224,7 @@ impl Gateway {
     }
 
     async fn request(&self, at: &Address, path: &str, manner: Manner) -> Result<reqwest::RequestBuilder, CallError> {
-        let mut request = self.http.post(format!("{}{path}", at.as_str()));
+        let mut request = self.client(at)?.post(format!("{}{path}", at.as_str()));
         if manner.needs_leader {
             request = request.header("Grpc-Metadata-hasleader", "true");
         }
@@ -246,7 +263,8 @@ impl Gateway {
         let password = password.read().await.map_err(|fault| CallError::Lost(fault.to_string()))?;
         let body = json!({ "name": name, "password": password.expose_secret() });
         let path = "/v3/auth/authenticate";
-        let sent = self.http.post(format!("{}{path}", at.as_str())).timeout(ANSWER_WITHIN).json(&body).send().await;
+        let sent =
+            self.client(at)?.post(format!("{}{path}", at.as_str())).timeout(ANSWER_WITHIN).json(&body).send().await;
         let response = sent.map_err(|e| self.unsent(at, &e))?;
         let status = response.status();
         let bytes = http::whole(response, 64 << 10).await.map_err(|_| CallError::Lost("no token came".into()))?;

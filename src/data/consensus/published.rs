@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 use reqwest::header::{ETAG, IF_NONE_MATCH};
@@ -22,6 +22,7 @@ use crate::model::source::Fault;
 use crate::model::stated::Problem;
 use crate::model::text::Text;
 use crate::model::time::{MINUTE, Millis, SECOND};
+use crate::os::file;
 
 /// How long an answer is waited for.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
@@ -47,7 +48,7 @@ pub struct Published {
     /// What the server called the document that was read last.
     etag: Option<String>,
     /// The file as it was read last.
-    stamp: Option<(u64, Option<SystemTime>, u64)>,
+    stamp: Option<crate::os::Stat>,
     last: Option<Arc<Document>>,
     /// What other places publish, and which of them this is.
     peers: Peers,
@@ -130,14 +131,13 @@ impl Published {
 
     /// The file, where it is another one than the one that was read.
     fn read_file(&mut self, path: &std::path::Path) -> Result<Option<Vec<u8>>, Fault> {
-        use std::os::unix::fs::MetadataExt as _;
         let fault = |e: std::io::Error| Fault::transient(format!("cannot read {}: {e}", path.display()));
-        let file = std::fs::metadata(path).map_err(fault)?;
-        let stamp = Some((file.len(), file.modified().ok(), file.ino()));
+        let file = file::stat(path).map_err(fault)?;
+        let stamp = Some(file);
         if stamp == self.stamp {
             return Ok(None);
         }
-        if file.len() > MOST_BYTES {
+        if file.len > MOST_BYTES {
             return Err(Fault::transient(format!("{} is larger than 4 MB", path.display())));
         }
         let bytes = plain_file::read(path, MOST_BYTES).map_err(fault)?;
@@ -149,7 +149,7 @@ impl Published {
         let client = match &self.http {
             Some(client) => client.clone(),
             None => {
-                let client = http::build(&self.tls, Some(ANSWER_WITHIN), 1)?;
+                let client = http::build(&self.tls, at.is_encrypted(), Some(ANSWER_WITHIN), 1)?;
                 self.http = Some(client.clone());
                 client
             }

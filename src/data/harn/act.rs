@@ -21,6 +21,7 @@ use crate::model::action::Abilities;
 use crate::model::action::{Action, Kind, LockGuard, Mode};
 use crate::model::outcome::Outcome;
 use crate::model::time::{Millis, plausible, utc};
+use crate::os::{FileId, file};
 
 /// What can be done to lock directories.
 pub const LOCKS: Abilities = Abilities { kinds: &[Kind::Release], records: false };
@@ -252,10 +253,9 @@ fn is_same(path: &Path, expected: &LockGuard) -> bool {
 }
 
 /// What tells a directory from one that was made in its place.
-fn identity(path: &Path) -> Option<(u64, Option<std::time::SystemTime>)> {
-    use std::os::unix::fs::MetadataExt;
-    let file = fs::symlink_metadata(path).ok()?;
-    Some((file.ino(), file.created().ok()))
+fn identity(path: &Path) -> Option<(FileId, Option<std::time::SystemTime>)> {
+    let made = fs::symlink_metadata(path).ok()?.created().ok();
+    Some((file::id_unfollowed(path).ok()?, made))
 }
 
 fn describe(found: &Found, since: Millis) -> Value {
@@ -302,8 +302,7 @@ fn clean_up(path: &Path, ours: &str, now_ms: Millis) {
 
 /// Never over one that was taken meanwhile: an empty directory would be replaced silently.
 fn put_back(aside: &Path, path: &Path) -> io::Result<()> {
-    rustix::fs::renameat_with(rustix::fs::CWD, aside, rustix::fs::CWD, path, rustix::fs::RenameFlags::NOREPLACE)
-        .map_err(io::Error::from)
+    file::rename_where_nothing_is(aside, path)
 }
 
 /// Takes away the guard of a breaker that is gone.

@@ -17,7 +17,6 @@ pub mod process;
 pub mod store;
 pub mod system;
 pub mod walk;
-pub mod watch;
 
 use crate::model::observation::ClockSample;
 use crate::model::source::Aspect;

@@ -12,7 +12,7 @@ use ignore::overrides::OverrideBuilder;
 
 use super::lockdir::{ASIDE, Found, GUARD_SUFFIX, GUARD_TOKEN, RECORD, SPENT, STAGED, SUFFIX, moved_aside_from};
 use super::locks::read;
-use super::watch::DirWatcher;
+use crate::os::directories::DirWatcher;
 
 /// Directories that are walked at most; what is beyond is not seen, and the screen says so.
 pub const MOST_DIRECTORIES: usize = 100_000;

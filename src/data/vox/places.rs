@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::act;
 use super::act::database::DatabaseExecutor;
 use super::act::target::WriteTarget;
-use super::act::{self, holders};
 use super::backend::{Backend, local, remote, replica};
 use super::control_plane::client::Client;
 use super::control_plane::{self, ControlPlane, INBOXES_A_POLL};
@@ -26,6 +26,7 @@ use crate::data::vox::file_copy::copy::Copier;
 use crate::model::action::Abilities;
 use crate::model::source::Aspect;
 use crate::model::text::Text;
+use crate::os::file;
 
 /// How to reach a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,7 +144,7 @@ impl VoxPlaces {
             }
         };
         let cannot = match database {
-            Database::File { path, .. } if path.exists() && !holders::may_write(path) => {
+            Database::File { path, .. } if path.exists() && !file::may_write(path) => {
                 Some(format!("{} may not be written to by this user", path.display()))
             }
             _ => None,

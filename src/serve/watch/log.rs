@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::changes::{Change, State, Thing, apply};
 
+use crate::os::file;
+
 /// Bytes after which older lines are left out.
 const MOST: u64 = 64 << 20;
 /// Lines that are kept then.
@@ -58,9 +60,8 @@ impl ChangeLog {
         }
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false);
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path).map_err(io)?;
-        if rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
+        let mut file = file::private(&mut options).open(path).map_err(io)?;
+        if file.try_lock().is_err() {
             return Err(LogError::Taken { place });
         }
         let mut log =
@@ -179,9 +180,9 @@ impl ChangeLog {
         }
         new.as_file().sync_all()?;
         // Locked before it can be found.
-        rustix::fs::flock(new.as_file(), rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
+        new.as_file().try_lock()?;
         self.file = new.persist(&self.path)?;
-        File::open(folder)?.sync_all()?;
+        file::sync_folder(folder)?;
         self.file.seek(SeekFrom::End(0))?;
         Ok(())
     }

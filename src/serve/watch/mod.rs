@@ -14,9 +14,9 @@ use crate::action::executor::Purpose;
 use crate::mesh::derive::Snapshot;
 use crate::mesh::derive::sources::SourceHealth;
 use crate::model::text::escape_json;
+use crate::os::signals::Signals;
 use crate::runtime::engine::{News, Record};
 use crate::runtime::engines::Engines;
-use crate::runtime::signals::{Signal, Signals};
 use crate::settings::Settings;
 
 /// What is watched for, and from where on.
@@ -31,7 +31,7 @@ pub struct Watch {
 /// Prints changes until a signal ends it, or its reader leaves.
 pub async fn run(watch: Watch, meshes: Vec<Settings>) -> anyhow::Result<()> {
     let mut log = ChangeLog::open(&watch.log)?;
-    let mut signals = Signals::listen()?;
+    let mut signals = Signals::listen_for_end()?;
     if let Some(since) = watch.since
         && !print(log.since(since)?, &watch.filter, &mut signals).await?
     {
@@ -46,7 +46,7 @@ pub async fn run(watch: Watch, meshes: Vec<Settings>) -> anyhow::Result<()> {
     loop {
         tokio::select! {
             biased;
-            signal = signals.next() => if signal == Signal::End { break },
+            _ = signals.next() => break,
             (mesh, news) = engines.news() => {
                 let News::Snapshot(snapshot) = news else { continue };
                 let Some(follower) = followers.get_mut(mesh).filter(|_| is_heard(&snapshot)) else { continue };
@@ -75,14 +75,9 @@ pub(super) fn is_heard(snapshot: &Snapshot) -> bool {
 async fn print(changes: Vec<Change>, filter: &Filter, signals: &mut Signals) -> anyhow::Result<bool> {
     let changes = changes.into_iter().filter(|change| filter.passes(change)).collect();
     let printed = tokio::task::spawn_blocking(move || write(changes));
-    tokio::pin!(printed);
-    loop {
-        tokio::select! {
-            written = &mut printed => return written?,
-            signal = signals.next() => if signal == Signal::End {
-                return Ok(false);
-            }
-        }
+    tokio::select! {
+        written = printed => written?,
+        _ = signals.next() => Ok(false),
     }
 }
 

@@ -4,16 +4,12 @@
 //! the open files of other processes tell.
 
 use std::fs::{self, File};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Flock, FlockType, fcntl_getlk};
-
 use crate::data::vox::file_copy::fingerprint::beside;
-
-/// Magic numbers of file systems whose other users are on other machines.
-const NETWORK: [u64; 4] = [0x6969, 0xff53_4d42, 0xfe53_4d42, 0x517b];
+use crate::os::process::{self, Slot};
+use crate::os::{FileId, OpenIn, disk, file};
 
 /// How long a file is waited for: another console reads a file for a moment, and writes to it for a little longer.
 const WAIT: Duration = Duration::from_secs(1);
@@ -22,18 +18,15 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// The right of one console to write to a file, among all consoles of this machine. The kernel gives it back when the
 /// process ends.
-#[derive(Debug)]
-pub struct WriterSlot {
-    #[cfg(target_os = "linux")]
-    _socket: std::os::unix::net::UnixListener,
-}
+pub type WriterSlot = Slot;
 
 /// Waits for the right to write to a file.
 pub async fn take_slot(path: &Path) -> Result<WriterSlot, String> {
-    let meta = fs::metadata(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let (device, inode) = file::stat(path).map_err(|e| format!("{}: {e}", path.display()))?.id;
+    let name = format!("lockkeeper-writes-{device:x}-{inode:x}");
     let started = Instant::now();
     loop {
-        match slot(meta.dev(), meta.ino()) {
+        match Slot::take(&name) {
             Ok(slot) => return Ok(slot),
             Err(e) if e.kind() == std::io::ErrorKind::AddrInUse && started.elapsed() < SLOT_WAIT => {
                 tokio::time::sleep(PAUSE).await;
@@ -44,23 +37,6 @@ pub async fn take_slot(path: &Path) -> Result<WriterSlot, String> {
             Err(e) => return Err(format!("{} cannot be reserved for writing: {e}", path.display())),
         }
     }
-}
-
-/// A name that only one process can listen at, and that leaves no file behind.
-#[cfg(target_os = "linux")]
-fn slot(device: u64, inode: u64) -> std::io::Result<WriterSlot> {
-    use std::os::linux::net::SocketAddrExt as _;
-    use std::os::unix::net::{SocketAddr, UnixListener};
-    let name = format!("lockkeeper-writes-{device:x}-{inode:x}");
-    let socket = UnixListener::bind_addr(&SocketAddr::from_abstract_name(name.as_bytes())?)?;
-    Ok(WriterSlot { _socket: socket })
-}
-
-/// Elsewhere such a file is not written to at all.
-#[cfg(not(target_os = "linux"))]
-#[allow(clippy::unnecessary_wraps, reason = "it may fail elsewhere")]
-fn slot(_: u64, _: u64) -> std::io::Result<WriterSlot> {
-    Ok(WriterSlot {})
 }
 
 /// Waits a moment until nothing speaks against writing to a file; else says what does.
@@ -84,13 +60,11 @@ pub fn nobody_holds(path: &Path) -> Result<(), String> {
             }
             continue;
         };
-        let kind = rustix::fs::fstatfs(&open).map(|fs| fs.f_type);
-        if kind.is_ok_and(|kind| NETWORK.contains(&(kind.cast_unsigned() & 0xffff_ffff))) {
+        if disk::is_on_network(&open) {
             return Err(format!("{} is on a network mount: who else has it open cannot be seen", path.display()));
         }
-        let wanted = Flock::from(FlockType::WriteLock);
-        if let Ok(Some(lock)) = fcntl_getlk(&open, &wanted) {
-            let who = lock.pid.map_or_else(|| "another process".to_owned(), |pid| process(pid.as_raw_pid()));
+        if let Some(pid) = process::lock_on(&open) {
+            let who = pid.map_or_else(|| "another process".to_owned(), named);
             return Err(format!("{} is locked by {who}", path.display()));
         }
     }
@@ -98,52 +72,26 @@ pub fn nobody_holds(path: &Path) -> Result<(), String> {
 }
 
 /// The same by open files alone; may be called at any time.
-#[cfg(target_os = "linux")]
 pub fn nobody_has_open(path: &Path) -> Result<(), String> {
-    let identity = |file: &Path| fs::metadata(file).ok().map(|meta| (meta.dev(), meta.ino()));
-    let files: Vec<(u64, u64)> =
-        [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")].iter().filter_map(|f| identity(f)).collect();
+    let id = |path: &Path| file::stat(path).ok().map(|it| it.id);
+    let files: Vec<FileId> =
+        [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")].iter().filter_map(|path| id(path)).collect();
     let meta = fs::metadata(path).map_err(|e| format!("{}: {e}", path.display()))?;
-    let others_may_write = meta.mode() & 0o022 != 0 || meta.uid() != rustix::process::geteuid().as_raw();
-    let me = std::process::id();
-    let processes = fs::read_dir("/proc").map_err(|e| format!("the processes cannot be listed: {e}"))?;
-    let pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-    for pid in pids.filter(|pid| *pid != me) {
-        match fs::read_dir(format!("/proc/{pid}/fd")) {
-            Ok(open) => {
-                let mut open = open.filter_map(|fd| fs::metadata(fd.ok()?.path()).ok());
-                if open.any(|meta| files.contains(&(meta.dev(), meta.ino()))) {
-                    return Err(format!("{} is open in {}", path.display(), process(pid.cast_signed())));
-                }
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied && others_may_write => {
-                let who = process(pid.cast_signed());
-                return Err(format!(
-                    "{} may be open in processes of other users, such as {who}, whose files cannot be seen",
-                    path.display()
-                ));
-            }
-            // It ended meanwhile, or could not write to the file anyway.
-            Err(_) => {}
-        }
+    let others_may_write = file::others_may_write(&meta) != Some(false) || !file::is_ours(&meta);
+    match process::open_in(&files, others_may_write) {
+        Ok(OpenIn::Nobody) => Ok(()),
+        Ok(OpenIn::Process(pid)) => Err(format!("{} is open in {}", path.display(), named(pid))),
+        Ok(OpenIn::Hidden(pid)) => Err(format!(
+            "{} may be open in processes of other users, such as {}, whose files cannot be seen",
+            path.display(),
+            named(pid)
+        )),
+        Err(error) => Err(format!("{}: {error}", path.display())),
     }
-    Ok(())
 }
 
-/// Elsewhere nothing tells.
-#[cfg(not(target_os = "linux"))]
-pub fn nobody_has_open(path: &Path) -> Result<(), String> {
-    Err(format!("who else has {} open cannot be seen on this system", path.display()))
-}
-
-fn process(pid: i32) -> String {
-    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+fn named(pid: u32) -> String {
+    let name = process::name(pid);
     let name = crate::model::text::scrub(name.trim()).into_owned();
     if name.is_empty() { format!("process {pid}") } else { format!("process {pid} ({name})") }
-}
-
-/// Whether this user may write to a file at all.
-#[must_use]
-pub fn may_write(path: &Path) -> bool {
-    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
 }

@@ -13,6 +13,7 @@ use libsql::Connection;
 use secrecy::ExposeSecret;
 
 use super::connector::{Connector, Meter};
+use crate::config::address::Address;
 use crate::config::token::Token;
 pub use crate::data::sqlite::Rows;
 use crate::data::sqlite::{self, collect};
@@ -207,12 +208,17 @@ impl ReadError {
 }
 
 /// What a connection to a remote takes: the token, read anew, and a connector that counts what comes in.
-async fn credentials(token: Option<&Token>, tls: &Tls, meter: &Arc<Meter>) -> Result<(String, Connector), Fault> {
+async fn credentials(
+    url: &Address,
+    token: Option<&Token>,
+    tls: &Tls,
+    meter: &Arc<Meter>,
+) -> Result<(String, Connector), Fault> {
     let secret = match token {
         Some(token) => token.read().await?.expose_secret().to_owned(),
         None => String::new(),
     };
-    Ok((secret, Connector::new(tls.config()?, meter.clone())))
+    Ok((secret, Connector::new(tls.config(url.is_encrypted())?, meter.clone())))
 }
 
 async fn run_local(connection: Arc<Connection>, statements: &[&str]) -> Result<Vec<Rows>, ReadError> {

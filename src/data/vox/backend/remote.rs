@@ -15,7 +15,7 @@ use super::{News, ReadError, Rows, Spent};
 
 use crate::config::address::Address;
 use crate::config::token::Token;
-use crate::data::store::{KEEP_FREE, free_bytes};
+use crate::data::store::KEEP_FREE;
 use crate::data::tls;
 use crate::data::tls::Tls;
 use crate::data::vox::hrana::{Client, HranaError, Lost, Standing};
@@ -24,6 +24,7 @@ use crate::model::observation::ClockSample;
 use crate::model::source::Fault;
 use crate::model::text::Text;
 use crate::model::time::{self, Millis};
+use crate::os::disk::free_bytes;
 
 /// A remote database, read.
 pub struct Remote {

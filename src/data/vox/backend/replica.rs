@@ -17,7 +17,6 @@ use super::{News, Spent};
 use crate::config::address::Address;
 use crate::config::token::Token;
 use crate::data::sqlite::{open_read_only, reason};
-use crate::data::store::restrict;
 use crate::data::tls::Tls;
 use crate::data::vox::connector::Meter;
 use crate::data::vox::file_copy::fingerprint::beside;
@@ -26,6 +25,7 @@ use crate::data::vox::trackers::PageView;
 use crate::model::source::Fault;
 use crate::model::text::Text;
 use crate::model::time::{Millis, millis};
+use crate::os::file::restrict;
 
 /// Files that libSQL keeps beside a replica.
 const COMPANIONS: [&str; 5] = ["", "-wal", "-shm", "-client_wal_index", "-info"];
@@ -215,8 +215,9 @@ impl Replica {
 
     async fn open(&mut self) -> Result<&Database, SyncError> {
         if self.database.is_none() {
-            let (secret, connector) =
-                super::credentials(self.token.as_ref(), &self.tls, &self.meter).await.map_err(SyncError::Other)?;
+            let (secret, connector) = super::credentials(&self.url, self.token.as_ref(), &self.tls, &self.meter)
+                .await
+                .map_err(SyncError::Other)?;
             let built = std::panic::AssertUnwindSafe(
                 Builder::new_remote_replica(&self.path, self.url.to_string(), secret)
                     .connector(connector)

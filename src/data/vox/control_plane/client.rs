@@ -120,7 +120,7 @@ impl Client {
         if let Some(http) = &self.http {
             return Ok(http.clone());
         }
-        let http = build(&self.tls, Some(self.timeout), self.idle)?;
+        let http = build(&self.tls, self.base.is_encrypted(), Some(self.timeout), self.idle)?;
         self.http = Some(http.clone());
         Ok(http)
     }

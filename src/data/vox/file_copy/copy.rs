@@ -20,9 +20,11 @@ use foldhash::fast::RandomState;
 use super::fingerprint::{Fingerprint, Stat, beside, read_wal_header};
 use super::gate::{self, Reading};
 use super::log::{Committed, Header, Position, bring};
-use crate::data::store::{KEEP_FREE, free_bytes, private_file, restrict};
+use crate::data::store::{KEEP_FREE, private_file};
 use crate::model::source::Fault;
 use crate::model::time;
+use crate::os::disk::free_bytes;
+use crate::os::file::restrict;
 
 /// How often a copy is tried before the poll is given up.
 const TRIES: u32 = 10;

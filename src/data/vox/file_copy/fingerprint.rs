@@ -1,10 +1,11 @@
 //! What tells one state of a database file from another without reading it: sizes, times and headers.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+use crate::os::{FileId, file};
 
 /// What `stat` says of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,18 +13,14 @@ pub struct Stat {
     pub len: u64,
     pub modified: SystemTime,
     /// Device and inode: another file under the same name differs.
-    pub identity: (u64, u64),
+    pub identity: FileId,
 }
 
 impl Stat {
-    fn of(meta: &Metadata) -> io::Result<Self> {
-        Ok(Self { len: meta.len(), modified: meta.modified()?, identity: (meta.dev(), meta.ino()) })
-    }
-
     /// Looks at a file; `None` where there is none.
     pub fn read(path: &Path) -> io::Result<Option<Self>> {
-        match std::fs::metadata(path) {
-            Ok(meta) if meta.is_file() => Self::of(&meta).map(Some),
+        match file::stat(path) {
+            Ok(it) if it.is_file => Ok(Some(Self { len: it.len, modified: it.modified, identity: it.id })),
             Ok(_) => Err(io::Error::other("not a file")),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),

@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use super::fingerprint::WAL_HEADER;
+
+use crate::os::file::{read_exact_at, write_all_at};
 
 const FRAME_HEADER: usize = 24;
 /// The first four bytes of a log, but for the last bit, which says how checksums are written.
@@ -156,7 +157,7 @@ pub fn bring(
             return Ok(false);
         }
         for ((number, _), page) in part.iter().zip(content.chunks(page_size)) {
-            copy.write_all_at(page, u64::from(**number - 1) * page_size as u64)?;
+            write_all_at(copy, page, u64::from(**number - 1) * page_size as u64)?;
         }
     }
     if let Some(size) = committed.size {
@@ -167,7 +168,7 @@ pub fn bring(
 
 /// Reads as much as fits; answers whether there was so much.
 fn read_whole(file: &File, into: &mut [u8], at: u64) -> io::Result<bool> {
-    match file.read_exact_at(into, at) {
+    match read_exact_at(file, into, at) {
         Ok(()) => Ok(true),
         Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
         Err(e) => Err(e),

@@ -36,7 +36,7 @@ enum Entry {
 }
 
 /// Reads all lines: what names the stream, and the rows of each statement. The server does not say what it read for them.
-pub(super) fn parsed(bytes: &[u8], statements: usize) -> Result<(Option<String>, Answer), Lost> {
+pub fn parsed(bytes: &[u8], statements: usize) -> Result<(Option<String>, Answer), Lost> {
     let broken = |what: &str| Lost::Broken(format!("the stream of rows {what}"));
     let mut lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let head = lines.next().ok_or_else(|| broken("is empty"))?;

@@ -2,7 +2,7 @@
 //! one HTTP client. The libSQL client hides its transport errors behind text and panics on some answers, and whether a
 //! statement was answered or the answer was lost decides what is said of a write.
 
-mod cursor;
+pub mod cursor;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -94,6 +94,7 @@ const PIPELINE: &str = "/v3/pipeline";
 /// A client of one database.
 pub struct Client {
     base: String,
+    is_encrypted: bool,
     tls: Tls,
     http: Option<reqwest::Client>,
     max_answer: u64,
@@ -113,7 +114,16 @@ impl Client {
             Some(("libsql", rest)) => format!("https://{rest}"),
             _ => address.to_string(),
         };
-        Self { base, tls, http: None, max_answer, idle: 1, streams: false, came: Arc::default() }
+        Self {
+            base,
+            is_encrypted: address.is_encrypted(),
+            tls,
+            http: None,
+            max_answer,
+            idle: 1,
+            streams: false,
+            came: Arc::default(),
+        }
     }
 
     /// The same for writing: each exchange goes over a connection of its own, so that none is lost to one that the
@@ -134,7 +144,7 @@ impl Client {
         if let Some(http) = &self.http {
             return Ok(http.clone());
         }
-        let http = http::build(&self.tls, None, self.idle)?;
+        let http = http::build(&self.tls, self.is_encrypted, None, self.idle)?;
         self.http = Some(http.clone());
         Ok(http)
     }
@@ -216,10 +226,7 @@ impl Client {
         limit: Option<Duration>,
     ) -> Result<Answer, HranaError> {
         let answered = self.exchange(&[statements], token, limit).await?;
-        let body = body_of(&answered).map_err(HranaError::Lost)?;
-        let mut answer = parsed(body.results.into_iter().next(), statements.len()).map_err(HranaError::Lost)?;
-        answer.bytes = answered.len() as u64;
-        Ok(answer)
+        read(&answered, statements.len()).map_err(HranaError::Lost)
     }
 
     /// One exchange of batches, one after another. Within a batch each statement runs only if the one before succeeded.
@@ -283,6 +290,13 @@ impl Client {
 /// Statements, each to be run only if the one before succeeded.
 fn batch(statements: &[&str]) -> Batch {
     statements.iter().map(|sql| Stmt::new(*sql, true)).collect()
+}
+
+/// Reads the answer to one batch of so many statements.
+pub fn read(bytes: &[u8], statements: usize) -> Result<Answer, Lost> {
+    let mut answer = parsed(body_of(bytes)?.results.into_iter().next(), statements)?;
+    answer.bytes = bytes.len() as u64;
+    Ok(answer)
 }
 
 fn body_of(bytes: &[u8]) -> Result<PipelineRespBody, Lost> {

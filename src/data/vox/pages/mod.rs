@@ -17,13 +17,13 @@ pub mod wal;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use foldhash::fast::RandomState;
 
 use self::wal::Wal;
 use crate::data::vox::file_copy::fingerprint::beside;
+use crate::os::file::{read_exact_at, stat, stat_open};
 
 /// Pages that are read at once at most.
 const AT_ONCE: u32 = 64;
@@ -57,7 +57,7 @@ impl Pages {
     pub fn open(path: &Path) -> io::Result<Self> {
         let main = File::open(path)?;
         let mut header = [0; 100];
-        main.read_exact_at(&mut header, 0)?;
+        read_exact_at(&main, &mut header, 0)?;
         let size = match u16::from_be_bytes([header[16], header[17]]) {
             1 => 65_536,
             size if size.is_power_of_two() && size >= 512 => usize::from(size),
@@ -77,9 +77,9 @@ impl Pages {
 
     /// Follows the log to its end.
     pub fn refresh(&mut self) -> io::Result<Generation> {
-        let (here, there) = (self.main.metadata()?, std::fs::metadata(&self.path)?);
+        let is_same = self.is_same_file()?;
         let log = self.wal.refresh(&self.wal_path, self.size)?;
-        if (here.dev(), here.ino()) == (there.dev(), there.ino()) {
+        if is_same {
             // Without a log, changes are made to the file itself.
             return Ok(if self.wal.is_there() { log } else { Generation::Another });
         }
@@ -92,10 +92,14 @@ impl Pages {
     /// any page may be another.
     pub fn refresh_told(&mut self, written: Option<HashSet<u32, RandomState>>) -> io::Result<Generation> {
         let generation = self.refresh()?;
-        let (here, there) = (self.main.metadata()?, std::fs::metadata(&self.path)?);
-        let is_same = (here.dev(), here.ino()) == (there.dev(), there.ino());
+        let is_same = self.is_same_file()?;
         self.told = written.filter(|_| is_same && !self.wal.is_there());
         Ok(if self.told.is_some() { Generation::Same } else { generation })
+    }
+
+    /// Whether the file that is open is the one under the name.
+    fn is_same_file(&self) -> io::Result<bool> {
+        Ok(stat_open(&self.main)?.id == stat(&self.path)?.id)
     }
 
     /// Bytes of a page that cells may use.
@@ -108,10 +112,10 @@ impl Pages {
     pub fn read(&self, number: u32, into: &mut Vec<u8>) -> io::Result<()> {
         into.resize(self.size, 0);
         match self.wal.frame_of(number) {
-            Some((log, offset)) => log.read_exact_at(into, offset),
+            Some((log, offset)) => read_exact_at(log, into, offset),
             None => {
                 let before = u64::from(number.max(1) - 1);
-                self.main.read_exact_at(into, before * self.size as u64)
+                read_exact_at(&self.main, into, before * self.size as u64)
             }
         }
     }
@@ -130,7 +134,7 @@ impl Pages {
                 continue;
             }
             content.resize(self.size * n, 0);
-            self.main.read_exact_at(&mut content, u64::from(first.max(1) - 1) * self.size as u64)?;
+            read_exact_at(&self.main, &mut content, u64::from(first.max(1) - 1) * self.size as u64)?;
             for (number, page) in rest.iter().zip(content.chunks(self.size)) {
                 see(*number, page)?;
             }

@@ -3,12 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use foldhash::fast::RandomState;
 
 use super::Generation;
+
+use crate::os::file::read_exact_at;
 
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
@@ -71,7 +72,7 @@ impl Wal {
         loop {
             let at = self.offset(frame);
             let mut header = [0; FRAME_HEADER];
-            match file.read_exact_at(&mut header, at) {
+            match read_exact_at(file, &mut header, at) {
                 Ok(()) => {}
                 Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => break,
                 Err(e) => return Err(e),
