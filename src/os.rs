@@ -18,6 +18,7 @@ pub use windows::{disk, file, process, signals, terminal, time};
 compile_error!("lockkeeper runs on Linux and macOS, and in part on Windows (docs/platforms.md)");
 
 use std::io;
+use std::path::Path;
 use std::time::SystemTime;
 
 /// Whether the environment says which characters a terminal shows.
@@ -52,6 +53,12 @@ pub enum OpenIn {
     /// Nobody whose files can be seen; those of this process cannot.
     Hidden(u32),
     Nobody,
+}
+
+/// The folder that a file lies in; a name alone lies in the current one.
+#[must_use]
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// That this system cannot do something.

@@ -19,7 +19,7 @@ use crate::model::observation::Presence;
 use crate::model::text::scrub;
 use crate::model::time::{bytes, short};
 use crate::os::disk::free_bytes;
-use crate::os::file;
+use crate::os::{file, folder_of};
 use crate::settings::Settings;
 
 /// Less than this beside what recordings may take is little room on a disk.
@@ -83,8 +83,8 @@ pub fn run(global: &Global, bundle: Option<&Path>) -> anyhow::Result<u8> {
             checks.extend(tokens(&loaded.layers));
             let mut seen: Vec<PathBuf> = Vec::new();
             for settings in &loaded.open {
-                if let Some(state) = settings.journal.parent().filter(|state| !seen.iter().any(|known| known == state))
-                {
+                let state = folder_of(&settings.journal);
+                if !seen.iter().any(|known| known == state) {
                     seen.push(state.to_owned());
                     checks.push(permissions(state));
                     checks.push(disk(state, settings.record_bytes.unwrap_or(0)));

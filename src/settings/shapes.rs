@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use crate::app::shape::Shapes;
+use crate::os::folder_of;
 
 /// The largest file that is read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -22,7 +23,7 @@ pub fn read(path: &Path) -> Result<Shapes, String> {
 
 /// Keeps them: all of the new file, or the old one. A file that cannot be read is moved aside, not lost.
 pub fn write(path: &Path, shapes: &Shapes) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     std::fs::create_dir_all(folder)?;
     if read(path).is_err() {
         std::fs::rename(path, path.with_extension("json.unread"))?;

@@ -64,7 +64,7 @@ pub const ROOMS: &[Room] = &[
         ],
         TERMINAL,
     ),
-    room("settings", &["model", "mesh", "action", "action::plan", "config", "data", "app", "systems"], TERMINAL),
+    room("settings", &["model", "os", "mesh", "action", "action::plan", "config", "data", "app", "systems"], TERMINAL),
     room(
         "runtime",
         &[

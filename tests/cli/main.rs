@@ -2,6 +2,7 @@
 
 mod cases;
 mod commands;
+mod compatibility;
 mod documents;
 mod recordings;
 mod secrets;

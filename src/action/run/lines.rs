@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::os::{FileId, Stat, file};
+use crate::os::{FileId, Stat, file, folder_of};
 
 /// A file of lines.
 #[derive(Debug, Clone)]
@@ -106,7 +106,7 @@ impl Lines {
     }
 
     fn folder(&self) -> &Path {
-        self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+        folder_of(&self.path)
     }
 
     /// Changes when the file does.

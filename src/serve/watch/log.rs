@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::changes::{Change, State, Thing, apply};
 
-use crate::os::file;
+use crate::os::{file, folder_of};
 
 /// Bytes after which older lines are left out.
 const MOST: u64 = 64 << 20;
@@ -55,9 +55,7 @@ impl ChangeLog {
     pub fn open(path: &Path) -> Result<Self, LogError> {
         let place = path.display().to_string();
         let io = |error| LogError::Io { place: place.clone(), error };
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(io)?;
-        }
+        std::fs::create_dir_all(folder_of(path)).map_err(io)?;
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false);
         let mut file = file::private(&mut options).open(path).map_err(io)?;
@@ -169,7 +167,7 @@ impl ChangeLog {
     }
 
     fn write_base(&mut self, lines: &[Change]) -> std::io::Result<()> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let folder = folder_of(&self.path);
         let mut new = tempfile::NamedTempFile::new_in(folder)?;
         let state = self.state.iter().map(|(thing, is)| (thing.clone(), is.clone())).collect();
         serde_json::to_writer(&mut new, &Base { base: self.base, state })?;

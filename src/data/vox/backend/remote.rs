@@ -25,6 +25,7 @@ use crate::model::source::Fault;
 use crate::model::text::Text;
 use crate::model::time::{self, Millis};
 use crate::os::disk::free_bytes;
+use crate::os::folder_of;
 
 /// A remote database, read.
 pub struct Remote {
@@ -186,7 +187,7 @@ impl Remote {
             libsql::Value::Integer(size) => u64::try_from(*size).ok(),
             _ => None,
         });
-        let free = path.parent().and_then(free_bytes).unwrap_or(u64::MAX);
+        let free = free_bytes(folder_of(&path)).unwrap_or(u64::MAX);
         let why = match size {
             None => "no replica: the server does not tell its size".into(),
             Some(size) if size > LARGEST => format!(

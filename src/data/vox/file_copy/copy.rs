@@ -25,6 +25,7 @@ use crate::model::source::Fault;
 use crate::model::time;
 use crate::os::disk::free_bytes;
 use crate::os::file::restrict;
+use crate::os::folder_of;
 
 /// How often a copy is tried before the poll is given up.
 const TRIES: u32 = 10;
@@ -282,7 +283,7 @@ impl Copier {
         }
         let have = |path: &Path| Stat::read(path).ok().flatten().map_or(0, |stat| stat.len);
         let more = needed.saturating_sub(have(&self.copy));
-        match free_bytes(self.copy.parent().unwrap_or(&self.copy)) {
+        match free_bytes(folder_of(&self.copy)) {
             Some(free) if free < more + KEEP_FREE => Err(Fault::setup(
                 format!(
                     "no room for a copy of {} ({}): {} free",
