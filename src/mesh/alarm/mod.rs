@@ -8,11 +8,12 @@
 
 pub mod lives;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
-use foldhash::fast::FixedState;
+use foldhash::fast::{FixedState, RandomState};
 
 use crate::mesh::derive::finding::{Acknowledged, Finding, Life};
 use crate::model::event::{Event, Kind, SCHEMA};
@@ -56,6 +57,15 @@ struct Case {
     /// Some source was silent since it was seen last: that it is gone is not certain.
     unsure: bool,
     life: Option<Arc<Life>>,
+    /// At which look it was seen last.
+    look: u64,
+}
+
+/// The identity of a finding that was looked at. While the finding is kept, no other has its address.
+#[derive(Debug)]
+struct Looked {
+    _finding: Arc<Finding>,
+    key: Arc<str>,
 }
 
 /// Every finding that is followed.
@@ -63,7 +73,10 @@ struct Case {
 pub struct Alarms {
     rules: Rules,
     whose: Whose,
-    cases: BTreeMap<String, Case>,
+    cases: HashMap<Arc<str>, Case, RandomState>,
+    /// By the address of each finding of the last look: most are the same ones the next time.
+    looked: HashMap<usize, Looked, RandomState>,
+    looks: u64,
     /// How often each was raised before, and when it was cleared.
     past: HashMap<String, (u32, Millis)>,
     /// The same by when they were cleared, the oldest first.
@@ -107,7 +120,7 @@ impl Alarms {
         if self.cases.is_empty() || finding.severity < self.rules.from {
             return None;
         }
-        self.cases.get(&identity(finding))?.life.clone()
+        self.cases.get(identity(finding).as_str())?.life.clone()
     }
 
     /// A finding with its life.
@@ -128,22 +141,29 @@ impl Alarms {
             case.gone_ms = case.gone_ms.map(|at| at.min(now_ms));
         }
         let worth = findings.iter().take_while(|finding| finding.severity >= self.rules.from).take(CASES);
-        let mut seen: BTreeMap<String, &Arc<Finding>> = BTreeMap::new();
+        self.looks += 1;
+        let mut looked = HashMap::with_capacity_and_hasher(self.looked.len(), RandomState::default());
         for finding in worth {
-            seen.entry(identity(finding)).or_insert(finding);
-        }
-        for (key, finding) in &seen {
-            if !self.cases.contains_key(key) {
-                let last = event(Kind::Raised, &self.whose, key, finding, now_ms);
-                self.cases
-                    .insert(key.clone(), Case { last, seen_ms: now_ms, gone_ms: None, unsure: false, life: None });
+            let at = Arc::as_ptr(finding) as usize;
+            let known = self.looked.remove(&at);
+            let key = known.map_or_else(|| identity(finding).into(), |known| known.key);
+            looked.insert(at, Looked { _finding: finding.clone(), key: Arc::clone(&key) });
+            let case = match self.cases.entry(Arc::clone(&key)) {
+                Entry::Occupied(case) => case.into_mut(),
+                Entry::Vacant(place) => {
+                    let last = event(Kind::Raised, &self.whose, &key, finding, now_ms);
+                    place.insert(Case { last, seen_ms: now_ms, gone_ms: None, unsure: false, life: None, look: 0 })
+                }
+            };
+            // Of several that bear one identity, the worst counts.
+            if std::mem::replace(&mut case.look, self.looks) == self.looks {
+                continue;
             }
-            let Some(case) = self.cases.get_mut(key) else { continue };
             let gone = case.gone_ms.take().map_or(0, |since| now_ms - since);
             case.unsure = false;
             let (times, due) = match &case.life {
                 None => {
-                    let times = self.past.get(key).map_or(0, |(times, _)| *times);
+                    let times = self.past.get(&*key).map_or(0, |(times, _)| *times);
                     (times, now_ms - case.seen_ms >= self.rules.raise_after_ms)
                 }
                 // It was gone for long, and only not cleared because nobody could be sure.
@@ -159,19 +179,24 @@ impl Alarms {
                 }
                 _ => continue,
             };
-            case.last = Event { times: life.times, ..event(kind, &self.whose, key, finding, now_ms) };
+            case.last = Event { times: life.times, ..event(kind, &self.whose, &key, finding, now_ms) };
             case.life = Some(Arc::new(life));
             events.push(case.last.clone());
-            self.moved.insert(fingerprint(key));
+            self.moved.insert(fingerprint(&key));
         }
-        self.let_go(&seen, blind, now_ms, &mut events);
-        self.run_out(now_ms, &mut events);
+        self.looked = looked;
+        in_order(&mut events);
+        for more in [self.let_go(blind, now_ms), self.run_out(now_ms)] {
+            events.extend(more);
+        }
         events
     }
 
     /// Clears what has been gone for long enough.
-    fn let_go(&mut self, seen: &BTreeMap<String, &Arc<Finding>>, blind: bool, now_ms: Millis, events: &mut Vec<Event>) {
-        let gone: Vec<String> = self.cases.keys().filter(|key| !seen.contains_key(*key)).cloned().collect();
+    fn let_go(&mut self, blind: bool, now_ms: Millis) -> Vec<Event> {
+        let mut events = Vec::new();
+        let gone = self.cases.iter().filter(|(_, case)| case.look != self.looks);
+        let gone: Vec<Arc<str>> = gone.map(|(key, _)| Arc::clone(key)).collect();
         for key in gone {
             let Some(case) = self.cases.get_mut(&key) else { continue };
             let Some(life) = &case.life else {
@@ -192,10 +217,13 @@ impl Alarms {
                 events.push(event);
             }
         }
+        in_order(&mut events);
+        events
     }
 
     /// Acknowledgements that ran out leave a finding as it was raised.
-    fn run_out(&mut self, now_ms: Millis, events: &mut Vec<Event>) {
+    fn run_out(&mut self, now_ms: Millis) -> Vec<Event> {
+        let mut events = Vec::new();
         for (key, case) in &mut self.cases {
             let Some(life) = &case.life else { continue };
             let over = |ack: &Acknowledged| ack.until_ms.is_some_and(|until| until <= now_ms);
@@ -205,6 +233,8 @@ impl Alarms {
                 self.moved.insert(fingerprint(key));
             }
         }
+        in_order(&mut events);
+        events
     }
 
     /// Somebody knows of it, or takes that back. Answers what happened; nothing if there is no such alarm.
@@ -244,20 +274,21 @@ impl Alarms {
         let key = &event.key;
         match event.kind {
             Kind::Raised | Kind::Again | Kind::Worse => {
-                let known = self.cases.get(key);
+                let known = self.cases.get(key.as_str());
                 let acknowledged = known
                     .and_then(|case| case.life.as_ref()?.acknowledged.clone())
                     .filter(|_| event.kind != Kind::Worse);
                 let raised_ms = known.and_then(|case| case.life.as_ref()).map_or(event.at_ms, |life| life.raised_ms);
                 let life = Arc::new(Life { raised_ms, times: event.times.max(1), acknowledged });
                 let seen_ms = known.map_or(event.at_ms, |case| case.seen_ms);
-                let case = Case { last: event.clone(), seen_ms, gone_ms: None, unsure: false, life: Some(life) };
-                if self.cases.len() < CASES || self.cases.contains_key(key) {
-                    self.cases.insert(key.clone(), case);
+                let look = self.looks;
+                let case = Case { last: event.clone(), seen_ms, gone_ms: None, unsure: false, life: Some(life), look };
+                if self.cases.len() < CASES || self.cases.contains_key(key.as_str()) {
+                    self.cases.insert(key.as_str().into(), case);
                 }
             }
             Kind::Acknowledged | Kind::Reopened => {
-                let Some(case) = self.cases.get_mut(key) else { return };
+                let Some(case) = self.cases.get_mut(key.as_str()) else { return };
                 let Some(life) = &case.life else { return };
                 let by = event.by.as_deref().unwrap_or("unknown");
                 let acknowledged = (event.kind == Kind::Acknowledged)
@@ -289,6 +320,11 @@ impl Alarms {
         let ends = |life: &Arc<Life>| life.acknowledged.as_ref().is_some_and(|ack| ack.until_ms.is_some());
         self.cases.values().any(|case| case.gone_ms.is_some() || case.life.as_ref().is_none_or(ends))
     }
+}
+
+/// The order that a look's events have, whatever the order of the findings.
+fn in_order(events: &mut [Event]) {
+    events.sort_by(|a, b| a.key.cmp(&b.key));
 }
 
 /// What happened to a finding, as an event.
