@@ -286,7 +286,7 @@ impl Recorder {
             return;
         }
         let before = std::mem::replace(&mut self.findings, findings.clone());
-        let known: HashSet<*const Finding> = before.iter().map(Arc::as_ptr).collect();
+        let known: foldhash::HashSet<*const Finding> = before.iter().map(Arc::as_ptr).collect();
         let mut changed: Vec<LifeOf> = Vec::new();
         let from = self.start.lives_from;
         let is_new = |finding: &&Arc<Finding>| finding.severity >= from && !known.contains(&Arc::as_ptr(finding));

@@ -2,7 +2,7 @@
 //!
 //! Asking moves Meerkat's own clock of progress, so members are asked in turn, at a steady interval.
 
-mod asked;
+pub mod asked;
 mod client;
 
 use std::collections::{BTreeMap, BTreeSet};
