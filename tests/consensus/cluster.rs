@@ -94,7 +94,7 @@ fn a_holder_is_broken_and_the_next_in_its_queue_goes_on() {
 
 #[test]
 fn the_demo_tells_the_story_of_a_cluster() {
-    let mut screen = Screen::start(180, 50, &["demo", "--with", "consensus", "--seed", "3", "--speed", "12"], &[]);
+    let mut screen = Screen::start(180, 50, &["demo", "--with", "consensus", "--seed", "3", "--speed", "6"], &[]);
     screen.wait_text("lockkeeper demo, cluster");
     screen.press("7");
     screen.press("/");
