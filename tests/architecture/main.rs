@@ -96,10 +96,9 @@ fn a_planted_violation_is_caught() {
 
 /// What names an operating system in the code of a file.
 fn names_a_platform(text: &str) -> Vec<&'static str> {
-    let words =
-        ["std::os::", "rustix", "procfs", "sd_notify", "winapi_util", "tokio::signal", "cfg(unix", "cfg(windows"];
-    let more = ["cfg(not(unix", "cfg(not(windows", "target_os"];
-    words.into_iter().chain(more).filter(|word| code(text).contains(word)).collect()
+    let libraries = ["std::os::", "rustix", "procfs", "sd_notify", "winapi_util", "tokio::signal"];
+    let conditions = ["cfg(unix", "cfg(windows", "cfg(not(unix", "cfg(not(windows", "target_os"];
+    libraries.into_iter().chain(conditions).filter(|word| code(text).contains(word)).collect()
 }
 
 #[test]
@@ -244,6 +243,18 @@ fn the_page_of_keys_is_true() {
     assert_eq!(fs::read_to_string(page).unwrap(), made, "run UPDATE_DOCS=1 cargo test --test architecture");
 }
 
+/// A page ends with a part that is made from a table, from its heading on. Where it is asked for, that part is written.
+fn assert_ends_with(page: &str, heading: &str, made: &str) {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
+    let text = fs::read_to_string(&page).unwrap();
+    let before = text.split(heading).next().unwrap();
+    let wanted = format!("{before}{made}");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&page, &wanted).unwrap();
+    }
+    assert_eq!(fs::read_to_string(page).unwrap(), wanted, "run UPDATE_DOCS=1 cargo test --test architecture");
+}
+
 /// So is the table of settings, and every finding stands in the guide.
 #[test]
 fn the_page_of_settings_is_true() {
@@ -262,14 +273,7 @@ fn the_page_of_settings_is_true() {
         let default = if key.default.is_empty() { String::new() } else { format!("`{}`", key.default) };
         made.push_str(&format!("| `{}` | {takes} | {default} | {} |\n", key.name, key.help));
     }
-    let page = docs.join("configuration.md");
-    let text = fs::read_to_string(&page).unwrap();
-    let before = text.split("## Every setting").next().unwrap();
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(&page, format!("{before}{made}")).unwrap();
-    }
-    let run = "run UPDATE_DOCS=1 cargo test --test architecture";
-    assert_eq!(fs::read_to_string(page).unwrap(), format!("{before}{made}"), "{run}");
+    assert_ends_with("configuration.md", "## Every setting", &made);
     let guide = fs::read_to_string(docs.join("guide.md")).unwrap();
     let of_systems = lockkeeper::systems::all().flat_map(lockkeeper::data::system::System::rules).map(|rule| rule.name);
     let rules = lockkeeper::mesh::derive::rules::RULES.iter().map(|rule| rule.name).chain(of_systems);
@@ -294,14 +298,7 @@ fn the_page_of_metrics_is_true() {
         let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
         made.push_str(&format!("| `{}` | {kind} | {} | {} |\n", metric.scraped(), labels.join(", "), metric.help));
     }
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
-    let text = fs::read_to_string(&page).unwrap();
-    let before = text.split("## Every metric").next().unwrap();
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(&page, format!("{before}{made}")).unwrap();
-    }
-    let run = "run UPDATE_DOCS=1 cargo test --test architecture";
-    assert_eq!(fs::read_to_string(page).unwrap(), format!("{before}{made}"), "{run}");
+    assert_ends_with("metrics.md", "## Every metric", &made);
 }
 
 #[test]
