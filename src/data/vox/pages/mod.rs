@@ -12,6 +12,7 @@
 
 pub mod cells;
 pub mod follow;
+mod index;
 pub mod wal;
 
 use std::collections::HashSet;
@@ -35,6 +36,7 @@ pub struct Pages {
     main: File,
     path: PathBuf,
     wal_path: PathBuf,
+    index_path: PathBuf,
     wal: Wal,
     size: usize,
     /// Bytes at the end of a page that hold no cells.
@@ -68,6 +70,7 @@ impl Pages {
             main,
             path: path.to_owned(),
             wal_path: beside(path, "-wal"),
+            index_path: beside(path, "-shm"),
             wal: Wal::default(),
             size,
             reserved,
@@ -78,13 +81,13 @@ impl Pages {
     /// Follows the log to its end.
     pub fn refresh(&mut self) -> io::Result<Generation> {
         let is_same = self.is_same_file()?;
-        let log = self.wal.refresh(&self.wal_path, self.size)?;
+        let log = self.wal.refresh(&self.wal_path, &self.index_path, self.size)?;
         if is_same {
             // Without a log, changes are made to the file itself.
             return Ok(if self.wal.is_there() { log } else { Generation::Another });
         }
         *self = Self::open(&self.path)?;
-        self.wal.refresh(&self.wal_path, self.size)?;
+        self.wal.refresh(&self.wal_path, &self.index_path, self.size)?;
         Ok(Generation::Another)
     }
 
@@ -147,5 +150,63 @@ impl Pages {
     #[must_use]
     pub fn written(&self) -> &HashSet<u32, RandomState> {
         self.told.as_ref().unwrap_or_else(|| self.wal.written())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use libsql::{Builder, Connection};
+
+    use super::*;
+
+    /// Every page, as the last commit left it.
+    fn all(pages: &Pages) -> Vec<Vec<u8>> {
+        let mut found = Vec::new();
+        let mut page = Vec::new();
+        while found.len() < 10_000 && pages.read(u32::try_from(found.len() + 1).unwrap(), &mut page).is_ok() {
+            found.push(page.clone());
+        }
+        found
+    }
+
+    async fn write(connection: &Connection, rng: &mut fastrand::Rng) {
+        let rows = rng.u32(1..40);
+        let from = rng.u32(0..400);
+        let text = "x".repeat(rng.usize(1..300));
+        let sql = "WITH RECURSIVE n(i) AS (SELECT ?1 UNION ALL SELECT i + 7 FROM n LIMIT ?2) INSERT OR REPLACE INTO t SELECT i, ?3 FROM n";
+        connection.execute(sql, libsql::params![from, rows, text]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_called_the_same_log_tells_each_page_that_changed() {
+        let mut across = 0;
+        for seed in 0..6 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("mesh.db");
+            let database = Builder::new_local(&path).build().await.unwrap();
+            let writer = database.connect().unwrap();
+            for sql in ["PRAGMA journal_mode = wal", "PRAGMA wal_autocheckpoint = 12"] {
+                writer.query(sql, ()).await.unwrap().next().await.unwrap();
+            }
+            writer.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, text)", ()).await.unwrap();
+            let mut pages = Pages::open(&path).unwrap();
+            let (mut before, mut salts) = (Vec::new(), [0; 8]);
+            for _ in 0..120 {
+                for _ in 0..rng.u32(0..4) {
+                    write(&writer, &mut rng).await;
+                }
+                let generation = pages.refresh().unwrap();
+                let now = all(&pages);
+                if generation == Generation::Same {
+                    let changed = (0u32..).zip(&now).filter(|(i, page)| before.get(*i as usize) != Some(*page));
+                    let changed: HashSet<u32, RandomState> = changed.map(|(i, _)| i + 1).collect();
+                    assert!(changed.is_subset(pages.written()), "seed {seed}: {changed:?} {:?}", pages.written());
+                    across += u32::from(pages.wal.salts() != salts);
+                }
+                (before, salts) = (now, pages.wal.salts());
+            }
+        }
+        assert!(across > 20, "a log that began anew was followed {across} times");
     }
 }

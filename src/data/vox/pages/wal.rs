@@ -8,7 +8,7 @@ use std::path::Path;
 use foldhash::fast::RandomState;
 
 use super::Generation;
-
+use super::index::{Index, Said};
 use crate::os::file::read_exact_at;
 
 const HEADER: usize = 32;
@@ -26,11 +26,15 @@ pub struct Wal {
     frame_of: HashMap<u32, u64, RandomState>,
     written: HashSet<u32, RandomState>,
     size: usize,
+    index: Option<Index>,
+    /// Commits in all, of which each was seen here; nothing where that is not certain.
+    commits: Option<u32>,
 }
 
 impl Wal {
-    /// Notes the frames that were committed since the last poll.
-    pub fn refresh(&mut self, path: &Path, page_size: usize) -> io::Result<Generation> {
+    /// Notes the frames that were committed since the last poll. A log that began anew is still the same where all that
+    /// was committed since then stands in it.
+    pub fn refresh(&mut self, path: &Path, index: &Path, page_size: usize) -> io::Result<Generation> {
         self.written.clear();
         self.size = page_size;
         let header = match File::open(path) {
@@ -47,7 +51,7 @@ impl Wal {
         };
         let Some((file, header)) = header.filter(|(_, header)| be(header, 0) & !1 == MAGIC) else {
             let had = self.file.is_some();
-            *self = Self { size: page_size, ..Self::default() };
+            *self = Self { size: page_size, index: self.index.take(), ..Self::default() };
             return Ok(if had { Generation::Another } else { Generation::Same });
         };
         if be(&header, 8) as usize != page_size {
@@ -60,13 +64,27 @@ impl Wal {
             self.salts.copy_from_slice(&header[16..24]);
         }
         self.file = Some(file);
-        self.follow()?;
-        Ok(if same { Generation::Same } else { Generation::Another })
+        let seen = self.follow()?;
+        self.index = Index::open(self.index.take(), index).ok();
+        let said = self.index.as_ref().and_then(Index::said);
+        let whole = self.count(seen, said);
+        Ok(if same || whole { Generation::Same } else { Generation::Another })
     }
 
-    /// Reads frame headers up to the last commit of this log.
-    fn follow(&mut self) -> io::Result<()> {
-        let Some(file) = &self.file else { return Ok(()) };
+    /// Counts the commits that were seen. Answers whether these are all since the last poll.
+    fn count(&mut self, seen: u32, said: Option<Said>) -> bool {
+        let expected = self.commits.take().map(|commits| commits.wrapping_add(seen));
+        let Some(said) = said else { return false };
+        let whole = expected == Some(said.commits);
+        let at_its_end = said.salts == self.salts && said.frames == self.frames;
+        self.commits = (whole || at_its_end).then_some(said.commits);
+        whole
+    }
+
+    /// Reads frame headers up to the last commit of this log. Answers how many commits there were.
+    fn follow(&mut self) -> io::Result<u32> {
+        let Some(file) = &self.file else { return Ok(0) };
+        let mut seen = 0;
         let mut open: Vec<(u32, u64)> = Vec::new();
         let mut frame = self.frames;
         loop {
@@ -90,9 +108,10 @@ impl Wal {
                     self.written.insert(page);
                 }
                 self.frames = frame;
+                seen += 1;
             }
         }
-        Ok(())
+        Ok(seen)
     }
 
     fn offset(&self, frame: u64) -> u64 {
@@ -103,6 +122,12 @@ impl Wal {
     #[must_use]
     pub fn frame_of(&self, page: u32) -> Option<(&File, u64)> {
         Some((self.file.as_ref()?, *self.frame_of.get(&page)?))
+    }
+
+    /// What tells this log from those before it.
+    #[cfg(test)]
+    pub(super) fn salts(&self) -> [u8; 8] {
+        self.salts
     }
 
     /// Whether there is a log.
