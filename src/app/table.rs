@@ -30,7 +30,6 @@ pub struct Table {
     row: Option<Row>,
     /// The rows again, with what they are sorted by.
     ranked: Vec<Ranked>,
-    spare: Vec<Ranked>,
     base: Option<Base>,
 }
 
@@ -117,7 +116,7 @@ impl Table {
     /// Forgets what the rows were made from; the next refresh sorts all of them.
     pub fn forget(&mut self) {
         self.base = None;
-        (self.ranked, self.spare) = Default::default();
+        self.ranked = Vec::new();
     }
 
     /// The order of two rows: by what decides most comparisons, then by everything.
@@ -155,22 +154,24 @@ impl Table {
             flags[row.place()] = true;
         }
         let is_gone = |row: Row| row.place() >= BESIDE || gone[row.mesh()].get(row.place()).is_some_and(|gone| *gone);
-        let mut kept = std::mem::take(&mut self.ranked);
-        kept.retain(|known| !is_gone(known.row));
+        let mut ranked = std::mem::take(&mut self.ranked);
+        ranked.retain(|known| !is_gone(known.row));
         let fresh = changed.iter().copied().filter(|&row| list.has(workspace, row) && passes(row)).collect();
-        // The room of the rows before these is used again: they are many, and come each second.
-        let mut ranked = std::mem::take(&mut self.spare);
-        ranked.clear();
-        ranked.reserve(kept.len() + changed.len());
-        let mut rest = kept.as_slice();
-        for row in self.sorted(list, workspace, fresh) {
-            let before = rest.partition_point(|known| self.compare(list, workspace, &row, known).is_ge());
-            ranked.extend_from_slice(&rest[..before]);
-            ranked.push(row);
-            rest = &rest[before..];
+        let fresh = self.sorted(list, workspace, fresh);
+        let mut from = 0;
+        let place = |row: &Ranked| {
+            from += ranked[from..].partition_point(|known| self.compare(list, workspace, row, known).is_ge());
+            from
+        };
+        let places: Vec<usize> = fresh.iter().map(place).collect();
+        // From the end on, so that each row moves once, and no other list of all of them is made.
+        let mut end = ranked.len();
+        ranked.extend_from_slice(&fresh);
+        for (before, (row, place)) in fresh.iter().zip(places).enumerate().rev() {
+            ranked.copy_within(place..end, place + before + 1);
+            ranked[place + before] = *row;
+            end = place;
         }
-        ranked.extend_from_slice(rest);
-        self.spare = kept;
         self.take(ranked);
     }
 
