@@ -33,7 +33,7 @@ impl SourceClock {
         }
         self.samples.push_back(sample);
         let Some(best) = self.best() else { return };
-        let off = self.adopted_ms.map_or(Millis::MAX, |adopted| (best.offset_ms - adopted).abs());
+        let off = (best.offset_ms - self.offset_ms()).abs();
         if off > best.uncertainty_ms + STEADY {
             self.adopted_ms = Some(best.offset_ms);
         }

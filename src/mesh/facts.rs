@@ -228,8 +228,9 @@ impl Tables {
         facts.revision += u64::from(!changes.is_empty());
         for (place, before, after) in changes {
             self.fences.note(table as usize, *place, before.as_deref(), after.as_deref(), at_ms);
-            let taken = |l: &Lock| (l.holder_node.clone(), l.holder_agent.clone(), l.acquired_at_ms);
-            if before.as_deref().map(taken) != after.as_deref().map(taken) {
+            let [was, is] = [before, after]
+                .map(|lock| lock.as_deref().map(|lock| (&lock.holder_node, &lock.holder_agent, lock.acquired_at_ms)));
+            if was != is {
                 tally.acquired += u64::from(after.is_some());
                 tally.released += u64::from(before.is_some());
             }

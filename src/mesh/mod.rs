@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use self::clocks::{NodeClock, SourceClock};
 use self::facts::{Facts, Tables};
 use self::meter::Meter;
@@ -111,10 +113,10 @@ pub struct MeshState {
     pub tables: Vec<Tables>,
     /// Clocks of nodes, from their heartbeats.
     #[serde(with = "pairs")]
-    pub clocks: HashMap<Text, NodeClock>,
+    pub clocks: HashMap<Text, NodeClock, RandomState>,
     /// When each heartbeat was seen as it is, by source and place.
     #[serde(with = "pairs")]
-    pub arrivals: HashMap<(usize, u32), Arrival>,
+    pub arrivals: HashMap<(usize, u32), Arrival, RandomState>,
     /// Nodes whose clocks were learnt about since somebody looked.
     #[serde(skip)]
     clocks_moved: Vec<Text>,
@@ -267,9 +269,8 @@ impl MeshState {
 
     fn note_beats(&mut self, source: usize, beats: &[RowChange<Heartbeat>], at_ms: Millis) {
         for (place, before, after) in beats {
-            let at =
-                |beat: &Option<Arc<Heartbeat>>| beat.as_ref().map(|beat| (beat.node_id.clone(), beat.last_seen_ms));
-            match (at(before), at(after)) {
+            let [was, is] = [before, after].map(|beat| beat.as_ref().map(|beat| (&beat.node_id, beat.last_seen_ms)));
+            match (was, is) {
                 (_, None) => drop(self.arrivals.remove(&(source, *place))),
                 (before, after) if before == after => {}
                 (before, Some((name, _))) => {

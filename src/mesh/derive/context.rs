@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use super::sources::SourceView;
 use super::thresholds::Thresholds;
 use crate::mesh::clocks::NodeClock;
@@ -15,8 +17,8 @@ use crate::model::time::Millis;
 pub(super) struct EvalContext<'a> {
     pub mesh: &'a Mesh,
     pub tables: &'a [Tables],
-    pub clocks: &'a HashMap<Text, NodeClock>,
-    pub arrivals: &'a HashMap<(usize, u32), Arrival>,
+    pub clocks: &'a HashMap<Text, NodeClock, RandomState>,
+    pub arrivals: &'a HashMap<(usize, u32), Arrival, RandomState>,
     pub sources: &'a [SourceView],
     pub thresholds: &'a Thresholds,
     pub now_ms: Millis,

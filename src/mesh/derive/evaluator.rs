@@ -18,7 +18,7 @@ use super::holds::{Locks, Reasons};
 use super::leases::{self, LeaderView, LeaseView};
 use super::locks::LockView;
 use super::messages::{MessageState, MessageView, Messages, RowChange};
-use super::nodes::{Holdings, NodeView, Nodes, Places, key_in};
+use super::nodes::{Holdings, NodeView, Nodes, Places};
 use super::notes::{Changes, Tasks};
 use super::queues::Queues;
 use super::resource::Names;
@@ -57,9 +57,6 @@ pub struct Evaluator {
     waits: Arc<WaitGraph>,
     repositories: HashMap<Text, usize, RandomState>,
     inboxes: HashMap<Text, usize, RandomState>,
-    locks_of: HashMap<Text, usize, RandomState>,
-    /// The same by node and repository.
-    locks_in: HashMap<Text, usize, RandomState>,
     tasks_of: HashMap<Text, usize, RandomState>,
     leases_of: HashMap<Text, usize, RandomState>,
     stuck: BTreeSet<(Millis, bool, u32)>,
@@ -325,24 +322,16 @@ impl Evaluator {
         tasks: &[RowChange<TaskView>],
         leases: &[LeaseView],
     ) -> Vec<RowChange<NodeView>> {
-        let mut changed: BTreeSet<u32> = nodes.iter().map(|(place, ..)| *place).collect();
-        let at = |name: &Text, changed: &mut BTreeSet<u32>| changed.extend(self.nodes.places_of(name));
+        let mut changed: Vec<u32> = nodes.iter().map(|(place, ..)| *place).collect();
+        let at = |name: &Text, changed: &mut Vec<u32>| changed.extend(self.nodes.places_of(name));
         for view in messages.iter().flat_map(|(_, before, now)| [before, now]).flatten() {
             changed.extend(self.nodes.by_agent.get(&view.message.receiver_agent).into_iter().flatten());
         }
         for (_, before, now) in locks {
-            let holder = |view: &Option<Arc<LockView>>| {
-                view.as_ref().map(|view| (view.lock.holder_node.clone(), view.lock.repository_id.clone()))
-            };
-            let (was, is) = (holder(before), holder(now));
-            if was == is {
-                continue;
-            }
-            for (holder, by) in [(was, -1), (is, 1)] {
-                let Some((name, repository)) = holder else { continue };
-                add(&mut self.locks_of, &name, by);
-                add(&mut self.locks_in, &key_in(&name, &repository), by);
-                at(&name, &mut changed);
+            let [was, is] =
+                [before, now].map(|view| view.as_ref().map(|view| (&view.lock.holder_node, &view.lock.repository_id)));
+            if was != is {
+                [was, is].into_iter().flatten().for_each(|(name, _)| at(name, &mut changed));
             }
         }
         for view in tasks.iter().flat_map(|(_, before, now)| [before, now]).flatten() {
@@ -363,15 +352,18 @@ impl Evaluator {
         let of = |counts: &HashMap<Text, usize, RandomState>, name: &Text| counts.get(name).copied().unwrap_or(0);
         let change = |place: u32| {
             let node = self.nodes.slab.get(place as usize)?.clone();
+            let repository_id = node.repositories.first().unwrap_or(&node.repository_id);
             let holds = Holdings {
                 // What bears no repository is of every node of the name.
-                locks: if node.is_alone() { of(&self.locks_of, &node.node_id) } else { of(&self.locks_in, &node.key) },
+                locks: self.locks.held_by(&node.node_id, (!node.is_alone()).then_some(repository_id)),
                 leases: of(&self.leases_of, &node.node_id),
                 inbox: node.agents.iter().map(|agent| of(&self.inboxes, agent)).sum(),
                 tasks: of(&self.tasks_of, &node.node_id),
             };
             self.nodes.hold(place, holds)
         };
+        changed.sort_unstable();
+        changed.dedup();
         changed.into_iter().filter_map(change).collect()
     }
 }

@@ -144,20 +144,48 @@ struct Waits<'a> {
     starts: Vec<u32>,
 }
 
+/// Agents that wait for each other, together; nearly all stand alone.
+#[derive(Default)]
+struct Components {
+    agents: Vec<usize>,
+    /// Where each ends among the agents.
+    ends: Vec<usize>,
+}
+
+impl Components {
+    fn push(&mut self, agents: impl IntoIterator<Item = usize>) {
+        self.agents.extend(agents);
+        self.ends.push(self.agents.len());
+    }
+
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn agents(&self, component: usize) -> &[usize] {
+        let start = component.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.agents[start..self.ends[component]]
+    }
+
+    /// The component of each of so many agents.
+    fn of_each(&self, agents: usize) -> Vec<usize> {
+        let mut of = vec![0; agents];
+        for component in 0..self.len() {
+            self.agents(component).iter().for_each(|&agent| of[agent] = component);
+        }
+        of
+    }
+}
+
 /// Builds the graph of locks and of their lines, which are by the places of the locks.
 #[must_use]
 pub fn build(locks: &SharedSlab<LockView>, lines: &BTreeMap<u32, Line>, numbers: &mut Numbers) -> WaitGraph {
     let waits = Waits::collect(locks, lines, numbers);
     let components = waits.components();
-    let mut component_of = vec![0; waits.agents.len()];
-    for (i, component) in components.iter().enumerate() {
-        for &agent in component {
-            component_of[agent] = i;
-        }
-    }
+    let component_of = components.of_each(waits.agents.len());
     let totals = reach::held_up(&waits, &components, &component_of);
     let deadlocks = deadlock::find(&waits, &components, &component_of);
-    let deadlocked: Vec<bool> = component_of.iter().map(|&c| components[c].len() > 1).collect();
+    let deadlocked: Vec<bool> = component_of.iter().map(|&c| components.agents(c).len() > 1).collect();
     let (agents, names) = (waits.agents.clone(), waits.names.clone());
     let shared = Arc::new(Shared { agents, names, locks: locks.clone() });
     let rows = tree::Tree { shared, waits: &waits, totals: &totals, deadlocked: &deadlocked }.flatten();
@@ -215,13 +243,13 @@ impl<'a> Waits<'a> {
 
     /// Agents that wait for each other, together; holders before those who wait for them. Nearly all stand alone, and
     /// are told by taking those away who wait for nobody that is left; what remains is searched for circles.
-    fn components(&self) -> Vec<Vec<usize>> {
+    fn components(&self) -> Components {
         let mut waits_for = vec![0u32; self.agents.len()];
         self.list.iter().for_each(|wait| waits_for[wait.waiter()] += 1);
-        let mut components: Vec<Vec<usize>> = Vec::with_capacity(self.agents.len());
+        let mut components = Components::default();
         let mut free: Vec<usize> = (0..self.agents.len()).filter(|&agent| waits_for[agent] == 0).collect();
         while let Some(agent) = free.pop() {
-            components.push(vec![agent]);
+            components.push([agent]);
             for &wait in self.behind(agent) {
                 let waiter = self.list[wait as usize].waiter();
                 waits_for[waiter] -= 1;
@@ -244,8 +272,9 @@ impl<'a> Waits<'a> {
             }
         }
         // These come with holders before those who wait for them, too.
-        let circles = kosaraju_scc(&rest).into_iter();
-        components.extend(circles.map(|circle| circle.into_iter().map(|node| rest[node]).collect()));
+        for circle in kosaraju_scc(&rest) {
+            components.push(circle.into_iter().map(|node| rest[node]));
+        }
         components
     }
 

@@ -243,9 +243,10 @@ impl Locks {
             Some(view) => {
                 let same = |old: &LockView| {
                     let waiters = Arc::ptr_eq(&old.waiters, &view.waiters) || old.waiters == view.waiters;
-                    let holder = |view: &LockView| (view.lock.holder_agent.clone(), view.lock.holder_node.clone());
+                    let holder = (&old.lock.holder_agent, &old.lock.holder_node)
+                        == (&view.lock.holder_agent, &view.lock.holder_node);
                     // What is found in the graph calls it by its name.
-                    waiters && holder(old) == holder(view) && old.in_several == view.in_several
+                    waiters && holder && old.in_several == view.in_several
                 };
                 let over = |view: &LockView| view.state == LockState::Expired;
                 if before.is_none_or(|old| !same(old) || over(old) != over(view)) {
@@ -265,19 +266,21 @@ impl Locks {
         } else {
             self.back.remove(&home);
         }
-        let holder = |view: Option<&LockView>| view.map(|view| view.lock.holder_node.clone());
-        let (was, is) = (holder(before), holder(now));
+        let [was, is] = [before, now].map(|view| view.map(|view| &view.lock.holder_node));
         if was != is {
             if let Some(was) = was
-                && let Some(places) = self.by_holder.get_mut(&was)
+                && let Some(places) = self.by_holder.get_mut(was)
             {
                 places.remove(&home);
                 if places.is_empty() {
-                    self.by_holder.remove(&was);
+                    self.by_holder.remove(was);
                 }
             }
             if let Some(is) = is {
-                self.by_holder.entry(is).or_default().insert(home);
+                match self.by_holder.get_mut(is) {
+                    Some(places) => drop(places.insert(home)),
+                    None => drop(self.by_holder.insert(is.clone(), std::iter::once(home).collect())),
+                }
             }
         }
     }
@@ -288,6 +291,14 @@ impl Locks {
             return None;
         }
         Some(graph::build(&self.slab, &self.lines, &mut self.numbers))
+    }
+
+    /// How many locks are held under the name of a node; of one repository where that is said.
+    pub(super) fn held_by(&self, name: &Text, repository_id: Option<&Text>) -> usize {
+        let Some(places) = self.by_holder.get(name) else { return 0 };
+        let Some(repository_id) = repository_id else { return places.len() };
+        let of = |place: &&u32| self.slab.get(**place as usize).map(|view| &view.lock.repository_id);
+        places.iter().filter(|place| of(place) == Some(repository_id)).count()
     }
 
     /// Names that were given numbers, in all.

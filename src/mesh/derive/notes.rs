@@ -123,7 +123,12 @@ impl Tasks {
         self.take_lineage(context);
         self.take_stated(context);
         self.take_leases(changes.leases);
-        for node in changes.nodes.iter().flat_map(|(_, before, now)| [before, now]).flatten() {
+        // A heartbeat alone changes no task.
+        let matters = |(_, before, now): &&RowChange<NodeView>| match (before, now) {
+            (Some(before), Some(now)) => (before.staleness, &before.agents) != (now.staleness, &now.agents),
+            _ => true,
+        };
+        for node in changes.nodes.iter().filter(matters).flat_map(|(_, before, now)| [before, now]).flatten() {
             self.dirty.extend(self.by_node.get(&node.node_id).into_iter().flatten().cloned());
             for agent in &node.agents {
                 self.dirty.extend(self.by_agent.get(agent).into_iter().flatten().cloned());

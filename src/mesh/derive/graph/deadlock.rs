@@ -7,7 +7,7 @@ use petgraph::algo::toposort;
 use petgraph::graph::DiGraph;
 use petgraph::visit::EdgeRef;
 
-use super::{Deadlock, Wait, Waits};
+use super::{Components, Deadlock, Wait, Waits};
 use crate::model::text::Text;
 
 /// Locks among which the smallest set that breaks a deadlock is searched for; beyond, it is only a small one.
@@ -16,18 +16,19 @@ const SEARCHED: usize = 10;
 const TRIED: usize = 64;
 
 /// Every circle of agents, by the names of its agents.
-pub(super) fn find(waits: &Waits<'_>, components: &[Vec<usize>], component_of: &[usize]) -> Vec<Deadlock> {
+pub(super) fn find(waits: &Waits<'_>, components: &Components, component_of: &[usize]) -> Vec<Deadlock> {
     let mut inside: HashMap<usize, Vec<Wait>> = HashMap::new();
     for wait in &waits.list {
         let component = component_of[wait.waiter()];
-        if component == component_of[wait.holder()] && components[component].len() > 1 {
+        if component == component_of[wait.holder()] && components.agents(component).len() > 1 {
             inside.entry(component).or_default().push(*wait);
         }
     }
     let mut found: Vec<Deadlock> = inside
         .into_iter()
         .map(|(component, inside)| {
-            let mut agents: Vec<Text> = components[component].iter().map(|&agent| waits.name(agent).clone()).collect();
+            let mut agents: Vec<Text> =
+                components.agents(component).iter().map(|&agent| waits.name(agent).clone()).collect();
             agents.sort();
             let (inside, locks) = in_order(waits, inside);
             Deadlock { agents, breaks: smallest_break(&inside).into_iter().map(|lock| locks[lock].clone()).collect() }

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::{Wait, Waits, small};
+use super::{Components, Wait, Waits, small};
 
 /// Words of 64 agents that are worked out at a time.
 const BLOCK: usize = 16;
@@ -13,7 +13,7 @@ const BLOCK: usize = 16;
 const SHARED: usize = 4 * BLOCK;
 
 /// How many agents each one holds up; itself not counted.
-pub(super) fn held_up(waits: &Waits<'_>, components: &[Vec<usize>], component_of: &[usize]) -> Vec<usize> {
+pub(super) fn held_up(waits: &Waits<'_>, components: &Components, component_of: &[usize]) -> Vec<usize> {
     let edges = Edges::between(waits, components.len(), component_of);
     // Whoever is waited for only by agents whom nobody waits for holds up these and no others: they are counted one
     // by one. Sets are only for the rest, and for what is behind those.
@@ -116,13 +116,13 @@ impl Edges {
     }
 
     /// Agents of each component and of those that wait for it directly.
-    fn shallow(&self, components: &[Vec<usize>]) -> Vec<usize> {
+    fn shallow(&self, components: &Components) -> Vec<usize> {
         let mut seen = vec![usize::MAX; components.len()];
         let count = |holder: usize| {
             let direct = self.waiters(holder).iter().map(|&waiter| waiter as usize);
             // A component that was counted for this holder carries its number.
             let direct = direct.filter(|&waiter| std::mem::replace(&mut seen[waiter], holder) != holder);
-            components[holder].len() + direct.map(|waiter| components[waiter].len()).sum::<usize>()
+            components.agents(holder).len() + direct.map(|waiter| components.agents(waiter).len()).sum::<usize>()
         };
         (0..components.len()).map(count).collect()
     }
