@@ -32,6 +32,9 @@ pub const QUICK: i32 = 3;
 /// And what is packed once for long.
 pub const DENSE: i32 = 6;
 
+/// How far back a state is looked at for what resembles it, as a power of two: the bytes that the library keeps for that.
+const STATE_WINDOW: u32 = 19;
+
 /// What a frame says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
@@ -62,6 +65,11 @@ pub enum FrameError {
 pub fn encode(frame: &Frame, level: i32) -> io::Result<Vec<u8>> {
     let mut encoder = zstd::Encoder::new(Vec::new(), level)?;
     encoder.include_checksum(true)?;
+    // Without either, the library takes 3 MB for the smallest frame.
+    match frame.size() {
+        Some(size) => encoder.set_pledged_src_size(Some(size))?,
+        None => encoder.window_log(STATE_WINDOW)?,
+    }
     let mut counted = Counted { inner: encoder, bytes: 0 };
     frame.write_to(&mut counted)?;
     let size = counted.bytes;

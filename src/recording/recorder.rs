@@ -68,6 +68,11 @@ impl Frame {
         Self { kind: FrameKind::Changes, from_ms, to_ms, marks, lines, state: None }
     }
 
+    /// Bytes of what it writes, where that is known before: a state is put into words as it is written.
+    pub fn size(&self) -> Option<u64> {
+        self.state.is_none().then_some(self.lines.len() as u64)
+    }
+
     /// Puts what stands before the lines into words.
     pub fn write_to(&self, mut to: impl std::io::Write) -> std::io::Result<()> {
         if let Some(state) = &self.state {
