@@ -36,7 +36,12 @@ pub fn parse(page: &[u8], first: bool, usable: usize) -> Result<Page, Odd> {
     let pointers = start + if leaf { 8 } else { 12 };
     let pointer = |i: usize| short(page, pointers + 2 * i).map(usize::from);
     if leaf {
-        return (0..count).map(|i| cell(page, pointer(i)?, usable)).collect::<Result<_, _>>().map(Page::Leaf);
+        // No page holds more cells than it has bytes for their pointers.
+        let mut cells = Vec::with_capacity(count.min(page.len() / 2));
+        for i in 0..count {
+            cells.push(cell(page, pointer(i)?, usable)?);
+        }
+        return Ok(Page::Leaf(cells));
     }
     let child = |i: usize| {
         let at = pointer(i)?;

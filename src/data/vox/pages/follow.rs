@@ -20,6 +20,8 @@ pub struct Followed {
     leaves: HashMap<u32, Leaf, RandomState>,
     /// Leaves from left to right, each with the highest rowid that may stand on it.
     order: Vec<(u32, i64)>,
+    /// Pages that say which leaves there are: while none of them is written, the order stays.
+    inner: HashSet<u32, RandomState>,
 }
 
 #[derive(Debug)]
@@ -65,8 +67,9 @@ impl Followed {
     pub fn update(&mut self, pages: &Pages, generation: Generation, rows: Rows<'_>) -> io::Result<Moved> {
         let written = pages.written();
         let suspect = |page: u32| generation == Generation::Another || written.contains(&page);
-        if self.order.is_empty() || generation == Generation::Another || !written.is_empty() {
-            self.order = walk(pages, self.root)?;
+        let moved = generation == Generation::Another || self.inner.iter().any(|page| written.contains(page));
+        if self.order.is_empty() || moved {
+            (self.order, self.inner) = walk(pages, self.root)?;
         }
         let wanted = self.wanted(rows);
         let (mut before, mut now): (Hashes, Hashes) = Default::default();
@@ -135,8 +138,11 @@ fn compare(known: &[(i64, u64)], rows: &[(i64, u64)], before: &mut Hashes, now: 
     }
 }
 
-/// Every leaf of a tree, from left to right.
-fn walk(pages: &Pages, root: u32) -> io::Result<Vec<(u32, i64)>> {
+/// Leaves from left to right, and the pages above them. The root is always among these.
+type Tree = (Vec<(u32, i64)>, HashSet<u32, RandomState>);
+
+/// Every page of a tree.
+fn walk(pages: &Pages, root: u32) -> io::Result<Tree> {
     let (mut leaves, mut page) = (Vec::new(), Vec::new());
     let mut open = vec![(root, i64::MAX, 0)];
     let mut seen: HashSet<u32, RandomState> = HashSet::default();
@@ -161,7 +167,7 @@ fn walk(pages: &Pages, root: u32) -> io::Result<Vec<(u32, i64)>> {
             }
         }
     }
-    Ok(leaves)
+    Ok((leaves, seen))
 }
 
 fn take_apart(pages: &Pages, page: &[u8], number: u32, hash: u64) -> io::Result<Leaf> {
