@@ -59,7 +59,7 @@ fn graph_of_many(c: &mut Criterion) {
         let mut numbers = Numbers::default();
         let lines = (0..).zip(locks.iter()).map(|(place, view)| (place, numbers.line(view))).collect();
         let built = graph::build(&locks, &lines, &mut numbers);
-        println!("{} rows, {} deadlocks", built.rows.len(), built.deadlocks.len());
+        println!("{} rows, {} deadlocks", built.rows().len(), built.deadlocks.len());
         c.bench_function(&format!("graph 10k agents 100k edges, {name}"), |b| {
             b.iter_with_large_drop(|| graph::build(&locks, &lines, &mut numbers));
         });

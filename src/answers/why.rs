@@ -21,7 +21,7 @@ pub fn answer(snapshot: &Snapshot, name: &str) -> OfMesh {
     let nodes: Vec<&NodeView> = snapshot.nodes_named(&text).collect();
     let tasks: Vec<&TaskView> = snapshot.tasks.iter().filter(|task| task.task == text).collect();
     let waits: Vec<&WaitRow> =
-        snapshot.waits.rows.iter().filter(|row| row.waits() && *row.agent() == text).take(MOST).collect();
+        snapshot.waits.rows().iter().filter(|row| row.waits() && *row.agent() == text).take(MOST).collect();
     let of_agent: Vec<&LockView> = snapshot.holds().filter(|l| l.lock.holder_agent == text).take(MOST).collect();
     for node in &nodes {
         let seen = node.age_ms(now).map_or_else(|| "never seen".to_owned(), |age| format!("seen {} ago", short(age)));

@@ -315,7 +315,7 @@ fn thing_of(snapshot: &Snapshot, view: ViewId, key: &str) -> Option<Thing> {
         ViewId::Tasks => task(key),
         ViewId::Agents => Some(Thing::Agent(key.to_owned())),
         ViewId::Waits => {
-            let row = snapshot.waits.rows.iter().find(|row| row.key() == key)?;
+            let row = snapshot.waits.rows().iter().find(|row| row.key() == key)?;
             held(&row.lock().key())
         }
         ViewId::Findings => match &snapshot.findings.iter().find(|finding| finding.key() == key)?.subject {

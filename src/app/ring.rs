@@ -23,11 +23,11 @@ const ROWS: usize = 2_000;
 
 /// One circle of a deadlock, from the wait that is to be cut on. Nothing where the rows do not show it whole, or are many.
 fn circle<'a>(waits: &'a WaitGraph, deadlock: &Deadlock) -> Option<Vec<Edge<'a>>> {
-    if waits.rows.len() > ROWS {
+    if waits.rows().len() > ROWS {
         return None;
     }
     let of = |agent: &Text| {
-        let mut rows = waits.rows.iter().filter(|row| {
+        let mut rows = waits.rows().iter().filter(|row| {
             row.waits() && row.agent() == agent && deadlock.agents.contains(&row.lock().lock.holder_agent)
         });
         let cuts = |row: &&WaitRow| deadlock.breaks.iter().any(|(key, _)| *key == row.lock().key());

@@ -395,7 +395,7 @@ mod tests {
             let snapshot = playback.snapshot().unwrap();
             let mut all: Vec<_> = snapshot.findings.iter().map(|f| (f.rule, f.severity)).collect();
             all.sort_unstable();
-            (all, snapshot.nodes.len(), snapshot.locks.len(), snapshot.waits.rows.len(), snapshot.mesh.journal.len())
+            (all, snapshot.nodes.len(), snapshot.locks.len(), snapshot.waits.rows().len(), snapshot.mesh.journal.len())
         };
         assert_eq!(rules(&mut plain), rules(&mut stood_in));
         // Lives are kept by what distinguishes findings.

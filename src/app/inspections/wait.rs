@@ -29,7 +29,7 @@ pub fn inspect(row: &WaitRow, snapshot: &Snapshot, now: Millis) -> Inspection {
     };
     page.heading("Waits for, inferred");
     let mut waits = 0;
-    for other in snapshot.waits.rows.iter().filter(|r| r.waits() && r.agent() == row.agent()) {
+    for other in snapshot.waits.rows().iter().filter(|r| r.waits() && r.agent() == row.agent()) {
         // The graph keeps a lock as it was when the wait began.
         let key = other.lock().key();
         let fresh = snapshot.marked.contended.iter().find(|view| view.key() == key);

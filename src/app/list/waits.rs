@@ -8,7 +8,7 @@ use crate::model::source::Aspect;
 
 /// Every blocker and every wait that is known.
 pub static WAITS: Rows<WaitRow> = Rows {
-    items: |p| Items::Slice(&p.waits.rows),
+    items: |p| Items::Slice(p.waits.rows()),
     key: WaitRow::key,
     tie: |a, b| a.order.cmp(&b.order),
     repo: |_| None,

@@ -9,7 +9,7 @@ mod reach;
 mod tree;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::DiGraph;
@@ -26,9 +26,33 @@ use crate::model::time::Millis;
 /// The wait-for graph of a snapshot.
 #[derive(Debug, Clone, Default)]
 pub struct WaitGraph {
-    /// The tree of blockers, flattened: whoever blocks stands above those it blocks.
-    pub rows: Vec<WaitRow>,
     pub deadlocks: Vec<Deadlock>,
+    rows: OnceLock<Vec<WaitRow>>,
+    made: Arc<Made>,
+}
+
+impl WaitGraph {
+    /// The tree of blockers, flattened: whoever blocks stands above those it blocks. It is made when somebody looks for the
+    /// first time: nearly always nobody does.
+    #[must_use]
+    pub fn rows(&self) -> &[WaitRow] {
+        self.rows.get_or_init(|| tree::flatten(&self.made))
+    }
+
+    /// Leaves the other rows away.
+    pub fn keep(&mut self, wanted: impl Fn(&WaitRow) -> bool) {
+        let mut rows = self.rows.take().unwrap_or_else(|| tree::flatten(&self.made));
+        rows.retain(wanted);
+        self.rows = rows.into();
+    }
+}
+
+/// What the rows are made from, and what they look things up in.
+#[derive(Debug, Default)]
+struct Made {
+    waits: Waits,
+    components: Components,
+    component_of: Vec<usize>,
 }
 
 /// One agent in the tree. What it waits for is looked up when it is shown: rows are many, and few are seen.
@@ -41,7 +65,7 @@ pub struct WaitRow {
     pub direct: u32,
     pub total: u32,
     pub deadlocked: bool,
-    shared: Arc<Shared>,
+    made: Arc<Made>,
     agent: u32,
     /// The lock it waits for, or the first it blocks others with.
     lock: u32,
@@ -49,26 +73,17 @@ pub struct WaitRow {
     place: Option<u32>,
 }
 
-/// What all rows look things up in.
-#[derive(Debug)]
-struct Shared {
-    /// Their numbers.
-    agents: Vec<u32>,
-    names: Arc<Vec<Text>>,
-    locks: SharedSlab<LockView>,
-}
-
 impl WaitRow {
     /// The agent.
     #[must_use]
     pub fn agent(&self) -> &Text {
-        &self.shared.names[self.shared.agents[self.agent as usize] as usize]
+        self.made.waits.name(self.agent as usize)
     }
 
     /// The lock it waits for, or the first it blocks others with.
     #[must_use]
     pub fn lock(&self) -> &LockView {
-        &self.shared.locks[self.lock as usize]
+        &self.made.waits.locks[self.lock as usize]
     }
 
     /// Its entry in that lock's queue; nothing where it waits for nobody.
@@ -133,8 +148,9 @@ impl Wait {
 }
 
 /// Who waits for whom, agents in the order of their names.
-struct Waits<'a> {
-    locks: &'a SharedSlab<LockView>,
+#[derive(Debug, Default)]
+struct Waits {
+    locks: SharedSlab<LockView>,
     /// Their numbers.
     agents: Vec<u32>,
     names: Arc<Vec<Text>>,
@@ -145,7 +161,7 @@ struct Waits<'a> {
 }
 
 /// Agents that wait for each other, together; nearly all stand alone.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Components {
     agents: Vec<usize>,
     /// Where each ends among the agents.
@@ -183,21 +199,16 @@ pub fn build(locks: &SharedSlab<LockView>, lines: &BTreeMap<u32, Line>, numbers:
     let waits = Waits::collect(locks, lines, numbers);
     let components = waits.components();
     let component_of = components.of_each(waits.agents.len());
-    let totals = reach::held_up(&waits, &components, &component_of);
     let deadlocks = deadlock::find(&waits, &components, &component_of);
-    let deadlocked: Vec<bool> = component_of.iter().map(|&c| components.agents(c).len() > 1).collect();
-    let (agents, names) = (waits.agents.clone(), waits.names.clone());
-    let shared = Arc::new(Shared { agents, names, locks: locks.clone() });
-    let rows = tree::Tree { shared, waits: &waits, totals: &totals, deadlocked: &deadlocked }.flatten();
-    WaitGraph { rows, deadlocks }
+    WaitGraph { deadlocks, rows: OnceLock::new(), made: Arc::new(Made { waits, components, component_of }) }
 }
 
-impl<'a> Waits<'a> {
+impl Waits {
     fn name(&self, agent: usize) -> &Text {
         &self.names[self.agents[agent] as usize]
     }
 
-    fn collect(locks: &'a SharedSlab<LockView>, lines: &BTreeMap<u32, Line>, numbers: &mut Numbers) -> Self {
+    fn collect(locks: &SharedSlab<LockView>, lines: &BTreeMap<u32, Line>, numbers: &mut Numbers) -> Self {
         let waited = || lines.iter().map(|(lock, line)| (*lock, line)).filter(|(_, line)| !line.over);
         let ranks = numbers.ranks();
         let mut place_of = vec![u32::MAX; ranks.len()];
@@ -238,7 +249,7 @@ impl<'a> Waits<'a> {
             *at += 1;
         }
         let names = numbers.names().clone();
-        Self { locks, agents, names, list, behind, starts }
+        Self { locks: locks.clone(), agents, names, list, behind, starts }
     }
 
     /// Agents that wait for each other, together; holders before those who wait for them. Nearly all stand alone, and

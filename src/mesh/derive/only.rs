@@ -44,7 +44,7 @@ impl Snapshot {
         };
         let gone = self.left_out(&snapshot, repository);
         let waits = Arc::make_mut(&mut snapshot.waits);
-        waits.rows.retain(|row| of_lock(row.lock()));
+        waits.keep(|row| of_lock(row.lock()));
         waits.deadlocks.retain(|deadlock| !deadlock.breaks.iter().all(|(key, _)| gone.contains(key.as_str())));
         snapshot.findings = self.findings.iter().filter(|f| !gone.contains(f.subject.key())).cloned().collect();
         snapshot.counts = snapshot.count();

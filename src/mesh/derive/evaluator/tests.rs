@@ -19,7 +19,7 @@ fn printed(p: &Snapshot) -> Vec<String> {
     all.extend(p.beside.iter().map(|v| format!("{v:?}")));
     all.extend(p.messages.iter().map(|v| format!("{v:?}")));
     all.extend(p.tasks.iter().map(|v| format!("{v:?}")));
-    all.extend(p.waits.rows.iter().map(|r| format!("wait {} {} {}", r.agent(), r.direct, r.total)));
+    all.extend(p.waits.rows().iter().map(|r| format!("wait {} {} {}", r.agent(), r.direct, r.total)));
     all.extend(p.waits.deadlocks.iter().map(|d| format!("deadlock {:?}", d.agents)));
     let marked = &p.marked;
     all.extend(

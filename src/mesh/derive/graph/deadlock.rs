@@ -16,7 +16,7 @@ const SEARCHED: usize = 10;
 const TRIED: usize = 64;
 
 /// Every circle of agents, by the names of its agents.
-pub(super) fn find(waits: &Waits<'_>, components: &Components, component_of: &[usize]) -> Vec<Deadlock> {
+pub(super) fn find(waits: &Waits, components: &Components, component_of: &[usize]) -> Vec<Deadlock> {
     let mut inside: HashMap<usize, Vec<Wait>> = HashMap::new();
     for wait in &waits.list {
         let component = component_of[wait.waiter()];
@@ -40,7 +40,7 @@ pub(super) fn find(waits: &Waits<'_>, components: &Components, component_of: &[u
 
 /// The waits by locks that are numbered in the order of their names, so that of equals always the same one is chosen;
 /// and those locks' keys and names.
-fn in_order(waits: &Waits<'_>, mut inside: Vec<Wait>) -> (Vec<Wait>, Vec<(String, Text)>) {
+fn in_order(waits: &Waits, mut inside: Vec<Wait>) -> (Vec<Wait>, Vec<(String, Text)>) {
     let mut locks: Vec<u32> = inside.iter().map(|wait| wait.lock).collect();
     locks.sort_unstable();
     locks.dedup();

@@ -13,7 +13,7 @@ const BLOCK: usize = 16;
 const SHARED: usize = 4 * BLOCK;
 
 /// How many agents each one holds up; itself not counted.
-pub(super) fn held_up(waits: &Waits<'_>, components: &Components, component_of: &[usize]) -> Vec<usize> {
+pub(super) fn held_up(waits: &Waits, components: &Components, component_of: &[usize]) -> Vec<usize> {
     let edges = Edges::between(waits, components.len(), component_of);
     // Whoever is waited for only by agents whom nobody waits for holds up these and no others: they are counted one
     // by one. Sets are only for the rest, and for what is behind those.
@@ -96,7 +96,7 @@ struct Edges {
 }
 
 impl Edges {
-    fn between(waits: &Waits<'_>, components: usize, component_of: &[usize]) -> Self {
+    fn between(waits: &Waits, components: usize, component_of: &[usize]) -> Self {
         let pairs = || {
             let pair = |wait: &Wait| (component_of[wait.holder()], component_of[wait.waiter()]);
             waits.list.iter().map(pair).filter(|(holder, waiter)| holder != waiter)

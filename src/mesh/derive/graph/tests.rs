@@ -33,7 +33,11 @@ fn built(locks: &[Arc<LockView>]) -> WaitGraph {
 }
 
 fn shape(graph: &WaitGraph) -> Vec<(usize, String, usize, usize)> {
-    graph.rows.iter().map(|r| (r.depth as usize, r.agent().to_string(), r.direct as usize, r.total as usize)).collect()
+    graph
+        .rows()
+        .iter()
+        .map(|r| (r.depth as usize, r.agent().to_string(), r.direct as usize, r.total as usize))
+        .collect()
 }
 
 #[test]
@@ -50,14 +54,14 @@ fn two_that_lock_each_other_out_are_named_and_one_lock_frees_them() {
     assert_eq!(graph.deadlocks.len(), 1);
     assert_eq!(graph.deadlocks[0].agents, ["1", "2"]);
     assert_eq!(graph.deadlocks[0].breaks.len(), 1);
-    assert!(graph.rows.iter().any(|r| *r.agent() == "5" && !r.deadlocked));
+    assert!(graph.rows().iter().any(|r| *r.agent() == "5" && !r.deadlocked));
 }
 
 #[test]
 fn a_lock_that_ran_out_blocks_nobody() {
     let mut expired = view("x", "1", &["2"]);
     Arc::make_mut(&mut expired).state = LockState::Expired;
-    assert!(built(&[expired]).rows.is_empty());
+    assert!(built(&[expired]).rows().is_empty());
 }
 
 #[test]
@@ -65,8 +69,8 @@ fn a_long_chain_needs_no_deep_stack() {
     let names: Vec<String> = (0..10_000).map(|i| format!("{i:05}")).collect();
     let locks: Vec<Arc<LockView>> = names.windows(2).map(|pair| view(&pair[0], &pair[0], &[&pair[1]])).collect();
     let graph = built(&locks);
-    assert_eq!(graph.rows.len(), 10_000);
-    assert_eq!(graph.rows[0].total, 9_999);
+    assert_eq!(graph.rows().len(), 10_000);
+    assert_eq!(graph.rows()[0].total, 9_999);
 }
 
 proptest! {
@@ -102,7 +106,7 @@ proptest! {
             reach(without).into_iter().filter(|(agent, held)| held.contains(agent)).map(|(agent, _)| agent).collect()
         };
         let all = reach(&BTreeSet::new());
-        for row in &graph.rows {
+        for row in graph.rows() {
             let agent = row.agent().to_string();
             let held = all.get(&agent).cloned().unwrap_or_default();
             prop_assert_eq!(row.total as usize, held.iter().filter(|a| **a != agent).count(), "{}", agent);
@@ -111,7 +115,7 @@ proptest! {
         let named: BTreeSet<String> = graph.deadlocks.iter().flat_map(|d| d.agents.iter().map(ToString::to_string)).collect();
         prop_assert_eq!(&named, &circles(&BTreeSet::new()));
         // Every wait stands in the tree once.
-        prop_assert_eq!(graph.rows.iter().filter(|r| r.waits()).count(), waits.len());
+        prop_assert_eq!(graph.rows().iter().filter(|r| r.waits()).count(), waits.len());
         // What is printed to break the deadlocks does, and nothing smaller would.
         let keys: HashMap<String, usize> = locks.iter().enumerate().map(|(i, l)| (l.key(), i)).collect();
         let broken: BTreeSet<usize> = graph.deadlocks.iter().flat_map(|d| d.breaks.iter().map(|(key, _)| keys[key])).collect();

@@ -40,11 +40,14 @@ fn holder(lock: &Lock) -> Text {
 }
 
 pub(super) fn deadlocked(waits: &WaitGraph, found: &mut Vec<Finding>) {
+    if waits.deadlocks.is_empty() {
+        return;
+    }
     // An agent belongs to one deadlock at most.
     let agents = waits.deadlocks.iter().enumerate().flat_map(|(at, of)| of.agents.iter().map(move |agent| (agent, at)));
     let deadlock_of: HashMap<&Text, usize> = agents.collect();
     let mut evidence: Vec<Vec<Text>> = vec![Vec::new(); waits.deadlocks.len()];
-    for row in waits.rows.iter().filter(|row| row.waits()) {
+    for row in waits.rows().iter().filter(|row| row.waits()) {
         let Some(at) = deadlock_of.get(row.agent()) else { continue };
         let why: Vec<_> = row.evidence().iter().map(ToString::to_string).collect();
         let why = why.join("; ");
