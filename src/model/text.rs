@@ -61,6 +61,12 @@ impl Text {
         self.raw.as_ref().map_or(&*self.shown, |raw| raw)
     }
 
+    /// A part of what was really there, to be kept: shared where it is all of it.
+    #[must_use]
+    pub fn part(&self, part: &str) -> Arc<str> {
+        if self.raw.is_none() && *self.shown == *part { self.shown.clone() } else { part.into() }
+    }
+
     /// Whether there is nothing in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {

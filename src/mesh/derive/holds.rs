@@ -78,12 +78,13 @@ impl Locks {
         let mut resources: Vec<Arc<str>> = why.resources.to_vec();
         for (source, tables) in why.touched.sources.iter().enumerate() {
             for (table, places) in tables.locks.iter().enumerate() {
-                dirty.extend(places.iter().map(|place| ((source, table, *place), false)));
+                dirty.extend(places.iter().map(|place| (At::new(source, table, *place), false)));
             }
             for (table, places) in tables.locks_moved.iter().enumerate() {
                 for &place in places {
-                    dirty.push(((source, table, place), true));
-                    self.file(context, queues, (source, table, place), &mut resources);
+                    let at = At::new(source, table, place);
+                    dirty.push((at, true));
+                    self.file(context, queues, at, &mut resources);
                 }
             }
         }
@@ -104,7 +105,8 @@ impl Locks {
 
     /// Files a row under its resource. Another lock of a name that somebody waits for may change all their queues.
     fn file(&mut self, context: &EvalContext<'_>, queues: &Queues, at: At, resources: &mut Vec<Arc<str>>) {
-        let row = context.tables[at.0].locks[at.1].at(at.2);
+        let row = context.tables[at.source()].locks[at.table()].at(at.place);
+        let key = row.map(|lock| &lock.lock_key);
         let now = row.map(|lock| (queues.canonical(lock.lock_key.raw()), &lock.repository_id));
         let before = self.filed.get(&at).map(|filed| (&*filed.resource, &filed.repository_id));
         if now == before {
@@ -123,8 +125,9 @@ impl Locks {
                 resources.push(filed.resource);
             }
         }
-        let Some((name, repository_id)) = now else { return };
-        let name: Arc<str> = self.by_resource.get_key_value(name).map_or_else(|| name.into(), |(name, _)| name.clone());
+        let (Some((name, repository_id)), Some(key)) = (now, key) else { return };
+        let known = self.by_resource.get_key_value(name);
+        let name: Arc<str> = known.map_or_else(|| key.part(name), |(name, _)| name.clone());
         // Nearly every name stands for one lock.
         let places = self.by_resource.entry(name.clone()).or_insert_with(|| Vec::with_capacity(1));
         places.push(at);
@@ -155,10 +158,10 @@ impl Locks {
         at: At,
         around: bool,
     ) -> Option<RowChange<LockView>> {
-        let (source, view) = (&context.mesh.sources[at.0], &context.sources[at.0]);
+        let (source, view) = (&context.mesh.sources[at.source()], &context.sources[at.source()]);
         let home = self.slots.of(at);
         let before = home.and_then(|home| self.slab.get(home as usize).cloned());
-        let Some(lock) = context.tables[at.0].locks[at.1].at(at.2) else {
+        let Some(lock) = context.tables[at.source()].locks[at.table()].at(at.place) else {
             let home = home?;
             self.slots.leave(at);
             self.slab.put(home as usize, None);
@@ -179,7 +182,7 @@ impl Locks {
         let known = before.as_ref().filter(|before| Arc::ptr_eq(&before.lock, lock));
         let fences = match known {
             Some(known) => known.fences.clone(),
-            None => context.tables[at.0].fences.of(at.1, at.2).cloned(),
+            None => context.tables[at.source()].fences.of(at.table(), at.place).cloned(),
         };
         let same_queue = |known: &&Arc<LockView>| {
             known.lock.holder_agent == lock.holder_agent

@@ -9,7 +9,7 @@ use strum::{Display, EnumIter, IntoStaticStr};
 use super::context::EvalContext;
 use super::thresholds::Thresholds;
 use crate::mesh::Touched;
-use crate::mesh::derive::slot_map::SlotMap;
+use crate::mesh::derive::slot_map::{At, SlotMap};
 use crate::mesh::derive::timer_queue::TimerQueue;
 use crate::mesh::slab::SharedSlab;
 use crate::model::copies;
@@ -153,7 +153,7 @@ impl Messages {
             self.pair(context, *at, &mut woken);
         }
         let due = self.timers.due(context.now_ms);
-        dirty.extend(due.iter().filter_map(|place| self.slots.row(*place)).map(|(source, _, place)| (source, place)));
+        dirty.extend(due.iter().filter_map(|place| self.slots.row(*place)).map(|at| (at.source(), at.place)));
         dirty.extend(woken);
         dirty.sort_unstable();
         dirty.dedup();
@@ -162,7 +162,7 @@ impl Messages {
 
     /// Keeps count of rows that stand for a control plane's message; those whose twin came or went are woken.
     fn pair(&mut self, context: &EvalContext<'_>, at: (usize, u32), woken: &mut Vec<(usize, u32)>) {
-        let home = self.slots.of((at.0, 0, at.1));
+        let home = self.slots.of(At::new(at.0, 0, at.1));
         let before = home.and_then(|home| self.slab.get(home as usize)).map(|view| &view.message);
         let now = context.tables[at.0].messages.at(at.1);
         let before = before.filter(|m| m.table == MessageTable::Mesh).map(|m| twin(m));
@@ -197,11 +197,11 @@ impl Messages {
         let (source, view) = (&context.mesh.sources[at.0], &context.sources[at.0]);
         let row = context.tables[at.0].messages.at(at.1);
         let row = row.filter(|m| m.table != MessageTable::Inbox || !self.in_databases.contains_key(&twin(m)));
-        let home = self.slots.of((at.0, 0, at.1));
+        let home = self.slots.of(At::new(at.0, 0, at.1));
         let before = home.and_then(|home| self.slab.get(home as usize).cloned());
         let Some(message) = row else {
             let home = home?;
-            self.slots.leave((at.0, 0, at.1));
+            self.slots.leave(At::new(at.0, 0, at.1));
             self.slab.put(home as usize, None);
             return Some((home, before, None));
         };
@@ -216,7 +216,7 @@ impl Messages {
             claim_until_ms,
             as_of_ms: view.as_of_ms,
         };
-        let home = home.unwrap_or_else(|| self.slots.enter((at.0, 0, at.1)));
+        let home = home.unwrap_or_else(|| self.slots.enter(At::new(at.0, 0, at.1)));
         if view.as_of_ms.is_none() && !message.acknowledged {
             let stuck = created_ms.map(|at| at + context.thresholds.stuck_ms + 1);
             self.timers.note(home, context.now_ms, stuck.into_iter().chain(claim_until_ms.map(|until| until + 1)));
