@@ -19,13 +19,13 @@ const MOST_GONE: usize = 20_000;
 /// Changes that are kept of one lock.
 const CHANGES: usize = 8;
 
-/// What was seen of one lock's fence.
+/// What was seen of one lock's fence. There is one a lock, so what is rare stands elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fences {
     /// As it is now.
     pub fence: Option<i64>,
     /// That it went back, until it is past where it was.
-    pub back: Option<FenceReset>,
+    pub back: Option<Box<FenceReset>>,
     /// How often the holder that is there now was seen to renew.
     pub renewals: i64,
     /// When that was seen last, on the console's clock.
@@ -33,7 +33,7 @@ pub struct Fences {
     /// Holders in change, oldest first.
     pub changes: Vec<Held>,
     /// That the holder that is there now took it before the end of the one before.
-    pub early: Option<Early>,
+    pub early: Option<Box<Early>>,
 }
 
 /// A lock that was taken over before its end.
@@ -155,7 +155,7 @@ fn note_one(fences: &mut Fences, lock: &Lock, old: Option<&Lock>, at_ms: Millis)
         let highest = fences.back.as_ref().map_or(from, |back| back.from.max(from));
         if to < from {
             let node = fences.changes.last().map(|held| held.node.clone()).unwrap_or_default();
-            fences.back = Some(FenceReset { from: highest, to, at_ms, node });
+            fences.back = Some(Box::new(FenceReset { from: highest, to, at_ms, node }));
         }
     }
     fences.fence = lock.fence_token.or(fences.fence);
@@ -185,12 +185,12 @@ fn counts_takeovers(lock: &Lock) -> bool {
 
 /// A row whose fence token rose was taken over, not released and taken anew: that begins the count again. Both instants
 /// are of one clock.
-fn taken_early(old: &Lock, new: &Lock, at_ms: Millis) -> Option<Early> {
+fn taken_early(old: &Lock, new: &Lock, at_ms: Millis) -> Option<Box<Early>> {
     let left_ms = old.expires_at_ms?.saturating_sub(new.acquired_at_ms?);
     let rose = counts_takeovers(new) && old.fence_token? < new.fence_token?;
     let by_operator = [old, new].iter().any(|lock| lock.holder_node == *OPERATOR_NODE);
     let taken = rose && !by_operator && !old.shared && !new.shared && left_ms > SKEW;
-    taken.then(|| Early { at_ms, node: old.holder_node.clone(), left_ms })
+    taken.then(|| Box::new(Early { at_ms, node: old.holder_node.clone(), left_ms }))
 }
 
 #[cfg(test)]
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn a_count_that_restarts_after_a_deletion_is_noticed() {
         let fences = seen(&[("a", 41), ("", 0), ("b", 1)]);
-        assert_eq!(fences.back, Some(FenceReset { from: 41, to: 1, at_ms: 2, node: "a".into() }));
+        assert_eq!(fences.back, Some(Box::new(FenceReset { from: 41, to: 1, at_ms: 2, node: "a".into() })));
         assert_eq!(seen(&[("a", 3), ("", 0), ("b", 1), ("b", 2), ("b", 4)]).back, None, "it caught up");
         assert_eq!(seen(&[("a", 41), ("", 0), ("b", 42)]).back, None);
     }
@@ -249,7 +249,7 @@ mod tests {
         items.note(0, 0, Some(&claim("a", 3)), Some(&claim("b", 5)), 3);
         let of = items.of(0, 0).unwrap();
         assert_eq!((&of.early, of.renewals), (&None, 0), "the item was released between, and taken anew");
-        assert_eq!(taken(60_000, "b", 8), Some(Early { at_ms: 2, node: "a".into(), left_ms: 60_000 }));
+        assert_eq!(taken(60_000, "b", 8), Some(Box::new(Early { at_ms: 2, node: "a".into(), left_ms: 60_000 })));
         assert_eq!(taken(-1_000, "b", 8), None, "it had run out");
         assert_eq!(taken(60_000, "b", 1), None, "it was released, and taken anew");
         assert_eq!(taken(60_000, OPERATOR_NODE, 8), None, "an operator says so elsewhere");
