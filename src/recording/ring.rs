@@ -16,6 +16,8 @@ pub const EXTENSION: &str = "lkr";
 
 /// After so many bytes of changes a full state is worth what it takes: so many times its own size.
 const WORTH: u64 = 4;
+/// A state that takes less is counted as so much: what follows it is read in no time.
+const SMALL_STATE: u64 = 64 << 10;
 /// And after so long in any case, in milliseconds.
 const STATE_EVERY: i64 = 10 * 60_000;
 
@@ -143,7 +145,7 @@ impl Writer {
     /// Whether a full state is worth its size at an instant.
     #[must_use]
     pub fn wants_state(&self, at_ms: i64) -> bool {
-        self.since_state > WORTH * self.state_bytes.max(1)
+        self.since_state > WORTH * self.state_bytes.max(SMALL_STATE)
             || (self.since_state > 0 && at_ms - self.state_ms >= STATE_EVERY)
     }
 }
